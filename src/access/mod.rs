@@ -1,0 +1,64 @@
+//! Who asks. The one place where access control stands: today nothing is refused (`no-auth`), but every request
+//! carries its identity through API, rules and rendering.
+
+use crate::graph::Object;
+
+/// Whether requests are authenticated, and how much is allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AaaMode {
+    /// Everybody may do everything.
+    NoAuth,
+}
+
+impl AaaMode {
+    /// As in `/aaa-mode`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoAuth => "no-auth",
+        }
+    }
+}
+
+/// The owner of what nobody in particular owns.
+pub const CLOUD_ADMIN: &str = "cloud-admin";
+
+/// Who makes a request. Without authentication the headers are believed (contrail-api R21, wire contract).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `X-User`.
+    pub user: Option<String>,
+    /// The first of `X-Role`.
+    pub role: Option<String>,
+    /// `X-Project-Id`.
+    pub project: Option<String>,
+    /// `X-Request-Id`, or made up.
+    pub request_id: String,
+    /// `X-Contrail-Useragent`, or `User-Agent`.
+    pub user_agent: Option<String>,
+    /// `X-Requestor-IP`, the first of `X-Forwarded-For`, or the peer's address.
+    pub address: Option<String>,
+}
+
+impl Identity {
+    /// The identity of what the server does by itself.
+    pub fn server(request_id: &str) -> Self {
+        Self { request_id: request_id.to_owned(), ..Self::default() }
+    }
+
+    /// Whether nothing is refused or hidden.
+    pub fn is_cloud_admin(&self) -> bool {
+        true
+    }
+
+    /// Whether the object may be seen.
+    pub fn may_read(&self, object: &Object) -> bool {
+        self.is_cloud_admin() || !object.hidden
+    }
+
+    /// For the change log: who it was, as far as known.
+    pub fn who(&self) -> Option<String> {
+        let parts = [&self.user, &self.user_agent, &self.address];
+        let known: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        (!known.is_empty()).then(|| known.join(" "))
+    }
+}

@@ -1,0 +1,621 @@
+//! The actions (contrail-api R21, wire contract 7).
+
+use super::{
+    App,
+    answer::Answer,
+    call::Call,
+    error::{Answered, ApiError},
+    list::{ListRequest, find_type},
+    render::{Renderer, Selection},
+    routes::{Action, NetworkAction},
+};
+use crate::{
+    access::AaaMode,
+    ipam,
+    model::Collection,
+    python_literal,
+    rules::{
+        AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
+        canonical_uuid,
+        collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
+        count_addresses, string_list,
+    },
+};
+use actix_web::http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+type Body = Map<String, Value>;
+
+/// A value as texts print it: a text as it is, anything else as Python would.
+pub fn text_of(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => python_literal::value(other),
+        None => "None".to_owned(),
+    }
+}
+
+/// A member that is given and not null.
+fn given<'a>(body: &'a Body, name: &str) -> Option<&'a Value> {
+    body.get(name).filter(|value| !value.is_null())
+}
+
+/// A member that must be a text, if it is given.
+fn text_member(body: &Body, name: &str) -> Answered<Option<String>> {
+    match given(body, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => {
+            let text = format!("Bad Request, {name} must be a text, not {}", python_literal::value(other));
+            Err(ApiError::bad_request(text))
+        }
+    }
+}
+
+impl App {
+    /// Leads an action to its handler.
+    ///
+    /// # Errors
+    /// Those of the action.
+    pub async fn act(&self, action: Action, call: &Call) -> Answered<Answer> {
+        match action {
+            Action::PropertyCollectionGet => self.get_collection(call).await,
+            Action::PropertyCollectionUpdate => self.update_collection(call, &call.object()?).await,
+            Action::ReferenceUpdate => self.update_reference(call, &call.object()?).await,
+            Action::RelaxReference => self.relax_reference(call, &call.object()?).await,
+            Action::NameToId => self.name_to_id(&call.object()?).await,
+            Action::IdToName => self.id_to_name(&call.object()?).await,
+            Action::KeyValue => self.key_value(&call.object()?).await,
+            Action::DatabaseCheck => self.check_database().await,
+            Action::FetchRecords => self.fetch_records(call).await,
+            Action::StartProfile | Action::StopProfile => Ok(Answer::Empty),
+            Action::ListBulk => {
+                let request = ListRequest::from_body(&self.model, &call.object()?)?;
+                self.list(&request, call).await
+            }
+            Action::ObjectPermissions => Ok(Answer::json(&json!({
+                "token_info": null, "is_cloud_admin_role": false, "is_global_read_only_role": false, "permissions": "RWX"
+            }))),
+            Action::ChangeOwner => self.change_owner(call, &call.object()?).await,
+            Action::ChangeMode => self.change_mode(call, &call.object()?).await,
+            Action::AaaModeGet => Ok(Answer::json(&json!({"aaa-mode": AaaMode::NoAuth.name()}))),
+            Action::AaaModePut => set_aaa_mode(&call.object()?),
+            Action::ObjectCache => self.object_cache(call, &call.object()?).await,
+            Action::ExecuteJob => self.execute_job(&call.object()?).await,
+            Action::AbortJob => self.need_config_nodes().await,
+            Action::Publish | Action::RequestOverBus => Err(no_message_bus()),
+            Action::HostBasedServiceGet => self.host_based_service(&call.object()?).await,
+            Action::Watch => self.watch(call),
+            Action::SetTag => Err(not_yet("set-tag")),
+            Action::SecurityPolicyDraft => self.security_policy_draft(&call.object()?).await,
+        }
+    }
+
+    /// `/virtual-network/<uuid>/...`
+    ///
+    /// # Errors
+    /// 404 for an unknown network, 409 without free addresses.
+    pub async fn act_on_network(&self, action: NetworkAction, network: &str, call: &Call) -> Answered<Answer> {
+        let body = call.object()?;
+        let network = network.to_owned();
+        match action {
+            NetworkAction::Allocate => {
+                let count = match given(&body, "count") {
+                    None => Some(1),
+                    Some(count) => count.as_i64().map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
+                };
+                let count = count.filter(|count| *count <= 1 << 20).ok_or_else(|| {
+                    ApiError::bad_request("Bad Request, count must be an integer of at most 1048576")
+                })?;
+                let subnet = match text_member(&body, "subnet")? {
+                    None => None,
+                    Some(text) => Some(Uuid::try_parse(&text).map_err(|_| {
+                        ApiError::not_found(format!("Subnet {text} not found: the uuid of a subnet is expected"))
+                    })?),
+                };
+                let family = given(&body, "family");
+                let version = crate::rules::Version::of(family);
+                if family.is_some() && version.is_none() {
+                    return Err(ApiError::bad_request("Bad Request, family must be 'v4' or 'v6'"));
+                }
+                let allocate = AllocateAddresses { network, count, subnet, version };
+                match self.submit(call, Operation::AllocateAddresses(allocate)).await? {
+                    Outcome::Addresses(addresses) => Ok(Answer::json(&json!({"ip_addr": addresses}))),
+                    _ => Ok(Answer::Empty),
+                }
+            }
+            NetworkAction::Free => {
+                let list = given(&body, "ip_addr").map_or(Some(Vec::new()), string_list);
+                let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, ip_addr must be a list of addresses"))?;
+                let addresses = list.iter().filter_map(|text| ipam::parse_address(text)).collect();
+                self.submit(call, Operation::FreeAddresses(FreeAddresses { network, addresses })).await?;
+                Ok(Answer::Empty)
+            }
+            NetworkAction::Count => {
+                let list = given(&body, "subnet_list").map_or(Some(Vec::new()), string_list);
+                let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
+                let snapshot = self.replica.snapshot().await?;
+                let counts = count_addresses(&snapshot.graph, &network, &list)?;
+                let counts: Vec<u64> = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
+                Ok(Answer::json(&json!({"ip_count_list": counts})))
+            }
+        }
+    }
+
+    /// Any list.
+    ///
+    /// # Errors
+    /// 503 while the database is away.
+    pub async fn list(&self, request: &ListRequest, call: &Call) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let body = request.answer(&snapshot.graph, &call.identity, &call.base);
+        Ok(Answer::Json { body, etag: None, stale: snapshot.stale })
+    }
+
+    async fn name_to_id(&self, body: &Body) -> Answered<Answer> {
+        let type_id = find_type(&self.model, &text_of(body.get("type")))?;
+        let name = given(body, "fq_name").ok_or_else(|| ApiError::bad_request("Bad Request, fq_name is missing"))?;
+        let not_found = |printed: String| ApiError::not_found(format!("Name {printed} not found"));
+        let elements = string_list(name).ok_or_else(|| not_found(python_literal::value(name)))?;
+        let snapshot = self.replica.snapshot().await?;
+        let object = snapshot.graph.find(type_id, &elements);
+        let object = object.ok_or_else(|| not_found(python_literal::list(&elements)))?;
+        Ok(Answer::json(&json!({"uuid": object.uuid.to_string()})))
+    }
+
+    async fn id_to_name(&self, body: &Body) -> Answered<Answer> {
+        let uuid = given(body, "uuid").ok_or_else(|| ApiError::bad_request("Bad Request, uuid is missing"))?;
+        let snapshot = self.replica.snapshot().await?;
+        let object = uuid.as_str().and_then(canonical_uuid).and_then(|uuid| snapshot.graph.get(uuid));
+        let object = object.ok_or_else(|| ApiError::not_found(format!("UUID {} not found", text_of(Some(uuid)))))?;
+        let kind = &self.model.object_type(object.type_id).name;
+        Ok(Answer::json(&json!({"fq_name": object.fq_name.elements(), "type": kind})))
+    }
+
+    async fn update_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let type_id = match given(body, "type") {
+            None => None,
+            Some(name) => Some(find_type(&self.model, &text_of(Some(name)))?),
+        };
+        let reference_type = match given(body, "ref-type") {
+            None => None,
+            Some(name) => Some(find_type(&self.model, &text_of(Some(name)))?),
+        };
+        let (uuid, operation) = (text_member(body, "uuid")?, text_member(body, "operation")?);
+        let printed = |name: &str| text_of(body.get(name));
+        let (Some(type_id), Some(uuid), Some(reference_type), Some(operation)) =
+            (type_id, uuid.filter(|uuid| !uuid.is_empty()), reference_type, operation.filter(|text| !text.is_empty()))
+        else {
+            return Err(ApiError::bad_request(format!(
+                "Bad Request: type/uuid/ref-type/operation is null: {}, {}, {}, {}.",
+                printed("type"),
+                printed("uuid"),
+                printed("ref-type"),
+                printed("operation")
+            )));
+        };
+        let add = match operation.to_uppercase().as_str() {
+            "ADD" => true,
+            "DELETE" => false,
+            _ => {
+                let text = format!("Bad Request: operation should be add or delete: {operation}");
+                return Err(ApiError::bad_request(text));
+            }
+        };
+        let target_uuid = text_member(body, "ref-uuid")?.filter(|uuid| !uuid.is_empty());
+        let target_name = match given(body, "ref-fq-name") {
+            None => None,
+            Some(name) => Some(string_list(name).ok_or_else(|| {
+                ApiError::bad_request("Bad Request: ref-fq-name must be a list of strings")
+            })?),
+        };
+        if target_uuid.is_none() && target_name.is_none() {
+            return Err(ApiError::bad_request("Bad Request: ref-uuid or ref-fq-name must be specified"));
+        }
+        let kind = self.model.object_type(type_id);
+        let reference = kind.reference_to(reference_type).map(|(_, reference)| reference);
+        let reference = reference.ok_or_else(|| {
+            let target = &self.model.object_type(reference_type).name;
+            ApiError::bad_request(format!("Bad Request: {} has no reference to {target}", kind.name))
+        })?;
+        let entry = json!({"to": target_name, "uuid": target_uuid, "attr": body.get("attr").unwrap_or(&Value::Null)});
+        let attribute = GivenLink::read(&self.model, reference, &entry, "ref-update").map(|link| link.attribute);
+        let update = ReferenceUpdate {
+            type_id,
+            uuid: uuid.clone(),
+            reference: reference.id,
+            target_uuid,
+            target_name,
+            add,
+            attribute,
+            relax: body.get("relax_ref_for_delete") == Some(&Value::Bool(true)),
+        };
+        self.submit(call, Operation::ReferenceUpdate(update)).await?;
+        Ok(Answer::json(&json!({"uuid": uuid})))
+    }
+
+    async fn relax_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let (uuid, target) = (text_member(body, "uuid")?, text_member(body, "ref-uuid")?);
+        let (Some(uuid), Some(target)) = (uuid, target) else {
+            return Err(ApiError::bad_request(format!(
+                "Bad Request: Both uuid and ref-uuid should be specified: {}, {}.",
+                text_of(body.get("uuid")),
+                text_of(body.get("ref-uuid"))
+            )));
+        };
+        let relax = RelaxReference { uuid: uuid.clone(), target };
+        self.submit(call, Operation::RelaxReference(relax)).await?;
+        Ok(Answer::json(&json!({"uuid": uuid})))
+    }
+
+    async fn get_collection(&self, call: &Call) -> Answered<Answer> {
+        let argument = |name: &str| call.query.get(name).filter(|value| !value.is_empty());
+        let needed = |name: &str, what: &str| {
+            let text = format!("Object {what} needed for property collection get");
+            argument(name).ok_or_else(|| ApiError::bad_request(text))
+        };
+        let (uuid, fields) = (needed("uuid", "uuid")?, needed("fields", "fields")?);
+        let snapshot = self.replica.snapshot().await?;
+        let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
+        let object = object.ok_or_else(|| ApiError::not_found(format!("Object Not Found: {uuid}")))?;
+        let kind = self.model.object_type(object.type_id);
+        let mut answer = Map::new();
+        for field in fields.split(',') {
+            let property = kind.property(field).map(|(_, property)| property);
+            let property = property.filter(|property| property.collection != Collection::None);
+            let property = property.ok_or_else(|| not_a_collection(field))?;
+            let wanted = call.query.get("position");
+            let items = elements(object, property.id, &property.collection).into_iter();
+            let items = items.filter(|(position, _)| wanted.is_none_or(|wanted| wanted == position));
+            answer.insert(field.to_owned(), items.map(|(position, value)| json!([value, position])).collect());
+        }
+        Ok(Answer::json(&Value::Object(answer)))
+    }
+
+    async fn update_collection(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let uuid = text_member(body, "uuid")?;
+        let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
+        let updates = match given(body, "updates") {
+            None => Vec::new(),
+            Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
+            Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
+        };
+        self.submit(call, Operation::CollectionUpdate(CollectionUpdate { uuid, updates })).await?;
+        Ok(Answer::Empty)
+    }
+
+    async fn key_value(&self, body: &Body) -> Answered<Answer> {
+        let operation = text_member(body, "operation")?;
+        let operation = operation
+            .ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'operation' parameter"))?;
+        let key = body.get("key");
+        let key = key.ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'key' parameter"))?;
+        let one = || key.as_str().ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'key' to be a text"));
+        match operation.as_str() {
+            "STORE" => {
+                let value = text_member(body, "value")?.unwrap_or_default();
+                self.key_values.store(one()?, &value).await?;
+                Ok(Answer::Empty)
+            }
+            "DELETE" => {
+                self.key_values.delete(one()?).await?;
+                Ok(Answer::Empty)
+            }
+            "RETRIEVE" => self.retrieve(key).await,
+            _ => Err(ApiError::not_found(format!("Invalid Operation {operation}"))),
+        }
+    }
+
+    async fn retrieve(&self, key: &Value) -> Answered<Answer> {
+        let everything = match key {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            _ => false,
+        };
+        if everything {
+            let pairs = self.key_values.all().await?;
+            let pairs: Vec<Value> = pairs.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+            return Ok(Answer::json(&json!({"value": pairs})));
+        }
+        if let Some(keys) = string_list(key) {
+            let pairs = self.key_values.retrieve(&keys).await?;
+            let values: Vec<String> = pairs.into_iter().map(|(_, value)| value).collect();
+            return Ok(Answer::json(&json!({"value": values})));
+        }
+        let Some(text) = key.as_str() else {
+            return Err(ApiError::bad_request("Error: Key/value store API needs 'key' to be a text or a list of texts"));
+        };
+        match self.key_values.retrieve(&[text.to_owned()]).await?.pop() {
+            Some((_, value)) => Ok(Answer::json(&json!({"value": value}))),
+            None => Err(ApiError::not_found(format!("Unknown User-Agent key {text}"))),
+        }
+    }
+
+    async fn change_owner(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let member = |name: &str, what: &str| {
+            let missing = || ApiError::bad_request(format!("Bad Request, no {what} UUID provided to chown"));
+            let value = given(body, name).ok_or_else(missing)?;
+            let uuid = value.as_str().filter(|text| Uuid::try_parse(text).is_ok());
+            uuid.ok_or_else(|| ApiError::bad_request(format!("Bad Request, invalid {what} UUID")))
+        };
+        for (name, what) in [("uuid", "resource"), ("owner", "owner")] {
+            if given(body, name).is_none() {
+                return Err(ApiError::bad_request(format!("Bad Request, no {what} UUID provided to chown")));
+            }
+        }
+        let (uuid, owner) = (member("uuid", "resource")?, member("owner", "owner")?);
+        let mut members = Map::new();
+        members.insert("owner".to_owned(), owner.into());
+        self.change_permissions(call, uuid, members).await
+    }
+
+    async fn change_mode(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let uuid = given(body, "uuid").ok_or_else(|| ApiError::bad_request("'uuid'"))?;
+        let refuse = |what: &str| ApiError::bad_request(format!("Bad Request, invalid {what}"));
+        let uuid = uuid.as_str().filter(|text| Uuid::try_parse(text).is_ok()).ok_or_else(|| refuse("object id"))?;
+        let mut members = Map::new();
+        if let Some(owner) = given(body, "owner").filter(|owner| owner.as_str() != Some("")) {
+            let owner = owner.as_str().and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(|| refuse("owner"))?;
+            members.insert("owner".to_owned(), owner.simple().to_string().into());
+        }
+        for name in ["owner_access", "global_access"] {
+            if let Some(access) = given(body, name) {
+                let access = valid_access(access).ok_or_else(|| refuse(&format!("{name} value")))?;
+                members.insert(name.to_owned(), access.into());
+            }
+        }
+        if let Some(share) = given(body, "share") {
+            check_share(share)?;
+            members.insert("share".to_owned(), share.clone());
+        }
+        self.change_permissions(call, uuid, members).await
+    }
+
+    async fn change_permissions(&self, call: &Call, uuid: &str, members: Body) -> Answered<Answer> {
+        // Both spellings of a uuid are one object.
+        let uuid = Uuid::try_parse(uuid).map_or_else(|_| uuid.to_owned(), |uuid| uuid.to_string());
+        self.submit(call, Operation::PermissionChange(PermissionChange { uuid, members })).await?;
+        Ok(Answer::json(&json!({})))
+    }
+
+    /// Whether the graph agrees with itself; with the constraints of the database it always should.
+    async fn check_database(&self) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let graph = &snapshot.graph;
+        let mut results = Vec::new();
+        for object in graph.all() {
+            let kind = &self.model.object_type(object.type_id).name;
+            let mut report = |error: String| {
+                results.push(json!({"uuid": object.uuid.to_string(), "type": kind, "error": error}));
+            };
+            if object.parent.is_some_and(|parent| graph.get(parent).is_none()) {
+                report("the parent is missing".to_owned());
+            }
+            for link in object.links.iter().filter(|link| graph.get(link.target).is_none()) {
+                report(format!("refers to {}, which is missing", link.target));
+            }
+            if graph.find_joined(object.type_id, object.fq_name.joined()).is_none_or(|named| named.uuid != object.uuid) {
+                report("is not found by its name".to_owned());
+            }
+        }
+        Ok(Answer::json(&json!({"results": results})))
+    }
+
+    async fn fetch_records(&self, call: &Call) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let renderer = Renderer {
+            graph: &snapshot.graph,
+            identity: &call.identity,
+            base: None,
+            link_hrefs: false,
+            name: false,
+            parent: true,
+        };
+        let selection = Selection::All { back_references: true, children: true, also: Vec::new() };
+        let mut output = b"{\"results\":[".to_vec();
+        let mut first_type = true;
+        for kind in self.model.types() {
+            let mut objects = snapshot.graph.objects_of(kind.id).peekable();
+            if objects.peek().is_none() {
+                continue;
+            }
+            output.extend_from_slice(if first_type { b"[" } else { b",[" });
+            first_type = false;
+            for (index, object) in objects.enumerate() {
+                if index > 0 {
+                    output.push(b',');
+                }
+                renderer.object(&mut output, object, &selection);
+                output.pop();
+                output.extend_from_slice(format!(",\"type\":\"{}\"}}", kind.field).as_bytes());
+            }
+            output.push(b']');
+        }
+        output.extend_from_slice(b"]}");
+        Ok(Answer::Json { body: output, etag: None, stale: snapshot.stale })
+    }
+
+    /// All objects are in memory; the answer is what a cache would hold of these.
+    async fn object_cache(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let uuids = match given(body, "uuids") {
+            None => None,
+            Some(list) => Some(string_list(list).ok_or_else(|| {
+                ApiError::bad_request("Bad Request, uuids must be a list of uuids")
+            })?),
+        };
+        let count = match given(body, "count") {
+            None => 10,
+            Some(count) => count.as_u64().ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer"))?,
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let objects: Vec<_> = match &uuids {
+            Some(uuids) => {
+                uuids.iter().filter_map(|uuid| snapshot.graph.get(canonical_uuid(uuid)?)).cloned().collect()
+            }
+            None => snapshot.graph.all().take(count).cloned().collect(),
+        };
+        let renderer = Renderer {
+            graph: &snapshot.graph,
+            identity: &call.identity,
+            base: None,
+            link_hrefs: false,
+            name: false,
+            parent: true,
+        };
+        let selection = Selection::All { back_references: true, children: true, also: Vec::new() };
+        let mut output = b"{".to_vec();
+        for (index, object) in objects.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            output.extend_from_slice(format!("{comma}\"{}\":{{\"obj_dict\":", index + 1).as_bytes());
+            renderer.object(&mut output, object, &selection);
+            let time = object.modified.0;
+            output.extend_from_slice(format!(",\"id_perms_ts\":{time},\"row_latest_ts\":{time}}}").as_bytes());
+        }
+        output.push(b'}');
+        Ok(Answer::Json { body: output, etag: None, stale: snapshot.stale })
+    }
+
+    async fn execute_job(&self, body: &Body) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let template = self.model.find("job-template");
+        if let Some(id) = given(body, "job_template_id") {
+            let printed = text_of(Some(id));
+            let uuid = id.as_str().and_then(canonical_uuid).ok_or_else(|| {
+                ApiError::bad_request(format!("Invalid job-template uuid type {printed}. uuid type required"))
+            })?;
+            if template.and_then(|kind| snapshot.graph.get_of_type(kind, uuid)).is_none() {
+                return Err(ApiError::not_found(format!("Unknown id: {printed}")));
+            }
+        } else if let Some(name) = given(body, "job_template_fq_name") {
+            let name = string_list(name)
+                .ok_or_else(|| ApiError::bad_request("job_template_fq_name must be a list of strings"))?;
+            if template.and_then(|kind| snapshot.graph.find(kind, &name)).is_none() {
+                return Err(ApiError::not_found(format!("Unknown id: job_template {}", name.join(":"))));
+            }
+        } else {
+            let text = "Either job_template_id or job_template_fq_name required in request";
+            return Err(ApiError::bad_request(text));
+        }
+        if let Some(devices) = body.get("params").and_then(|params| params.get("device_list")) {
+            let devices = devices
+                .as_array()
+                .ok_or_else(|| ApiError::bad_request("malformed request param: device_list, expects list"))?;
+            if let Some(bad) = devices.iter().find(|device| device.as_str().and_then(canonical_uuid).is_none()) {
+                let text = format!("Invalid device uuid type {}. uuid type required", text_of(Some(bad)));
+                return Err(ApiError::bad_request(text));
+            }
+        }
+        self.need_config_nodes().await
+    }
+
+    /// Jobs are for the config nodes that are known.
+    async fn need_config_nodes(&self) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let nodes = self.model.find("config-node").map_or(0, |kind| snapshot.graph.count_of(kind));
+        Err(if nodes == 0 { ApiError::not_found("Config-Node list empty") } else { no_message_bus() })
+    }
+
+    async fn host_based_service(&self, body: &Body) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let kind = self.model.find("host-based-service");
+        if let Some(name) = given(body, "hbs_fq_name") {
+            let name = string_list(name).ok_or_else(|| ApiError::bad_request("hbs_fq_name must be a list of strings"))?;
+            if kind.and_then(|kind| snapshot.graph.find(kind, &name)).is_none() {
+                return Err(ApiError::not_found(format!("Name {} not found", python_literal::list(&name))));
+            }
+        } else if let Some(uuid) = given(body, "hbs_uuid") {
+            let found = uuid.as_str().and_then(canonical_uuid).zip(kind);
+            if found.and_then(|(uuid, kind)| snapshot.graph.get_of_type(kind, uuid)).is_none() {
+                return Err(ApiError::not_found(format!("Unknown id: {}", text_of(Some(uuid)))));
+            }
+        } else {
+            let text = "HBS fqname or uuid (hbs_fqname/hbs_uuid) required for hbs daemonset get";
+            return Err(ApiError::bad_request(text));
+        }
+        Err(not_yet("hbs-get"))
+    }
+
+    fn watch(&self, call: &Call) -> Answered<Answer> {
+        let types = call.query.get("resource_type");
+        let types = types.ok_or_else(|| ApiError::bad_request("resource_type required in request"))?;
+        for name in types.split(',') {
+            if self.model.find(name).is_none() {
+                return Err(ApiError::not_found(format!("Invalid Contrail resource type:'{name}'")));
+            }
+        }
+        Err(not_yet("watch"))
+    }
+
+    async fn security_policy_draft(&self, body: &Body) -> Answered<Answer> {
+        let scope = text_member(body, "scope_uuid")?;
+        let scope = scope.ok_or_else(|| ApiError::bad_request("Bad Request, scope_uuid is missing"))?;
+        let snapshot = self.replica.snapshot().await?;
+        let object = canonical_uuid(&scope).and_then(|uuid| snapshot.graph.get(uuid));
+        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {scope}")))?;
+        let kind = self.model.object_type(object.type_id);
+        let mode = kind.property("enable_security_policy_draft").and_then(|(id, _)| object.property(id));
+        if mode != Some(Value::Bool(true)) {
+            let name = python_literal::list(object.fq_name.elements());
+            let text = format!("Security draft mode is not enabled on the {} {name} ({scope})", kind.title);
+            return Err(ApiError::bad_request(text));
+        }
+        Err(not_yet("security-policy-draft"))
+    }
+}
+
+fn element_update(update: &Value) -> Answered<ElementUpdate> {
+    let body = update.as_object().ok_or_else(|| ApiError::bad_request("Bad Request, each of updates must be an object"))?;
+    let position = match given(body, "position") {
+        None => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => return Err(ApiError::bad_request("Bad Request, position must be a text")),
+    };
+    Ok(ElementUpdate {
+        field: text_of(body.get("field")),
+        operation: text_of(body.get("operation")),
+        value: body.get("value").cloned(),
+        position,
+        given: update.clone(),
+    })
+}
+
+/// An access right: 0 to 7.
+fn valid_access(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|access| *access <= 7)
+}
+
+fn check_share(share: &Value) -> Answered<()> {
+    let invalid = || ApiError::bad_request("HTTP Status: 400 Content: Bad Request, invalid share list");
+    for item in share.as_array().ok_or_else(invalid)? {
+        let item = item.as_object().ok_or_else(invalid)?;
+        let member = |name: &str| item.get(name).ok_or_else(|| ApiError::bad_request(format!("'{name}'")));
+        let tenant = member("tenant")?.as_str().ok_or_else(invalid)?;
+        let id = tenant.strip_prefix("tenant:").or_else(|| tenant.strip_prefix("domain:")).unwrap_or(tenant);
+        if Uuid::try_parse(id).is_err() || valid_access(member("tenant_access")?).is_none() {
+            return Err(invalid());
+        }
+    }
+    Ok(())
+}
+
+fn set_aaa_mode(body: &Body) -> Answered<Answer> {
+    let wanted = text_of(body.get("aaa-mode"));
+    if wanted == AaaMode::NoAuth.name() {
+        return Ok(Answer::json(&json!({"aaa-mode": wanted})));
+    }
+    let text = format!("Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible");
+    Err(ApiError::bad_request(text))
+}
+
+fn no_message_bus() -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "No message bus is configured")
+}
+
+/// What is part of the interface and not built yet: said plainly.
+fn not_yet(action: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("{action} is not implemented in this release"))
+}

@@ -1,0 +1,50 @@
+//! What handlers answer, and how it goes out.
+
+use crate::json_text;
+use actix_web::{HttpResponse, http::StatusCode};
+use serde_json::Value;
+
+/// An answer that is not a refusal.
+pub enum Answer {
+    /// 200 with a body of JSON.
+    Json {
+        /// The text.
+        body: Vec<u8>,
+        /// The tag of a single read.
+        etag: Option<String>,
+        /// Whether something newer may exist.
+        stale: bool,
+    },
+    /// 200 without a body.
+    Empty,
+    /// 304
+    NotModified,
+}
+
+impl Answer {
+    /// 200 with this body.
+    pub fn json(value: &Value) -> Self {
+        let mut body = Vec::new();
+        json_text::write(&mut body, value);
+        Self::Json { body, etag: None, stale: false }
+    }
+
+    /// As it goes out. An answer without a body is of type HTML, as clients know it.
+    pub fn response(self) -> HttpResponse {
+        match self {
+            Self::Json { body, etag, stale } => {
+                let mut response = HttpResponse::Ok();
+                response.content_type("application/json");
+                if let Some(etag) = etag {
+                    response.insert_header(("Etag", etag));
+                }
+                if stale {
+                    response.insert_header(("X-Cirrus-Stale", "true"));
+                }
+                response.body(body)
+            }
+            Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
+            Self::NotModified => HttpResponse::new(StatusCode::NOT_MODIFIED),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Refusals and faults, mapped to HTTP in this one place.
+
+use crate::{
+    rules::{Kind, Rejection},
+    store::StoreError,
+    writer::Unavailable,
+};
+use actix_web::{HttpResponse, http::StatusCode};
+
+/// What a client gets instead of an answer: a status and a bare text (contrail-api R21, wire contract 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// The status code.
+    pub status: StatusCode,
+    /// The whole body.
+    pub text: String,
+    /// The methods that a path has, for a 405.
+    pub allow: Option<String>,
+}
+
+/// What handlers give.
+pub type Answered<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// With this status and text.
+    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), allow: None }
+    }
+
+    /// 400
+    pub fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// 404
+    pub fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 405 with the methods that there are.
+    pub fn method_not_allowed(allow: String) -> Self {
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.") }
+    }
+
+    /// As clients expect it: bare text, of a type that begins with `text/`.
+    pub fn response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.content_type("text/html; charset=UTF-8");
+        if let Some(allow) = &self.allow {
+            response.insert_header(("Allow", allow.as_str()));
+        }
+        response.body(self.text.clone())
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let status = match rejection.kind {
+            Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::OverQuota => StatusCode::PRECONDITION_FAILED,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, rejection.text)
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(unavailable: Unavailable) -> Self {
+        tracing::warn!(%unavailable, "a read can't be answered");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached. Not able to perform requested action")
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the database is away");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached. Not able to perform requested action")
+    }
+}

@@ -1,0 +1,373 @@
+//! Lists: `GET /<type>s` and `POST /list-bulk-collection` (contrail-api R21, wire contract 6).
+
+use super::{
+    call::Call,
+    error::{Answered, ApiError},
+    filters::Filters,
+    render::{Renderer, Selection},
+};
+use crate::{
+    access::Identity,
+    graph::{Graph, Object},
+    model::{Model, ObjectType, Parent, TypeId},
+    rules::{canonical_uuid, string_list},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// How many items a page has where the client does not say.
+const DEFAULT_PAGE: usize = 256;
+
+/// What a list is asked for.
+pub struct ListRequest {
+    type_id: TypeId,
+    parents: Option<Vec<String>>,
+    parent_name: Option<String>,
+    parent_type: Option<TypeId>,
+    back_references: Option<Vec<String>>,
+    uuids: Option<Vec<String>>,
+    names: Option<Vec<String>>,
+    filters: Filters,
+    detail: bool,
+    fields: Option<Vec<String>>,
+    count: bool,
+    shared: bool,
+    exclude_hrefs: bool,
+    page: Option<Page>,
+}
+
+struct Page {
+    marker: Option<String>,
+    limit: usize,
+}
+
+fn split(text: &str) -> Vec<String> {
+    text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+impl Page {
+    fn read(marker: Option<&str>, limit: Option<&str>) -> Answered<Option<Self>> {
+        let limit = match limit {
+            None => DEFAULT_PAGE,
+            Some(text) => {
+                let refuse = |why: &str| ApiError::bad_request(format!("Invalid page_limit {text}: {why}"));
+                let invalid = || refuse(&format!("invalid literal for int() with base 10: '{text}'"));
+                let number: i64 = text.trim().parse().map_err(|_| invalid())?;
+                let number = usize::try_from(number).ok().filter(|number| *number > 0);
+                number.ok_or_else(|| refuse("page_limit has to be greater than zero"))?
+            }
+        };
+        let Some(marker) = marker else { return Ok(None) };
+        if marker.is_empty() || marker.eq_ignore_ascii_case("none") {
+            return Ok(Some(Self { marker: None, limit }));
+        }
+        let uuid = marker.rsplit(':').next().unwrap_or_default();
+        if Uuid::try_parse(uuid).is_err() {
+            let text = format!("Invalid page_marker {marker}: badly formed hexadecimal UUID string");
+            return Err(ApiError::bad_request(text));
+        }
+        Ok(Some(Self { marker: Some(marker.to_owned()), limit }))
+    }
+}
+
+impl ListRequest {
+    /// From the arguments of a GET.
+    ///
+    /// # Errors
+    /// 400 for filters or pages that can't be read, 404 for an unknown parent type.
+    pub fn from_query(model: &Model, type_id: TypeId, call: &Call) -> Answered<Self> {
+        let get = |name: &str| call.query.get(name);
+        let is_true = |name: &str| get(name).is_some_and(|value| value.to_lowercase().contains("true"));
+        let list = |name: &str| get(name).map(|value| split(value));
+        let parent_type = get("parent_type").map(|name| find_type(model, name)).transpose()?;
+        Ok(Self {
+            type_id,
+            parents: list("parent_id"),
+            parent_name: get("parent_fq_name_str").cloned(),
+            parent_type,
+            back_references: list("back_ref_id"),
+            uuids: list("obj_uuids"),
+            names: list("fq_names"),
+            filters: Filters::parse(model.object_type(type_id), get("filters").map(String::as_str))?,
+            detail: is_true("detail"),
+            fields: list("fields"),
+            count: is_true("count"),
+            shared: is_true("shared"),
+            exclude_hrefs: call.has("exclude_hrefs"),
+            page: Page::read(get("page_marker").map(String::as_str), get("page_limit").map(String::as_str))?,
+        })
+    }
+
+    /// From the body of a bulk list. Lists may be texts joined by commas, or arrays.
+    ///
+    /// # Errors
+    /// As above, and 404 for an unknown type.
+    pub fn from_body(model: &Model, body: &Map<String, Value>) -> Answered<Self> {
+        let type_id = find_type(model, &super::actions::text_of(body.get("type")))?;
+        let get = |name: &str| body.get(name).filter(|value| !value.is_null());
+        let list = |name: &str| -> Answered<Option<Vec<String>>> {
+            match get(name) {
+                None => Ok(None),
+                Some(Value::String(text)) => Ok(Some(split(text))),
+                // Names may be lists of their elements, too.
+                Some(Value::Array(items)) => {
+                    let item = |item: &Value| match item {
+                        Value::String(text) => Some(text.clone()),
+                        Value::Array(_) => Some(string_list(item)?.join(":")),
+                        _ => None,
+                    };
+                    let items: Option<Vec<String>> = items.iter().map(item).collect();
+                    items.map(Some).ok_or_else(|| wrong(name, "a list of texts"))
+                }
+                Some(_) => Err(wrong(name, "a text or a list of texts")),
+            }
+        };
+        let text = |name: &str| -> Answered<Option<String>> {
+            match get(name) {
+                None => Ok(None),
+                Some(Value::String(text)) => Ok(Some(text.clone())),
+                Some(Value::Number(number)) => Ok(Some(number.to_string())),
+                Some(_) => Err(wrong(name, "a text")),
+            }
+        };
+        let is_true = |name: &str| match get(name) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(Value::Object(fields)) => !fields.is_empty(),
+            Some(Value::Null) => false,
+        };
+        let marker = if body.get("page_marker") == Some(&Value::Null) { None } else { text("page_marker")? };
+        Ok(Self {
+            type_id,
+            parents: list("parent_id")?,
+            parent_name: text("parent_fq_name_str")?,
+            parent_type: text("parent_type")?.map(|name| find_type(model, &name)).transpose()?,
+            back_references: list("back_ref_id")?,
+            uuids: list("obj_uuids")?,
+            names: list("fq_names")?,
+            filters: Filters::parse(model.object_type(type_id), text("filters")?.as_deref())?,
+            detail: is_true("detail"),
+            fields: list("fields")?,
+            count: is_true("count"),
+            shared: is_true("shared"),
+            exclude_hrefs: is_true("exclude_hrefs"),
+            page: Page::read(marker.as_deref(), text("page_limit")?.as_deref())?,
+        })
+    }
+
+    /// The answer.
+    pub fn answer(&self, graph: &Graph, identity: &Identity, base: &str) -> Vec<u8> {
+        let kind = graph.model().object_type(self.type_id);
+        let selected = self.select(graph, kind, identity);
+        let mut output = Vec::new();
+        if self.count {
+            crate::json_text::write(&mut output, &json!({ &kind.collection: {"count": selected.objects.len()} }));
+            return output;
+        }
+        let (objects, marker) = self.cut(selected);
+        let renderer = Renderer {
+            graph,
+            identity,
+            base: (!self.exclude_hrefs).then_some(base),
+            link_hrefs: false,
+            name: self.detail,
+            parent: self.detail || self.fields.is_some(),
+        };
+        let fields = self.fields.clone().unwrap_or_default();
+        let selection = if self.detail {
+            Selection::All { back_references: false, children: false, also: fields }
+        } else {
+            Selection::Only(fields)
+        };
+        output.extend_from_slice(b"{\"");
+        output.extend_from_slice(kind.collection.as_bytes());
+        output.extend_from_slice(b"\":[");
+        for (index, object) in objects.iter().enumerate() {
+            if index > 0 {
+                output.push(b',');
+            }
+            if self.detail {
+                output.extend_from_slice(b"{\"");
+                output.extend_from_slice(kind.name.as_bytes());
+                output.extend_from_slice(b"\":");
+            }
+            renderer.object(&mut output, object, &selection);
+            if self.detail {
+                output.push(b'}');
+            }
+        }
+        output.push(b']');
+        if let Some(marker) = marker {
+            output.extend_from_slice(b",\"marker\":");
+            crate::json_text::write(&mut output, &marker);
+        }
+        output.push(b'}');
+        output
+    }
+
+    /// All objects asked for, in the order of their anchor.
+    fn select(&self, graph: &Graph, kind: &ObjectType, identity: &Identity) -> Selected {
+        let Some(parents) = self.parent_uuids(graph, kind) else { return Selected::empty() };
+        let Some(wanted) = self.wanted_uuids(graph) else { return Selected::empty() };
+        let referred: Option<Vec<Uuid>> =
+            self.back_references.as_ref().map(|uuids| uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect());
+        let refers = |object: &Object, targets: &[Uuid]| object.links.iter().any(|link| targets.contains(&link.target));
+        let (order, mut objects): (Order, Vec<Arc<Object>>) = if let Some(parents) = &parents {
+            let children = parents.iter().flat_map(|parent| graph.children_of(*parent, self.type_id));
+            (Order::Anchor, children.cloned().collect())
+        } else if let Some(targets) = &referred {
+            (Order::Anchor, self.referrers(graph, targets))
+        } else if let Some(wanted) = &wanted {
+            let found = wanted.iter().filter_map(|uuid| graph.get_of_type(self.type_id, *uuid));
+            (Order::AsAsked, found.cloned().collect())
+        } else {
+            (Order::Name, graph.objects_of(self.type_id).cloned().collect())
+        };
+        if let Some(targets) = referred.as_ref().filter(|_| parents.is_some()) {
+            objects.retain(|object| refers(object, targets));
+        }
+        if let Some(wanted) = wanted.as_ref().filter(|_| order != Order::AsAsked) {
+            let wanted: HashSet<Uuid> = wanted.iter().copied().collect();
+            objects.retain(|object| wanted.contains(&object.uuid));
+        }
+        objects.retain(|object| identity.may_read(object) && self.filters.match_object(object));
+        if self.shared {
+            self.add_shared(graph, kind, identity, &mut objects);
+        }
+        Selected { order, objects }
+    }
+
+    /// The parents to list below; outer none: none of the named exists.
+    fn parent_uuids(&self, graph: &Graph, kind: &ObjectType) -> Option<Option<Vec<Uuid>>> {
+        if let Some(name) = &self.parent_name {
+            let types: Vec<TypeId> = match self.parent_type {
+                Some(id) => vec![id],
+                None => kind.parents.iter().filter_map(|parent| match parent {
+                    Parent::Type(id) => Some(*id),
+                    Parent::ConfigRoot => None,
+                }).collect(),
+            };
+            let found: Vec<Uuid> =
+                types.iter().filter_map(|id| graph.find_joined(*id, name)).map(|parent| parent.uuid).collect();
+            return if found.is_empty() { None } else { Some(Some(found)) };
+        }
+        Some(self.parents.as_ref().map(|uuids| uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect()))
+    }
+
+    /// The uuids asked for, by uuid or name, each once; outer none: none of the names exists.
+    fn wanted_uuids(&self, graph: &Graph) -> Option<Option<Vec<Uuid>>> {
+        if self.uuids.is_none() && self.names.is_none() {
+            return Some(None);
+        }
+        let uuids = self.uuids.iter().flatten().filter_map(|uuid| canonical_uuid(uuid));
+        let names = self.names.iter().flatten().filter_map(|name| graph.find_joined(self.type_id, name));
+        let mut seen = HashSet::new();
+        let wanted: Vec<Uuid> =
+            uuids.chain(names.map(|object| object.uuid)).filter(|uuid| seen.insert(*uuid)).collect();
+        Some(Some(wanted))
+    }
+
+    fn referrers(&self, graph: &Graph, targets: &[Uuid]) -> Vec<Arc<Object>> {
+        let mut found: BTreeSet<Uuid> = BTreeSet::new();
+        for target in targets {
+            found.extend(graph.referrers(*target, self.type_id).map(|object| object.uuid));
+            // A symmetric reference is held by both ends.
+            let same_type = graph.get_of_type(self.type_id, *target);
+            let links = same_type.into_iter().flat_map(|object| object.links.iter());
+            found.extend(links.map(|link| link.target).filter(|uuid| graph.get_of_type(self.type_id, *uuid).is_some()));
+        }
+        found.iter().filter_map(|uuid| graph.get(*uuid)).cloned().collect()
+    }
+
+    /// What others share with the caller's project, or with everybody (contrail-api R21, wire contract 6.5).
+    fn add_shared(&self, graph: &Graph, kind: &ObjectType, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
+        let projects: Vec<Uuid> = match &identity.project {
+            Some(project) => Uuid::try_parse(project).ok().into_iter().collect(),
+            None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
+        };
+        let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent);
+        let mut tenants: Vec<String> = projects.iter().flat_map(|uuid| [uuid.to_string(), format!("tenant:{uuid}")]).collect();
+        tenants.extend(domains.map(|uuid| format!("domain:{uuid}")));
+        let Some((perms2, _)) = kind.property("perms2") else { return };
+        let is_shared = |object: &Object| {
+            let perms2 = object.property(perms2).unwrap_or_default();
+            let everybody = perms2.get("global_access").and_then(Value::as_i64).unwrap_or(0) != 0;
+            let shares = perms2.get("share").and_then(Value::as_array);
+            let tenant = |share: &Value| share.get("tenant").and_then(Value::as_str).map(str::to_owned);
+            everybody || shares.into_iter().flatten().filter_map(tenant).any(|tenant| tenants.contains(&tenant))
+        };
+        let known: HashSet<Uuid> = objects.iter().map(|object| object.uuid).collect();
+        let others = graph.objects_of(self.type_id).filter(|object| !known.contains(&object.uuid) && is_shared(object));
+        objects.extend(others.cloned());
+    }
+
+    /// The page asked for, and the marker of the next one; without paging there is none.
+    fn cut(&self, selected: Selected) -> (Vec<Arc<Object>>, Option<Value>) {
+        let Selected { order, mut objects } = selected;
+        let Some(page) = &self.page else { return (objects, None) };
+        if objects.is_empty() {
+            return (objects, Some(Value::Null));
+        }
+        let marker_of = |object: &Object| match order {
+            Order::Name => format!("{}:{}", object.fq_name.joined(), object.uuid),
+            Order::Anchor | Order::AsAsked => object.uuid.to_string(),
+        };
+        let start = match (&page.marker, order) {
+            (None, _) => 0,
+            (Some(marker), Order::AsAsked) => {
+                let found = objects.iter().position(|object| marker.ends_with(&object.uuid.to_string()));
+                found.map_or(objects.len(), |index| index + 1)
+            }
+            (Some(_), Order::Name | Order::Anchor) => 0,
+        };
+        if order != Order::AsAsked {
+            objects.sort_by_cached_key(|object| marker_of(object));
+            if let Some(marker) = &page.marker {
+                objects.retain(|object| marker_of(object).as_str() > marker.as_str());
+            }
+        }
+        let mut rest = objects.split_off(start.min(objects.len()));
+        rest.truncate(page.limit);
+        let marker = if rest.len() < page.limit { None } else { rest.last().map(|object| marker_of(object)) };
+        (rest, Some(marker.map_or(Value::Null, Value::from)))
+    }
+}
+
+/// In which order a list stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Name,
+    /// Of a parent (by creation) or of referrers (by uuid); pages go by uuid.
+    Anchor,
+    AsAsked,
+}
+
+struct Selected {
+    order: Order,
+    objects: Vec<Arc<Object>>,
+}
+
+impl Selected {
+    fn empty() -> Self {
+        Self { order: Order::AsAsked, objects: Vec::new() }
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> ApiError {
+    ApiError::bad_request(format!("Bad Request, {name} must be {expected}"))
+}
+
+/// The type with this name, dashed or underscored.
+///
+/// # Errors
+/// 404
+pub fn find_type(model: &Model, name: &str) -> Answered<TypeId> {
+    model.find(name).ok_or_else(|| ApiError::not_found(format!("Resource type '{name}' not found")))
+}

@@ -1,0 +1,90 @@
+//! HTTP: leads each request to its handler, and maps every outcome to an answer.
+
+mod actions;
+mod answer;
+mod call;
+mod error;
+mod filters;
+mod home;
+mod list;
+mod objects;
+mod render;
+mod routes;
+
+use crate::{
+    model::Model,
+    store::KeyValueStore,
+    writer::{Replica, Writer},
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::Method,
+    web::{Data, Payload},
+};
+use answer::Answer;
+use call::Call;
+use error::{Answered, ApiError};
+use list::ListRequest;
+use routes::{Found, Route};
+use std::{sync::Arc, time::Instant};
+
+/// What handlers work with.
+pub struct App {
+    /// The data model.
+    pub model: Arc<Model>,
+    /// For reads.
+    pub replica: Arc<Replica>,
+    /// For writes.
+    pub writer: Writer,
+    /// For `/useragent-kv`.
+    pub key_values: KeyValueStore,
+}
+
+/// Answers any request, and says so in one line of the log.
+pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let started = Instant::now();
+    let mut call = Call::new(&request);
+    let response = match app.dispatch(&mut call, payload).await {
+        Ok(answer) => answer.response(),
+        Err(error) => error.response(),
+    };
+    tracing::info!(
+        id = %call.identity.request_id,
+        method = %request.method(),
+        path = %call.path,
+        status = response.status().as_u16(),
+        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+impl App {
+    async fn dispatch(&self, call: &mut Call, payload: Payload) -> Answered<Answer> {
+        let route = match routes::find(&self.model, &call.method, &call.path) {
+            Found::Route(route) => route,
+            Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
+            Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
+        };
+        // The bodies of GET and DELETE mean nothing.
+        if call.method == Method::POST || call.method == Method::PUT {
+            call.read_body(payload).await?;
+        }
+        match route {
+            Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),
+            Route::Documentation => Err(ApiError::not_found("File does not exist.")),
+            Route::Collection(type_id) if call.method == Method::POST => self.create(type_id, call).await,
+            Route::Collection(type_id) => {
+                let request = ListRequest::from_query(&self.model, type_id, call)?;
+                self.list(&request, call).await
+            }
+            Route::Object(type_id, uuid) => match call.method {
+                Method::PUT => self.update(type_id, &uuid, call).await,
+                Method::DELETE => self.delete(type_id, &uuid, call).await,
+                _ => self.read(type_id, &uuid, call).await,
+            },
+            Route::Action(action) => self.act(action, call).await,
+            Route::Network(action, uuid) => self.act_on_network(action, &uuid, call).await,
+        }
+    }
+}

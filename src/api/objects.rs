@@ -1,0 +1,155 @@
+//! Create, read, update and delete of single objects.
+
+use super::{
+    App,
+    answer::Answer,
+    call::Call,
+    error::{Answered, ApiError},
+    render::{Renderer, Selection},
+};
+use crate::{
+    graph::Object,
+    model::TypeId,
+    rules::{
+        Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
+    },
+};
+use serde_json::{Map, Value, json};
+
+impl App {
+    /// Hands a request to the writer.
+    ///
+    /// # Errors
+    /// What the rules refuse.
+    pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
+        let request = Request { operation, identity: call.identity.clone(), base: call.base.clone() };
+        Ok(self.writer.submit(request).await?)
+    }
+
+    /// What is below the name of the type in a body.
+    fn content(&self, type_id: TypeId, body: &Map<String, Value>) -> Answered<Map<String, Value>> {
+        let name = &self.model.object_type(type_id).name;
+        match body.get(name) {
+            Some(Value::Object(content)) => Ok(content.clone()),
+            Some(_) => Err(ApiError::bad_request(format!("Bad Request, '{name}' in body must be a JSON object"))),
+            None => Err(ApiError::bad_request(format!("Bad Request, no '{name}' in body"))),
+        }
+    }
+
+    /// `POST /<type>s`
+    ///
+    /// # Errors
+    /// The contract's, in its order.
+    pub async fn create(&self, type_id: TypeId, call: &Call) -> Answered<Answer> {
+        let kind = self.model.object_type(type_id);
+        let body = call.object()?;
+        let body = self.content(type_id, &body)?;
+        let fq_name = match body.get("fq_name") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(given) => string_list(given).ok_or_else(|| {
+                ApiError::bad_request("Bad Request, fq_name in POST body must be a list of strings")
+            })?,
+        };
+        let Some(name) = fq_name.last() else {
+            return Err(ApiError::bad_request("Bad Request, no fq_name in POST body"));
+        };
+        check_name(kind, name)?;
+        let document = Document::read(&self.model, kind, body, Purpose::Create)?;
+        let outcome = self.submit(call, Operation::Create(Create { type_id, fq_name, document })).await?;
+        let Outcome::Object(object) = outcome else { return Ok(Answer::Empty) };
+        Ok(Answer::json(&json!({ &kind.name: self.created(call, &object) })))
+    }
+
+    /// The seven fields of the answer to a create.
+    fn created(&self, call: &Call, object: &Object) -> Value {
+        let kind = self.model.object_type(object.type_id);
+        let mut fields = Map::new();
+        fields.insert("name".to_owned(), object.fq_name.name().into());
+        fields.insert("fq_name".to_owned(), object.fq_name.elements().into());
+        fields.insert("uuid".to_owned(), object.uuid.to_string().into());
+        fields.insert("href".to_owned(), format!("{}/{}/{}", call.base, kind.name, object.uuid).into());
+        let parent = object.parent.and_then(|uuid| self.replica.current().get(uuid).cloned());
+        if let Some(parent) = parent {
+            let parent_type = &self.model.object_type(parent.type_id).name;
+            fields.insert("parent_type".to_owned(), parent_type.as_str().into());
+            fields.insert("parent_uuid".to_owned(), parent.uuid.to_string().into());
+            fields.insert("parent_href".to_owned(), format!("{}/{parent_type}/{}", call.base, parent.uuid).into());
+        }
+        Value::Object(fields)
+    }
+
+    /// `GET /<type>/<uuid>`
+    ///
+    /// # Errors
+    /// 404
+    pub async fn read(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
+        let snapshot = self.replica.snapshot().await?;
+        let kind = self.model.object_type(type_id);
+        let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
+        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {uuid}")))?;
+        if object.type_id != type_id {
+            return Err(ApiError::not_found(format!("No {} object found for id {uuid}", kind.name)));
+        }
+        if !call.identity.may_read(object) {
+            return Err(ApiError::not_found(format!("This object is not visible by users: {uuid}")));
+        }
+        let etag = format!("\"{}\"", object.modified);
+        if call.if_none_match.as_deref().is_some_and(|given| given.trim_matches('"') == etag.trim_matches('"')) {
+            return Ok(Answer::NotModified);
+        }
+        let selection = match call.query.get("fields") {
+            Some(fields) => Selection::Named(fields.split(',').map(str::to_owned).collect()),
+            None => Selection::All {
+                back_references: !call.has("exclude_back_refs"),
+                children: !call.has("exclude_children"),
+                also: Vec::new(),
+            },
+        };
+        let base = (!call.has("exclude_hrefs")).then_some(call.base.as_str());
+        let renderer = Renderer {
+            graph: &snapshot.graph,
+            identity: &call.identity,
+            base,
+            link_hrefs: true,
+            name: true,
+            parent: true,
+        };
+        let mut output = Vec::with_capacity(2048);
+        output.extend_from_slice(b"{\"");
+        output.extend_from_slice(kind.name.as_bytes());
+        output.extend_from_slice(b"\":");
+        renderer.object(&mut output, object, &selection);
+        output.push(b'}');
+        Ok(Answer::Json { body: output, etag: Some(etag), stale: snapshot.stale })
+    }
+
+    /// `PUT /<type>/<uuid>`
+    ///
+    /// # Errors
+    /// The contract's, in its order.
+    pub async fn update(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
+        let kind = self.model.object_type(type_id);
+        let body = call.object()?;
+        if body.is_empty() {
+            return Ok(Answer::Empty);
+        }
+        let body = self.content(type_id, &body)?;
+        if body.is_empty() {
+            return Ok(Answer::Empty);
+        }
+        let document = Document::read(&self.model, kind, body, Purpose::Update);
+        let update = Update { type_id, uuid: uuid.to_owned(), document };
+        self.submit(call, Operation::Update(update)).await?;
+        let href = format!("{}/{}/{uuid}", call.base, kind.name);
+        Ok(Answer::json(&json!({ &kind.name: {"uuid": uuid, "href": href} })))
+    }
+
+    /// `DELETE /<type>/<uuid>`
+    ///
+    /// # Errors
+    /// The contract's, in its order.
+    pub async fn delete(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
+        self.submit(call, Operation::Delete(Delete { type_id, uuid: uuid.to_owned() })).await?;
+        Ok(Answer::Empty)
+    }
+}

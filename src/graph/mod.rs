@@ -1,0 +1,242 @@
+//! The configuration in memory: objects by id, name, parent and reference, and what they occupy (ids, addresses).
+//!
+//! A graph is a persistent structure: a clone is a consistent snapshot and costs O(1); a change costs O(log n) and
+//! leaves all other snapshots as they were. Everything here follows from the objects (and the reserved addresses)
+//! alone, so each process that applies the same changes in the same order holds the same graph.
+
+mod numbers;
+mod object;
+mod pools;
+
+pub use numbers::{NumberPool, Numbers};
+pub use object::{FqName, Hold, JsonText, Link, Object};
+pub use pools::{Holder, Pools};
+
+use crate::{
+    model::{Model, TypeId},
+    timestamp::Timestamp,
+};
+use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
+use rustc_hash::FxBuildHasher;
+use std::sync::Arc;
+use uuid::Uuid;
+
+type HashMap<K, V> = GenericHashMap<K, V, FxBuildHasher, DefaultSharedPtr>;
+
+/// A snapshot of the whole configuration at one revision.
+#[derive(Clone)]
+pub struct Graph {
+    model: Arc<Model>,
+    revision: u64,
+    objects: HashMap<Uuid, Arc<Object>>,
+    /// By type: joined name -> uuid, in the order in which lists are answered.
+    names: Vector<OrdMap<Arc<str>, Uuid>>,
+    /// Parent, type of child, order of creation, child.
+    children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
+    /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
+    back_references: OrdSet<(Uuid, TypeId, Uuid)>,
+    numbers: Numbers,
+    pools: Pools,
+}
+
+impl Graph {
+    /// A graph without objects, at revision 0.
+    pub fn new(model: Arc<Model>) -> Self {
+        let names = model.types().iter().map(|_| OrdMap::new()).collect();
+        Self {
+            numbers: Numbers::new(&model),
+            pools: Pools::new(&model),
+            model,
+            revision: 0,
+            objects: HashMap::default(),
+            names,
+            children: OrdSet::new(),
+            back_references: OrdSet::new(),
+        }
+    }
+
+    /// The data model that the objects follow.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The number of the last change that is in here.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Declares that all changes up to this number are in here.
+    pub fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// An object of any type.
+    pub fn get(&self, uuid: Uuid) -> Option<&Arc<Object>> {
+        self.objects.get(&uuid)
+    }
+
+    /// An object of this type.
+    pub fn get_of_type(&self, type_id: TypeId, uuid: Uuid) -> Option<&Arc<Object>> {
+        self.objects.get(&uuid).filter(|object| object.type_id == type_id)
+    }
+
+    /// The object of this type with this name; the elements are compared, not only what they make when joined.
+    pub fn find<S: AsRef<str>>(&self, type_id: TypeId, fq_name: &[S]) -> Option<&Arc<Object>> {
+        let wanted = FqName::new(fq_name);
+        let object = self.find_joined(type_id, wanted.joined())?;
+        let same = object.fq_name.elements().iter().eq(fq_name.iter().map(AsRef::as_ref).collect::<Vec<_>>().iter());
+        same.then_some(object)
+    }
+
+    /// The object of this type whose name, joined by `:`, is this.
+    pub fn find_joined(&self, type_id: TypeId, joined: &str) -> Option<&Arc<Object>> {
+        let uuid = self.names.get(usize::from(type_id.0))?.get(joined)?;
+        self.objects.get(uuid)
+    }
+
+    /// All objects of a type, by name.
+    pub fn objects_of(&self, type_id: TypeId) -> impl Iterator<Item = &Arc<Object>> {
+        self.names
+            .get(usize::from(type_id.0))
+            .into_iter()
+            .flat_map(|names| names.values())
+            .filter_map(|uuid| self.objects.get(uuid))
+    }
+
+    /// How many objects of a type there are.
+    pub fn count_of(&self, type_id: TypeId) -> usize {
+        self.names.get(usize::from(type_id.0)).map_or(0, OrdMap::len)
+    }
+
+    /// The objects of a type whose joined name is greater than this, by name.
+    pub fn objects_after<'a>(&'a self, type_id: TypeId, joined: &'a str) -> impl Iterator<Item = &'a Arc<Object>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.names
+            .get(usize::from(type_id.0))
+            .into_iter()
+            .flat_map(move |names| names.range::<_, str>((Excluded(joined), Unbounded)))
+            .filter_map(|(_, uuid)| self.objects.get(uuid))
+    }
+
+    /// All objects, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.values()
+    }
+
+    /// The children of one type, in the order in which they were created.
+    pub fn children_of(&self, parent: Uuid, child_type: TypeId) -> impl Iterator<Item = &Arc<Object>> {
+        self.children
+            .range((parent, child_type, 0, Uuid::nil())..=(parent, child_type, u64::MAX, Uuid::max()))
+            .filter_map(|(_, _, _, uuid)| self.objects.get(uuid))
+    }
+
+    /// The objects of one type that refer to this one, by uuid; not those of a symmetric reference.
+    pub fn referrers(&self, target: Uuid, source_type: TypeId) -> impl Iterator<Item = &Arc<Object>> {
+        self.back_references
+            .range((target, source_type, Uuid::nil())..=(target, source_type, Uuid::max()))
+            .filter_map(|(_, _, uuid)| self.objects.get(uuid))
+    }
+
+    /// All objects that refer to this one, by type and uuid; not those of a symmetric reference.
+    pub fn all_referrers(&self, target: Uuid) -> impl Iterator<Item = &Arc<Object>> {
+        self.back_references
+            .range((target, TypeId(0), Uuid::nil())..=(target, TypeId(u16::MAX), Uuid::max()))
+            .filter_map(|(_, _, uuid)| self.objects.get(uuid))
+    }
+
+    /// Numbers that objects occupy: network ids and the like.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// Subnets, and the addresses that are held in them.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// Reserves an address that no object holds.
+    pub fn reserve(&mut self, hold: Hold) {
+        self.pools.hold(hold, Holder::Reservation);
+    }
+
+    /// Gives back an address that no object holds.
+    pub fn release(&mut self, hold: Hold) {
+        if self.pools.holder(hold.scope, hold.address) == Some(Holder::Reservation) {
+            self.pools.release(hold);
+        }
+    }
+
+    /// Puts an object in, in the place of the one with its uuid.
+    pub fn put(&mut self, object: Arc<Object>) {
+        let previous = self.objects.insert(object.uuid, Arc::clone(&object));
+        if let Some(previous) = &previous {
+            self.unindex_links(previous);
+        } else {
+            self.index_identity(&object);
+        }
+        self.index_links(&object);
+        self.numbers.replace(previous.as_deref(), Some(&object));
+        self.pools.replace(previous.as_deref(), Some(&object));
+    }
+
+    /// Takes an object out. The links of others to it are theirs to drop.
+    pub fn remove(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
+        let object = self.objects.remove(&uuid)?;
+        if let Some(names) = self.names.get_mut(usize::from(object.type_id.0))
+            && names.get(object.fq_name.joined()) == Some(&uuid)
+        {
+            names.remove(object.fq_name.joined());
+        }
+        if let Some(parent) = object.parent {
+            self.children.remove(&(parent, object.type_id, object.created, uuid));
+        }
+        self.unindex_links(&object);
+        self.numbers.replace(Some(&object), None);
+        self.pools.replace(Some(&object), None);
+        Some(object)
+    }
+
+    fn index_identity(&mut self, object: &Object) {
+        if let Some(names) = self.names.get_mut(usize::from(object.type_id.0)) {
+            names.insert(Arc::clone(object.fq_name.joined()), object.uuid);
+        }
+        if let Some(parent) = object.parent {
+            self.children.insert((parent, object.type_id, object.created, object.uuid));
+        }
+    }
+
+    fn index_links(&mut self, object: &Object) {
+        for link in self.directed_links(object) {
+            self.back_references.insert((link.target, object.type_id, object.uuid));
+        }
+    }
+
+    fn unindex_links(&mut self, object: &Object) {
+        for link in self.directed_links(object) {
+            self.back_references.remove(&(link.target, object.type_id, object.uuid));
+        }
+    }
+
+    fn directed_links(&self, object: &Object) -> Vec<Link> {
+        let references = &self.model.object_type(object.type_id).references;
+        let directed = |link: &&Link| {
+            references.get(usize::from(link.reference.0)).is_some_and(|reference| !reference.symmetric)
+        };
+        object.links.iter().filter(directed).cloned().collect()
+    }
+
+    /// The order number for an object created now, after everything that is in here.
+    pub fn next_creation(&self) -> u64 {
+        self.revision + 1
+    }
+
+    /// The time to write into an object changed now: later than its last change.
+    pub fn change_time(now: Timestamp, previous: &Object) -> Timestamp {
+        now.after(previous.modified)
+    }
+}

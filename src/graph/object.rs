@@ -1,0 +1,146 @@
+//! One object of the configuration, as every room below `api` sees it.
+
+use crate::{
+    model::{PropertyId, ReferenceId, TypeId},
+    timestamp::Timestamp,
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use uuid::Uuid;
+
+/// JSON text, ASCII only: values are kept as they are sent out, and parsed only by the rule that looks into one.
+pub type JsonText = Arc<str>;
+
+/// A fully qualified name: root first, own name last.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct FqName {
+    joined: Arc<str>,
+    /// Only route targets have colons in their (single) element.
+    single: bool,
+}
+
+impl FqName {
+    /// From its elements.
+    pub fn new<S: AsRef<str>>(elements: &[S]) -> Self {
+        let joined = elements.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(":");
+        Self { joined: joined.into(), single: elements.len() == 1 }
+    }
+
+    /// The elements joined by `:`; what names are compared and sorted by.
+    pub fn joined(&self) -> &Arc<str> {
+        &self.joined
+    }
+
+    /// The elements, root first.
+    pub fn elements(&self) -> Vec<&str> {
+        if self.single { vec![&self.joined] } else { self.joined.split(':').collect() }
+    }
+
+    /// The last element.
+    pub fn name(&self) -> &str {
+        if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }
+    }
+
+    /// The name of a child.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        Self { joined: format!("{}:{name}", self.joined).into(), single: false }
+    }
+}
+
+/// A reference to another object, seen from its holder.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// Which reference of the holder's type.
+    pub reference: ReferenceId,
+    /// The object referred to.
+    pub target: Uuid,
+    /// The data of the link; `None` is shown as null.
+    pub attribute: Option<JsonText>,
+}
+
+/// An address that an object occupies. The address of a gateway that several share is not held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// The virtual network, or the flat network ipam, whose pool the address is of.
+    pub scope: Uuid,
+    /// The first address of the unit held.
+    pub address: IpAddr,
+}
+
+/// An object. Shared and never changed once it is in a graph; a change puts another one in its place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Object {
+    /// Unique over all types.
+    pub uuid: Uuid,
+    /// Index into the model's types.
+    pub type_id: TypeId,
+    /// Unique within the type.
+    pub fq_name: FqName,
+    /// None at the top level.
+    pub parent: Option<Uuid>,
+    /// Grows with each object created: the order of children.
+    pub created: u64,
+    /// `id_perms.last_modified`.
+    pub modified: Timestamp,
+    /// `id_perms.user_visible` is false.
+    pub hidden: bool,
+    /// Those that are set, by id.
+    pub properties: Vec<(PropertyId, JsonText)>,
+    /// Positions of the elements of list properties that were ever addressed by position.
+    pub positions: BTreeMap<PropertyId, Vec<String>>,
+    /// By reference, then target.
+    pub links: Vec<Link>,
+    /// Targets whose delete this object does not stop.
+    pub relaxed: Vec<Uuid>,
+    /// The address that it occupies.
+    pub hold: Option<Hold>,
+}
+
+impl Object {
+    /// The text of a property that is set.
+    pub fn property_text(&self, id: PropertyId) -> Option<&JsonText> {
+        let index = self.properties.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.properties.get(index).map(|(_, text)| text)
+    }
+
+    /// The parsed value of a property that is set.
+    pub fn property(&self, id: PropertyId) -> Option<Value> {
+        self.property_text(id).and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// Sets a property, or removes it.
+    pub fn set_property(&mut self, id: PropertyId, text: Option<JsonText>) {
+        match (self.properties.binary_search_by_key(&id, |(id, _)| *id), text) {
+            (Ok(index), Some(text)) => {
+                if let Some(slot) = self.properties.get_mut(index) {
+                    slot.1 = text;
+                }
+            }
+            (Ok(index), None) => {
+                self.properties.remove(index);
+            }
+            (Err(index), Some(text)) => self.properties.insert(index, (id, text)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// The links of one kind, by target.
+    pub fn links_of(&self, reference: ReferenceId) -> &[Link] {
+        let start = self.links.partition_point(|link| link.reference < reference);
+        let end = self.links.partition_point(|link| link.reference <= reference);
+        self.links.get(start..end).unwrap_or_default()
+    }
+
+    /// Replaces the links of one kind.
+    pub fn set_links(&mut self, reference: ReferenceId, mut links: Vec<Link>) {
+        self.links.retain(|link| link.reference != reference);
+        self.links.append(&mut links);
+        self.links.sort_by_key(|link| (link.reference, link.target));
+    }
+
+    /// Whether this object refers to `target` in a way that stops its delete.
+    pub fn needs(&self, target: Uuid) -> bool {
+        !self.relaxed.contains(&target) && self.links.iter().any(|link| link.target == target)
+    }
+}

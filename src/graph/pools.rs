@@ -1,0 +1,202 @@
+//! Subnets by the network or flat ipam that they belong to, and the addresses held in them.
+//!
+//! A held address *is* the object that records it (or a reservation): there is no second book to keep in step.
+
+use super::{Hold, Object};
+use crate::{
+    ipam::Subnet,
+    model::{Model, PropertyId, ReferenceId, TypeId},
+};
+use imbl::{GenericHashMap, OrdMap, shared_ptr::DefaultSharedPtr};
+use rustc_hash::FxBuildHasher;
+use serde_json::Value;
+use std::{net::IpAddr, sync::Arc};
+use uuid::Uuid;
+
+/// Who holds an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// An instance-ip, floating-ip or alias-ip.
+    Object(Uuid),
+    /// Nobody: taken with `ip-alloc`.
+    Reservation,
+}
+
+#[derive(Clone)]
+struct Entry {
+    /// What the subnet was read from, to see whether it changed.
+    source: Value,
+    subnet: Subnet,
+}
+
+/// Where the model keeps subnets.
+#[derive(Clone, Copy)]
+struct Places {
+    virtual_network: Option<TypeId>,
+    ipam_reference: Option<ReferenceId>,
+    network_ipam: Option<TypeId>,
+    ipam_subnets: Option<PropertyId>,
+}
+
+/// All subnets and all held addresses.
+#[derive(Clone)]
+pub struct Pools {
+    places: Places,
+    /// By scope, in the order in which addresses are sought.
+    subnets: GenericHashMap<Uuid, Arc<Vec<Entry>>, FxBuildHasher, DefaultSharedPtr>,
+    holds: OrdMap<(Uuid, IpAddr), Holder>,
+}
+
+impl Pools {
+    /// No subnets, nothing held.
+    pub fn new(model: &Model) -> Self {
+        let virtual_network = model.find("virtual-network");
+        let network_ipam = model.find("network-ipam");
+        let places = Places {
+            virtual_network,
+            ipam_reference: virtual_network
+                .and_then(|id| model.object_type(id).reference("network_ipam_refs"))
+                .map(|(id, _)| id),
+            network_ipam,
+            ipam_subnets: network_ipam
+                .and_then(|id| model.object_type(id).property("ipam_subnets"))
+                .map(|(id, _)| id),
+        };
+        Self { places, subnets: GenericHashMap::default(), holds: OrdMap::new() }
+    }
+
+    /// The subnets of a virtual network (its own ones) or of a flat network ipam.
+    pub fn subnets(&self, scope: Uuid) -> impl Iterator<Item = &Subnet> {
+        self.subnets.get(&scope).into_iter().flat_map(|entries| entries.iter().map(|entry| &entry.subnet))
+    }
+
+    /// Who holds this address, as the first one of its unit.
+    pub fn holder(&self, scope: Uuid, address: IpAddr) -> Option<Holder> {
+        self.holds.get(&(scope, address)).copied()
+    }
+
+    /// The first hold between two addresses.
+    pub fn first_held(&self, scope: Uuid, first: IpAddr, last: IpAddr) -> Option<(IpAddr, Holder)> {
+        self.held(scope, first, last).next()
+    }
+
+    /// All holds between two addresses, in order.
+    pub fn held(&self, scope: Uuid, first: IpAddr, last: IpAddr) -> impl Iterator<Item = (IpAddr, Holder)> {
+        self.holds.range((scope, first)..=(scope, last)).map(|((_, address), holder)| (*address, *holder))
+    }
+
+    /// Marks an address as held.
+    pub fn hold(&mut self, hold: Hold, holder: Holder) {
+        self.holds.insert((hold.scope, hold.address), holder);
+        self.change_subnet(hold, |subnet| subnet.take(hold.address));
+    }
+
+    /// Marks an address as free again.
+    pub fn release(&mut self, hold: Hold) {
+        self.holds.remove(&(hold.scope, hold.address));
+        self.change_subnet(hold, |subnet| subnet.give(hold.address));
+    }
+
+    fn change_subnet(&mut self, hold: Hold, change: impl FnOnce(&mut Subnet)) {
+        let Some(entries) = self.subnets.get_mut(&hold.scope) else { return };
+        if let Some(entry) =
+            Arc::make_mut(entries).iter_mut().find(|entry| entry.subnet.contains(hold.address))
+        {
+            change(&mut entry.subnet);
+        }
+    }
+
+    /// Follows the change of an object.
+    pub fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        let Some(type_id) = after.or(before).map(|object| object.type_id) else { return };
+        if Some(type_id) == self.places.virtual_network || Some(type_id) == self.places.network_ipam {
+            self.replace_subnets(before, after);
+        }
+        let (old, new) = (before.and_then(|object| object.hold), after.and_then(|object| object.hold));
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.release(old);
+        }
+        if let (Some(new), Some(after)) = (new, after) {
+            self.hold(new, Holder::Object(after.uuid));
+        }
+    }
+
+    fn replace_subnets(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        let Some(scope) = after.or(before).map(|object| object.uuid) else { return };
+        let unchanged = |one: &Object, other: &Object| match self.places.ipam_reference {
+            Some(reference) if Some(one.type_id) == self.places.virtual_network => {
+                one.links_of(reference) == other.links_of(reference)
+            }
+            _ => self.places.ipam_subnets.is_some_and(|id| one.property_text(id) == other.property_text(id)),
+        };
+        if let (Some(before), Some(after)) = (before, after)
+            && unchanged(before, after)
+        {
+            return;
+        }
+        let sources = after.map(|object| self.entries(object)).unwrap_or_default();
+        if sources.is_empty() {
+            self.subnets.remove(&scope);
+            if after.is_none() {
+                self.forget_reservations(scope);
+            }
+            return;
+        }
+        let known = self.subnets.get(&scope).cloned().unwrap_or_default();
+        let entries = sources
+            .into_iter()
+            .filter_map(|source| {
+                if let Some(entry) = known.iter().find(|entry| entry.source == source) {
+                    return Some(entry.clone());
+                }
+                let mut subnet = Subnet::read(&source)?;
+                let prefix = subnet.prefix;
+                for (address, _) in self.held(scope, first_address(prefix), last_address(prefix)) {
+                    subnet.take(address);
+                }
+                Some(Entry { source, subnet })
+            })
+            .collect();
+        self.subnets.insert(scope, Arc::new(entries));
+    }
+
+    /// The stored entries that describe subnets, in order.
+    fn entries(&self, object: &Object) -> Vec<Value> {
+        let list = |value: Value, field: &str| match value.get(field) {
+            Some(Value::Array(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        if Some(object.type_id) == self.places.virtual_network {
+            let Some(reference) = self.places.ipam_reference else { return Vec::new() };
+            return object
+                .links_of(reference)
+                .iter()
+                .filter_map(|link| serde_json::from_str(link.attribute.as_deref()?).ok())
+                .flat_map(|attribute: Value| list(attribute, "ipam_subnets"))
+                .collect();
+        }
+        let subnets = self.places.ipam_subnets.and_then(|id| object.property(id));
+        subnets.map(|value| list(value, "subnets")).unwrap_or_default()
+    }
+
+    /// With a network, what was reserved in it goes.
+    fn forget_reservations(&mut self, scope: Uuid) {
+        let lowest = IpAddr::from([0; 4]);
+        let highest = IpAddr::from([255; 16]);
+        let reserved: Vec<IpAddr> = self.held(scope, lowest, highest).map(|(address, _)| address).collect();
+        for address in reserved {
+            self.holds.remove(&(scope, address));
+        }
+    }
+}
+
+fn first_address(prefix: ipnetwork::IpNetwork) -> IpAddr {
+    prefix.network()
+}
+
+fn last_address(prefix: ipnetwork::IpNetwork) -> IpAddr {
+    prefix.broadcast()
+}

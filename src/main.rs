@@ -1,0 +1,43 @@
+//! Cirrus: a configuration API server for OpenContrail, Tungsten Fabric and OpenSDN, on PostgreSQL.
+
+mod access;
+mod api;
+mod graph;
+mod ipam;
+mod json_text;
+mod model;
+mod python_literal;
+mod rules;
+mod serve;
+mod settings;
+mod store;
+mod timestamp;
+mod writer;
+
+use clap::Parser;
+use settings::{Command, CommandLine};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Serve(settings) = CommandLine::parse().command;
+    let filter = match EnvFilter::try_new(&settings.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("cirrus: --log {}: {error}", settings.log);
+            return ExitCode::FAILURE;
+        }
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match serve::serve(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cirrus: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

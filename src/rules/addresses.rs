@@ -1,0 +1,247 @@
+//! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
+//! (contrail-api R21, address management 4 and 5). All types that hold addresses share one name space a subnet.
+
+use super::{Decision, Rejection, Work};
+use crate::{
+    graph::{Hold, Object},
+    ipam::{self, Subnet},
+    python_literal,
+};
+use serde_json::Value;
+use std::{net::IpAddr, sync::Arc};
+use uuid::Uuid;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// This very address.
+    pub address: Option<IpAddr>,
+    /// One of this subnet, or of the flat ipam that this is the handle of.
+    pub subnet: Option<Uuid>,
+    /// One of this version.
+    pub version: Option<Version>,
+    /// Whether the address of a gateway may be had, shared and not held.
+    pub may_share_gateway: bool,
+}
+
+/// The version of the internet protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// IPv4.
+    Four,
+    /// IPv6.
+    Six,
+}
+
+impl Version {
+    /// From `v4` or `v6`; anything else asks for nothing.
+    pub fn of(value: Option<&Value>) -> Option<Self> {
+        match value.and_then(Value::as_str) {
+            Some("v4") => Some(Self::Four),
+            Some("v6") => Some(Self::Six),
+            _ => None,
+        }
+    }
+
+    fn of_address(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::Four } else { Self::Six }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The address.
+    pub address: IpAddr,
+    /// None for a gateway's address: it is shared.
+    pub hold: Option<Hold>,
+    /// The subnet, or the handle of the flat ipam, that it is of.
+    pub subnet: Option<Uuid>,
+}
+
+/// An address as clients write it; the empty text asks for none.
+///
+/// # Errors
+/// 400 for what is no address.
+pub fn parse_wish(property: &str, value: Option<&Value>) -> Decision<Option<IpAddr>> {
+    let Some(text) = value.and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let refuse = || Rejection::bad_request(format!("{property}: '{text}' is not an IP address"));
+    ipam::parse_address(text).ok_or_else(refuse).map(Some)
+}
+
+/// The subnets of one stage of the search.
+struct Stage {
+    /// By scope, with the uuid that objects record, which of a flat ipam is that of the network's handle.
+    pools: Vec<(Uuid, Option<Uuid>, Vec<Subnet>)>,
+    flat: bool,
+}
+
+fn user_defined(work: &Work, network: &Object) -> Stage {
+    let subnets: Vec<Subnet> = work.graph.pools().subnets(network.uuid).cloned().collect();
+    Stage { pools: vec![(network.uuid, None, subnets)], flat: false }
+}
+
+fn flat(work: &Work, network: &Object) -> Stage {
+    let mut pools = Vec::new();
+    for link in work.links(network, "network_ipam_refs") {
+        let Some(ipam) = work.graph.get(link.target).filter(|ipam| is_flat(work, ipam)) else { continue };
+        let handle = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let handle = handle.as_ref().and_then(|value| value.pointer("/ipam_subnets/0/subnet_uuid"));
+        let handle = handle.and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
+        pools.push((ipam.uuid, handle, work.graph.pools().subnets(ipam.uuid).cloned().collect()));
+    }
+    Stage { pools, flat: true }
+}
+
+/// Whether the subnets of an ipam are its own, shared by all networks that use it.
+pub fn is_flat(work: &Work, ipam: &Object) -> bool {
+    work.property(ipam, "ipam_subnet_method") == Some(Value::from("flat-subnet"))
+}
+
+/// Seeks an address for an object of a network.
+///
+/// # Errors
+/// 409 for an address in use, 400 where there is none to be had; the caller may answer another status.
+pub fn find(work: &Work, network: &Arc<Object>, wish: Wish) -> Decision<Found> {
+    if let Some(address) = wish.address.filter(|_| wish.may_share_gateway)
+        && let Some(found) = shared_gateway(work, network, address)
+    {
+        return Ok(found);
+    }
+    let mode = work.property(network, "address_allocation_mode");
+    let stages = match mode.as_ref().and_then(Value::as_str) {
+        _ if wish.address.is_some() || wish.subnet.is_some() => vec![flat(work, network), user_defined(work, network)],
+        Some("user-defined-subnet-only") => vec![user_defined(work, network)],
+        Some("flat-subnet-only") => vec![flat(work, network)],
+        Some("flat-subnet-preferred") => vec![flat(work, network), user_defined(work, network)],
+        _ => vec![user_defined(work, network), flat(work, network)],
+    };
+    let mut tried = Vec::new();
+    let mut subnet_known = false;
+    for stage in &stages {
+        tried.clear();
+        for (scope, handle, subnets) in &stage.pools {
+            if stage.flat {
+                // The text names the prefixes of the last flat ipam only.
+                tried.clear();
+            }
+            for subnet in subnets {
+                let recorded = handle.or(subnet.subnet_uuid);
+                if wish.subnet.is_some() && wish.subnet != recorded {
+                    continue;
+                }
+                subnet_known = true;
+                if let Some(found) = take(work, *scope, subnet, wish, &mut tried)? {
+                    return Ok(Found { subnet: recorded, ..found });
+                }
+            }
+        }
+    }
+    let name = python_literal::list(network.fq_name.elements());
+    if let Some(subnet) = wish.subnet.filter(|_| !subnet_known) {
+        return Err(Rejection::bad_request(format!("Virtual-Network({name}) has invalid subnet({subnet})")));
+    }
+    if stages.last().is_some_and(|stage| !stage.flat && stage.pools.iter().all(|(_, _, subnets)| subnets.is_empty()))
+        && wish.address.is_none()
+    {
+        return Err(Rejection::bad_request(format!("Virtual-Network({name}) has no defined subnets")));
+    }
+    Err(exhausted(&network.fq_name.elements(), &tried))
+}
+
+/// Nothing left.
+pub fn exhausted(fq_name: &[&str], tried: &[String]) -> Rejection {
+    let (name, tried) = (python_literal::list(fq_name), python_literal::list(tried));
+    Rejection::bad_request(format!("Virtual-Network({name}) has exhausted subnet({tried})"))
+}
+
+/// Seeks an address in the subnets of a flat ipam itself.
+///
+/// # Errors
+/// 400 where there is none to be had.
+pub fn find_in_ipam(work: &Work, ipam: &Object, version: Option<Version>) -> Decision<Found> {
+    let wish = Wish { version, ..Wish::default() };
+    let mut tried = Vec::new();
+    if is_flat(work, ipam) {
+        for subnet in work.graph.pools().subnets(ipam.uuid) {
+            if let Some(found) = take(work, ipam.uuid, subnet, wish, &mut tried)? {
+                return Ok(found);
+            }
+        }
+    }
+    Err(exhausted(&ipam.fq_name.elements(), &tried))
+}
+
+/// The address of a gateway of the network, or of its flat ipams.
+fn shared_gateway(work: &Work, network: &Object, address: IpAddr) -> Option<Found> {
+    for stage in [flat(work, network), user_defined(work, network)] {
+        for (_, handle, subnets) in stage.pools {
+            // "None in this subnet" (0.0.0.0) lies in no subnet and so is no gateway.
+            let gateway =
+                subnets.into_iter().find(|subnet| subnet.gateway == Some(address) && subnet.contains(address));
+            if let Some(subnet) = gateway {
+                return Some(Found { address, hold: None, subnet: handle.or(subnet.subnet_uuid) });
+            }
+        }
+    }
+    None
+}
+
+fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: Wish, tried: &mut Vec<String>) -> Decision<Option<Found>> {
+    let version = if subnet.is_v4() { Version::Four } else { Version::Six };
+    let wanted = wish.address.map(Version::of_address).or(wish.version);
+    if wanted.is_some_and(|wanted| wanted != version) {
+        return Ok(None);
+    }
+    let found = |address| Found { address, hold: Some(Hold { scope, address }), subnet: None };
+    let Some(address) = wish.address else {
+        tried.push(subnet.name());
+        return Ok(subnet.first_free().map(found));
+    };
+    if !subnet.contains(address) {
+        return Ok(None);
+    }
+    let in_use = || Rejection::conflict("IP address already in use");
+    let (first, last) = subnet.unit_of(address);
+    if work.graph.pools().first_held(scope, first, last).is_some() {
+        return Err(in_use());
+    }
+    match subnet.reserved(address) {
+        Some(_) => Err(in_use()),
+        None if first != address => Err(Rejection::bad_request(format!(
+            "Virtual-Network({scope}:{name}) has invalid alloc_unit({unit}) in subnet({name}) reason: Requested IP address {address} not aligned",
+            name = subnet.name(),
+            unit = subnet.unit
+        ))),
+        None => Ok(Some(found(address))),
+    }
+}
+
+/// The free addresses of a virtual router's own pools in the flat ipams that it refers to.
+///
+/// # Errors
+/// 400 where there is none to be had.
+pub fn find_for_router(work: &Work, router: &Object, version: Option<Version>) -> Decision<Found> {
+    for link in work.links(router, "network_ipam_refs") {
+        let attribute = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let pools = attribute.as_ref().and_then(|value| value.get("allocation_pools")).and_then(Value::as_array);
+        let ranges: Vec<(IpAddr, IpAddr)> = pools.into_iter().flatten().filter_map(range).collect();
+        for subnet in work.graph.pools().subnets(link.target) {
+            let subnet_version = if subnet.is_v4() { Version::Four } else { Version::Six };
+            let inside: Vec<_> = ranges.iter().copied().filter(|(first, _)| subnet.contains(*first)).collect();
+            if inside.is_empty() || version.is_some_and(|version| version != subnet_version) {
+                continue;
+            }
+            if let Some(address) = subnet.first_free_within(&inside) {
+                let hold = Some(Hold { scope: link.target, address });
+                return Ok(Found { address, hold, subnet: None });
+            }
+        }
+    }
+    Err(exhausted(&router.fq_name.elements(), &[]))
+}
+
+fn range(pool: &Value) -> Option<(IpAddr, IpAddr)> {
+    let end = |name: &str| pool.get(name).and_then(Value::as_str).and_then(ipam::parse_address);
+    Some((end("start")?, end("end")?))
+}

@@ -1,0 +1,90 @@
+//! The delete of an object: the generic part (contrail-api R21, wire contract 5).
+
+use super::{Decision, Rejection, Work, document::canonical_uuid, rules_of};
+use crate::{graph::Object, model::TypeId, python_literal};
+use std::sync::Arc;
+
+/// `DELETE`.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The type in the path.
+    pub type_id: TypeId,
+    /// The uuid in the path, as given.
+    pub uuid: String,
+}
+
+impl Delete {
+    /// Decides a delete on the fork.
+    ///
+    /// # Errors
+    /// 404 for an unknown object, 409 while others are below it or need it, and the type's refusals.
+    pub fn decide(&self, work: &mut Work) -> Decision<()> {
+        let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get(uuid)).cloned();
+        let object = object.ok_or_else(|| Rejection::not_found(format!("ID {} does not exist", self.uuid)))?;
+        if object.type_id != self.type_id {
+            let kind = &work.graph.model().object_type(self.type_id).name;
+            return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)));
+        }
+        check_children(work, &object)?;
+        check_referrers(work, &object)?;
+        let rules = rules_of(&work.type_of(&object).name);
+        (rules.before_delete)(work, &object)?;
+        remove_with_children(work, &object);
+        (rules.after_delete)(work, &object)
+    }
+}
+
+/// Takes an object out with all that is still below it: by now only what does not count.
+pub fn remove_with_children(work: &mut Work, object: &Arc<Object>) {
+    for child in children(work, object) {
+        remove_with_children(work, &child);
+    }
+    work.remove(object);
+}
+
+/// All children, of all types.
+pub fn children(work: &Work, object: &Object) -> Vec<Arc<Object>> {
+    let kinds = &work.type_of(object).children;
+    kinds.iter().flat_map(|kind| work.graph.children_of(object.uuid, kind.child)).cloned().collect()
+}
+
+fn check_children(work: &Work, object: &Object) -> Decision<()> {
+    for kind in work.type_of(object).children.iter().filter(|kind| !kind.derived) {
+        let default_name = format!("default-{}", work.graph.model().object_type(kind.child).name);
+        let counts = |child: &&Arc<Object>| {
+            let name = child.fq_name.name();
+            name != default_name && name != "draft-policy-management"
+        };
+        let hrefs: Vec<String> =
+            work.graph.children_of(object.uuid, kind.child).filter(counts).map(|child| work.href(child)).collect();
+        refuse("Delete when children still present", &hrefs)?;
+    }
+    Ok(())
+}
+
+fn check_referrers(work: &Work, object: &Object) -> Decision<()> {
+    for kind in work.type_of(object).back_references.iter().filter(|kind| !kind.derived) {
+        let needs = |referrer: &&Arc<Object>| referrer.needs(object.uuid) && !goes_with(work, referrer, object);
+        let referrers = work.graph.referrers(object.uuid, kind.source).filter(needs);
+        let hrefs: Vec<String> = referrers.map(|referrer| work.href(referrer)).collect();
+        refuse("Delete when resource still referred", &hrefs)?;
+    }
+    Ok(())
+}
+
+/// A referrer that will be deleted with the object (its own default child) is not in the way.
+fn goes_with(work: &Work, referrer: &Object, object: &Object) -> bool {
+    let mut next = referrer.parent;
+    while let Some(parent) = next {
+        if parent == object.uuid {
+            return true;
+        }
+        next = work.graph.get(parent).and_then(|parent| parent.parent);
+    }
+    false
+}
+
+/// Clients evaluate the list in the brackets as a Python literal.
+fn refuse(text: &str, hrefs: &[String]) -> Decision<()> {
+    if hrefs.is_empty() { Ok(()) } else { Err(Rejection::conflict(format!("{text}: {}", python_literal::list(hrefs)))) }
+}

@@ -1,0 +1,162 @@
+//! The body of a create or update, read against the model: known properties and references, checked and normalised.
+//! Everything here depends on the request alone, so it runs before the request waits for its turn.
+
+use super::{Decision, Rejection};
+use crate::{
+    model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId},
+    python_literal,
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// Which operation a document is for: the word in texts differs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// `POST`.
+    Create,
+    /// `PUT`.
+    Update,
+    /// `/ref-update`.
+    ReferenceUpdate,
+}
+
+impl Purpose {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "http_put",
+            Self::ReferenceUpdate => "ref-update",
+        }
+    }
+}
+
+/// A reference as a client writes it.
+#[derive(Clone, Debug)]
+pub struct GivenLink {
+    /// The name of the target.
+    pub to: Option<Vec<String>>,
+    /// Its uuid, if it is one.
+    pub uuid: Option<Uuid>,
+    /// The data of the link, or null.
+    pub attribute: Value,
+}
+
+/// The parts of a body that the server takes notice of.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// Known properties, null included.
+    pub properties: Vec<(PropertyId, Value)>,
+    /// Known references, each with the whole list.
+    pub references: Vec<(ReferenceId, Vec<GivenLink>)>,
+    /// The body, for texts.
+    pub body: Map<String, Value>,
+}
+
+impl Document {
+    /// Reads and checks. Unknown and read-only fields are ignored: clients send whole objects back.
+    ///
+    /// # Errors
+    /// 400 for a property, then for a reference, that the model does not allow.
+    pub fn read(model: &Model, kind: &ObjectType, body: Map<String, Value>, purpose: Purpose) -> Decision<Self> {
+        let word = purpose.word();
+        let mut properties = Vec::new();
+        for property in &kind.properties {
+            let Some(value) = body.get(&property.name) else {
+                if property.enforced && purpose == Purpose::Create {
+                    let text = format!("Bad property in {word}: {} property is missing", property.name);
+                    return Err(Rejection::bad_request(text));
+                }
+                continue;
+            };
+            let value = model
+                .check_property(property, value.clone())
+                .map_err(|fault| Rejection::bad_request(format!("Bad property in {word}: {fault}")))?;
+            properties.push((property.id, normal_collection(&property.collection, value)));
+        }
+        let mut references = Vec::new();
+        for reference in &kind.references {
+            match body.get(&reference.field) {
+                None => {}
+                // Null takes all references of an update away; in a create it says nothing.
+                Some(Value::Null) => references.push((reference.id, Vec::new())),
+                Some(Value::Array(items)) => {
+                    let read = |item| GivenLink::read(model, reference, item, word);
+                    references.push((reference.id, items.iter().map(read).collect::<Decision<_>>()?));
+                }
+                Some(other) => {
+                    let text = format!(
+                        "Bad reference in {word}: {} must be a list of references, not {}",
+                        reference.field,
+                        python_literal::value(other)
+                    );
+                    return Err(Rejection::bad_request(text));
+                }
+            }
+        }
+        Ok(Self { properties, references, body })
+    }
+
+    /// The body as Python prints it.
+    pub fn literal(&self) -> String {
+        python_literal::value(&Value::Object(self.body.clone()))
+    }
+}
+
+impl GivenLink {
+    /// Reads one reference.
+    ///
+    /// # Errors
+    /// 400 with the text of the model, or for a target that is neither named nor identified.
+    pub fn read(model: &Model, reference: &Reference, item: &Value, word: &str) -> Decision<Self> {
+        let refuse = |fault: String| Rejection::bad_request(format!("Bad reference in {word}: {fault}"));
+        let attribute = model.check_attribute(reference, item).map_err(refuse)?;
+        let to = match item.get("to") {
+            None | Some(Value::Null) => None,
+            Some(names) => Some(string_list(names).ok_or_else(|| {
+                let printed = python_literal::value(names);
+                refuse(format!("{}: to must be a list of names, not {printed}", reference.field))
+            })?),
+        };
+        let text = item.get("uuid").filter(|uuid| !uuid.is_null());
+        let uuid = text.and_then(Value::as_str).and_then(canonical_uuid);
+        if to.is_none() && text.is_none() {
+            return Err(refuse(format!("{}: a reference needs to or uuid", reference.field)));
+        }
+        Ok(Self { to, uuid, attribute })
+    }
+}
+
+/// The strings of a list of strings.
+pub fn string_list(value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array()?;
+    items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// A uuid in its one canonical spelling: lower case, dashed.
+pub fn canonical_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    (uuid.hyphenated().to_string() == text).then_some(uuid)
+}
+
+/// The key of a map's element, as the text that positions use.
+pub fn map_key(item: &Value, key: &str) -> String {
+    match item.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}
+
+/// A map has one element a key, the last one given, in the order of the keys.
+fn normal_collection(collection: &Collection, mut value: Value) -> Value {
+    if let Collection::Map { wrapper, key } = collection
+        && let Some(items) = value.get_mut(wrapper).and_then(Value::as_array_mut)
+    {
+        let mut by_key = std::collections::BTreeMap::new();
+        for item in items.drain(..) {
+            by_key.insert(map_key(&item, key), item);
+        }
+        items.extend(by_key.into_values());
+    }
+    value
+}

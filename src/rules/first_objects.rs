@@ -1,0 +1,187 @@
+//! The objects that exist from the first start on (contrail-api R21, wire contract 8). What is missing is made, in
+//! one request: all or nothing.
+
+use super::{Decision, Draft, NewLink, Work, project, virtual_network::add_routing_instance};
+use crate::graph::{NumberPool, Object};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Name of a tag type, its id.
+const TAG_TYPES: [(&str, &str); 7] = [
+    ("label", "0x0000"),
+    ("application", "0x0001"),
+    ("tier", "0x0002"),
+    ("deployment", "0x0003"),
+    ("site", "0x0004"),
+    ("neutron_fwaas", "0x0005"),
+    ("neutron_tag", "0x0006"),
+];
+
+/// Makes what is missing.
+///
+/// # Errors
+/// Internal, if the model lacks one of the types.
+pub fn provision(work: &mut Work) -> Decision<()> {
+    let global = first(work, None, "global-system-config", "default-global-system-config", |_, draft| {
+        for (name, value) in [
+            ("autonomous_system", json!(64512)),
+            ("config_version", json!("1.0")),
+            ("ibgp_auto_mesh", json!(true)),
+            ("igmp_enable", json!(false)),
+            ("enable_security_policy_draft", json!(false)),
+            ("mac_aging_time", json!(300)),
+            ("enable_4byte_as", json!(false)),
+        ] {
+            draft.set(name, value);
+        }
+    })?;
+    let vrouter_config = first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, draft| {
+        draft.set("encryption_mode", "none".into());
+        draft.set("enable_security_logging", true.into());
+    })?;
+    let domain = first(work, None, "domain", "default-domain", |_, _| ())?;
+    first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
+    let project = first(work, Some(&domain), "project", "default-project", |_, draft| {
+        draft.set("quota", json!({"defaults": -1}));
+    })?;
+    let network = |work: &mut Work, name: &str, defaults: bool, is_provider: bool| {
+        first(work, Some(&project), "virtual-network", name, |work, draft| {
+            if let Some(id) = work.graph.numbers().next_free(NumberPool::VirtualNetwork) {
+                draft.set("virtual_network_network_id", id.into());
+            }
+            draft.set("is_shared", false.into());
+            if defaults {
+                network_defaults(draft, is_provider);
+            }
+        })
+    };
+    let default_network = network(work, "default-virtual-network", false, false)?;
+    first(work, Some(&project), "network-ipam", "default-network-ipam", |_, draft| share(draft, 5))?;
+    first(work, Some(&global), "fabric", "default-fabric", |_, draft| {
+        draft.set("fabric_enterprise_style", true.into());
+        draft.set("disable_vlan_vn_uniqueness_check", false.into());
+    })?;
+    let policies = first(work, None, "policy-management", "default-policy-management", |_, _| ())?;
+    first(work, Some(&policies), "application-policy-set", "default-application-policy-set", |_, draft| {
+        draft.set("all_applications", true.into());
+        let link = NewLink { target: vrouter_config.uuid, attribute: Value::Null };
+        draft.set_links("global_vrouter_config_refs", vec![link]);
+    })?;
+    let ip_fabric = network(work, "ip-fabric", true, true)?;
+    let link_local = network(work, "__link_local__", true, false)?;
+    let interconnect = network(work, "dci-network", true, false)?;
+    for (network, name, is_default) in [
+        (&ip_fabric, "ip-fabric", true),
+        (&ip_fabric, "__default__", false),
+        (&link_local, "__link_local__", true),
+        (&interconnect, "dci-network", true),
+        (&interconnect, "__default__", false),
+        (&default_network, "default-virtual-network", true),
+    ] {
+        let joined = network.fq_name.child(name);
+        let kind = work.type_id("routing-instance")?;
+        if work.graph.find_joined(kind, joined.joined()).is_none() {
+            let snat = is_default.then_some(Value::Bool(false));
+            add_routing_instance(work, network, name, is_default, snat)?;
+        }
+    }
+    first(work, Some(&global), "alarm", "system-defined-bottle-request-size-limit", |_, draft| {
+        draft.set("alarm_severity", 1.into());
+        draft.set("uve_keys", json!({"uve_key": ["config-node"]}));
+        let condition = json!({"operation": "==", "operand1": "UveConfigReq.err_info.*.", "operand2": {"json_value": "True"}});
+        draft.set("alarm_rules", json!({"or_list": [{"and_list": [condition]}]}));
+        describe(draft, "Bottle request size limit exceeded.");
+    })?;
+    first(work, Some(&project), "security-group", "__no_rule__", |work, draft| {
+        if let Some(id) = work.graph.numbers().next_free(NumberPool::SecurityGroup) {
+            draft.set("security_group_id", id.into());
+        }
+        draft.set("configured_security_group_id", 0.into());
+        draft.set("security_group_entries", json!({"policy_rule": []}));
+        describe(draft, "Security group with no rules");
+        share(draft, 5);
+    })?;
+    first(work, None, "discovery-service-assignment", "default-discovery-service-assignment", |_, _| ())?;
+    first(work, Some(&global), "global-qos-config", "default-global-qos-config", |_, _| ())?;
+    first(work, Some(&project), "network-ipam", "service-chain-flat-ipam", |_, draft| {
+        draft.set("ipam_subnet_method", "flat-subnet".into());
+        let subnet = |prefix: &str, length: u8| {
+            json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}, "alloc_unit": 1, "enable_dhcp": true})
+        };
+        draft.set("ipam_subnets", json!({"subnets": [subnet("0.0.0.0", 8), subnet("::ffff", 104)]}));
+    })?;
+    for (name, id) in TAG_TYPES {
+        first(work, None, "tag-type", name, |_, draft| {
+            draft.set("tag_type_id", id.into());
+            draft.set("display_name", name.into());
+            let mut id_perms = draft.value("id_perms").unwrap_or_default();
+            if let Some(fields) = id_perms.as_object_mut() {
+                fields.insert("user_visible".to_owned(), false.into());
+            }
+            draft.set("id_perms", id_perms);
+        })?;
+    }
+    // PRJ-C1 also for projects from elsewhere: reads never have to make it.
+    let set_type = work.type_id("application-policy-set")?;
+    let project_type = work.type_id("project")?;
+    let projects: Vec<Arc<Object>> = work.graph.objects_of(project_type).cloned().collect();
+    for project in projects {
+        let set = project.fq_name.child("default-application-policy-set");
+        if work.graph.find_joined(set_type, set.joined()).is_none() {
+            project::add_default_policy_set(work, &project)?;
+        }
+    }
+    Ok(())
+}
+
+/// The object with this name; made, and completed, when it is missing.
+fn first(
+    work: &mut Work,
+    parent: Option<&Arc<Object>>,
+    type_name: &str,
+    name: &str,
+    complete: impl FnOnce(&Work, &mut Draft),
+) -> Decision<Arc<Object>> {
+    let mut draft = Draft::first_object(work, parent, type_name, name)?;
+    if let Some(existing) = work.graph.find_joined(draft.type_id, draft.fq_name.joined()) {
+        return Ok(Arc::clone(existing));
+    }
+    complete(work, &mut draft);
+    Ok(work.save(&draft))
+}
+
+/// Networks of the system carry the defaults of the schema; those of clients do not.
+fn network_defaults(draft: &mut Draft, is_provider: bool) {
+    draft.set("is_provider_network", is_provider.into());
+    draft.set("port_security_enabled", true.into());
+    draft.set("virtual_network_category", "tenant".into());
+    draft.set("mac_aging_time", 300.into());
+    for name in [
+        "mac_learning_enabled",
+        "fabric_snat",
+        "flood_unknown_unicast",
+        "pbb_etree_enable",
+        "pbb_evpn_enable",
+        "layer2_control_word",
+        "igmp_enable",
+        "mac_ip_learning_enable",
+    ] {
+        draft.set(name, false.into());
+    }
+}
+
+fn share(draft: &mut Draft, global_access: i64) {
+    let mut perms2 = draft.value("perms2").unwrap_or_default();
+    if let Some(fields) = perms2.as_object_mut() {
+        fields.insert("global_access".to_owned(), global_access.into());
+    }
+    draft.set("perms2", perms2);
+}
+
+fn describe(draft: &mut Draft, description: &str) {
+    let mut id_perms = draft.value("id_perms").unwrap_or_default();
+    if let Some(fields) = id_perms.as_object_mut() {
+        fields.insert("description".to_owned(), description.into());
+    }
+    draft.set("id_perms", id_perms);
+}

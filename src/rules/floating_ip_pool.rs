@@ -1,0 +1,42 @@
+//! floating-ip-pool (contrail-api R21: FIPP-*).
+
+use super::{Decision, Draft, Rejection, Rules, Work};
+use crate::graph::Object;
+use serde_json::Value;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
+
+/// The uuids of the subnets that a pool is restricted to.
+pub fn subnets(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(|value| value.get("subnet_uuid")).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|uuid| uuid.as_str().map(str::to_owned)).collect()
+}
+
+/// FIPP-C1
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let wanted = subnets(draft.given("floating_ip_pool_subnets"));
+    let Some(network) = draft.parent.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+    let known = subnets_of_network(work, network);
+    if work.links(network, "network_ipam_refs").is_empty() {
+        return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool"));
+    }
+    match wanted.iter().find(|uuid| !known.contains(uuid)) {
+        Some(unknown) => Err(Rejection::bad_request(format!(
+            "Subnet {unknown} was not found in virtual-network {}",
+            network.uuid
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The uuids of all subnets of a network, handles of flat ipams included.
+fn subnets_of_network(work: &Work, network: &Object) -> Vec<String> {
+    let links = work.links(network, "network_ipam_refs").iter();
+    let attributes = links.filter_map(|link| serde_json::from_str::<Value>(link.attribute.as_deref()?).ok());
+    attributes
+        .filter_map(|attribute| attribute.get("ipam_subnets")?.as_array().cloned())
+        .flatten()
+        .filter_map(|entry| entry.get("subnet_uuid")?.as_str().map(str::to_owned))
+        .collect()
+}

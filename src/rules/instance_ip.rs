@@ -1,0 +1,142 @@
+//! instance-ip (contrail-api R21: IIP-*, address management 5).
+
+use super::{
+    Decision, Draft, NewLink, Rejection, Rules, Work,
+    addresses::{self, Version, Wish, parse_wish},
+    virtual_network::first_network,
+};
+use crate::graph::Object;
+use serde_json::Value;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+
+const ADDRESS: &str = "instance_ip_address";
+/// In these networks nothing is allocated: what is sent is stored (IIP-C2).
+const UNMANAGED: [&str; 2] = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
+
+/// Whether addresses of this network are not the server's business.
+fn is_unmanaged(network: &Object) -> bool {
+    UNMANAGED.contains(&network.fq_name.joined().as_ref())
+}
+
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let links = |field: &str| draft.given_links(field).unwrap_or_default();
+    let (networks, ipams, routers) =
+        (links("virtual_network_refs"), links("network_ipam_refs"), links("virtual_router_refs"));
+    check_sources(draft, networks, ipams, routers)?;
+    let version = Version::of(draft.given("instance_ip_family"));
+    let address = parse_wish(ADDRESS, draft.given(ADDRESS))?;
+    let found = if let Some(network) = first_network(work, networks) {
+        if is_unmanaged(&network) {
+            return Ok(());
+        }
+        let wish = Wish { address, subnet: subnet(draft)?, version, may_share_gateway: true };
+        let found = addresses::find(work, &network, wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
+        if found.hold.is_none() {
+            check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+        }
+        found
+    } else {
+        if address.is_some() {
+            let text = "allocation for requested IP from a network_ipam is not supported";
+            return Err(Rejection::bad_request(text));
+        }
+        match (first_network(work, routers), first_network(work, ipams)) {
+            (Some(router), _) => addresses::find_for_router(work, &router, version)?,
+            (None, Some(ipam)) => addresses::find_in_ipam(work, &ipam, version)?,
+            (None, None) => {
+                let text = "instance-ip needs one of virtual_network_refs, network_ipam_refs and virtual_router_refs";
+                return Err(Rejection::bad_request(text));
+            }
+        }
+    };
+    draft.set(ADDRESS, found.address.to_string().into());
+    if let Some(subnet) = found.subnet {
+        draft.set("subnet_uuid", subnet.to_string().into());
+    }
+    draft.hold = found.hold;
+    Ok(())
+}
+
+/// IIP-C1
+fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers: &[NewLink]) -> Decision<()> {
+    if routers.is_empty() {
+        return Ok(());
+    }
+    let refuse = |text: &str| Err(Rejection::bad_request(text));
+    if !ipams.is_empty() {
+        return refuse("virtual_router_refs and ipam_refs are not allowed");
+    }
+    if !networks.is_empty() {
+        return refuse("router_refs and network_refs are not allowed");
+    }
+    if routers.len() > 1 {
+        return refuse("Instance IP cannot refer to multiple vrouters");
+    }
+    if draft.value("subnet_uuid").is_some() {
+        return refuse("subnet uuid based allocation not supported with vrouter");
+    }
+    Ok(())
+}
+
+fn subnet(draft: &Draft) -> Decision<Option<Uuid>> {
+    let given = draft.given("subnet_uuid").and_then(Value::as_str).filter(|text| !text.is_empty());
+    // What is no uuid is the uuid of no subnet; which text is answered then depends on the network's name.
+    Ok(given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil())))
+}
+
+/// The text of an unknown subnet prints what was given.
+fn name_given_subnet(mut refusal: Rejection, draft: &Draft) -> Rejection {
+    if let Some(given) = draft.given("subnet_uuid").and_then(Value::as_str) {
+        refusal.text = refusal.text.replace(&Uuid::nil().to_string(), given);
+    }
+    refusal
+}
+
+/// IIP-C5 and U2: the address of a gateway is for routers.
+fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()> {
+    let has_machine = |link: &NewLink| {
+        let interface = work.graph.get(link.target);
+        interface.is_some_and(|interface| !work.links(interface, "virtual_machine_refs").is_empty())
+    };
+    if interfaces.iter().any(has_machine) {
+        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
+    }
+    Ok(())
+}
+
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let network = first_network(work, &draft.stored_links("virtual_network_refs"));
+    if network.as_ref().is_some_and(|network| is_unmanaged(network)) {
+        return Ok(());
+    }
+    let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
+    if changed(ADDRESS) {
+        return Err(Rejection::bad_request("Instance IP Address can not be changed"));
+    }
+    if draft.given_links("virtual_network_refs").is_some() {
+        let after = first_network(work, &draft.links("virtual_network_refs"));
+        if after.map(|network| network.uuid) != network.map(|network| network.uuid) {
+            // The peer lets the address go astray here (address management 5.2).
+            return Err(Rejection::bad_request("virtual_network_refs of an instance-ip can not be changed"));
+        }
+    }
+    if draft.hold.is_none() && draft.given_links("virtual_machine_interface_refs").is_some() {
+        check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+    }
+    Ok(())
+}
+
+/// Whether one of the addresses of an interface is that of a gateway.
+pub fn interface_has_gateway(work: &Work, interface: Uuid) -> bool {
+    let Some(kind) = work.graph.model().find("instance-ip") else { return false };
+    work.graph.referrers(interface, kind).any(|address| shares_gateway(work, address))
+}
+
+fn shares_gateway(work: &Work, address: &Arc<Object>) -> bool {
+    let network = work.links(address, "virtual_network_refs").first().and_then(|link| work.graph.get(link.target));
+    address.hold.is_none() && network.is_some_and(|network| !is_unmanaged(network))
+}

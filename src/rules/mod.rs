@@ -1,0 +1,98 @@
+//! The functional core: decides each request on a fork of the graph. No I/O, no clock and no randomness of its own.
+//!
+//! What holds for all types is in the files named after operations; a type has a file of its own only where it has
+//! behaviour of its own.
+
+mod addresses;
+mod alias_ip;
+pub mod change;
+pub mod collection;
+mod create;
+mod delete;
+mod document;
+mod draft;
+mod first_objects;
+mod floating_ip;
+mod floating_ip_pool;
+mod global_system_config;
+mod instance_ip;
+mod network_ipam;
+mod network_policy;
+mod permissions;
+mod policy_rule;
+mod project;
+mod quota;
+mod rejection;
+mod request;
+mod route_target;
+mod routing_instance;
+mod security_group;
+mod subnets;
+mod update;
+mod virtual_machine_interface;
+mod virtual_network;
+mod work;
+
+pub use change::{Change, Effect};
+pub use addresses::Version;
+pub use create::{Create, check_name};
+pub use delete::Delete;
+pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list};
+pub use draft::{Draft, NewLink};
+pub use rejection::{Decision, Kind, Rejection};
+pub use request::{Operation, Outcome, Request};
+pub use update::{PermissionChange, ReferenceUpdate, RelaxReference, Update};
+pub use virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};
+pub use work::Work;
+
+use crate::graph::Object;
+use std::sync::Arc;
+
+/// What a type does around the generic operations. Each part may refuse; then nothing of the request remains.
+pub struct Rules {
+    /// Checks and completes a new object.
+    pub before_create: fn(&mut Work, &mut Draft) -> Decision<()>,
+    /// Makes what belongs to a new object.
+    pub after_create: fn(&mut Work, &Arc<Object>) -> Decision<()>,
+    /// Checks and completes a changed object, whichever way the change came.
+    pub before_update: fn(&mut Work, &mut Draft) -> Decision<()>,
+    /// Follows up on a change: before, after.
+    pub after_update: fn(&mut Work, &Arc<Object>, &Arc<Object>) -> Decision<()>,
+    /// Checks whether the object may go.
+    pub before_delete: fn(&mut Work, &Arc<Object>) -> Decision<()>,
+    /// Follows up on the delete.
+    pub after_delete: fn(&mut Work, &Arc<Object>) -> Decision<()>,
+}
+
+impl Rules {
+    /// Nothing beyond the generic operations.
+    pub const NONE: Self = Self {
+        before_create: |_, _| Ok(()),
+        after_create: |_, _| Ok(()),
+        before_update: |_, _| Ok(()),
+        after_update: |_, _, _| Ok(()),
+        before_delete: |_, _| Ok(()),
+        after_delete: |_, _| Ok(()),
+    };
+}
+
+/// The types with behaviour of their own.
+static RULES: [(&str, &Rules); 12] = [
+    ("alias-ip", &alias_ip::RULES),
+    ("floating-ip", &floating_ip::RULES),
+    ("floating-ip-pool", &floating_ip_pool::RULES),
+    ("global-system-config", &global_system_config::RULES),
+    ("instance-ip", &instance_ip::RULES),
+    ("network-ipam", &network_ipam::RULES),
+    ("network-policy", &network_policy::RULES),
+    ("project", &project::RULES),
+    ("routing-instance", &routing_instance::RULES),
+    ("security-group", &security_group::RULES),
+    ("virtual-machine-interface", &virtual_machine_interface::RULES),
+    ("virtual-network", &virtual_network::RULES),
+];
+
+/// The rules of a type.
+fn rules_of(type_name: &str) -> &'static Rules {
+    RULES.iter().find(|(name, _)| *name == type_name).map_or(&Rules::NONE, |(_, rules)| rules)
+}

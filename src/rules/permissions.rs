@@ -1,0 +1,132 @@
+//! `id_perms` and `perms2`: what every object says about its own history and owner.
+
+use super::{Decision, Draft, Rejection, Work};
+use crate::{
+    access::CLOUD_ADMIN,
+    graph::{Graph, Object},
+    json_text,
+    model::Model,
+    timestamp::Timestamp,
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// What a client may say about `id_perms` when it creates an object (contrail-api R21, GEN-17).
+const GIVEN_AT_CREATE: [&str; 4] = ["enable", "description", "user_visible", "creator"];
+/// And when it updates one.
+const GIVEN_AT_UPDATE: [&str; 2] = ["enable", "description"];
+
+/// A uuid as two unsigned halves.
+fn halves(uuid: Uuid) -> Value {
+    let (high, low) = uuid.as_u64_pair();
+    json!({"uuid_mslong": high, "uuid_lslong": low})
+}
+
+/// The `id_perms` of a new object; `created` and `last_modified` follow when it is put into the graph.
+pub fn new_id_perms(work: &Work, draft: &Draft) -> Value {
+    let owner = work.identity.user.as_deref().filter(|_| draft.parent.is_some()).unwrap_or(CLOUD_ADMIN);
+    let group = work.identity.role.as_deref().filter(|_| draft.parent.is_some()).unwrap_or("cloud-admin-group");
+    let mut id_perms = json!({
+        "enable": true, "description": null, "user_visible": true, "creator": null,
+        "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
+        "uuid": halves(draft.uuid)
+    });
+    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_CREATE);
+    id_perms
+}
+
+/// The `id_perms` of an update: the stored ones, with what a client may change.
+pub fn updated_id_perms(draft: &Draft) -> Option<Value> {
+    let mut id_perms = draft.stored_value("id_perms")?;
+    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_UPDATE);
+    Some(id_perms)
+}
+
+fn copy(from: Option<&Value>, to: &mut Value, keys: &[&str]) {
+    let (Some(from), Some(to)) = (from.and_then(Value::as_object), to.as_object_mut()) else { return };
+    for key in keys {
+        if let Some(value) = from.get(*key) {
+            // What is null is not given, where null is no value of the field.
+            if !(value.is_null() && matches!(*key, "enable" | "user_visible")) {
+                to.insert((*key).to_owned(), value.clone());
+            }
+        }
+    }
+}
+
+/// The `perms2` of a new object (contrail-api R21, wire contract 2.5).
+pub fn new_perms2(work: &Work, draft: &Draft, uuid_given: bool) -> Value {
+    let mut perms2 = json!({
+        "owner": inherited_owner(work, draft, uuid_given), "owner_access": 7, "global_access": 0, "share": []
+    });
+    let is_owner_fixed = uuid_given && draft.object_type().name == "project";
+    overlay(&mut perms2, draft.given("perms2"), is_owner_fixed);
+    if draft.object_type().name == "domain"
+        && let Some(share) = perms2.get_mut("share").and_then(Value::as_array_mut)
+    {
+        // DOM-C1: the domain may write to itself.
+        share.push(json!({"tenant": format!("domain:{}", draft.uuid), "tenant_access": 6}));
+    }
+    perms2
+}
+
+fn inherited_owner(work: &Work, draft: &Draft, uuid_given: bool) -> String {
+    let kind = draft.object_type().name.as_str();
+    if kind == "project" && uuid_given {
+        return draft.uuid.simple().to_string();
+    }
+    let callers = || work.identity.project.clone().unwrap_or_else(|| CLOUD_ADMIN.to_owned());
+    let Some(parent) = &draft.parent else { return callers() };
+    match (work.type_of(parent).name.as_str(), kind) {
+        ("domain", _) | ("fabric", "virtual-port-group") => callers(),
+        _ => {
+            let perms2 = work.property(parent, "perms2");
+            let owner = perms2.as_ref().and_then(|perms2| perms2.get("owner")).and_then(Value::as_str);
+            owner.unwrap_or(CLOUD_ADMIN).to_owned()
+        }
+    }
+}
+
+/// Lays what is given over what is there; null counts as not given.
+fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
+    let (Some(given), Some(perms2)) = (given.and_then(Value::as_object), perms2.as_object_mut()) else { return };
+    for (key, value) in given {
+        if !value.is_null() && !(keep_owner && key == "owner") {
+            perms2.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+/// The `perms2` of an update, if it is given: laid over the stored one, so that no member is ever lost.
+///
+/// # Errors
+/// 400 without an owner.
+pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
+    let Some(given) = draft.given("perms2").filter(|given| !given.is_null()) else { return Ok(None) };
+    if given.get("owner").is_none_or(Value::is_null) {
+        return Err(Rejection::bad_request("owner in perms2 must be present"));
+    }
+    let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
+    overlay(&mut perms2, Some(given), false);
+    Ok(Some(perms2))
+}
+
+/// Writes the time of the change into `id_perms`, and reads from there what the graph keeps beside it.
+pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: Timestamp) {
+    let modified = before.map_or(now, |before| Graph::change_time(now, before));
+    let Some((id, _)) = model.object_type(object.type_id).property("id_perms") else { return };
+    let mut id_perms = object.property(id).unwrap_or_else(|| json!({"enable": true, "uuid": halves(object.uuid)}));
+    if let Some(fields) = id_perms.as_object_mut() {
+        let created = match before {
+            None => Some(Value::from(modified.to_string())),
+            Some(before) => before.property(id).and_then(|stored| stored.get("created").cloned()),
+        };
+        if let Some(created) = created {
+            fields.insert("created".to_owned(), created);
+        }
+        fields.insert("last_modified".to_owned(), modified.to_string().into());
+        object.hidden = fields.get("user_visible") == Some(&Value::Bool(false));
+    }
+    object.modified = modified;
+    object.set_property(id, Some(json_text::text(&id_perms).into()));
+}

@@ -1,0 +1,37 @@
+//! project (contrail-api R21: PRJ-*).
+
+use super::{Decision, Draft, NewLink, Rules, Work};
+use crate::graph::Object;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { after_create, before_delete, ..Rules::NONE };
+
+const DEFAULT_SET: &str = "default-application-policy-set";
+
+fn after_create(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
+    add_default_policy_set(work, project)
+}
+
+/// PRJ-C1: every project has an application policy set for all applications, and refers to it.
+///
+/// # Errors
+/// Internal, if the model lacks the type.
+pub fn add_default_policy_set(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
+    let mut draft = Draft::child(work, project, "application-policy-set", DEFAULT_SET)?;
+    draft.set("all_applications", true.into());
+    let set = work.save(&draft);
+    let mut draft = Draft::update(work, project);
+    draft.set_links("application_policy_set_refs", vec![NewLink { target: set.uuid, attribute: Value::Null }]);
+    work.save(&draft);
+    Ok(())
+}
+
+/// PRJ-D1: the reference to the default set goes first; the set goes as a default child.
+fn before_delete(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
+    let mut draft = Draft::update(work, project);
+    draft.set_links("application_policy_set_refs", Vec::new());
+    work.save(&draft);
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Route targets in lists of users (contrail-api R21: RT-G2 to G4).
+
+use super::{Decision, Rejection, Work};
+use serde_json::Value;
+use std::net::Ipv4Addr;
+
+const FORM: &str = "Route target must be of the format 'target:<asn>:<number>' or 'target:<ip>:<number>'";
+
+/// The part of the global configuration that decides about route targets.
+struct Global {
+    asn: u64,
+    four_bytes: bool,
+}
+
+fn global(work: &Work) -> Global {
+    let config = work.graph.model().find("global-system-config");
+    let config = config.and_then(|kind| work.graph.objects_of(kind).next().cloned());
+    let property = |name: &str| config.as_ref().and_then(|config| work.property(config, name));
+    Global {
+        asn: property("autonomous_system").as_ref().and_then(Value::as_u64).unwrap_or(64512),
+        four_bytes: property("enable_4byte_as") == Some(Value::Bool(true)),
+    }
+}
+
+/// Checks a route target that a user lists, and gives its normal form `target:<asn>:<number>`.
+///
+/// # Errors
+/// 400 for another form, an autonomous system number out of range, or a number in the automatic range.
+pub fn check_configured(work: &Work, text: &str) -> Decision<String> {
+    let form = || Rejection::bad_request(FORM);
+    let mut parts = text.split(':');
+    let (Some("target"), Some(asn), Some(number), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(form());
+    };
+    let number: u64 = number.parse().map_err(|_| form())?;
+    if asn.parse::<Ipv4Addr>().is_ok() {
+        return Ok(format!("target:{asn}:{number}"));
+    }
+    let asn: u64 = asn.trim_end_matches('L').parse().map_err(|_| form())?;
+    let global = global(work);
+    let highest = if global.four_bytes { 0xffff_ffff } else { 0xffff };
+    if asn == 0 || asn > highest {
+        return Err(Rejection::bad_request(format!("ASN out of range, should be between 1-0x{highest:X}")));
+    }
+    let (first, last) = match (global.four_bytes, asn > 0xffff) {
+        (true, true) => (8000, 1 << 15),
+        _ => (8_000_000, 1 << 24),
+    };
+    let beyond = if global.four_bytes { 0xffff } else { u64::from(u32::MAX) };
+    if asn == global.asn && ((first..=last).contains(&number) || number > beyond) {
+        return Err(Rejection::bad_request(format!(
+            "Configured route target must use ASN that is different from global ASN or route target value must be less than {first} and greater than {last}"
+        )));
+    }
+    Ok(format!("target:{asn}:{number}"))
+}

@@ -1,0 +1,219 @@
+//! The change of an object: `PUT`, and the actions that change a part of one. All of them end in one place, so that
+//! the rules of a type hold whichever way a change comes.
+
+use super::{Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of};
+use crate::{
+    graph::Object,
+    model::{ReferenceId, TypeId},
+    python_literal,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Runs the rules of the type on a draft and puts it into the graph.
+///
+/// # Errors
+/// The refusals of the type's rules.
+pub fn commit(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
+    let rules = rules_of(&draft.object_type().name);
+    (rules.before_update)(work, &mut draft)?;
+    let before = draft.stored.clone();
+    let after = work.save(&draft);
+    if let Some(before) = before {
+        (rules.after_update)(work, &before, &after)?;
+    }
+    Ok(after)
+}
+
+/// `PUT`.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The type in the path.
+    pub type_id: TypeId,
+    /// The uuid in the path, as given.
+    pub uuid: String,
+    /// The checked body; its refusal comes after the object's absence.
+    pub document: Decision<Document>,
+}
+
+impl Update {
+    /// Decides an update on the fork.
+    ///
+    /// # Errors
+    /// 404 for an unknown object, then the refusals of the body, then those of the type's rules.
+    pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let stored = find(work, self.type_id, &self.uuid)?;
+        let document = self.document.clone()?;
+        let mut draft = Draft::update(work, &stored);
+        for (id, value) in &document.properties {
+            draft.set_by_id(*id, value.clone());
+        }
+        let kind = work.graph.model().object_type(self.type_id);
+        for (id, given) in &document.references {
+            let links = given.iter().map(|link| resolve(work, self.type_id, *id, link)).collect::<Option<Vec<_>>>();
+            let links = links.ok_or_else(|| {
+                let text = format!("Unknown reference in resource update {} {}.", kind.field, document.literal());
+                Rejection::bad_request(text)
+            })?;
+            draft.set_links_by_id(*id, links);
+        }
+        match permissions::updated_perms2(&draft)? {
+            Some(perms2) => draft.set("perms2", perms2),
+            None => draft.unset("perms2"),
+        }
+        draft.set("id_perms", permissions::updated_id_perms(&draft).unwrap_or_default());
+        commit(work, draft)
+    }
+}
+
+/// The object of a path.
+///
+/// # Errors
+/// 404 if there is none, or of another type.
+pub fn find(work: &Work, type_id: TypeId, given: &str) -> Decision<Arc<Object>> {
+    let uuid = super::document::canonical_uuid(given);
+    let object = uuid.and_then(|uuid| work.graph.get_of_type(type_id, uuid)).cloned();
+    object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {given}")))
+}
+
+/// The object of any type with this uuid.
+///
+/// # Errors
+/// 404 with this text before the id.
+pub fn find_any(work: &Work, given: &str, text: &str) -> Decision<Arc<Object>> {
+    let object = super::document::canonical_uuid(given).and_then(|uuid| work.graph.get(uuid)).cloned();
+    object.ok_or_else(|| Rejection::not_found(format!("{text}{given}")))
+}
+
+/// In an update the uuid decides where both are given.
+fn resolve(work: &Work, type_id: TypeId, reference: ReferenceId, link: &GivenLink) -> Option<NewLink> {
+    let kind = work.graph.model().object_type(type_id);
+    let target_type = kind.references.get(usize::from(reference.0))?.target;
+    let target = match (link.uuid, &link.to) {
+        (Some(uuid), _) => work.graph.get_of_type(target_type, uuid),
+        (None, Some(to)) => work.graph.find(target_type, to),
+        (None, None) => None,
+    }?;
+    Some(NewLink { target: target.uuid, attribute: link.attribute.clone() })
+}
+
+/// `/ref-update`.
+#[derive(Clone, Debug)]
+pub struct ReferenceUpdate {
+    /// The type of the holder.
+    pub type_id: TypeId,
+    /// The holder.
+    pub uuid: String,
+    /// Which of its references.
+    pub reference: ReferenceId,
+    /// The target's uuid, as given; wins over the name.
+    pub target_uuid: Option<String>,
+    /// The target's name.
+    pub target_name: Option<Vec<String>>,
+    /// `ADD`, else `DELETE`.
+    pub add: bool,
+    /// The checked data of the link.
+    pub attribute: Decision<serde_json::Value>,
+    /// Whether the target may go in spite of this reference.
+    pub relax: bool,
+}
+
+impl ReferenceUpdate {
+    /// Decides the change of one reference; all others stay as they are.
+    ///
+    /// # Errors
+    /// 404 for an unknown target (but not of a removal by uuid) or holder, 400 for the link's data.
+    pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let kind = work.graph.model().object_type(self.type_id);
+        let (field, target_type) = match kind.references.get(usize::from(self.reference.0)) {
+            Some(reference) => (reference.field.clone(), reference.target),
+            None => return Err(Rejection::internal("unknown reference")),
+        };
+        let target = match (&self.target_uuid, &self.target_name) {
+            (Some(given), _) => {
+                let uuid = super::document::canonical_uuid(given);
+                let found = uuid.filter(|uuid| work.graph.get_of_type(target_type, *uuid).is_some());
+                if found.is_none() && self.add {
+                    return Err(Rejection::not_found(format!("Unknown id: {given}")));
+                }
+                found
+            }
+            (None, Some(name)) => {
+                let found = work.graph.find(target_type, name).map(|object| object.uuid);
+                let missing = || Rejection::not_found(format!("Name {} not found", python_literal::list(name)));
+                Some(found.ok_or_else(missing)?)
+            }
+            (None, None) => None,
+        };
+        let stored = find(work, self.type_id, &self.uuid)?;
+        let mut draft = Draft::update(work, &stored);
+        let mut links = draft.stored_links(&field);
+        links.retain(|link| Some(link.target) != target);
+        if let Some(target) = target.filter(|_| self.add) {
+            links.push(NewLink { target, attribute: self.attribute.clone()? });
+            if self.relax && !draft.relaxed.contains(&target) {
+                draft.relaxed.push(target);
+            }
+        }
+        draft.set_links(&field, links);
+        commit(work, draft)
+    }
+}
+
+/// `/ref-relax-for-delete`.
+#[derive(Clone, Debug)]
+pub struct RelaxReference {
+    /// The holder of the reference.
+    pub uuid: String,
+    /// Its target.
+    pub target: String,
+}
+
+impl RelaxReference {
+    /// Marks a reference so that it no longer stops the delete of its target. Without such a reference there is
+    /// nothing to mark.
+    ///
+    /// # Errors
+    /// 404 for an unknown holder.
+    pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid));
+        let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
+        let target = super::document::canonical_uuid(&self.target);
+        let refers = |target: &Uuid| holder.links.iter().any(|link| link.target == *target);
+        let Some(target) = target.filter(|target| refers(target) && !holder.relaxed.contains(target)) else {
+            return Ok(holder);
+        };
+        let mut draft = Draft::update(work, &holder);
+        draft.relaxed.push(target);
+        Ok(work.save(&draft))
+    }
+}
+
+/// `/chown` and `/chmod`: what of `perms2` is replaced.
+#[derive(Clone, Debug)]
+pub struct PermissionChange {
+    /// The object.
+    pub uuid: String,
+    /// The members to replace.
+    pub members: serde_json::Map<String, serde_json::Value>,
+}
+
+impl PermissionChange {
+    /// Changes `perms2` alone, and `is_shared` with the global access where the type has it.
+    ///
+    /// # Errors
+    /// 404 for an unknown object.
+    pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let stored = find_any(work, &self.uuid, "Unknown id: ")?;
+        let mut draft = Draft::update(work, &stored);
+        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| serde_json::json!({}));
+        if let Some(perms2) = perms2.as_object_mut() {
+            perms2.extend(self.members.clone());
+        }
+        draft.set("perms2", perms2);
+        if let Some(access) = self.members.get("global_access") {
+            draft.set("is_shared", serde_json::Value::Bool(access.as_u64() != Some(0)));
+        }
+        Ok(work.save(&draft))
+    }
+}

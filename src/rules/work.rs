@@ -1,0 +1,197 @@
+//! A request at work on a private fork of the graph. What it does is visible to itself at once and to others only
+//! when it has succeeded as a whole: a rejected request's fork is simply dropped.
+
+use super::{
+    Decision, Draft, Rejection,
+    change::{Change, Effect},
+    permissions,
+};
+use crate::{
+    access::Identity,
+    graph::{Graph, Hold, Link, Object},
+    model::{ObjectType, ReferenceId, TypeId},
+    timestamp::Timestamp,
+};
+use indexmap::IndexMap;
+use serde_json::Value;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// An object that the request has changed.
+struct Touched {
+    before: Option<Arc<Object>>,
+    implicit: bool,
+}
+
+/// The state of one request while it is decided.
+pub struct Work {
+    /// The fork.
+    pub graph: Graph,
+    /// Who asks.
+    pub identity: Identity,
+    /// What hrefs in texts start with: scheme and host.
+    pub base: String,
+    now: Timestamp,
+    new_uuid: fn() -> Uuid,
+    touched: IndexMap<Uuid, Touched>,
+    reserved: Vec<Hold>,
+    freed: Vec<Hold>,
+}
+
+impl Work {
+    /// Starts on a fork of this graph. Time and new uuids are handed in, so that rules stay functions of their input.
+    pub fn new(graph: Graph, identity: Identity, base: String, now: Timestamp, new_uuid: fn() -> Uuid) -> Self {
+        Self {
+            graph,
+            identity,
+            base,
+            now,
+            new_uuid,
+            touched: IndexMap::new(),
+            reserved: Vec::new(),
+            freed: Vec::new(),
+        }
+    }
+
+    /// The time of the request.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A uuid that nobody has.
+    pub fn new_uuid(&self) -> Uuid {
+        (self.new_uuid)()
+    }
+
+    /// The id of a type of the model.
+    ///
+    /// # Errors
+    /// Internal, if the model lacks a type that a rule is about.
+    pub fn type_id(&self, name: &str) -> Decision<TypeId> {
+        let missing = || Rejection::internal(format!("the data model has no type {name}"));
+        self.graph.model().find(name).ok_or_else(missing)
+    }
+
+    /// The type of an object.
+    pub fn type_of(&self, object: &Object) -> &ObjectType {
+        self.graph.model().object_type(object.type_id)
+    }
+
+    /// A property of a stored object, by name.
+    pub fn property(&self, object: &Object, name: &str) -> Option<Value> {
+        object.property(self.type_of(object).property(name)?.0)
+    }
+
+    /// The links of a stored object, by the name of their field.
+    pub fn links<'a>(&self, object: &'a Object, field: &str) -> &'a [Link] {
+        self.type_of(object).reference(field).map(|(id, _)| object.links_of(id)).unwrap_or_default()
+    }
+
+    /// The address of an object, as hrefs show it.
+    pub fn href(&self, object: &Object) -> String {
+        format!("{}/{}/{}", self.base, self.type_of(object).name, object.uuid)
+    }
+
+    /// Puts a draft into the graph, with the other ends of its symmetric references.
+    pub fn save(&mut self, draft: &Draft) -> Arc<Object> {
+        let created = self.graph.next_creation() + self.touched.len() as u64;
+        let object = draft.build(created);
+        for reference in draft.given_reference_ids() {
+            self.mirror(&object, draft.stored.as_deref(), reference);
+        }
+        self.put(object, false)
+    }
+
+    /// Makes the other ends of one kind of symmetric reference agree with this one.
+    fn mirror(&mut self, object: &Object, before: Option<&Object>, reference: ReferenceId) {
+        let symmetric = self.type_of(object).references.get(usize::from(reference.0));
+        if !symmetric.is_some_and(|reference| reference.symmetric) {
+            return;
+        }
+        let old = before.map(|before| before.links_of(reference)).unwrap_or_default();
+        let new = object.links_of(reference);
+        let gone = old.iter().filter(|link| !new.iter().any(|other| other.target == link.target));
+        let changed = new.iter().filter(|link| !old.contains(link));
+        for (link, keep) in gone.map(|link| (link, false)).chain(changed.map(|link| (link, true))) {
+            let Some(other) = self.graph.get(link.target).filter(|other| other.uuid != object.uuid) else { continue };
+            let mut other = Object::clone(other);
+            let mut links: Vec<Link> = other.links_of(reference).to_vec();
+            links.retain(|link| link.target != object.uuid);
+            if keep {
+                links.push(Link { target: object.uuid, ..link.clone() });
+            }
+            other.set_links(reference, links);
+            self.put(other, true);
+        }
+    }
+
+    /// Puts an object into the graph, with the time of its change.
+    pub fn put(&mut self, mut object: Object, implicit: bool) -> Arc<Object> {
+        let before = self.graph.get(object.uuid).cloned();
+        permissions::stamp(self.graph.model(), &mut object, before.as_deref(), self.now);
+        let object = Arc::new(object);
+        self.graph.put(Arc::clone(&object));
+        self.touch(object.uuid, before, implicit);
+        object
+    }
+
+    /// Takes an object out of the graph, with all links that others still have to it.
+    pub fn remove(&mut self, object: &Arc<Object>) {
+        let others = object.links.iter().filter_map(|link| self.graph.get(link.target));
+        let symmetric = others.filter(|other| other.type_id == object.type_id).cloned();
+        let referrers: Vec<_> = symmetric.chain(self.graph.all_referrers(object.uuid).cloned()).collect();
+        for referrer in referrers {
+            let implicit = referrer.type_id == object.type_id;
+            if !referrer.links.iter().any(|link| link.target == object.uuid) {
+                continue;
+            }
+            let mut referrer = Object::clone(&referrer);
+            referrer.links.retain(|link| link.target != object.uuid);
+            referrer.relaxed.retain(|target| *target != object.uuid);
+            self.put(referrer, implicit);
+        }
+        let before = self.graph.remove(object.uuid);
+        self.touch(object.uuid, before, false);
+    }
+
+    /// Reserves an address without an object.
+    pub fn reserve(&mut self, hold: Hold) {
+        self.graph.reserve(hold);
+        self.reserved.push(hold);
+    }
+
+    /// Gives back an address that was reserved without an object.
+    pub fn release(&mut self, hold: Hold) {
+        self.graph.release(hold);
+        self.freed.push(hold);
+    }
+
+    fn touch(&mut self, uuid: Uuid, before: Option<Arc<Object>>, implicit: bool) {
+        let touched = self.touched.entry(uuid).or_insert(Touched { before, implicit });
+        touched.implicit &= implicit;
+    }
+
+    /// The fork with all that the request did, and the numbered changes that lead to it.
+    pub fn finish(self) -> (Graph, Vec<Change>) {
+        let Self { mut graph, touched, reserved, freed, .. } = self;
+        let mut effects: Vec<(Uuid, Effect)> = touched
+            .into_iter()
+            .filter_map(|(uuid, Touched { before, implicit })| match (before, graph.get(uuid)) {
+                (before, Some(after)) => Some((uuid, Effect::Put { before, after: Arc::clone(after), implicit })),
+                (Some(before), None) => Some((uuid, Effect::Delete(before))),
+                (None, None) => None,
+            })
+            .collect();
+        for (holds, effect) in [(freed, Effect::Free as fn(_) -> _), (reserved, Effect::Reserve)] {
+            if let Some(first) = holds.first() {
+                effects.push((first.scope, effect(holds)));
+            }
+        }
+        let start = graph.revision();
+        let request = start + effects.len() as u64;
+        graph.set_revision(request);
+        let number = |(index, (uuid, effect))| Change { revision: start + 1 + index as u64, request, uuid, effect };
+        let changes = effects.into_iter().enumerate().map(number).collect();
+        (graph, changes)
+    }
+}

@@ -1,0 +1,129 @@
+//! The life of a server process: from its settings to its last answer.
+
+use crate::{
+    access::Identity,
+    api::{App, handle},
+    model::{Model, SchemaError},
+    rules::{Operation, Request},
+    settings::ServeSettings,
+    store::{Database, KeyValueStore, PrivateError, PrivatePostgres, StoreError},
+    writer::{Replica, Writer},
+};
+use actix_web::{
+    App as WebApp, HttpServer,
+    web::{self, Data},
+};
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+
+/// Why a server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings contradict each other or the machine.
+    #[error("{0}")]
+    Settings(String),
+    /// The data model has a mistake.
+    #[error("data model: {0}")]
+    Schema(#[from] SchemaError),
+    /// The private PostgreSQL does not run.
+    #[error("{0}")]
+    Private(#[from] PrivateError),
+    /// The database can't be used.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// The first objects can't be made.
+    #[error("first objects: {0}")]
+    FirstObjects(String),
+    /// The address can't be listened on.
+    #[error("can't listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The server broke.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
+    let model = Arc::new(match &settings.schema_dir {
+        Some(directory) => Model::from_directory(directory)?,
+        None => Model::embedded()?,
+    });
+    // Before the database is started, so that a port that is taken is told at once.
+    let listener =
+        std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
+    let private = match &settings.database_url {
+        Some(_) => None,
+        None => {
+            let directory = settings.data_directory().map_err(StartError::Settings)?;
+            Some(PrivatePostgres::start(&directory).await?)
+        }
+    };
+    let url = match (&settings.database_url, &private) {
+        (Some(url), _) => url.clone(),
+        (None, Some(private)) => private.database_url(),
+        (None, None) => String::new(),
+    };
+    let served = serve_on(&url, &settings, model, listener).await;
+    if let Some(private) = private {
+        private.stop().await?;
+    }
+    served
+}
+
+async fn serve_on(
+    url: &str,
+    settings: &ServeSettings,
+    model: Arc<Model>,
+    listener: std::net::TcpListener,
+) -> Result<(), StartError> {
+    let database = Database::new(url)?;
+    database.migrate(&model).await?;
+    let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
+    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica));
+    provision(&writer).await?;
+    tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
+
+    let key_values = KeyValueStore::new(database.pool());
+    let address = listener.local_addr()?;
+    let app = Data::new(App { model, replica: Arc::clone(&replica), writer, key_values });
+    let server = {
+        let app = app.clone();
+        HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))
+    };
+    let server = server
+        .client_request_timeout(Duration::from_secs(30))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(30)
+        .listen(listener)?
+        .run();
+    announce(address);
+    server.await?;
+    // The last handle of the writer goes with the application; then it finishes what it has and ends.
+    drop(app);
+    if tokio::time::timeout(Duration::from_secs(30), writing).await.is_err() {
+        tracing::warn!("the writer did not end in time");
+    }
+    if let Err(error) = replica.resign().await {
+        tracing::debug!(%error, "could not resign");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The one line on standard output.
+fn announce(address: SocketAddr) {
+    let mut output = std::io::stdout().lock();
+    // Nobody may be listening; that is no reason not to serve.
+    let _ = writeln!(output, "cirrus is ready at http://{address}");
+    let _ = output.flush();
+}
+
+/// Makes the first objects; which of several servers does is decided by whose turn comes first.
+async fn provision(writer: &Writer) -> Result<(), StartError> {
+    let identity = Identity::server("first-objects");
+    let request = Request { operation: Operation::Provision, identity, base: String::new() };
+    let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
+    writer.submit(request).await.map(|_| ()).map_err(refused)
+}

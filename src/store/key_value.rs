@@ -1,0 +1,65 @@
+//! `/useragent-kv`: a store of texts by key, apart from all objects.
+
+use super::StoreError;
+use sqlx::{PgPool, Row};
+
+/// Texts by key.
+#[derive(Clone)]
+pub struct KeyValueStore {
+    pool: PgPool,
+}
+
+impl KeyValueStore {
+    /// On these connections.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Writes, or overwrites.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn store(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query("insert into key_value values ($1, $2) on conflict (key) do update set value = excluded.value")
+            .bind(key)
+            .bind(value)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The pairs of these keys, in their order; unknown ones are left out.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn retrieve(&self, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        let query = "select key, value from unnest($1::text[]) with ordinality as wanted (key, place)
+                     join key_value using (key) order by place";
+        self.pairs(sqlx::query(query).bind(keys)).await
+    }
+
+    /// All pairs, by key.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.pairs(sqlx::query("select key, value from key_value order by key")).await
+    }
+
+    async fn pairs(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = query.fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
+    }
+
+    /// Forgets a key.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        sqlx::query("delete from key_value where key = $1").bind(key).execute(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! PostgreSQL: the durable copy of the configuration, and the log of its changes.
+
+mod append;
+mod key_value;
+mod load;
+mod private;
+mod record;
+pub mod sequence;
+mod views;
+
+pub use append::{Decided, append};
+pub use key_value::KeyValueStore;
+pub use load::{load, load_changes};
+pub use private::{PrivateError, PrivatePostgres};
+
+
+use crate::model::Model;
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{str::FromStr, time::Duration};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// What goes wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refuses, or can't be reached.
+    #[error("{0}")]
+    Database(#[from] sqlx::Error),
+    /// The tables can't be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row does not say what this release expects.
+    #[error("unexpected row in the database: {0}")]
+    Row(String),
+}
+
+/// How the database takes a failed statement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The connection, or the server behind it, is gone; the same again may work.
+    Connection,
+    /// What was sent is refused; the same again will be refused, too.
+    Data,
+}
+
+impl StoreError {
+    /// What kind of failure it is.
+    pub fn failure(&self) -> Failure {
+        match self {
+            // Classes 22 (data exception) and 23 (integrity constraint) speak of the rows; all others of the server.
+            Self::Database(sqlx::Error::Database(error)) => match error.code() {
+                Some(code) if code.starts_with("22") || code.starts_with("23") => Failure::Data,
+                _ => Failure::Connection,
+            },
+            Self::Database(sqlx::Error::Encode(_)) | Self::Row(_) => Failure::Data,
+            Self::Database(_) | Self::Migration(_) => Failure::Connection,
+        }
+    }
+}
+
+/// How to reach the database, with the limits that every session gets.
+#[derive(Clone)]
+pub struct Database {
+    options: PgConnectOptions,
+}
+
+impl Database {
+    /// From a URL: `postgresql://user@host/name`.
+    ///
+    /// # Errors
+    /// For a URL that can't be read.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("cirrus")
+            // A server that hangs while it holds the sequence loses it, and the others go on.
+            .options([
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("lock_timeout", "30s"),
+                ("statement_timeout", "60s"),
+            ])
+            .disable_statement_logging();
+        Ok(Self { options })
+    }
+
+    /// A connection of its own.
+    ///
+    /// # Errors
+    /// When there is none to be had within ten seconds.
+    pub async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let connect = tokio::time::timeout(Duration::from_secs(10), self.options.connect()).await;
+        Ok(connect.map_err(|_| sqlx::Error::PoolTimedOut)??)
+    }
+
+    /// Connections for what needs one now and then.
+    pub fn pool(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(self.options.clone())
+    }
+
+    /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.
+    ///
+    /// # Errors
+    /// When a step fails; it is then not done.
+    pub async fn migrate(&self, model: &Model) -> Result<(), StoreError> {
+        // Waiting for another server's migration may take longer than any statement of ours.
+        let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let mut connection = options.connect().await?;
+        MIGRATIONS.run(&mut connection).await?;
+        views::refresh(&mut connection, model).await
+    }
+}

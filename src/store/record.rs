@@ -1,0 +1,170 @@
+//! An object as JSON: the body of a change, and the columns of its row.
+
+use super::StoreError;
+use crate::{
+    graph::{FqName, Hold, Link, Object},
+    json_text,
+    model::{Model, ObjectType, PropertyId},
+    timestamp::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+use uuid::Uuid;
+
+/// Everything about an object that is not in the columns of the change: type, uuid and name.
+#[derive(Serialize, Deserialize)]
+pub struct Body {
+    /// Its parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Uuid>,
+    /// Its place in the order of creation.
+    pub created: u64,
+    /// By name.
+    pub properties: BTreeMap<String, Box<RawValue>>,
+    /// By field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub references: BTreeMap<String, Vec<Reference>>,
+    /// By property.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub positions: BTreeMap<String, Vec<String>>,
+    /// References that do not stop the delete of their target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relaxed: Vec<Uuid>,
+    /// The address that it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldBody>,
+}
+
+/// A reference, below the field that shows it.
+#[derive(Serialize, Deserialize)]
+pub struct Reference {
+    /// The target.
+    pub uuid: Uuid,
+    /// The data of the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attr: Option<Box<RawValue>>,
+}
+
+/// A held address.
+#[derive(Serialize, Deserialize, Clone, Copy)]
+pub struct HoldBody {
+    /// The network or ipam.
+    pub scope: Uuid,
+    /// The address.
+    pub address: IpAddr,
+}
+
+impl From<Hold> for HoldBody {
+    fn from(hold: Hold) -> Self {
+        Self { scope: hold.scope, address: hold.address }
+    }
+}
+
+impl From<HoldBody> for Hold {
+    fn from(body: HoldBody) -> Self {
+        Self { scope: body.scope, address: body.address }
+    }
+}
+
+/// The properties of an object as one JSON object.
+pub fn properties_json(kind: &ObjectType, object: &Object) -> String {
+    let mut json = String::from("{");
+    for (index, (id, text)) in object.properties.iter().enumerate() {
+        let name = kind.properties.get(usize::from(id.0)).map(|property| property.name.as_str()).unwrap_or_default();
+        let comma = if index == 0 { "" } else { "," };
+        json.push_str(comma);
+        json.push('"');
+        json.push_str(name);
+        json.push_str("\":");
+        json.push_str(text);
+    }
+    json.push('}');
+    json
+}
+
+/// The positions of an object's list elements, by property.
+pub fn positions(kind: &ObjectType, object: &Object) -> BTreeMap<String, Vec<String>> {
+    let named = |(id, positions): (&PropertyId, &Vec<String>)| {
+        Some((kind.properties.get(usize::from(id.0))?.name.clone(), positions.clone()))
+    };
+    object.positions.iter().filter_map(named).collect()
+}
+
+/// The body of a change.
+pub fn body_json(kind: &ObjectType, object: &Object) -> String {
+    let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+    for link in &object.links {
+        if let Some(reference) = kind.references.get(usize::from(link.reference.0)) {
+            let attr = link.attribute.as_deref().and_then(|text| RawValue::from_string(text.to_owned()).ok());
+            references.entry(reference.field.clone()).or_default().push(Reference { uuid: link.target, attr });
+        }
+    }
+    let body = Body {
+        parent: object.parent,
+        created: object.created,
+        properties: BTreeMap::new(),
+        references,
+        positions: positions(kind, object),
+        relaxed: object.relaxed.clone(),
+        hold: object.hold.map(HoldBody::from),
+    };
+    let json = serde_json::to_string(&body).unwrap_or_default();
+    // The properties are JSON already; they are put in as they are.
+    json.replacen("\"properties\":{}", &format!("\"properties\":{}", properties_json(kind, object)), 1)
+}
+
+/// An object from its record.
+///
+/// # Errors
+/// For a type or a reference that the model does not know. Unknown properties are passed over: they are of a newer
+/// release.
+pub fn object(model: &Model, type_name: &str, uuid: Uuid, fq_name: &[String], body: Body) -> Result<Object, StoreError> {
+    let type_id = model.find(type_name).ok_or_else(|| StoreError::Row(format!("type {type_name} of {uuid}")))?;
+    let kind = model.object_type(type_id);
+    let mut properties = Vec::with_capacity(body.properties.len());
+    for (name, value) in body.properties {
+        if let Some((id, _)) = kind.property(&name) {
+            properties.push((id, json_text::ascii(value.get()).into()));
+        }
+    }
+    properties.sort_by_key(|(id, _)| *id);
+    let mut links = Vec::new();
+    for (field, references) in body.references {
+        let (id, _) = kind
+            .reference(&field)
+            .ok_or_else(|| StoreError::Row(format!("reference {field} of {type_name} {uuid}")))?;
+        links.extend(references.into_iter().map(|reference| Link {
+            reference: id,
+            target: reference.uuid,
+            attribute: reference.attr.map(|text| json_text::ascii(text.get()).into()),
+        }));
+    }
+    links.sort_by_key(|link| (link.reference, link.target));
+    let positions = body.positions.into_iter().filter_map(|(name, list)| Some((kind.property(&name)?.0, list)));
+    let mut object = Object {
+        uuid,
+        type_id,
+        fq_name: FqName::new(fq_name),
+        parent: body.parent,
+        created: body.created,
+        modified: Timestamp::default(),
+        hidden: false,
+        positions: positions.collect(),
+        properties,
+        links,
+        relaxed: body.relaxed,
+        hold: body.hold.map(Hold::from),
+    };
+    let id_perms = kind.property("id_perms").and_then(|(id, _)| object.property_text(id));
+    let id_perms: HashMap<&str, &RawValue> =
+        id_perms.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let modified = id_perms.get("last_modified").and_then(|text| Timestamp::parse(text.get().trim_matches('"')));
+    let hidden = id_perms.get("user_visible").is_some_and(|text| text.get() == "false");
+    object.modified = modified.unwrap_or_default();
+    object.hidden = hidden;
+    Ok(object)
+}

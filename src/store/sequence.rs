@@ -1,0 +1,113 @@
+//! The sequence of revisions: one row, whose lock decides who commits next.
+//!
+//! The row also names the server, if any, that is the only one: it answers reads from its memory without asking
+//! here. It may do so for [`LEASE`] after it has seen its own name. Whoever else wants to commit first takes the name
+//! away and then waits for [`GRACE`], by when that permission has run out.
+
+use super::StoreError;
+use sqlx::{PgConnection, Row};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a server counts as the only one after it has seen its name in the row.
+pub const LEASE: Duration = Duration::from_millis(400);
+/// How long nobody commits after a name was taken away: the lease, and the time that the taking may take.
+const GRACE: &str = "1 second";
+
+/// What the row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The number of the last change.
+    pub last_revision: u64,
+    /// The only server.
+    pub sole: Option<Uuid>,
+    /// How long to wait before a commit.
+    pub wait: Duration,
+}
+
+fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
+    let revision: i64 = row.try_get("last_rev")?;
+    let last_revision = u64::try_from(revision).map_err(|_| StoreError::Row(format!("last_rev {revision}")))?;
+    let wait: f64 = row.try_get("wait")?;
+    let wait = Duration::try_from_secs_f64(wait.max(0.0)).unwrap_or_default();
+    Ok(Sequence { last_revision, sole: row.try_get("sole")?, wait })
+}
+
+/// Waits for its turn and reads the row. The lock lasts until the end of the transaction.
+///
+/// # Errors
+/// When the database is away or the lock is not to be had.
+pub async fn lock(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
+    let query = "select last_rev, sole,
+        coalesce(extract(epoch from freed_at + $1::text::interval - clock_timestamp()), 0)::float8 as wait
+        from feed_sequence for update";
+    read(&sqlx::query(query).bind(GRACE).fetch_one(connection).await?)
+}
+
+/// Reads the row without waiting.
+///
+/// # Errors
+/// When the database is away.
+pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
+    let query = "select last_rev, sole, 0::float8 as wait from feed_sequence";
+    read(&sqlx::query(query).fetch_one(connection).await?)
+}
+
+/// Takes the name of the only server away, whoever it is.
+///
+/// # Errors
+/// When the database is away.
+pub async fn free(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set sole = null, freed_at = clock_timestamp()").execute(connection).await?;
+    Ok(())
+}
+
+/// Gives the own name back: who did so answers no reads any more, and nobody has to wait.
+///
+/// # Errors
+/// When the database is away.
+pub async fn resign(connection: &mut PgConnection, server: Uuid) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set sole = null where sole = $1").bind(server).execute(connection).await?;
+    Ok(())
+}
+
+/// Writes the own name, if none is there, and gives the revision from which on it holds.
+///
+/// # Errors
+/// When the database is away.
+pub async fn claim(connection: &mut PgConnection, server: Uuid) -> Result<Option<u64>, StoreError> {
+    let query = "update feed_sequence set sole = $1 where sole is null returning last_rev";
+    let row = sqlx::query(query).bind(server).fetch_optional(connection).await?;
+    row.map(|row| Ok(u64::try_from(row.try_get::<i64, _>("last_rev")?).unwrap_or_default())).transpose()
+}
+
+/// Marks the session as that of a running server, until it ends.
+///
+/// # Errors
+/// When the database is away.
+pub async fn announce(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("select pg_advisory_lock_shared(hashtext('cirrus server'))").execute(connection).await?;
+    Ok(())
+}
+
+/// How many servers run on this database.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_servers(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let query = "select count(*) from pg_locks where locktype = 'advisory' and granted
+        and database = (select oid from pg_database where datname = current_database())
+        and objid = ((hashtext('cirrus server')::bigint & 4294967295))::oid";
+    Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
+}
+
+/// Whether the batch with this id, which ends with this revision, was committed. To be asked under the lock: then a
+/// commit that was under way when a connection broke has been decided.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_committed(connection: &mut PgConnection, batch: Uuid, last_revision: u64) -> Result<bool, StoreError> {
+    let query = sqlx::query("select 1 from change where rev = $1 and batch = $2");
+    let revision = i64::try_from(last_revision).unwrap_or(i64::MAX);
+    Ok(query.bind(revision).bind(batch).fetch_optional(connection).await?.is_some())
+}

@@ -1,0 +1,50 @@
+//! A view an object type, for people who ask in SQL: `select * from virtual_network`.
+
+use super::StoreError;
+use crate::model::{Model, ObjectType};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use std::fmt::Write;
+
+/// Makes the views anew if the model is not the one that they were made from.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn refresh(connection: &mut PgConnection, model: &Model) -> Result<(), StoreError> {
+    let statements: Vec<String> = model.types().iter().map(view).collect();
+    let wanted = statements.concat();
+    let mut transaction = connection.begin().await?;
+    sqlx::query("lock table model in exclusive mode").execute(&mut *transaction).await?;
+    let row = sqlx::query("select (select digest from model) as made, md5($1) as wanted")
+        .bind(&wanted)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let digest: String = row.try_get("wanted")?;
+    if row.try_get::<Option<String>, _>("made")?.as_ref() != Some(&digest) {
+        for statement in statements {
+            // Made of names in the model, quoted.
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+        }
+        sqlx::query("insert into model (digest) values ($1) on conflict (one) do update set digest = excluded.digest")
+            .bind(digest)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn view(kind: &ObjectType) -> String {
+    let mut sql = String::new();
+    let name = quoted(&kind.field);
+    let _ = write!(sql, "drop view if exists {name}; create view {name} as select uuid, fq_name, parent, created, revision");
+    for property in &kind.properties {
+        let column = quoted(&property.name);
+        let _ = write!(sql, ", properties -> '{}' as {column}", property.name.replace('\'', "''"));
+    }
+    let _ = write!(sql, " from object where type = '{}';", kind.name.replace('\'', "''"));
+    sql
+}

@@ -1,0 +1,220 @@
+//! Exchanges recorded from existing servers, replayed against this one.
+//!
+//! `golden/cases/` holds them: a case is a list of steps, a step is a request and the answer to expect. The cases are
+//! replayed one after the other, on one server. What is not yet as recorded is listed in
+//! `golden/expected-differences.toml`; that list has to be exact.
+//!
+//! `CIRRUS_GOLDEN_CASES=subnet` replays the cases with that in their names only.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+#[path = "golden/normal.rs"]
+mod normal;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use normal::{Run, compare, covers, plain_error, sorted};
+use support::{Answer, Api, Server};
+
+struct Expected {
+    case: String,
+    /// `None` is the whole case.
+    step: Option<usize>,
+    rule: String,
+    reason: String,
+}
+
+#[tokio::test]
+async fn recorded_exchanges() {
+    let cases = cases();
+    let expected = expected_differences(&cases);
+    let server = Server::start();
+    let api = server.api();
+    let mut complaints = Vec::new();
+    let (mut steps, mut as_recorded) = (0, 0);
+
+    for (name, case) in &cases {
+        let differing = replay(&api, name, case).await;
+        let count = case["steps"].as_array().unwrap().len();
+        steps += count;
+        as_recorded += count - differing.len();
+        println!("{name}: {} of {count} steps as recorded", count - differing.len());
+
+        let listed: Vec<&Expected> = expected.iter().filter(|entry| entry.case == *name).collect();
+        for (step, lines) in &differing {
+            match listed.iter().find(|entry| entry.step.is_none_or(|listed| listed == *step)) {
+                Some(entry) => println!("  step {step} differs as expected, {}: {}", entry.rule, entry.reason),
+                None => complaints.extend(lines.iter().cloned()),
+            }
+        }
+        for entry in listed {
+            match entry.step {
+                Some(step) if !differing.contains_key(&step) => complaints.push(format!(
+                    "{name} step {step} is as recorded now: remove it from the table (rule {})",
+                    entry.rule
+                )),
+                None if differing.is_empty() => complaints
+                    .push(format!("{name} is as recorded now, whole: remove it from the table (rule {})", entry.rule)),
+                _ => {}
+            }
+        }
+    }
+
+    println!("{as_recorded} of {steps} steps as recorded, {} cases", cases.len());
+    assert!(complaints.is_empty(), "{} differences:\n{}\n", complaints.len(), complaints.join("\n"));
+}
+
+fn cases() -> BTreeMap<String, Value> {
+    let wanted = std::env::var("CIRRUS_GOLDEN_CASES").unwrap_or_default();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases");
+    let mut cases = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if file.extension().is_some_and(|extension| extension == "json") && name.contains(&wanted) {
+            let text = fs::read_to_string(&file).unwrap();
+            cases.insert(
+                name,
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())),
+            );
+        }
+    }
+    assert!(!cases.is_empty(), "there is no case with '{wanted}' in its name");
+    cases
+}
+
+fn expected_differences(cases: &BTreeMap<String, Value>) -> Vec<Expected> {
+    let table: toml::Table = include_str!("golden/expected-differences.toml").parse().expect("the table is TOML");
+    let entries = table.get("difference").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    let parse = |entry: toml::Value| {
+        let text = |key: &str| match entry.get(key).and_then(toml::Value::as_str) {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            _ => panic!("an entry of expected-differences.toml needs a {key}: {entry}"),
+        };
+        let step = match entry.get("step") {
+            Some(toml::Value::Integer(number)) => Some(usize::try_from(*number).unwrap()),
+            Some(toml::Value::String(all)) if all == "*" => None,
+            _ => panic!("an entry of expected-differences.toml needs a step, a number or \"*\": {entry}"),
+        };
+        let expected = Expected { case: text("case"), step, rule: text("rule"), reason: text("reason") };
+        if let Some(case) = cases.get(&expected.case) {
+            let count = case["steps"].as_array().unwrap().len();
+            assert!(step.is_none_or(|step| (1..=count).contains(&step)), "there is no such step: {entry}");
+        } else {
+            assert!(std::env::var("CIRRUS_GOLDEN_CASES").is_ok(), "there is no such case: {entry}");
+        }
+        assert!(seen.insert((expected.case.clone(), step)), "twice in expected-differences.toml: {entry}");
+        expected
+    };
+    entries.into_iter().map(parse).collect()
+}
+
+/// Replays a case; gives the lines to show for each step that is not as recorded.
+async fn replay(api: &Api, name: &str, case: &Value) -> BTreeMap<usize, Vec<String>> {
+    let steps = case["steps"].as_array().unwrap();
+    let mut run = Run::new(api.base(), steps);
+    let mut differing: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for (number, step) in (1..).zip(steps) {
+        let (method, path) = (step["method"].as_str().unwrap(), step["path"].as_str().unwrap());
+        let about = format!("{name} step {number} {method} {path}");
+        let mut complain = |what: String| differing.entry(number).or_default().push(format!("{about}: {what}"));
+
+        let answer = match ask(api, &run, step).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                complain(format!("no answer: {error}"));
+                continue;
+            }
+        };
+        let body = body_of(&answer);
+        for (variable, place) in step["save"].as_object().into_iter().flatten() {
+            let place = place.as_str().unwrap();
+            match pick(&answer, &body, place) {
+                Some(value) => run.save(variable, &value),
+                None => complain(format!("unsaved {variable}: there is no {place} in {body}")),
+            }
+        }
+
+        let recorded = &step["expect"];
+        if recorded["status"] != answer.status {
+            complain(format!("status: recorded {}, answered {} {body}", recorded["status"], answer.status));
+            continue;
+        }
+        let ordered = step["ordered"] == true;
+        let mut differences = Vec::new();
+        if let Some(headers) = recorded.get("headers") {
+            let header = |name: &String| {
+                answer.headers.get(&name.to_lowercase()).map_or(Value::Null, |text| text.as_str().into())
+            };
+            let answered =
+                headers.as_object().unwrap().keys().map(|name| (name.clone(), run.normal(&header(name), true)));
+            compare(headers, &Value::Object(answered.collect()), "", &mut differences);
+        }
+        if let Some(body_recorded) = recorded.get("body") {
+            let body_recorded = if ordered { body_recorded.clone() } else { sorted(body_recorded) };
+            compare(&body_recorded, &run.normal(&body, ordered), "", &mut differences);
+        }
+        let ignored: Vec<&str> = [&step["ignore"], &case["ignore"]]
+            .iter()
+            .filter_map(|list| list.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        for difference in differences {
+            if !ignored.iter().any(|pattern| covers(pattern, &difference.place)) {
+                complain(format!(
+                    "{} {}: recorded {}, answered {}",
+                    difference.kind, difference.place, difference.recorded, difference.answered
+                ));
+            }
+        }
+    }
+    differing
+}
+
+async fn ask(api: &Api, run: &Run, step: &Value) -> Result<Answer, String> {
+    let body = match run.fill_in(&step["body"]) {
+        Value::Null => None,
+        Value::String(text) => Some(text.into_bytes()),
+        other => Some(serde_json::to_vec(&other).unwrap()),
+    };
+    let mut headers: Vec<(&str, String)> = Vec::new();
+    for (name, value) in step["headers"].as_object().into_iter().flatten() {
+        headers.push((name, run.fill_in_text(value.as_str().unwrap())));
+    }
+    if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
+        headers.push(("Content-Type", "application/json".to_owned()));
+    }
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let path = run.fill_in_text(step["path"].as_str().unwrap());
+    api.send(step["method"].as_str().unwrap(), &path, &headers, body).await.map_err(|error| format!("{error:?}"))
+}
+
+/// The body as JSON, or as the text that it is.
+fn body_of(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.text).unwrap_or_else(|_| match answer.status {
+        400.. => plain_error(&answer.text).into(),
+        _ => answer.text.as_str().into(),
+    })
+}
+
+/// A part of the answer: `@Etag` is a header, all else a way into the body.
+fn pick(answer: &Answer, body: &Value, place: &str) -> Option<Value> {
+    if let Some(header) = place.strip_prefix('@') {
+        return answer.headers.get(&header.to_lowercase()).map(|text| text.as_str().into());
+    }
+    let mut value = body;
+    for part in place.split('.') {
+        value = match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            other => other.get(part)?,
+        };
+    }
+    Some(value.clone())
+}
