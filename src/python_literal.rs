@@ -91,9 +91,7 @@ fn write_float(output: &mut String, float: f64) {
     if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
         let scientific = format!("{float:e}");
         let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-        let (sign, exponent) = exponent
-            .strip_prefix('-')
-            .map_or(('+', exponent), |rest| ('-', rest));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
         write_formatted(output, format_args!("{digits}e{sign}{exponent:0>2}"));
     } else {
         write_formatted(output, format_args!("{float:?}"));
@@ -101,11 +99,7 @@ fn write_float(output: &mut String, float: f64) {
 }
 
 fn write_string(output: &mut String, string: &str) {
-    let quote = if string.contains('\'') && !string.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if string.contains('\'') && !string.contains('"') { '"' } else { '\'' };
     output.push(quote);
     for character in string.chars() {
         match character {
@@ -166,10 +160,7 @@ mod tests {
         );
         assert_eq!(value(&json!([])), "[]");
         assert_eq!(value(&json!({})), "{}");
-        assert_eq!(
-            value(&json!(18_446_744_073_709_551_615_u64)),
-            "18446744073709551615"
-        );
+        assert_eq!(value(&json!(18_446_744_073_709_551_615_u64)), "18446744073709551615");
     }
 
     #[test]
@@ -177,10 +168,7 @@ mod tests {
         assert_eq!(string("n1"), "'n1'");
         assert_eq!(string("it's"), "\"it's\"");
         assert_eq!(string("it's \"it\""), "'it\\'s \"it\"'");
-        assert_eq!(
-            string("a\\b\n\t\u{0}\u{7f}\u{a0}"),
-            "'a\\\\b\\n\\t\\x00\\x7f\\xa0'"
-        );
+        assert_eq!(string("a\\b\n\t\u{0}\u{7f}\u{a0}"), "'a\\\\b\\n\\t\\x00\\x7f\\xa0'");
         assert_eq!(string("ü\u{2028}\u{10fffd}"), "'ü\\u2028\\U0010fffd'");
     }
 
@@ -200,10 +188,7 @@ mod tests {
 
     #[test]
     fn lists_and_texts() {
-        assert_eq!(
-            list(["default-domain", "it's"]),
-            "['default-domain', \"it's\"]"
-        );
+        assert_eq!(list(["default-domain", "it's"]), "['default-domain', \"it's\"]");
         assert_eq!(text(&json!("abc")), "abc");
         assert_eq!(text(&json!(["x"])), "['x']");
         assert_eq!(text(&json!(null)), "None");

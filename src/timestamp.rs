@@ -15,9 +15,8 @@ impl Timestamp {
 
     /// Reads `YYYY-MM-DDTHH:MM:SS[.ffffff]`.
     pub fn parse(text: &str) -> Option<Self> {
-        let format = format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond digits:6]]]"
-        );
+        let format =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond digits:6]]]");
         let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
         i64::try_from(moment.unix_timestamp_nanos() / 1000).ok().map(Self)
     }
@@ -32,8 +31,8 @@ impl Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let moment =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
             formatter,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}",

@@ -142,11 +142,10 @@ impl Findings {
     }
 }
 
+/// A network with this JSON as its name, and with more fields.
 fn network_body(name: &str, more: &str) -> Vec<u8> {
-    format!(
-        r#"{{"virtual-network": {{"fq_name": ["default-domain", "default-project", {name}], "parent_type": "project"{more}}}}}"#
-    )
-    .into_bytes()
+    let fields = format!(r#""fq_name": ["default-domain", "default-project", {name}], "parent_type": "project"{more}"#);
+    format!(r#"{{"virtual-network": {{{fields}}}}}"#).into_bytes()
 }
 
 async fn nul_characters(api: Api, objects: Objects) {
@@ -196,7 +195,10 @@ async fn nul_characters(api: Api, objects: Objects) {
         findings.json("POST", "/useragent-kv", &json!({"operation": operation, "key": nul})).await;
     }
     findings.json("POST", "/useragent-kv", &json!({"operation": "RETRIEVE", "key": [nul, "nul"]})).await;
-    let update = |field: &str, value: Value, position: &str| json!({"uuid": network, "updates": [{"field": field, "operation": "set", "value": value, "position": position}]});
+    let update = |field: &str, value: Value, position: &str| {
+        let update = json!({"field": field, "operation": "set", "value": value, "position": position});
+        json!({"uuid": network, "updates": [update]})
+    };
     findings
         .json("POST", "/prop-collection-update", &update("annotations", json!({"key": nul, "value": nul}), nul))
         .await;
@@ -363,6 +365,55 @@ async fn wrong_utf8(api: Api, address: SocketAddr, objects: Objects) {
     findings.finish();
 }
 
+/// Properties of a network with a NUMBER in them.
+const PROPERTIES_WITH_NUMBERS: &[&str] = &[
+    r#""mac_aging_time": NUMBER"#,
+    r#""display_name": NUMBER"#,
+    r#""unknown": NUMBER"#,
+    r#""is_shared": NUMBER"#,
+    r#""virtual_network_properties": {"vxlan_network_identifier": NUMBER}"#,
+    r#""virtual_network_network_id": NUMBER"#,
+    r#""route_target_list": {"route_target": [NUMBER]}"#,
+    r#""perms2": {"owner": "x", "owner_access": NUMBER, "global_access": NUMBER, "share": []}"#,
+    r#""network_ipam_refs": [{"to": ["default-domain", "default-project", "default-network-ipam"],
+        "attr": {"ipam_subnets": [
+            {"subnet": {"ip_prefix": "10.64.0.0", "ip_prefix_len": NUMBER}, "alloc_unit": NUMBER}]}}]"#,
+];
+
+/// Actions and creates with a NUMBER in their bodies.
+const ACTIONS_WITH_NUMBERS: &[(&str, &str)] = &[
+    ("/virtual-network/NETWORK/ip-alloc", r#"{"count": NUMBER}"#),
+    ("/virtual-network/NETWORK/ip-free", r#"{"ip_addr": [NUMBER]}"#),
+    ("/useragent-kv", r#"{"operation": "STORE", "key": "number", "value": NUMBER}"#),
+    ("/useragent-kv", r#"{"operation": "STORE", "key": NUMBER, "value": "x"}"#),
+    ("/chmod", r#"{"uuid": "NETWORK", "owner_access": NUMBER, "global_access": NUMBER}"#),
+    ("/list-bulk-collection", r#"{"type": "virtual-network", "page_limit": NUMBER, "page_marker": "None"}"#),
+    ("/list-bulk-collection", r#"{"type": "virtual-network", "detail": NUMBER, "count": NUMBER}"#),
+    ("/obj-cache", r#"{"count": NUMBER}"#),
+    (
+        "/prop-collection-update",
+        r#"{"uuid": "NETWORK", "updates": [{"field": "virtual_network_fat_flow_protocols", "operation": "add",
+            "value": {"protocol": "tcp", "port": NUMBER}, "position": NUMBER}]}"#,
+    ),
+    (
+        "/ref-update",
+        r#"{"type": "virtual-network", "uuid": "NETWORK", "ref-type": "network-policy", "ref-uuid": "POLICY",
+            "operation": "ADD", "attr": {"sequence": {"major": NUMBER, "minor": NUMBER}}}"#,
+    ),
+    (
+        "/security-groups",
+        r#"{"security-group": {"fq_name": ["default-domain", "default-project", "numbers"],
+            "parent_type": "project", "configured_security_group_id": NUMBER}}"#,
+    ),
+    (
+        "/instance-ips",
+        r#"{"instance-ip": {"fq_name": ["numbers"], "instance_ip_address": NUMBER,
+            "virtual_network_refs": [{"to": ["default-domain", "default-project", "bad"]}]}}"#,
+    ),
+    ("/tag-types", r#"{"tag-type": {"fq_name": ["numbers"], "tag_type_id": NUMBER}}"#),
+    ("/route-targets", r#"{"route-target": {"fq_name": ["target:64512:NUMBER"]}}"#),
+];
+
 async fn numbers(api: Api, objects: Objects) {
     let mut findings = Findings::new(&api);
     let network = &objects.network;
@@ -386,42 +437,18 @@ async fn numbers(api: Api, objects: Objects) {
         "\"\u{0661}\u{0662}\"".to_owned(),
     ];
     for number in &numbers {
-        let put = |field: &str| format!(r#"{{"virtual-network": {{{field}}}}}"#).replace("NUMBER", number).into_bytes();
-        for field in [
-            r#""mac_aging_time": NUMBER"#,
-            r#""display_name": NUMBER"#,
-            r#""unknown": NUMBER"#,
-            r#""is_shared": NUMBER"#,
-            r#""virtual_network_properties": {"vxlan_network_identifier": NUMBER}"#,
-            r#""virtual_network_network_id": NUMBER"#,
-            r#""route_target_list": {"route_target": [NUMBER]}"#,
-            r#""perms2": {"owner": "x", "owner_access": NUMBER, "global_access": NUMBER, "share": []}"#,
-            r#""network_ipam_refs": [{"to": ["default-domain", "default-project", "default-network-ipam"], "attr": {"ipam_subnets": [{"subnet": {"ip_prefix": "10.64.0.0", "ip_prefix_len": NUMBER}, "alloc_unit": NUMBER}]}}]"#,
-        ] {
-            findings.send("PUT", &format!("/virtual-network/{network}"), JSON, put(field)).await;
-            let create = format!(", {field}").replace("NUMBER", number);
-            findings.send("POST", "/virtual-networks", JSON, network_body("\"numbers\"", &create)).await;
+        for property in PROPERTIES_WITH_NUMBERS {
+            let property = property.replace("NUMBER", number);
+            let update = format!(r#"{{"virtual-network": {{{property}}}}}"#);
+            findings.send("PUT", &format!("/virtual-network/{network}"), JSON, update.into_bytes()).await;
+            let create = network_body("\"numbers\"", &format!(", {property}"));
+            findings.send("POST", "/virtual-networks", JSON, create).await;
         }
-        for (path, body) in [
-            (format!("/virtual-network/{network}/ip-alloc"), r#"{"count": NUMBER}"#.to_owned()),
-            (format!("/virtual-network/{network}/ip-free"), r#"{"ip_addr": [NUMBER]}"#.to_owned()),
-            ("/useragent-kv".to_owned(), r#"{"operation": "STORE", "key": "number", "value": NUMBER}"#.to_owned()),
-            ("/useragent-kv".to_owned(), r#"{"operation": "STORE", "key": NUMBER, "value": "x"}"#.to_owned()),
-            ("/chmod".to_owned(), format!(r#"{{"uuid": "{network}", "owner_access": NUMBER, "global_access": NUMBER}}"#)),
-            ("/list-bulk-collection".to_owned(), r#"{"type": "virtual-network", "page_limit": NUMBER, "page_marker": "None"}"#.to_owned()),
-            ("/list-bulk-collection".to_owned(), r#"{"type": "virtual-network", "detail": NUMBER, "count": NUMBER}"#.to_owned()),
-            ("/obj-cache".to_owned(), r#"{"count": NUMBER}"#.to_owned()),
-            ("/prop-collection-update".to_owned(), format!(r#"{{"uuid": "{network}", "updates": [{{"field": "virtual_network_fat_flow_protocols", "operation": "add", "value": {{"protocol": "tcp", "port": NUMBER}}, "position": NUMBER}}]}}"#)),
-            ("/ref-update".to_owned(), format!(r#"{{"type": "virtual-network", "uuid": "{network}", "ref-type": "network-policy", "ref-uuid": "{}", "operation": "ADD", "attr": {{"sequence": {{"major": NUMBER, "minor": NUMBER}}}}}}"#, objects.policy)),
-            ("/security-groups".to_owned(), r#"{"security-group": {"fq_name": ["default-domain", "default-project", "numbers"], "parent_type": "project", "configured_security_group_id": NUMBER}}"#.to_owned()),
-            ("/instance-ips".to_owned(), r#"{"instance-ip": {"fq_name": ["numbers"], "virtual_network_refs": [{"to": ["default-domain", "default-project", "bad"]}], "instance_ip_address": NUMBER}}"#.to_owned()),
-            ("/tag-types".to_owned(), r#"{"tag-type": {"fq_name": ["numbers"], "tag_type_id": NUMBER}}"#.to_owned()),
-            ("/route-targets".to_owned(), r#"{"route-target": {"fq_name": ["target:64512:NUMBER"]}}"#.to_owned()),
-        ] {
+        for (path, body) in ACTIONS_WITH_NUMBERS {
             // Within a text there are no more quotes.
-            let number = if path == "/route-targets" { number.trim_matches('"') } else { number };
-            let body = body.replace("NUMBER", number);
-            findings.send("POST", &path, JSON, body.into_bytes()).await;
+            let number = if *path == "/route-targets" { number.trim_matches('"') } else { number };
+            let body = body.replace("NETWORK", network).replace("POLICY", &objects.policy).replace("NUMBER", number);
+            findings.send("POST", &path.replace("NETWORK", network), JSON, body.into_bytes()).await;
         }
         let number = number.trim_matches('"');
         for query in ["page_marker=None&page_limit=NUMBER", "filters=mac_aging_time==NUMBER", "page_marker=NUMBER"] {
@@ -453,7 +480,8 @@ async fn large_bodies(api: Api, address: SocketAddr) {
         for path in ["/virtual-networks", "/fqname-to-id", "/useragent-kv"] {
             body.resize(length, b' ');
             let head = format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                 Content-Length: {length}\r\n\r\n"
             );
             let told = exchange(address, [head.as_bytes(), &body].concat(), false).await;
             if !told.starts_with("HTTP/1.1 413") {
@@ -462,7 +490,9 @@ async fn large_bodies(api: Api, address: SocketAddr) {
         }
     }
     // Nobody says how long it is.
-    let mut chunks = b"POST /virtual-networks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".to_vec();
+    let mut chunks = b"POST /virtual-networks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .to_vec();
     for _ in 0..40 {
         chunks.extend(b"10000\r\n");
         chunks.extend(vec![b' '; 0x10000]);
@@ -559,7 +589,8 @@ async fn half_way(address: SocketAddr) {
             requests.push((format!("cut after {cut} bytes, close: {close}"), whole[..cut].to_vec(), close));
         }
     }
-    let chunked = "POST /virtual-networks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunked = "POST /virtual-networks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
     for rest in ["", "5", "5\r\n", "5\r\n{\"a", "5\r\n{\"abc", "5\r\n{\"abc\r\n"] {
         requests.push((format!("chunks that end after {rest:?}"), format!("{chunked}{rest}").into_bytes(), true));
     }
@@ -586,7 +617,8 @@ async fn garbage(address: SocketAddr) {
     add(b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n");
     add(b"GET / HTTP/1.1\r\nHost: \r\nConnection: close\r\n\r\n");
     add(b"GET / HTTP/1.1\r\nHost: a b<c>\"'\\\r\nConnection: close\r\n\r\n");
-    add(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: \"\\\xff\r\nX-Forwarded-Proto: \xff\r\nConnection: close\r\n\r\n");
+    add(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: \"\\\xff\r\nConnection: close\r\n\r\n");
+    add(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: \xff\r\nConnection: close\r\n\r\n");
     add(b"GET http://elsewhere/virtual-networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     add(b"GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     add(b"CONNECT elsewhere:80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -716,9 +748,9 @@ async fn content_types(api: Api, objects: Objects) {
             findings.send("GET", "/virtual-networks?count=true", headers, body.to_vec()).await;
         }
     }
+    findings.finish();
     let nothing = api.send("PUT", &path, JSON, Some(Vec::new())).await.unwrap();
     assert_eq!((nothing.status, nothing.text.as_str()), (200, ""), "an update without a body changes nothing");
-    findings.finish();
 }
 
 async fn query_strings(api: Api, objects: Objects) {
@@ -826,7 +858,8 @@ fn everything(objects: &Objects) -> Vec<(&'static str, String, Value)> {
             "/prop-collection-update",
             json!({"uuid": network, "updates": [
                 {"field": "annotations", "operation": "set", "value": {"key": "k", "value": "v"}, "position": "k"},
-                {"field": "virtual_network_fat_flow_protocols", "operation": "add", "value": {"protocol": "tcp", "port": 1}, "position": "1"},
+                {"field": "virtual_network_fat_flow_protocols", "operation": "add",
+                    "value": {"protocol": "tcp", "port": 1}, "position": "1"},
                 {"field": "virtual_network_fat_flow_protocols", "operation": "delete", "position": "1"},
             ]}),
         ),
@@ -839,7 +872,8 @@ fn everything(objects: &Objects) -> Vec<(&'static str, String, Value)> {
                 "type": "virtual-network", "parent_id": project, "parent_type": "project",
                 "parent_fq_name_str": "default-domain:default-project", "back_ref_id": policy, "obj_uuids": network,
                 "fq_names": "default-domain:default-project:bad", "fields": "is_shared", "detail": true, "count": false,
-                "shared": false, "filters": "is_shared==true", "exclude_hrefs": true, "page_marker": "None", "page_limit": 100,
+                "shared": false, "filters": "is_shared==true", "exclude_hrefs": true,
+                "page_marker": "None", "page_limit": 100,
             }),
         ),
         post("/chown", json!({"uuid": policy, "owner": project})),
@@ -865,7 +899,8 @@ fn everything(objects: &Objects) -> Vec<(&'static str, String, Value)> {
         post(
             "/execute-job",
             json!({
-                "job_template_id": policy, "job_template_fq_name": ["a", "b"], "input": {}, "params": {"device_list": [policy]},
+                "job_template_id": policy, "job_template_fq_name": ["a", "b"], "input": {},
+                "params": {"device_list": [policy]},
             }),
         ),
         post("/abort-job", json!({"input": {"job_execution_ids": ["x"], "abort_mode": "force"}})),
@@ -878,7 +913,8 @@ fn everything(objects: &Objects) -> Vec<(&'static str, String, Value)> {
         post(
             "/amqp-request",
             json!({
-                "exchange": "x", "exchange_type": "topic", "routing_key": "x", "response_key": "y", "headers": {"a": "b"},
+                "exchange": "x", "exchange_type": "topic", "routing_key": "x", "response_key": "y",
+                "headers": {"a": "b"},
                 "payload": {}, "amqp_timeout": 1,
             }),
         ),
@@ -919,7 +955,7 @@ fn places(value: &Value) -> Vec<String> {
     match value {
         Value::Object(fields) => found.extend(fields.iter().flat_map(|(key, value)| below(key, value))),
         Value::Array(items) => {
-            found.extend(items.iter().enumerate().flat_map(|(at, value)| below(&at.to_string(), value)))
+            found.extend(items.iter().enumerate().flat_map(|(at, value)| below(&at.to_string(), value)));
         }
         _ => {}
     }

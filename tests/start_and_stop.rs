@@ -22,11 +22,11 @@ async fn starting_and_stopping() {
     let mut checks = Checks::default();
     checks.run("stop and start again", stop_and_start_again()).await;
     checks.run("stop in the middle of requests", stop_in_the_middle()).await;
-    checks.run("port taken", port_taken()).await;
-    checks.run("malformed --listen", malformed_listen()).await;
-    checks.run("unreachable database", unreachable_database()).await;
-    checks.run("malformed database address", malformed_database_url()).await;
-    checks.run("data directory that is a file", data_directory_is_a_file()).await;
+    checks.run("port taken", async { port_taken() }).await;
+    checks.run("malformed --listen", async { malformed_listen() }).await;
+    checks.run("unreachable database", async { unreachable_database() }).await;
+    checks.run("malformed database address", async { malformed_database_url() }).await;
+    checks.run("data directory that is a file", async { data_directory_is_a_file() }).await;
     checks.finish();
 }
 
@@ -143,7 +143,7 @@ fn assert_says(errors: &str, what: &[&str]) {
     }
 }
 
-async fn port_taken() {
+fn port_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = fresh_directory();
@@ -153,7 +153,7 @@ async fn port_taken() {
     assert!(support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
 }
 
-async fn malformed_listen() {
+fn malformed_listen() {
     let directory = fresh_directory();
     let data = directory.path().join("data");
     for listen in ["not an address", "127.0.0.1:99999", ""] {
@@ -163,7 +163,7 @@ async fn malformed_listen() {
     }
 }
 
-async fn unreachable_database() {
+fn unreachable_database() {
     // Nobody listens on a port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://nobody:secret-word@127.0.0.1:{port}/nothing");
@@ -172,14 +172,14 @@ async fn unreachable_database() {
     assert!(!errors.contains("secret-word"), "the password is not written to the log:\n{errors}");
 }
 
-async fn malformed_database_url() {
+fn malformed_database_url() {
     for url in ["nonsense", "http://127.0.0.1/x"] {
         let errors = refused(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
         assert_says(&errors, &["database"]);
     }
 }
 
-async fn data_directory_is_a_file() {
+fn data_directory_is_a_file() {
     let directory = fresh_directory();
     let file = directory.path().join("file");
     std::fs::write(&file, "not a directory").unwrap();

@@ -15,8 +15,8 @@ use crate::{
     model::Collection,
     python_literal,
     rules::{
-        AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
-        canonical_uuid,
+        AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate,
+        RelaxReference, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
         count_addresses, string_list,
     },
@@ -105,9 +105,9 @@ impl App {
                     None => Some(1),
                     Some(count) => count.as_i64().map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
                 };
-                let count = count.filter(|count| *count <= 1 << 20).ok_or_else(|| {
-                    ApiError::bad_request("Bad Request, count must be an integer of at most 1048576")
-                })?;
+                let count = count
+                    .filter(|count| *count <= 1 << 20)
+                    .ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer of at most 1048576"))?;
                 let subnet = match text_member(&body, "subnet")? {
                     None => None,
                     Some(text) => Some(Uuid::try_parse(&text).map_err(|_| {
@@ -127,17 +127,20 @@ impl App {
             }
             NetworkAction::Free => {
                 let list = given(&body, "ip_addr").map_or(Some(Vec::new()), string_list);
-                let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, ip_addr must be a list of addresses"))?;
+                let list =
+                    list.ok_or_else(|| ApiError::bad_request("Bad Request, ip_addr must be a list of addresses"))?;
                 let addresses = list.iter().filter_map(|text| ipam::parse_address(text)).collect();
                 self.submit(call, Operation::FreeAddresses(FreeAddresses { network, addresses })).await?;
                 Ok(Answer::Empty)
             }
             NetworkAction::Count => {
                 let list = given(&body, "subnet_list").map_or(Some(Vec::new()), string_list);
-                let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
+                let list =
+                    list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
                 let snapshot = self.replica.snapshot().await?;
                 let counts = count_addresses(&snapshot.graph, &network, &list)?;
-                let counts: Vec<u64> = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
+                let counts: Vec<u64> =
+                    counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
                 Ok(Answer::json(&json!({"ip_count_list": counts})))
             }
         }
@@ -206,9 +209,10 @@ impl App {
         let target_uuid = text_member(body, "ref-uuid")?.filter(|uuid| !uuid.is_empty());
         let target_name = match given(body, "ref-fq-name") {
             None => None,
-            Some(name) => Some(string_list(name).ok_or_else(|| {
-                ApiError::bad_request("Bad Request: ref-fq-name must be a list of strings")
-            })?),
+            Some(name) => Some(
+                string_list(name)
+                    .ok_or_else(|| ApiError::bad_request("Bad Request: ref-fq-name must be a list of strings"))?,
+            ),
         };
         if target_uuid.is_none() && target_name.is_none() {
             return Err(ApiError::bad_request("Bad Request: ref-uuid or ref-fq-name must be specified"));
@@ -287,11 +291,12 @@ impl App {
 
     async fn key_value(&self, body: &Body) -> Answered<Answer> {
         let operation = text_member(body, "operation")?;
-        let operation = operation
-            .ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'operation' parameter"))?;
+        let operation =
+            operation.ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'operation' parameter"))?;
         let key = body.get("key");
         let key = key.ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'key' parameter"))?;
-        let one = || key.as_str().ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'key' to be a text"));
+        let one =
+            || key.as_str().ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'key' to be a text"));
         match operation.as_str() {
             "STORE" => {
                 let value = text_member(body, "value")?.unwrap_or_default();
@@ -325,7 +330,9 @@ impl App {
             return Ok(Answer::json(&json!({"value": values})));
         }
         let Some(text) = key.as_str() else {
-            return Err(ApiError::bad_request("Error: Key/value store API needs 'key' to be a text or a list of texts"));
+            return Err(ApiError::bad_request(
+                "Error: Key/value store API needs 'key' to be a text or a list of texts",
+            ));
         };
         match self.key_values.retrieve(&[text.to_owned()]).await?.pop() {
             Some((_, value)) => Ok(Answer::json(&json!({"value": value}))),
@@ -396,7 +403,8 @@ impl App {
             for link in object.links.iter().filter(|link| graph.get(link.target).is_none()) {
                 report(format!("refers to {}, which is missing", link.target));
             }
-            if graph.find_joined(object.type_id, object.fq_name.joined()).is_none_or(|named| named.uuid != object.uuid) {
+            if graph.find_joined(object.type_id, object.fq_name.joined()).is_none_or(|named| named.uuid != object.uuid)
+            {
                 report("is not found by its name".to_owned());
             }
         }
@@ -442,19 +450,19 @@ impl App {
         let snapshot = self.replica.snapshot().await?;
         let uuids = match given(body, "uuids") {
             None => None,
-            Some(list) => Some(string_list(list).ok_or_else(|| {
-                ApiError::bad_request("Bad Request, uuids must be a list of uuids")
-            })?),
+            Some(list) => Some(
+                string_list(list).ok_or_else(|| ApiError::bad_request("Bad Request, uuids must be a list of uuids"))?,
+            ),
         };
         let count = match given(body, "count") {
             None => 10,
-            Some(count) => count.as_u64().ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer"))?,
+            Some(count) => {
+                count.as_u64().ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer"))?
+            }
         };
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let objects: Vec<_> = match &uuids {
-            Some(uuids) => {
-                uuids.iter().filter_map(|uuid| snapshot.graph.get(canonical_uuid(uuid)?)).cloned().collect()
-            }
+            Some(uuids) => uuids.iter().filter_map(|uuid| snapshot.graph.get(canonical_uuid(uuid)?)).cloned().collect(),
             None => snapshot.graph.all().take(count).cloned().collect(),
         };
         let renderer = Renderer {
@@ -522,7 +530,8 @@ impl App {
         let snapshot = self.replica.snapshot().await?;
         let kind = self.model.find("host-based-service");
         if let Some(name) = given(body, "hbs_fq_name") {
-            let name = string_list(name).ok_or_else(|| ApiError::bad_request("hbs_fq_name must be a list of strings"))?;
+            let name =
+                string_list(name).ok_or_else(|| ApiError::bad_request("hbs_fq_name must be a list of strings"))?;
             if kind.and_then(|kind| snapshot.graph.find(kind, &name)).is_none() {
                 return Err(ApiError::not_found(format!("Name {} not found", python_literal::list(&name))));
             }
@@ -567,7 +576,8 @@ impl App {
 }
 
 fn element_update(update: &Value) -> Answered<ElementUpdate> {
-    let body = update.as_object().ok_or_else(|| ApiError::bad_request("Bad Request, each of updates must be an object"))?;
+    let body =
+        update.as_object().ok_or_else(|| ApiError::bad_request("Bad Request, each of updates must be an object"))?;
     let position = match given(body, "position") {
         None => None,
         Some(Value::String(text)) => Some(text.clone()),
@@ -607,7 +617,8 @@ fn set_aaa_mode(body: &Body) -> Answered<Answer> {
     if wanted == AaaMode::NoAuth.name() {
         return Ok(Answer::json(&json!({"aaa-mode": wanted})));
     }
-    let text = format!("Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible");
+    let text =
+        format!("Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible");
     Err(ApiError::bad_request(text))
 }
 

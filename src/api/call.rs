@@ -139,9 +139,13 @@ fn find_nul(value: &Value, path: String) -> Option<String> {
         Value::Array(items) => {
             items.iter().enumerate().find_map(|(index, item)| find_nul(item, join(&index.to_string())))
         }
-        Value::Object(fields) => fields.iter().find_map(|(name, item)| {
-            if name.contains('\0') { Some(join("a key")) } else { find_nul(item, join(name)) }
-        }),
+        Value::Object(fields) => {
+            fields.iter().find_map(
+                |(name, item)| {
+                    if name.contains('\0') { Some(join("a key")) } else { find_nul(item, join(name)) }
+                },
+            )
+        }
         _ => None,
     }
 }

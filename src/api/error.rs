@@ -71,13 +71,19 @@ impl From<Rejection> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "a read can't be answered");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached. Not able to perform requested action")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database can't be reached. Not able to perform requested action",
+        )
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "the database is away");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached. Not able to perform requested action")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database can't be reached. Not able to perform requested action",
+        )
     }
 }

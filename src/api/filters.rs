@@ -38,7 +38,9 @@ impl Filters {
             entry.0 = property.map(|(id, _)| id);
             entry.1.push(value);
         }
-        if wanted.values().all(|(property, _)| property.is_none()) && wanted.keys().all(|name| kind.property(name).is_none()) {
+        if wanted.values().all(|(property, _)| property.is_none())
+            && wanted.keys().all(|name| kind.property(name).is_none())
+        {
             // No name is known: the filter says nothing about this type.
             wanted.clear();
         }

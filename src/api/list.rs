@@ -249,10 +249,14 @@ impl ListRequest {
         if let Some(name) = &self.parent_name {
             let types: Vec<TypeId> = match self.parent_type {
                 Some(id) => vec![id],
-                None => kind.parents.iter().filter_map(|parent| match parent {
-                    Parent::Type(id) => Some(*id),
-                    Parent::ConfigRoot => None,
-                }).collect(),
+                None => kind
+                    .parents
+                    .iter()
+                    .filter_map(|parent| match parent {
+                        Parent::Type(id) => Some(*id),
+                        Parent::ConfigRoot => None,
+                    })
+                    .collect(),
             };
             let found: Vec<Uuid> =
                 types.iter().filter_map(|id| graph.find_joined(*id, name)).map(|parent| parent.uuid).collect();
@@ -293,7 +297,8 @@ impl ListRequest {
             None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
         };
         let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent);
-        let mut tenants: Vec<String> = projects.iter().flat_map(|uuid| [uuid.to_string(), format!("tenant:{uuid}")]).collect();
+        let mut tenants: Vec<String> =
+            projects.iter().flat_map(|uuid| [uuid.to_string(), format!("tenant:{uuid}")]).collect();
         tenants.extend(domains.map(|uuid| format!("domain:{uuid}")));
         let Some((perms2, _)) = kind.property("perms2") else { return };
         let is_shared = |object: &Object| {

@@ -46,9 +46,8 @@ impl App {
         let body = self.content(type_id, &body)?;
         let fq_name = match body.get("fq_name") {
             None | Some(Value::Null) => Vec::new(),
-            Some(given) => string_list(given).ok_or_else(|| {
-                ApiError::bad_request("Bad Request, fq_name in POST body must be a list of strings")
-            })?,
+            Some(given) => string_list(given)
+                .ok_or_else(|| ApiError::bad_request("Bad Request, fq_name in POST body must be a list of strings"))?,
         };
         let Some(name) = fq_name.last() else {
             return Err(ApiError::bad_request("Bad Request, no fq_name in POST body"));

@@ -194,8 +194,7 @@ impl Renderer<'_> {
 
     fn references(&self, fields: &mut Fields<'_>, object: &Object, kind: &ObjectType, selection: &Selection) {
         for links in object.links.chunk_by(|one, other| one.reference == other.reference) {
-            let Some(reference) =
-                links.first().and_then(|link| kind.references.get(usize::from(link.reference.0)))
+            let Some(reference) = links.first().and_then(|link| kind.references.get(usize::from(link.reference.0)))
             else {
                 continue;
             };

@@ -139,12 +139,10 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
             Some(id) => of_methods(&[Method::GET, Method::PUT, Method::DELETE], Route::Object(id, decoded(uuid))),
             None => Found::Nothing,
         },
-        ["virtual-network", uuid, last] => {
-            match NETWORK_ACTIONS.iter().find(|(_, action, _)| action == last) {
-                Some((_, _, action)) => of_methods(&[Method::POST], Route::Network(*action, decoded(uuid))),
-                None => Found::Nothing,
-            }
-        }
+        ["virtual-network", uuid, last] => match NETWORK_ACTIONS.iter().find(|(_, action, _)| action == last) {
+            Some((_, _, action)) => of_methods(&[Method::POST], Route::Network(*action, decoded(uuid))),
+            None => Found::Nothing,
+        },
         _ => Found::Nothing,
     }
 }

@@ -8,7 +8,7 @@ mod numbers;
 mod object;
 mod pools;
 
-pub use numbers::{NumberPool, Numbers};
+pub use numbers::{NumberPool, Numbers, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object};
 pub use pools::{Holder, Pools};
 
@@ -224,9 +224,8 @@ impl Graph {
 
     fn directed_links(&self, object: &Object) -> Vec<Link> {
         let references = &self.model.object_type(object.type_id).references;
-        let directed = |link: &&Link| {
-            references.get(usize::from(link.reference.0)).is_some_and(|reference| !reference.symmetric)
-        };
+        let directed =
+            |link: &&Link| references.get(usize::from(link.reference.0)).is_some_and(|reference| !reference.symmetric);
         object.links.iter().filter(directed).cloned().collect()
     }
 

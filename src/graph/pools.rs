@@ -58,9 +58,7 @@ impl Pools {
                 .and_then(|id| model.object_type(id).reference("network_ipam_refs"))
                 .map(|(id, _)| id),
             network_ipam,
-            ipam_subnets: network_ipam
-                .and_then(|id| model.object_type(id).property("ipam_subnets"))
-                .map(|(id, _)| id),
+            ipam_subnets: network_ipam.and_then(|id| model.object_type(id).property("ipam_subnets")).map(|(id, _)| id),
         };
         Self { places, subnets: GenericHashMap::default(), holds: OrdMap::new() }
     }
@@ -99,9 +97,7 @@ impl Pools {
 
     fn change_subnet(&mut self, hold: Hold, change: impl FnOnce(&mut Subnet)) {
         let Some(entries) = self.subnets.get_mut(&hold.scope) else { return };
-        if let Some(entry) =
-            Arc::make_mut(entries).iter_mut().find(|entry| entry.subnet.contains(hold.address))
-        {
+        if let Some(entry) = Arc::make_mut(entries).iter_mut().find(|entry| entry.subnet.contains(hold.address)) {
             change(&mut entry.subnet);
         }
     }

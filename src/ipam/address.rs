@@ -66,9 +66,7 @@ pub(super) fn number_of(address: IpAddr) -> u128 {
 /// The address of a family with this number. What lies beyond the end of IPv4 is its last address.
 pub(super) fn address_of(v4: bool, number: u128) -> IpAddr {
     if v4 {
-        IpAddr::V4(Ipv4Addr::from_bits(
-            u32::try_from(number).unwrap_or(u32::MAX),
-        ))
+        IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap_or(u32::MAX)))
     } else {
         IpAddr::V6(Ipv6Addr::from_bits(number))
     }
@@ -83,16 +81,7 @@ mod tests {
 
     #[test]
     fn takes_only_the_usual_notation() {
-        for text in [
-            "",
-            " 11.1.1.1",
-            "11.1.1.01",
-            "11.1.1.1/32",
-            "184615169",
-            "11.1.1",
-            "fe80::1%eth0",
-            "300.0.0.1",
-        ] {
+        for text in ["", " 11.1.1.1", "11.1.1.01", "11.1.1.1/32", "184615169", "11.1.1", "fe80::1%eth0", "300.0.0.1"] {
             assert_eq!(parse_address(text), None, "{text}");
         }
         let address = parse_address("FD14:0:0:0::00AB").map(|address| address.to_string());
@@ -112,11 +101,7 @@ mod tests {
             ("haha", json!(24), None),
         ] {
             let entry = json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}});
-            assert_eq!(
-                parse_prefix(&entry).map(prefix_name).as_deref(),
-                name,
-                "{prefix}/{length}"
-            );
+            assert_eq!(parse_prefix(&entry).map(prefix_name).as_deref(), name, "{prefix}/{length}");
         }
         assert_eq!(parse_prefix(&json!({"subnet_uuid": "x"})), None);
         assert_eq!(parse_prefix(&json!({"subnet": null})), None);
@@ -124,31 +109,16 @@ mod tests {
 
     #[test]
     fn bounds_reach_both_ends() {
-        assert_eq!(
-            bounds("0.0.0.0/0".parse().unwrap()),
-            (0, u128::from(u32::MAX))
-        );
+        assert_eq!(bounds("0.0.0.0/0".parse().unwrap()), (0, u128::from(u32::MAX)));
         assert_eq!(bounds("::/0".parse().unwrap()), (0, u128::MAX));
         assert_eq!(bounds("::1/128".parse().unwrap()), (1, 1));
-        assert_eq!(
-            bounds("ffff::/16".parse().unwrap()),
-            (0xffff << 112, u128::MAX)
-        );
+        assert_eq!(bounds("ffff::/16".parse().unwrap()), (0xffff << 112, u128::MAX));
     }
 
     #[test]
     fn families_never_overlap() {
-        assert!(!overlap(
-            "0.0.0.0/0".parse().unwrap(),
-            "::/0".parse().unwrap()
-        ));
-        assert!(overlap(
-            "11.1.1.0/24".parse().unwrap(),
-            "11.1.1.128/25".parse().unwrap()
-        ));
-        assert!(!overlap(
-            "11.1.1.0/25".parse().unwrap(),
-            "11.1.1.128/25".parse().unwrap()
-        ));
+        assert!(!overlap("0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()));
+        assert!(overlap("11.1.1.0/24".parse().unwrap(), "11.1.1.128/25".parse().unwrap()));
+        assert!(!overlap("11.1.1.0/25".parse().unwrap(), "11.1.1.128/25".parse().unwrap()));
     }
 }

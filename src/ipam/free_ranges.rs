@@ -85,10 +85,7 @@ impl FreeRanges {
 
     /// Whether all the numbers from `first` to `last` are there.
     pub fn contains(&self, first: u128, last: u128) -> bool {
-        first <= last
-            && self
-                .range_at_or_before(first)
-                .is_some_and(|(_, end)| end >= last)
+        first <= last && self.range_at_or_before(first).is_some_and(|(_, end)| end >= last)
     }
 
     /// The lowest number.
@@ -111,8 +108,7 @@ impl FreeRanges {
 
     /// The highest number that is not above `number`.
     pub fn last_at_or_before(&self, number: u128) -> Option<u128> {
-        self.range_at_or_before(number)
-            .map(|(_, end)| end.min(number))
+        self.range_at_or_before(number).map(|(_, end)| end.min(number))
     }
 
     /// How many numbers there are; all 2^128 of them count one less.
@@ -134,15 +130,11 @@ impl FreeRanges {
     }
 
     fn range_at_or_before(&self, number: u128) -> Option<(u128, u128)> {
-        self.ranges
-            .get_prev(&number)
-            .map(|(start, end)| (*start, *end))
+        self.ranges.get_prev(&number).map(|(start, end)| (*start, *end))
     }
 
     fn range_at_or_after(&self, number: u128) -> Option<(u128, u128)> {
-        self.ranges
-            .get_next(&number)
-            .map(|(start, end)| (*start, *end))
+        self.ranges.get_next(&number).map(|(start, end)| (*start, *end))
     }
 
     fn put_range(&mut self, start: u128, end: u128) {
@@ -217,10 +209,7 @@ mod tests {
         ranges.remove(0, 0);
         ranges.remove(u128::MAX, u128::MAX);
         assert_eq!(ranges.count(), u128::MAX - 1);
-        assert_eq!(
-            (ranges.first(), ranges.last()),
-            (Some(1), Some(u128::MAX - 1))
-        );
+        assert_eq!((ranges.first(), ranges.last()), (Some(1), Some(u128::MAX - 1)));
         ranges.insert(u128::MAX, u128::MAX);
         ranges.insert(0, 5);
         assert_eq!(ranges, FreeRanges::of(0, u128::MAX));

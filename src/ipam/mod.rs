@@ -19,9 +19,7 @@ pub use address::{overlap, parse_address, parse_prefix, prefix_name};
 pub use free_ranges::FreeRanges;
 pub use request::{check_entry, check_overlap, complete_entry, update_entry};
 pub use subnet::{Pool, Reserved, Subnet};
-pub use texts::{
-    ADDRESS_IN_USE, exhausted, misaligned, no_defined_subnets, python_list, unknown_subnet,
-};
+pub use texts::{ADDRESS_IN_USE, exhausted, misaligned, no_defined_subnets, unknown_subnet};
 
 /// A refusal: the status of the answer and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,18 +33,12 @@ pub struct Fault {
 impl Fault {
     /// What is asked for makes no sense: 400.
     pub fn bad_request(text: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            text: text.into(),
-        }
+        Self { status: 400, text: text.into() }
     }
 
     /// What is asked for clashes with what there is: 409. contrail-api also says this of malformed subnets.
     pub fn conflict(text: impl Into<String>) -> Self {
-        Self {
-            status: 409,
-            text: text.into(),
-        }
+        Self { status: 409, text: text.into() }
     }
 }
 

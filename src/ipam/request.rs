@@ -10,9 +10,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Fault;
-use super::address::{
-    address_of, bounds, number_of, overlap, parse_address, prefix_name, prefix_of,
-};
+use super::address::{address_of, bounds, number_of, overlap, parse_address, prefix_name, prefix_of};
 use super::subnet::{Pool, whole_units};
 use super::texts::{invalid_subnet, invalid_unit};
 
@@ -29,9 +27,7 @@ const NONE: &str = "None";
 /// The checks that contrail-api makes of the subnets in a request before it looks at anything else: UUID, pools,
 /// gateway and service address. They fail with 409 there, and clients know the texts.
 pub fn check_entry(entry: &Value) -> Result<(), Fault> {
-    let members = entry
-        .as_object()
-        .ok_or_else(|| Fault::bad_request(format!("Invalid subnet {entry}")))?;
+    let members = entry.as_object().ok_or_else(|| Fault::bad_request(format!("Invalid subnet {entry}")))?;
     let prefix = prefix_of(members).ok_or_else(|| unreadable_prefix(members))?;
     check_members(members, prefix)
 }
@@ -39,13 +35,9 @@ pub fn check_entry(entry: &Value) -> Result<(), Fault> {
 /// Checks what contrail-api finds only when it sets up the allocator of a subnet, and fills in gateway and service
 /// address. The UUID of the subnet is up to the caller.
 ///
-/// `reserve` is false for routed networks and ipams with subnetting, which have neither address. `owner` is the name
+/// `reserve` is false for routed networks and ipams with subnetting, which have neither address unless it is given. `owner` is the name
 /// of the network or ipam, joined by colons. A flat handle has no prefix and stays as it is.
-pub fn complete_entry(
-    entry: &mut Map<String, Value>,
-    reserve: bool,
-    owner: &str,
-) -> Result<(), Fault> {
+pub fn complete_entry(entry: &mut Map<String, Value>, reserve: bool, owner: &str) -> Result<(), Fault> {
     let Some(prefix) = prefix_of(entry) else {
         return Ok(());
     };
@@ -54,12 +46,7 @@ pub fn complete_entry(
 }
 
 /// Checks what the allocator needs and writes gateway and service address.
-fn fill(
-    entry: &mut Map<String, Value>,
-    prefix: IpNetwork,
-    reserve: bool,
-    owner: &str,
-) -> Result<(), Fault> {
+fn fill(entry: &mut Map<String, Value>, prefix: IpNetwork, reserve: bool, owner: &str) -> Result<(), Fault> {
     check_allocation(entry, prefix, owner)?;
     // The allocation check leaves no prefix of less than four addresses.
     let (first, last) = bounds(prefix);
@@ -70,8 +57,8 @@ fn fill(
     };
     for (key, default) in [(GATEWAY, gateway), (SERVICE, service)] {
         let value = match address(entry, key) {
-            _ if !reserve => NONE.to_owned(),
             Some(address) => address.to_string(),
+            None if !reserve => NONE.to_owned(),
             None => address_of(prefix.is_ipv4(), default).to_string(),
         };
         entry.insert(key.to_owned(), Value::String(value));
@@ -119,11 +106,7 @@ pub fn update_entry(
     if let Some(service) = service
         && address(stored, SERVICE) != Some(service)
         && prefix.contains(service)
-        && (held(service)
-            || held(address_of(
-                prefix.is_ipv4(),
-                number_of(service) & !(unit - 1),
-            )))
+        && (held(service) || held(address_of(prefix.is_ipv4(), number_of(service) & !(unit - 1))))
     {
         return Err(Fault::bad_request(invalid_subnet(owner, &name)));
     }
@@ -147,18 +130,11 @@ pub fn check_overlap(prefixes: &[IpNetwork]) -> Result<(), Fault> {
     // thousand subnets exist; looking for the pair to name is worth while only when there is one.
     let mut sorted: Vec<IpNetwork> = prefixes.to_vec();
     sorted.sort_by_key(|prefix| (prefix.is_ipv4(), bounds(*prefix)));
-    if !sorted
-        .windows(2)
-        .any(|pair| matches!(pair, [one, other] if overlap(*one, *other)))
-    {
+    if !sorted.windows(2).any(|pair| matches!(pair, [one, other] if overlap(*one, *other))) {
         return Ok(());
     }
     for (position, one) in prefixes.iter().enumerate() {
-        if let Some(other) = prefixes
-            .iter()
-            .skip(position + 1)
-            .find(|other| overlap(*one, **other))
-        {
+        if let Some(other) = prefixes.iter().skip(position + 1).find(|other| overlap(*one, **other)) {
             return Err(Fault::bad_request(format!(
                 "Overlapping addresses: [IPNetwork('{}'), IPNetwork('{}')]",
                 prefix_name(*one),
@@ -206,32 +182,26 @@ fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fa
     if let Some(text) = given(entry, SUBNET_UUID)
         && Uuid::parse_str(&text).is_err()
     {
-        return Err(Fault::conflict(format!(
-            "Invalid subnet-uuid {text} in subnet:{name}"
-        )));
+        return Err(Fault::conflict(format!("Invalid subnet-uuid {text} in subnet:{name}")));
     }
     for pool in list(entry.get(POOLS)) {
         check_pool(pool, prefix, &name)?;
     }
     if let Some(text) = given(entry, GATEWAY) {
-        let gateway = parse_address(&text)
-            .ok_or_else(|| Fault::conflict(format!("Invalid gateway Ip address:{text}")))?;
+        let gateway =
+            parse_address(&text).ok_or_else(|| Fault::conflict(format!("Invalid gateway Ip address:{text}")))?;
         let (first, last) = bounds(prefix);
         let number = number_of(gateway);
         let usable = prefix.contains(gateway) && number != first && number != last;
         if !usable && !gateway.is_unspecified() {
-            return Err(Fault::conflict(format!(
-                "gateway Ip {text} out of cidr: {name}"
-            )));
+            return Err(Fault::conflict(format!("gateway Ip {text} out of cidr: {name}")));
         }
     }
     // The service address may lie outside the prefix: then it is nobody's business here.
     if let Some(text) = given(entry, SERVICE)
         && parse_address(&text).is_none()
     {
-        return Err(Fault::conflict(format!(
-            "Invalid Dns Server Ip address:{text}"
-        )));
+        return Err(Fault::conflict(format!("Invalid Dns Server Ip address:{text}")));
     }
     Ok(())
 }
@@ -243,22 +213,14 @@ fn check_pool(pool: &Value, prefix: IpNetwork, name: &str) -> Result<(), Fault> 
             if prefix.contains(pool.first) && prefix.contains(pool.last) {
                 return Ok(());
             }
-            Err(Fault::conflict(format!(
-                "allocation pool start:{start}, end:{end} out of cidr:{name}"
-            )))
+            Err(Fault::conflict(format!("allocation pool start:{start}, end:{end} out of cidr:{name}")))
         }
-        _ => Err(Fault::conflict(format!(
-            "Invalid allocation Pool start:{start}, end:{end} in subnet:{name}"
-        ))),
+        _ => Err(Fault::conflict(format!("Invalid allocation Pool start:{start}, end:{end} in subnet:{name}"))),
     }
 }
 
 /// Pools against each other, name servers, unit and size. contrail-api answers 500 to these.
-fn check_allocation(
-    entry: &mut Map<String, Value>,
-    prefix: IpNetwork,
-    owner: &str,
-) -> Result<(), Fault> {
+fn check_allocation(entry: &mut Map<String, Value>, prefix: IpNetwork, owner: &str) -> Result<(), Fault> {
     let name = prefix_name(prefix);
     let (first, last) = bounds(prefix);
     let mut pools: Vec<(u128, u128)> = list(entry.get(POOLS))
@@ -267,21 +229,13 @@ fn check_allocation(
         .map(|pool| (number_of(pool.first), number_of(pool.last)))
         .collect();
     pools.sort_unstable();
-    if pools
-        .windows(2)
-        .any(|pair| matches!(pair, [one, other] if other.0 <= one.1))
-    {
-        return Err(Fault::bad_request(invalid_subnet(
-            owner,
-            &format!("{name}:overlapping alloc-pools"),
-        )));
+    if pools.windows(2).any(|pair| matches!(pair, [one, other] if other.0 <= one.1)) {
+        return Err(Fault::bad_request(invalid_subnet(owner, &format!("{name}:overlapping alloc-pools"))));
     }
     for server in list(entry.get("dns_nameservers")) {
         let text = plain(Some(server));
         if parse_address(&text).is_none() {
-            return Err(Fault::bad_request(format!(
-                "subnet({owner}:{name}) has Invalid DNS Nameserver({text})"
-            )));
+            return Err(Fault::bad_request(format!("subnet({owner}:{name}) has Invalid DNS Nameserver({text})")));
         }
     }
     let unit = unit_or_fault(entry, &name, owner)?;
@@ -293,11 +247,7 @@ fn check_allocation(
             .map_err(|reason| Fault::bad_request(invalid_unit(owner, &name, unit, &reason)))?;
     }
     // A number sent as text is stored as a number.
-    if let Some(number) = entry
-        .get(UNIT)
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse::<u64>().ok())
-    {
+    if let Some(number) = entry.get(UNIT).and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()) {
         entry.insert(UNIT.to_owned(), number.into());
     }
     Ok(())
@@ -315,31 +265,16 @@ fn check_unit_in_pool(unit: u128, pool: (u128, u128), prefix: (u128, u128)) -> R
         return Err("Pool range smaller than alloc_unit".to_owned());
     }
     if above % unit != unit - 1 {
-        return Err(format!(
-            "Pool range {} not aligned",
-            above.saturating_add(1)
-        ));
+        return Err(format!("Pool range {} not aligned", above.saturating_add(1)));
     }
     let (network, broadcast) = (prefix.0 / unit, prefix.1 / unit);
     let usable = whole_units(start, end, unit).is_some_and(|(low, high)| {
-        let low = if low == network {
-            low.saturating_add(1)
-        } else {
-            low
-        };
+        let low = if low == network { low.saturating_add(1) } else { low };
         // Below zero would be the network's unit again, where low is already above.
-        let high = if high == broadcast {
-            high.saturating_sub(1)
-        } else {
-            high
-        };
+        let high = if high == broadcast { high.saturating_sub(1) } else { high };
         low <= high
     });
-    if usable {
-        Ok(())
-    } else {
-        Err("Pool range<=block_alloc_unit".to_owned())
-    }
+    if usable { Ok(()) } else { Err("Pool range<=block_alloc_unit".to_owned()) }
 }
 
 /// The unit that the entry asks for; nothing and zero are one.
@@ -363,10 +298,7 @@ fn unit_of(entry: &Map<String, Value>) -> Option<u128> {
     (unit == 0 || unit.is_power_of_two()).then(|| u128::from(unit.max(1)))
 }
 
-fn check_gateway_kept(
-    entry: &Map<String, Value>,
-    stored: &Map<String, Value>,
-) -> Result<(), Fault> {
+fn check_gateway_kept(entry: &Map<String, Value>, stored: &Map<String, Value>) -> Result<(), Fault> {
     let Some(text) = given(entry, GATEWAY) else {
         return Ok(());
     };
@@ -375,9 +307,7 @@ fn check_gateway_kept(
         return Ok(());
     }
     let original = given(stored, GATEWAY).unwrap_or_else(|| NONE.to_owned());
-    Err(Fault::bad_request(format!(
-        "default gateway change is not allowed orig:{original}, new: {text}"
-    )))
+    Err(Fault::bad_request(format!("default gateway change is not allowed orig:{original}, new: {text}")))
 }
 
 /// Takes a member over from the stored entry if the request does not give it.

@@ -84,11 +84,8 @@ impl Subnet {
         let (first, last) = bounds(prefix);
         let unit = request::stored_unit(entry);
         let explicit = request::list(entry.get("allocation_pools"));
-        let mut pools: Vec<Pool> = explicit
-            .iter()
-            .filter_map(request::read_pool)
-            .filter(|pool| lies_in(prefix, pool))
-            .collect();
+        let mut pools: Vec<Pool> =
+            explicit.iter().filter_map(request::read_pool).filter(|pool| lies_in(prefix, pool)).collect();
         pools.sort_by_key(|pool| pool.first);
 
         let mut network_units = FreeRanges::new();
@@ -97,11 +94,7 @@ impl Subnet {
             add_units(&mut network_units, first, last, unit);
         }
         for pool in &pools {
-            let units = if pool.for_routers {
-                &mut router_units
-            } else {
-                &mut network_units
-            };
+            let units = if pool.for_routers { &mut router_units } else { &mut network_units };
             add_units(units, number_of(pool.first), number_of(pool.last), unit);
         }
 
@@ -128,10 +121,7 @@ impl Subnet {
             FreeRanges::of(first / unit, last.saturating_sub(1) / unit)
         } else {
             let mut all = subnet.network_units.clone();
-            subnet
-                .router_units
-                .iter()
-                .for_each(|(low, high)| all.insert(low, high));
+            subnet.router_units.iter().for_each(|(low, high)| all.insert(low, high));
             all
         };
         subnet.counted = pooled.count().saturating_sub(subnet.beyond_count(&pooled));
@@ -158,34 +148,21 @@ impl Subnet {
     /// The first address of the first free unit: from the end, the last pool first and downwards in it; from the
     /// start the other way round. Pools for virtual routers are left out.
     pub fn first_free(&self) -> Option<IpAddr> {
-        let unit = if self.from_start {
-            self.network_free.first()
-        } else {
-            self.network_free.last()
-        };
+        let unit = if self.from_start { self.network_free.first() } else { self.network_free.last() };
         unit.map(|unit| self.address_of_unit(unit))
     }
 
     /// The same inside these inclusive ranges only, whichever pools they are in: those of a virtual router.
     pub fn first_free_within(&self, ranges: &[(IpAddr, IpAddr)]) -> Option<IpAddr> {
-        let candidates = ranges
-            .iter()
-            .filter_map(|&(first, last)| self.first_free_in_range(first, last));
-        let unit = if self.from_start {
-            candidates.min()
-        } else {
-            candidates.max()
-        };
+        let candidates = ranges.iter().filter_map(|&(first, last)| self.first_free_in_range(first, last));
+        let unit = if self.from_start { candidates.min() } else { candidates.max() };
         unit.map(|unit| self.address_of_unit(unit))
     }
 
     /// The first and the last address of the unit that holds this address.
     pub fn unit_of(&self, address: IpAddr) -> (IpAddr, IpAddr) {
         let start = number_of(address) & !(self.unit - 1);
-        (
-            address_of(address.is_ipv4(), start),
-            address_of(address.is_ipv4(), start | (self.unit - 1)),
-        )
+        (address_of(address.is_ipv4(), start), address_of(address.is_ipv4(), start | (self.unit - 1)))
     }
 
     /// Whether the address is the first of its unit: only such a one can be asked for.
@@ -201,22 +178,11 @@ impl Subnet {
         }
         let number = number_of(address);
         let reserved = self.reserved_numbers();
-        let kinds = [
-            Reserved::Network,
-            Reserved::Broadcast,
-            Reserved::Gateway,
-            Reserved::Service,
-        ];
-        let itself = kinds
-            .into_iter()
-            .zip(reserved)
-            .find(|(_, reserved)| *reserved == Some(number));
+        let kinds = [Reserved::Network, Reserved::Broadcast, Reserved::Gateway, Reserved::Service];
+        let itself = kinds.into_iter().zip(reserved).find(|(_, reserved)| *reserved == Some(number));
         let neighbour = || {
             let unit = number / self.unit;
-            let shared = reserved
-                .into_iter()
-                .flatten()
-                .any(|reserved| reserved / self.unit == unit);
+            let shared = reserved.into_iter().flatten().any(|reserved| reserved / self.unit == unit);
             shared.then_some(Reserved::Neighbour)
         };
         itself.map(|(kind, _)| kind).or_else(neighbour)
@@ -248,15 +214,12 @@ impl Subnet {
     /// Whether the address lies in a pool, of either sort, and its unit is free.
     pub fn is_free_in_pools(&self, address: IpAddr) -> bool {
         let unit = number_of(address) / self.unit;
-        self.contains(address)
-            && (self.network_free.contains(unit, unit) || self.router_free.contains(unit, unit))
+        self.contains(address) && (self.network_free.contains(unit, unit) || self.router_free.contains(unit, unit))
     }
 
     /// How many units of the pools are free, those for virtual routers included.
     pub fn free_count(&self) -> u128 {
-        self.network_free
-            .count()
-            .saturating_add(self.router_free.count())
+        self.network_free.count().saturating_add(self.router_free.count())
     }
 
     /// How many units of the pools are in use, reserved ones included: the answer to `subnet-ip-count`.
@@ -267,37 +230,20 @@ impl Subnet {
     pub fn used_count(&self) -> u128 {
         let free = self.free_count();
         let used = self.counted.saturating_sub(free);
-        if free == 0 {
-            used.saturating_add(self.counted_when_full)
-        } else {
-            used
-        }
+        if free == 0 { used.saturating_add(self.counted_when_full) } else { used }
     }
 
     /// Network, broadcast, gateway and service address, as far as they are in the prefix.
     fn reserved_numbers(&self) -> [Option<u128>; 4] {
         let (first, last) = bounds(self.prefix);
-        let inside = |address: Option<IpAddr>| {
-            address
-                .filter(|address| self.contains(*address))
-                .map(number_of)
-        };
-        [
-            Some(first),
-            Some(last),
-            inside(self.gateway),
-            inside(self.service),
-        ]
+        let inside = |address: Option<IpAddr>| address.filter(|address| self.contains(*address)).map(number_of);
+        [Some(first), Some(last), inside(self.gateway), inside(self.service)]
     }
 
     /// How many reserved units lie beyond the counted part of the pools, in the order of allocation.
     fn beyond_count(&self, pooled: &FreeRanges) -> u128 {
-        let mut units: Vec<u128> = self
-            .reserved_numbers()
-            .into_iter()
-            .flatten()
-            .map(|number| number / self.unit)
-            .collect();
+        let mut units: Vec<u128> =
+            self.reserved_numbers().into_iter().flatten().map(|number| number / self.unit).collect();
         units.sort_unstable();
         units.dedup();
         let beyond = units.into_iter().filter(|unit| {
@@ -320,15 +266,9 @@ impl Subnet {
         let (low, high) = whole_units(number_of(first), number_of(last), self.unit)?;
         let free = [&self.network_free, &self.router_free];
         if self.from_start {
-            free.into_iter()
-                .filter_map(|free| free.first_at_or_after(low))
-                .filter(|unit| *unit <= high)
-                .min()
+            free.into_iter().filter_map(|free| free.first_at_or_after(low)).filter(|unit| *unit <= high).min()
         } else {
-            free.into_iter()
-                .filter_map(|free| free.last_at_or_before(high))
-                .filter(|unit| *unit >= low)
-                .max()
+            free.into_iter().filter_map(|free| free.last_at_or_before(high)).filter(|unit| *unit >= low).max()
         }
     }
 
@@ -341,11 +281,7 @@ impl Subnet {
 /// The numbers of the units that lie between two addresses as a whole.
 pub(super) fn whole_units(first: u128, last: u128, unit: u128) -> Option<(u128, u128)> {
     let low = first / unit + u128::from(!first.is_multiple_of(unit));
-    let high = if last % unit == unit - 1 {
-        last / unit
-    } else {
-        (last / unit).checked_sub(1)?
-    };
+    let high = if last % unit == unit - 1 { last / unit } else { (last / unit).checked_sub(1)? };
     (low <= high).then_some((low, high))
 }
 
@@ -365,7 +301,5 @@ fn member<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
 
 /// A gateway or service address. Zero is the way to say that there is none.
 fn reserved_address(entry: &Value, key: &str) -> Option<IpAddr> {
-    member(entry, key)
-        .and_then(parse_address)
-        .filter(|address| !address.is_unspecified())
+    member(entry, key).and_then(parse_address).filter(|address| !address.is_unspecified())
 }

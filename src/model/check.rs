@@ -7,9 +7,7 @@
 use super::Model;
 use super::object_type::{Collection, Property, Reference};
 use super::special;
-use super::value_type::{
-    ComplexType, Field, JsonKind, Shape, SimpleType, SpecialObject, SpecialString,
-};
+use super::value_type::{ComplexType, Field, JsonKind, Shape, SimpleType, SpecialObject, SpecialString};
 use crate::python_literal;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -60,10 +58,9 @@ impl Model {
         let value = Value::Object(fields);
         match checked {
             Ok(()) => Ok(value),
-            Err(reason) => Err(format!(
-                "Error validating property {name} value {} {reason}",
-                python_literal::value(&value)
-            )),
+            Err(reason) => {
+                Err(format!("Error validating property {name} value {} {reason}", python_literal::value(&value)))
+            }
         }
     }
 
@@ -77,10 +74,7 @@ impl Model {
     pub fn check_attribute(&self, reference: &Reference, entry: &Value) -> Result<Value, String> {
         let name = &reference.field;
         let Value::Object(entry_fields) = entry else {
-            return Err(format!(
-                "Error in reference {name} value of {} ",
-                python_literal::text(entry)
-            ));
+            return Err(format!("Error in reference {name} value of {} ", python_literal::text(entry)));
         };
         let Some(id) = reference.attribute else {
             return Ok(Value::Null);
@@ -188,11 +182,7 @@ impl Model {
 
     /// Checks the fields of a complex value. Fields that are absent stay absent: the server applies no
     /// defaults.
-    fn check_fields(
-        &self,
-        complex: &ComplexType,
-        fields: &mut Map<String, Value>,
-    ) -> Result<(), String> {
+    fn check_fields(&self, complex: &ComplexType, fields: &mut Map<String, Value>) -> Result<(), String> {
         match complex.special {
             // An empty subnet is a false value, which is not checked.
             Some(SpecialObject::Subnet) if fields.is_empty() => return Ok(()),
@@ -227,9 +217,7 @@ impl Model {
     fn check_field(&self, field: &Field, value: &mut Value) -> Result<(), String> {
         match (field.shape, &mut *value) {
             (Shape::Simple(id), _) => check_simple(self.simple_type(id), &field.name, value),
-            (Shape::Complex(id), Value::Object(fields)) => {
-                self.check_fields(self.complex_type(id), fields)
-            }
+            (Shape::Complex(id), Value::Object(fields)) => self.check_fields(self.complex_type(id), fields),
             (Shape::Complex(_), other) if is_false(other) => Ok(()),
             (Shape::Complex(id), other) => Err(format!(
                 "{}: {} expected instead of {}",
@@ -242,11 +230,7 @@ impl Model {
 }
 
 /// Checks a simple value, unless it is false. The error begins with the name of the field.
-pub(super) fn check_simple(
-    simple: &SimpleType,
-    name: &str,
-    value: &mut Value,
-) -> Result<(), String> {
+pub(super) fn check_simple(simple: &SimpleType, name: &str, value: &mut Value) -> Result<(), String> {
     if is_false(value) {
         return Ok(());
     }
@@ -257,33 +241,22 @@ fn check_simple_strictly(simple: &SimpleType, name: &str, value: &mut Value) -> 
     match simple.json {
         JsonKind::Integer => check_integer(simple, name, value),
         JsonKind::Boolean if value.is_boolean() => Ok(()),
-        JsonKind::Boolean => Err(format!(
-            "{name}: true/false expected instead of {}",
-            python_literal::text(value)
-        )),
+        JsonKind::Boolean => Err(format!("{name}: true/false expected instead of {}", python_literal::text(value))),
         JsonKind::String => match value {
             Value::String(string) => check_string(simple, name, string),
-            other => Err(format!(
-                "{name}: string value expected instead of {}",
-                python_literal::text(other)
-            )),
+            other => Err(format!("{name}: string value expected instead of {}", python_literal::text(other))),
         },
     }
 }
 
 fn check_integer(simple: &SimpleType, name: &str, value: &mut Value) -> Result<(), String> {
     let Some(integer) = special::to_integer(value) else {
-        return Err(format!(
-            "{name}: integer value expected instead of {}",
-            python_literal::text(value)
-        ));
+        return Err(format!("{name}: integer value expected instead of {}", python_literal::text(value)));
     };
     if let Some((minimum, maximum)) = simple.range
         && !(i128::from(minimum)..=i128::from(maximum)).contains(&integer)
     {
-        return Err(format!(
-            "{name}: value must be between {minimum} and {maximum}"
-        ));
+        return Err(format!("{name}: value must be between {minimum} and {maximum}"));
     }
     // contrail-api keeps `true` as it is: in Python it is an integer.
     if !value.is_boolean() {
@@ -298,10 +271,7 @@ fn check_integer(simple: &SimpleType, name: &str, value: &mut Value) -> Result<(
 
 fn check_string(simple: &SimpleType, name: &str, string: &str) -> Result<(), String> {
     if !simple.value_set.is_empty() && !simple.value_set.contains(string) {
-        return Err(format!(
-            "{name}: value must be one of {}",
-            python_literal::list(&simple.values)
-        ));
+        return Err(format!("{name}: value must be one of {}", python_literal::list(&simple.values)));
     }
     match simple.special {
         None => Ok(()),
@@ -328,9 +298,7 @@ fn holds_nul(value: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
         Value::String(string) => string.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, field)| name.contains('\0') || holds_nul(field)),
+        Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || holds_nul(field)),
     }
 }
 
@@ -344,10 +312,7 @@ fn keep_last_of_each_key(property: &Property, items: &mut Vec<Value>) {
 }
 
 fn refuse_unknown_fields(complex: &ComplexType, fields: &Map<String, Value>) -> Result<(), String> {
-    match fields
-        .keys()
-        .find(|name| !complex.fields.contains_key(*name))
-    {
+    match fields.keys().find(|name| !complex.fields.contains_key(*name)) {
         None => Ok(()),
         Some(name) => Err(unknown_field(complex, name)),
     }
@@ -358,10 +323,7 @@ fn unknown_field(complex: &ComplexType, name: &str) -> String {
 }
 
 fn not_a_list(name: &str, value: &Value) -> String {
-    format!(
-        "Field {name} must be a list. Received value: {}",
-        python_literal::text(value)
-    )
+    format!("Field {name} must be a list. Received value: {}", python_literal::text(value))
 }
 
 fn wrap(wrapper: &str, items: Vec<Value>) -> Value {

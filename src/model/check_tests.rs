@@ -36,11 +36,7 @@ fn false_values_are_not_checked() {
         assert_eq!(category.unwrap(), value);
     }
     let nested = json!({"forwarding_mode": "", "rpf": null, "vxlan_network_identifier": 0});
-    let stored = property(
-        "virtual-network",
-        "virtual_network_properties",
-        nested.clone(),
-    );
+    let stored = property("virtual-network", "virtual_network_properties", nested.clone());
     assert_eq!(stored.unwrap(), nested);
 }
 
@@ -55,51 +51,26 @@ fn integers_are_converted() {
     for value in [json!(-1), json!(86401), json!("86401"), json!(86401.5)] {
         assert_eq!(error(aging(value)), text);
     }
-    for (value, printed) in [
-        (json!("abc"), "abc"),
-        (json!("1.5"), "1.5"),
-        (json!(1e300), "1e+300"),
-        (json!([1]), "[1]"),
-    ] {
+    for (value, printed) in
+        [(json!("abc"), "abc"), (json!("1.5"), "1.5"), (json!(1e300), "1e+300"), (json!([1]), "[1]")]
+    {
         assert_eq!(
             error(aging(value)),
-            format!(
-                "Error validating property mac_aging_time: integer value expected instead of {printed}"
-            )
+            format!("Error validating property mac_aging_time: integer value expected instead of {printed}")
         );
     }
-    let hash = property(
-        "access-control-list",
-        "access_control_list_hash",
-        json!(u64::MAX),
-    );
+    let hash = property("access-control-list", "access_control_list_hash", json!(u64::MAX));
     assert_eq!(hash.unwrap(), json!(u64::MAX));
 }
 
 #[test]
 fn simple_values_of_the_wrong_kind_are_refused() {
     for (name, value, reason) in [
-        (
-            "is_shared",
-            json!("true"),
-            "true/false expected instead of true",
-        ),
+        ("is_shared", json!("true"), "true/false expected instead of true"),
         ("is_shared", json!(1), "true/false expected instead of 1"),
-        (
-            "display_name",
-            json!(7),
-            "string value expected instead of 7",
-        ),
-        (
-            "display_name",
-            json!(["x"]),
-            "string value expected instead of ['x']",
-        ),
-        (
-            "virtual_network_category",
-            json!("other"),
-            "value must be one of ['infra', 'tenant', 'internal', 'routed']",
-        ),
+        ("display_name", json!(7), "string value expected instead of 7"),
+        ("display_name", json!(["x"]), "string value expected instead of ['x']"),
+        ("virtual_network_category", json!("other"), "value must be one of ['infra', 'tenant', 'internal', 'routed']"),
     ] {
         assert_eq!(
             error(property("virtual-network", name, value)),
@@ -110,59 +81,25 @@ fn simple_values_of_the_wrong_kind_are_refused() {
 
 #[test]
 fn complex_values_are_checked_field_by_field() {
-    let check = |value| {
-        error(property(
-            "virtual-network",
-            "virtual_network_properties",
-            value,
-        ))
-    };
+    let check = |value| error(property("virtual-network", "virtual_network_properties", value));
     let class = "<class 'VirtualNetworkType'>";
-    assert_eq!(
-        check(json!("foo")),
-        format!("Error in property virtual_network_properties type {class} value of foo ")
-    );
+    assert_eq!(check(json!("foo")), format!("Error in property virtual_network_properties type {class} value of foo "));
     let prefix = "Error validating property virtual_network_properties value";
-    assert_eq!(
-        check(json!({"foo": 1})),
-        format!("{prefix} {{'foo': 1}} class {class} does not have field foo")
-    );
+    assert_eq!(check(json!({"foo": 1})), format!("{prefix} {{'foo': 1}} class {class} does not have field foo"));
     for (field, value, printed, reason) in [
-        (
-            "vxlan_network_identifier",
-            json!("abc"),
-            "'abc'",
-            "integer value expected instead of abc",
-        ),
-        (
-            "vxlan_network_identifier",
-            json!(16_777_216),
-            "16777216",
-            "value must be between 1 and 16777215",
-        ),
-        (
-            "forwarding_mode",
-            json!("l4"),
-            "'l4'",
-            "value must be one of ['l2_l3', 'l2', 'l3']",
-        ),
+        ("vxlan_network_identifier", json!("abc"), "'abc'", "integer value expected instead of abc"),
+        ("vxlan_network_identifier", json!(16_777_216), "16777216", "value must be between 1 and 16777215"),
+        ("forwarding_mode", json!("l4"), "'l4'", "value must be one of ['l2_l3', 'l2', 'l3']"),
         ("rpf", json!(5), "5", "string value expected instead of 5"),
     ] {
-        assert_eq!(
-            check(json!({field: value})),
-            format!("{prefix} {{'{field}': {printed}}} {field}: {reason}")
-        );
+        assert_eq!(check(json!({field: value})), format!("{prefix} {{'{field}': {printed}}} {field}: {reason}"));
     }
 }
 
 #[test]
 fn lists_and_objects_are_not_mixed_up() {
     assert_eq!(
-        error(property(
-            "virtual-network",
-            "route_target_list",
-            json!({"route_target": "target:1:1"})
-        )),
+        error(property("virtual-network", "route_target_list", json!({"route_target": "target:1:1"}))),
         "Error validating property route_target_list value {'route_target': 'target:1:1'} \
          Field route_target must be a list. Received value: target:1:1"
     );
@@ -207,26 +144,14 @@ fn faults_in_collections() {
         annotations(json!({"key_value_pair": [{"value": "b"}]})),
         "} class <class 'KeyValuePair'> needs field key",
     );
-    expect_end(
-        annotations(json!({"key_value_pair": [{"key": {}}]})),
-        "} key: key value expected instead of {}",
-    );
+    expect_end(annotations(json!({"key_value_pair": [{"key": {}}]})), "} key: key value expected instead of {}");
     expect_end(
         annotations(json!({"key_value_pair": [null]})),
         "} annotations: <class 'KeyValuePair'> expected instead of None",
     );
-    expect_end(
-        annotations(json!({"key_value_pair": "x"})),
-        "} Field key_value_pair must be a list. Received value: x",
-    );
-    expect_end(
-        annotations(json!({"a": "b"})),
-        "} class <class 'KeyValuePairs'> does not have field a",
-    );
-    assert_eq!(
-        annotations(json!([1])),
-        "Error in property annotations type <class 'KeyValuePairs'> value of [1] "
-    );
+    expect_end(annotations(json!({"key_value_pair": "x"})), "} Field key_value_pair must be a list. Received value: x");
+    expect_end(annotations(json!({"a": "b"})), "} class <class 'KeyValuePairs'> does not have field a");
+    assert_eq!(annotations(json!([1])), "Error in property annotations type <class 'KeyValuePairs'> value of [1] ");
 }
 
 #[test]
@@ -234,35 +159,21 @@ fn single_elements_are_checked_without_prefix() {
     let pair = json!({"key": "a", "value": "1"});
     let stored = item("virtual-network", "annotations", pair.clone()).unwrap();
     assert_eq!(stored, pair);
-    let (_, annotations) = object_type("virtual-network")
-        .property("annotations")
-        .unwrap();
+    let (_, annotations) = object_type("virtual-network").property("annotations").unwrap();
     assert_eq!(annotations.item_key(&stored), Some("a".to_owned()));
     assert_eq!(
         error(item("virtual-network", "annotations", json!({"bogus": 1}))),
         "class <class 'KeyValuePair'> does not have field bogus"
     );
     assert_eq!(
-        error(item(
-            "virtual-network",
-            "annotations",
-            json!({"value": "1"})
-        )),
+        error(item("virtual-network", "annotations", json!({"value": "1"}))),
         "class <class 'KeyValuePair'> needs field key"
     );
     assert_eq!(
-        item(
-            "virtual-network",
-            "virtual_network_fat_flow_protocols",
-            json!({"protocol": "tcp", "port": "1"})
-        )
-        .unwrap(),
+        item("virtual-network", "virtual_network_fat_flow_protocols", json!({"protocol": "tcp", "port": "1"})).unwrap(),
         json!({"protocol": "tcp", "port": 1})
     );
-    assert_eq!(
-        error(item("firewall-rule", "match_tags", json!(5))),
-        "match_tags: string value expected instead of 5"
-    );
+    assert_eq!(error(item("firewall-rule", "match_tags", json!(5))), "match_tags: string value expected instead of 5");
 }
 
 #[test]
@@ -271,10 +182,7 @@ fn nul_is_refused_everywhere() {
         error(property("virtual-network", "display_name", json!("a\0"))),
         "Error validating property display_name: NUL characters are not allowed"
     );
-    for value in [
-        json!({"a\0": 1}),
-        json!({"key_value_pair": [{"key": "\0"}]}),
-    ] {
+    for value in [json!({"a\0": 1}), json!({"key_value_pair": [{"key": "\0"}]})] {
         assert_eq!(
             error(property("virtual-network", "annotations", value)),
             "Error validating property annotations: NUL characters are not allowed"
@@ -300,10 +208,7 @@ fn references_with_data_need_the_key() {
         error(check(json!({"to": ["p"]}))),
         "Error validating reference network_policy_refs value {'to': ['p']} 'attr'"
     );
-    assert_eq!(
-        check(json!({"to": ["p"], "attr": null})).unwrap(),
-        json!(null)
-    );
+    assert_eq!(check(json!({"to": ["p"], "attr": null})).unwrap(), json!(null));
     assert_eq!(
         check(json!({"attr": {"sequence": {"major": "1", "minor": 0}}})).unwrap(),
         json!({"sequence": {"major": 1, "minor": 0}})
@@ -338,10 +243,7 @@ fn subnets_are_normalised() {
         ("2001:DB8:0:0:0:0:0:1", json!(64), "2001:db8::", 64),
         ("::1", json!(128.0), "::1", 128),
     ] {
-        assert_eq!(
-            check(json!(prefix), length).unwrap(),
-            json!({"ip_prefix": normal, "ip_prefix_len": normal_length})
-        );
+        assert_eq!(check(json!(prefix), length).unwrap(), json!({"ip_prefix": normal, "ip_prefix_len": normal_length}));
     }
     for (prefix, length, printed) in [
         (json!("haha"), json!(24), "haha/24"),
@@ -352,22 +254,11 @@ fn subnets_are_normalised() {
         (json!(5), json!([]), "5/[]"),
     ] {
         let text = error(check(prefix, length));
-        assert!(
-            text.ends_with(&format!("}} Subnet type '{printed}' is invalid")),
-            "{text}"
-        );
+        assert!(text.ends_with(&format!("}} Subnet type '{printed}' is invalid")), "{text}");
     }
-    let missing = property(
-        "instance-ip",
-        "instance_ip_subnet",
-        json!({"ip_prefix": "10.1.0.0"}),
-    );
+    let missing = property("instance-ip", "instance_ip_subnet", json!({"ip_prefix": "10.1.0.0"}));
     assert!(error(missing).ends_with("Subnet type '10.1.0.0/None' is invalid"));
-    let unknown = property(
-        "instance-ip",
-        "instance_ip_subnet",
-        json!({"prefix": "10.1.0.0"}),
-    );
+    let unknown = property("instance-ip", "instance_ip_subnet", json!({"prefix": "10.1.0.0"}));
     assert!(error(unknown).ends_with("class <class 'SubnetType'> does not have field prefix"));
 }
 
@@ -383,45 +274,18 @@ fn allowed_address_pairs() {
     };
     let subnet = |prefix: &str, length: u8| json!({"ip_prefix": prefix, "ip_prefix_len": length});
     for (ip, mode, end) in [
-        (
-            subnet("10.0.0.1", 23),
-            "active-standby",
-            "IPv4 Prefix length lesser than 24:it is 23 - is not acceptable",
-        ),
-        (
-            subnet("fd00::1", 100),
-            "active-standby",
-            "IPv6 Prefix length lesser than 120 is is not acceptable",
-        ),
-        (
-            subnet("300.0.0.1", 32),
-            "active-standby",
-            "failed to detect a valid IP address from '300.0.0.1'",
-        ),
-        (
-            json!(null),
-            "active-standby",
-            "failed to detect a valid IP address from 'None'",
-        ),
-        (
-            subnet("300.0.0.1", 32),
-            "active-active",
-            "Subnet type '300.0.0.1/32' is invalid",
-        ),
-        (
-            json!("10.0.0.1"),
-            "active-standby",
-            "ip: <class 'SubnetType'> expected instead of 10.0.0.1",
-        ),
+        (subnet("10.0.0.1", 23), "active-standby", "IPv4 Prefix length lesser than 24:it is 23 - is not acceptable"),
+        (subnet("fd00::1", 100), "active-standby", "IPv6 Prefix length lesser than 120 is is not acceptable"),
+        (subnet("300.0.0.1", 32), "active-standby", "failed to detect a valid IP address from '300.0.0.1'"),
+        (json!(null), "active-standby", "failed to detect a valid IP address from 'None'"),
+        (subnet("300.0.0.1", 32), "active-active", "Subnet type '300.0.0.1/32' is invalid"),
+        (json!("10.0.0.1"), "active-standby", "ip: <class 'SubnetType'> expected instead of 10.0.0.1"),
     ] {
         let text = error(check(ip, mode));
         assert!(text.ends_with(&format!("}} {end}")), "{text}");
     }
     let stored = check(subnet("10.0.0.7", 24), "active-standby").unwrap();
-    assert_eq!(
-        stored["allowed_address_pair"][0]["ip"],
-        subnet("10.0.0.0", 24)
-    );
+    assert_eq!(stored["allowed_address_pair"][0]["ip"], subnet("10.0.0.0", 24));
     assert!(check(subnet("10.0.0.7", 8), "active-active").is_ok());
 }
 
@@ -430,11 +294,7 @@ fn communities() {
     let check = |community: &str| {
         let route = json!({"prefix": "0.0.0.0/0",
             "community_attributes": {"community_attribute": [community]}});
-        property(
-            "interface-route-table",
-            "interface_route_table_routes",
-            json!({"route": [route]}),
-        )
+        property("interface-route-table", "interface_route_table_routes", json!({"route": [route]}))
     };
     for community in ["no-export", "no-reoriginate", "64512:5", "0:0"] {
         assert!(check(community).is_ok());
@@ -465,9 +325,8 @@ fn service_interfaces() {
     }
     for name in ["middle", "leftover", "other1x"] {
         let text = error(check(name));
-        let end = format!(
-            "}} Invalid service interface type {name}. Valid values are: management|left|right|other[0-9]*"
-        );
+        let end =
+            format!("}} Invalid service interface type {name}. Valid values are: management|left|right|other[0-9]*");
         assert!(text.ends_with(&end), "{text}");
     }
 }

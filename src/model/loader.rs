@@ -29,11 +29,7 @@ pub struct SchemaError {
 
 impl SchemaError {
     fn of_file(file: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            line: 1,
-            reason: reason.into(),
-        }
+        Self { file: file.into(), line: 1, reason: reason.into() }
     }
 }
 
@@ -63,14 +59,11 @@ impl SourceFile {
     }
 
     fn is_in(&self, directory: &str) -> bool {
-        self.path
-            .strip_prefix(directory)
-            .is_some_and(|rest| rest.starts_with('/'))
+        self.path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, SchemaError> {
-        toml::from_str(&self.text)
-            .map_err(|error| self.error(error.span().unwrap_or(0..0), error.message()))
+        toml::from_str(&self.text).map_err(|error| self.error(error.span().unwrap_or(0..0), error.message()))
     }
 }
 
@@ -130,10 +123,7 @@ pub(super) struct ValueTypesFile {
 /// A property of an object type: exactly one of `type`, `list` and `map` is given.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each mark in the file"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each mark in the file")]
 pub(super) struct PropertyEntry {
     #[serde(rename = "type")]
     pub(super) plain: Option<Spanned<String>>,
@@ -158,10 +148,7 @@ pub(super) struct PropertyEntry {
 /// A field of a complex type: `type` or `list` is given.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each mark in the file"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each mark in the file")]
 pub(super) struct FieldEntry {
     #[serde(rename = "type")]
     pub(super) plain: Option<Spanned<String>>,
@@ -273,10 +260,7 @@ impl ReferenceEntry {
 
 impl LinkEntry {
     pub(super) fn facts(&self, file: &SourceFile) -> Result<Facts, SchemaError> {
-        Ok(Facts {
-            deprecated: self.deprecated,
-            ..plain_facts(file, self.presence, self.operations.as_ref())?
-        })
+        Ok(Facts { deprecated: self.deprecated, ..plain_facts(file, self.presence, self.operations.as_ref())? })
     }
 }
 
@@ -288,17 +272,11 @@ fn plain_facts(
 ) -> Result<Facts, SchemaError> {
     let all = "CRUD";
     if let Some(given) = operations {
-        let ordered: String = all
-            .chars()
-            .filter(|letter| given.get_ref().contains(*letter))
-            .collect();
+        let ordered: String = all.chars().filter(|letter| given.get_ref().contains(*letter)).collect();
         if ordered.is_empty() || ordered != *given.get_ref() {
             return Err(file.error(
                 given.span(),
-                format!(
-                    "operations are letters of CRUD in this order, not {:?}",
-                    given.get_ref()
-                ),
+                format!("operations are letters of CRUD in this order, not {:?}", given.get_ref()),
             ));
         }
     }
@@ -320,10 +298,8 @@ pub(super) fn embedded_files(directory: &Dir<'_>) -> Result<Vec<SourceFile>, Sch
     for file in directory.files().chain(subdirectories) {
         let path = file.path().to_string_lossy().replace('\\', "/");
         if is_schema_file(&path) {
-            let text = file
-                .contents_utf8()
-                .ok_or_else(|| SchemaError::of_file(&path, "the file is not UTF-8"))?
-                .to_owned();
+            let text =
+                file.contents_utf8().ok_or_else(|| SchemaError::of_file(&path, "the file is not UTF-8"))?.to_owned();
             files.push(SourceFile { path, text });
         }
     }
@@ -366,10 +342,7 @@ pub(super) fn parse(files: &[SourceFile]) -> Result<Files<'_>, SchemaError> {
     let mut value_types = Vec::new();
     for file in sorted {
         if file.path == COMMON {
-            common = Some(Parsed {
-                file,
-                content: file.parse()?,
-            });
+            common = Some(Parsed { file, content: file.parse()? });
         } else if file.is_in(OBJECT_TYPES) {
             let content: ObjectTypeFile = file.parse()?;
             if content.name.get_ref() != file.stem() {
@@ -384,10 +357,7 @@ pub(super) fn parse(files: &[SourceFile]) -> Result<Files<'_>, SchemaError> {
             }
             object_types.push(Parsed { file, content });
         } else if file.is_in(VALUE_TYPES) {
-            value_types.push(Parsed {
-                file,
-                content: file.parse()?,
-            });
+            value_types.push(Parsed { file, content: file.parse()? });
         } else {
             return Err(SchemaError::of_file(
                 &file.path,
@@ -398,9 +368,5 @@ pub(super) fn parse(files: &[SourceFile]) -> Result<Files<'_>, SchemaError> {
     let common = common.ok_or_else(|| SchemaError::of_file(COMMON, "the file is missing"))?;
     // Paths sort with the extension ("tag-type.toml" before "tag.toml"), names without.
     object_types.sort_by(|one, other| one.content.name.get_ref().cmp(other.content.name.get_ref()));
-    Ok(Files {
-        common,
-        object_types,
-        value_types,
-    })
+    Ok(Files { common, object_types, value_types })
 }

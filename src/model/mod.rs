@@ -20,12 +20,10 @@ mod schema_tests;
 
 pub use loader::SchemaError;
 pub use object_type::{
-    BackReference, Child, Collection, Facts, ObjectType, Parent, Presence, Property, PropertyId,
-    Reference, ReferenceId, TypeId,
+    BackReference, Child, Collection, Facts, ObjectType, Parent, Presence, Property, PropertyId, Reference,
+    ReferenceId, TypeId,
 };
-pub use value_type::{
-    ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId,
-};
+pub use value_type::{ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId};
 
 use include_dir::{Dir, include_dir};
 use rustc_hash::FxHashMap;

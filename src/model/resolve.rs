@@ -1,12 +1,10 @@
 //! Turns the parsed files into the model: resolves names, derives what the files do not repeat and
 //! refuses what makes no sense.
 
-use super::loader::{
-    Files, ObjectTypeFile, Parsed, PropertyEntry, ReferenceEntry, SchemaError, SourceFile, Table,
-};
+use super::loader::{Files, ObjectTypeFile, Parsed, PropertyEntry, ReferenceEntry, SchemaError, SourceFile, Table};
 use super::object_type::{
-    BackReference, Child, Collection, Facts, FieldKind, ObjectType, Parent, Presence, Property,
-    PropertyId, Reference, ReferenceId, TypeId,
+    BackReference, Child, Collection, Facts, FieldKind, ObjectType, Parent, Presence, Property, PropertyId, Reference,
+    ReferenceId, TypeId,
 };
 use super::resolve_values::{ValueTypes, default_of_shape, find_shape, resolve_value_types};
 use super::value_type::{ComplexTypeId, Field, JsonKind, Shape};
@@ -16,29 +14,18 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Fields that every object has beside what the schema names (wire contract 0.2).
-const RESERVED_FIELDS: [&str; 7] = [
-    "uuid",
-    "name",
-    "fq_name",
-    "href",
-    "parent_type",
-    "parent_uuid",
-    "parent_href",
-];
+const RESERVED_FIELDS: [&str; 7] = ["uuid", "name", "fq_name", "href", "parent_type", "parent_uuid", "parent_href"];
 
 /// Builds the model.
 pub(super) fn resolve(files: &Files<'_>) -> Result<Model, SchemaError> {
     let value_types = resolve_value_types(files)?;
     let mut types = new_types(files)?;
-    let names = names(&types, |object_type| {
-        vec![object_type.name.clone(), object_type.field.clone()]
-    });
+    let names = names(&types, |object_type| vec![object_type.name.clone(), object_type.field.clone()]);
     let collections = names_of_collections(&types);
     resolve_parents(files, &names, &mut types)?;
     for (index, parsed) in files.object_types.iter().enumerate() {
         let properties = resolve_properties(files, parsed, &value_types)?;
-        let references =
-            resolve_references(files, parsed, TypeId(narrow(index)), &names, &value_types)?;
+        let references = resolve_references(files, parsed, TypeId(narrow(index)), &names, &value_types)?;
         types[index].properties = properties;
         types[index].references = references;
     }
@@ -46,13 +33,7 @@ pub(super) fn resolve(files: &Files<'_>) -> Result<Model, SchemaError> {
     for (object_type, parsed) in types.iter_mut().zip(&files.object_types) {
         index_fields(object_type, parsed)?;
     }
-    Ok(Model {
-        types,
-        names,
-        collections,
-        simple_types: value_types.simple,
-        complex_types: value_types.complex,
-    })
+    Ok(Model { types, names, collections, simple_types: value_types.simple, complex_types: value_types.complex })
 }
 
 /// Indexes fit: `limit` has been called with the number of items.
@@ -60,11 +41,7 @@ pub(super) fn narrow(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(u16::MAX)
 }
 
-pub(super) fn limit(
-    file: &SourceFile,
-    place: Range<usize>,
-    count: usize,
-) -> Result<(), SchemaError> {
+pub(super) fn limit(file: &SourceFile, place: Range<usize>, count: usize) -> Result<(), SchemaError> {
     if count >= usize::from(u16::MAX) {
         return Err(file.error(place, "the schema has too many items of one kind"));
     }
@@ -79,10 +56,7 @@ fn new_types(files: &Files<'_>) -> Result<Vec<ObjectType>, SchemaError> {
         limit(parsed.file, name.span(), types.len())?;
         let valid = |character: char| character.is_ascii_alphanumeric() || character == '-';
         if name.get_ref().is_empty() || !name.get_ref().chars().all(valid) {
-            return Err(parsed.file.error(
-                name.span(),
-                "the name of an object type has letters, digits and dashes",
-            ));
+            return Err(parsed.file.error(name.span(), "the name of an object type has letters, digits and dashes"));
         }
         let field = name.get_ref().replace('-', "_");
         types.push(ObjectType {
@@ -117,10 +91,7 @@ fn title(name: &str) -> String {
 }
 
 /// Maps names to types; a name in lower case is added where it is free.
-fn names(
-    types: &[ObjectType],
-    names_of: impl Fn(&ObjectType) -> Vec<String>,
-) -> FxHashMap<String, TypeId> {
+fn names(types: &[ObjectType], names_of: impl Fn(&ObjectType) -> Vec<String>) -> FxHashMap<String, TypeId> {
     let exact: FxHashMap<String, TypeId> = types
         .iter()
         .flat_map(|object_type| {
@@ -151,12 +122,7 @@ fn find_type(
         .get(name.get_ref())
         .copied()
         .filter(exact)
-        .ok_or_else(|| {
-            file.error(
-                name.span(),
-                format!("unknown object type {:?}", name.get_ref()),
-            )
-        })
+        .ok_or_else(|| file.error(name.span(), format!("unknown object type {:?}", name.get_ref())))
 }
 
 /// Reads the parents and derives the children from them.
@@ -175,23 +141,13 @@ fn resolve_parents(
             continue;
         };
         if parents.is_empty() {
-            return Err(file.error(
-                parsed.content.name.span(),
-                "leave parents out for an object type without parent",
-            ));
+            return Err(file.error(parsed.content.name.span(), "leave parents out for an object type without parent"));
         }
         for parent in parents {
             let id = find_type(file, parent, names, &files.object_types)?;
-            let value = if parent.get_ref() == CONFIG_ROOT {
-                Parent::ConfigRoot
-            } else {
-                Parent::Type(id)
-            };
+            let value = if parent.get_ref() == CONFIG_ROOT { Parent::ConfigRoot } else { Parent::Type(id) };
             if types[index].parents.contains(&value) {
-                return Err(file.error(
-                    parent.span(),
-                    format!("parent {:?} is listed twice", parent.get_ref()),
-                ));
+                return Err(file.error(parent.span(), format!("parent {:?} is listed twice", parent.get_ref())));
             }
             types[index].parents.push(value);
             let link = parsed.content.parent_links.get(parent);
@@ -205,10 +161,7 @@ fn resolve_parents(
         }
         for link in parsed.content.parent_links.keys() {
             if !parents.contains(link) {
-                return Err(file.error(
-                    link.span(),
-                    format!("{:?} is not in parents", link.get_ref()),
-                ));
+                return Err(file.error(link.span(), format!("{:?} is not in parents", link.get_ref())));
             }
         }
     }
@@ -251,10 +204,7 @@ fn refuse_unreachable_types(files: &Files<'_>, types: &[ObjectType]) -> Result<(
             let parsed = &files.object_types[index];
             Err(parsed.file.error(
                 parsed.content.name.span(),
-                format!(
-                    "the parents of {:?} never lead to an object without parent",
-                    types[index].name
-                ),
+                format!("the parents of {:?} never lead to an object without parent", types[index].name),
             ))
         }
     }
@@ -266,9 +216,7 @@ fn own_and_common<'files, T>(
     common: (&'files SourceFile, &'files Table<T>),
 ) -> impl Iterator<Item = (&'files SourceFile, &'files Spanned<String>, &'files T, bool)> {
     let entries = |(file, table): (&'files SourceFile, &'files Table<T>), common: bool| {
-        table
-            .iter()
-            .map(move |(name, entry)| (file, name, entry, common))
+        table.iter().map(move |(name, entry)| (file, name, entry, common))
     };
     entries(own, false).chain(entries(common, true))
 }
@@ -297,9 +245,8 @@ fn resolve_property(
     common: bool,
     types: &ValueTypes,
 ) -> Result<Property, SchemaError> {
-    let ((Some(type_name), None, None)
-    | (None, Some(type_name), None)
-    | (None, None, Some(type_name))) = (&entry.plain, &entry.list, &entry.map)
+    let ((Some(type_name), None, None) | (None, Some(type_name), None) | (None, None, Some(type_name))) =
+        (&entry.plain, &entry.list, &entry.map)
     else {
         return Err(file.error(name.span(), "a property has one of type, list and map"));
     };
@@ -319,42 +266,21 @@ fn resolve_property(
                 ),
             )
         })?;
-        collection = Collection::List {
-            wrapper: wrapper.name.clone(),
-        };
+        collection = Collection::List { wrapper: wrapper.name.clone() };
         item = Some(wrapper.shape);
         if entry.map.is_some() {
-            let key = entry
-                .key
-                .as_ref()
-                .ok_or_else(|| file.error(name.span(), "a map property needs a key"))?;
+            let key = entry.key.as_ref().ok_or_else(|| file.error(name.span(), "a map property needs a key"))?;
             if !is_map_key(wrapper.shape, key.get_ref(), types) {
-                return Err(file.error(
-                    key.span(),
-                    format!(
-                        "the elements have no string or integer field {:?}",
-                        key.get_ref()
-                    ),
-                ));
+                return Err(
+                    file.error(key.span(), format!("the elements have no string or integer field {:?}", key.get_ref()))
+                );
             }
-            collection = Collection::Map {
-                wrapper: wrapper.name.clone(),
-                key: key.get_ref().clone(),
-            };
+            collection = Collection::Map { wrapper: wrapper.name.clone(), key: key.get_ref().clone() };
         }
     }
     let mut facts = entry.facts(file)?;
     facts.default = default_of_shape(file, entry.default.as_ref(), shape, &types.simple)?;
-    Ok(Property {
-        id,
-        name: name.get_ref().clone(),
-        shape,
-        collection,
-        common,
-        enforced: entry.enforced,
-        facts,
-        item,
-    })
+    Ok(Property { id, name: name.get_ref().clone(), shape, collection, common, enforced: entry.enforced, facts, item })
 }
 
 fn wrapper_field(shape: Shape, types: &ValueTypes) -> Option<&Field> {
@@ -414,10 +340,7 @@ fn resolve_attribute(
     };
     match find_shape(file, name, types)? {
         Shape::Complex(id) => Ok(Some(id)),
-        Shape::Simple(_) => Err(file.error(
-            name.span(),
-            "the attribute of a reference is of a complex type",
-        )),
+        Shape::Simple(_) => Err(file.error(name.span(), "the attribute of a reference is of a complex type")),
     }
 }
 
@@ -440,31 +363,20 @@ fn derive_back_references(types: &mut [ObjectType]) {
             })
             .collect();
         for (target, back_reference) in back_references {
-            types[usize::from(target.0)]
-                .back_references
-                .push(back_reference);
+            types[usize::from(target.0)].back_references.push(back_reference);
         }
     }
 }
 
 /// Makes the lookups by name, and refuses a type in which a name means two things.
-fn index_fields(
-    object_type: &mut ObjectType,
-    parsed: &Parsed<'_, ObjectTypeFile>,
-) -> Result<(), SchemaError> {
-    let properties = object_type
-        .properties
-        .iter()
-        .map(|property| (&property.name, FieldKind::Property(property.id)));
-    let references = object_type
-        .references
-        .iter()
-        .map(|reference| (&reference.field, FieldKind::Reference(reference.id)));
+fn index_fields(object_type: &mut ObjectType, parsed: &Parsed<'_, ObjectTypeFile>) -> Result<(), SchemaError> {
+    let properties = object_type.properties.iter().map(|property| (&property.name, FieldKind::Property(property.id)));
+    let references =
+        object_type.references.iter().map(|reference| (&reference.field, FieldKind::Reference(reference.id)));
     let children = object_type.children.iter().enumerate();
     let children = children.map(|(index, child)| (&child.field, FieldKind::Child(index)));
     let back_references = object_type.back_references.iter().enumerate();
-    let back_references =
-        back_references.map(|(index, back)| (&back.field, FieldKind::BackReference(index)));
+    let back_references = back_references.map(|(index, back)| (&back.field, FieldKind::BackReference(index)));
     let mut fields = FxHashMap::default();
     let all = properties.chain(references).chain(children);
     for (name, kind) in all.chain(back_references) {
@@ -472,17 +384,10 @@ fn index_fields(
             return Err(field_clash(parsed, name));
         }
     }
-    object_type.reference_by_target = object_type
-        .references
-        .iter()
-        .map(|reference| (reference.target, reference.id))
-        .collect();
-    object_type.child_by_type = object_type
-        .children
-        .iter()
-        .enumerate()
-        .map(|(index, child)| (child.child, index))
-        .collect();
+    object_type.reference_by_target =
+        object_type.references.iter().map(|reference| (reference.target, reference.id)).collect();
+    object_type.child_by_type =
+        object_type.children.iter().enumerate().map(|(index, child)| (child.child, index)).collect();
     object_type.fields = fields;
     Ok(())
 }
@@ -490,19 +395,9 @@ fn index_fields(
 /// Points at the property or reference with the name, if the own file has one.
 fn field_clash(parsed: &Parsed<'_, ObjectTypeFile>, name: &str) -> SchemaError {
     let content = &parsed.content;
-    let property = content
-        .properties
-        .keys()
-        .find(|property| property.get_ref() == name);
-    let reference = content
-        .references
-        .keys()
-        .find(|target| format!("{}_refs", target.get_ref().replace('-', "_")) == name);
-    let place = property
-        .or(reference)
-        .map_or_else(|| content.name.span(), Spanned::span);
-    parsed.file.error(
-        place,
-        format!("field {name:?} exists already in objects of this type"),
-    )
+    let property = content.properties.keys().find(|property| property.get_ref() == name);
+    let reference =
+        content.references.keys().find(|target| format!("{}_refs", target.get_ref().replace('-', "_")) == name);
+    let place = property.or(reference).map_or_else(|| content.name.span(), Spanned::span);
+    parsed.file.error(place, format!("field {name:?} exists already in objects of this type"))
 }

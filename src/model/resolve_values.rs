@@ -4,8 +4,8 @@ use super::check;
 use super::loader::{FieldEntry, Files, SchemaError, SimpleEntry, SourceFile};
 use super::resolve::{limit, narrow};
 use super::value_type::{
-    BUILT_IN, ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId,
-    SpecialObject, SpecialString,
+    BUILT_IN, ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId, SpecialObject,
+    SpecialString,
 };
 use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -77,17 +77,9 @@ pub(super) fn resolve_value_types(files: &Files<'_>) -> Result<ValueTypes, Schem
     Ok(types)
 }
 
-fn declare(
-    types: &mut ValueTypes,
-    file: &SourceFile,
-    name: &Spanned<String>,
-    shape: Shape,
-) -> Result<(), SchemaError> {
+fn declare(types: &mut ValueTypes, file: &SourceFile, name: &Spanned<String>, shape: Shape) -> Result<(), SchemaError> {
     if types.shapes.insert(name.get_ref().clone(), shape).is_some() {
-        return Err(file.error(
-            name.span(),
-            format!("value type {:?} exists already", name.get_ref()),
-        ));
+        return Err(file.error(name.span(), format!("value type {:?} exists already", name.get_ref())));
     }
     Ok(())
 }
@@ -108,10 +100,7 @@ fn resolve_simple(
             return Err(file.error(value.span(), "only strings can have a list of values"));
         }
         if !value_set.insert(value.get_ref().clone()) {
-            return Err(file.error(
-                value.span(),
-                format!("value {:?} is listed twice", value.get_ref()),
-            ));
+            return Err(file.error(value.span(), format!("value {:?} is listed twice", value.get_ref())));
         }
     }
     let range = match (&entry.minimum, &entry.maximum) {
@@ -126,10 +115,7 @@ fn resolve_simple(
             Some((*minimum.get_ref(), *maximum.get_ref()))
         }
         (Some(bound), None) | (None, Some(bound)) => {
-            return Err(file.error(
-                bound.span(),
-                "a range needs both minimum and maximum, they are printed together",
-            ));
+            return Err(file.error(bound.span(), "a range needs both minimum and maximum, they are printed together"));
         }
     };
     let mut simple = SimpleType {
@@ -137,11 +123,7 @@ fn resolve_simple(
         name: name.get_ref().clone(),
         base: base.clone(),
         json,
-        values: entry
-            .values
-            .iter()
-            .map(|value| value.get_ref().clone())
-            .collect(),
+        values: entry.values.iter().map(|value| value.get_ref().clone()).collect(),
         range,
         pattern: entry.pattern.clone(),
         union: entry.union.clone(),
@@ -179,17 +161,12 @@ fn resolve_field(
     })
 }
 
-pub(super) fn find_shape(
-    file: &SourceFile,
-    name: &Spanned<String>,
-    types: &ValueTypes,
-) -> Result<Shape, SchemaError> {
-    types.shapes.get(name.get_ref()).copied().ok_or_else(|| {
-        file.error(
-            name.span(),
-            format!("unknown value type {:?}", name.get_ref()),
-        )
-    })
+pub(super) fn find_shape(file: &SourceFile, name: &Spanned<String>, types: &ValueTypes) -> Result<Shape, SchemaError> {
+    types
+        .shapes
+        .get(name.get_ref())
+        .copied()
+        .ok_or_else(|| file.error(name.span(), format!("unknown value type {:?}", name.get_ref())))
 }
 
 pub(super) fn default_of_shape(
@@ -200,12 +177,8 @@ pub(super) fn default_of_shape(
 ) -> Result<Option<Value>, SchemaError> {
     match (default, shape) {
         (None, _) => Ok(None),
-        (Some(_), Shape::Simple(id)) => {
-            default_value(file, default, &simple_types[usize::from(id.0)])
-        }
-        (Some(default), Shape::Complex(_)) => {
-            Err(file.error(default.span(), "only a simple value can have a default"))
-        }
+        (Some(_), Shape::Simple(id)) => default_value(file, default, &simple_types[usize::from(id.0)]),
+        (Some(default), Shape::Complex(_)) => Err(file.error(default.span(), "only a simple value can have a default")),
     }
 }
 
@@ -223,14 +196,10 @@ fn default_value(
         toml::Value::Integer(integer) => Value::from(*integer),
         toml::Value::Boolean(boolean) => Value::from(*boolean),
         _ => {
-            return Err(file.error(
-                default.span(),
-                "a default is a string, an integer or a boolean",
-            ));
+            return Err(file.error(default.span(), "a default is a string, an integer or a boolean"));
         }
     };
-    check::check_simple(simple, "default", &mut value)
-        .map_err(|reason| file.error(default.span(), reason))?;
+    check::check_simple(simple, "default", &mut value).map_err(|reason| file.error(default.span(), reason))?;
     Ok(Some(value))
 }
 
@@ -249,13 +218,10 @@ fn refuse_endless_types(files: &Files<'_>, types: &ValueTypes) -> Result<(), Sch
             Mark::Open => return false,
             Mark::New => marks[index] = Mark::Open,
         }
-        let finite = types.complex[index]
-            .fields
-            .values()
-            .all(|field| match field.shape {
-                Shape::Complex(id) => visit(types, usize::from(id.0), marks),
-                Shape::Simple(_) => true,
-            });
+        let finite = types.complex[index].fields.values().all(|field| match field.shape {
+            Shape::Complex(id) => visit(types, usize::from(id.0), marks),
+            Shape::Simple(_) => true,
+        });
         marks[index] = Mark::Done;
         finite
     }
@@ -266,10 +232,7 @@ fn refuse_endless_types(files: &Files<'_>, types: &ValueTypes) -> Result<(), Sch
     });
     for (index, (file, name)) in places.enumerate() {
         if !visit(types, index, &mut marks) {
-            return Err(file.error(
-                name.span(),
-                format!("a value of type {:?} would hold itself", name.get_ref()),
-            ));
+            return Err(file.error(name.span(), format!("a value of type {:?} would hold itself", name.get_ref())));
         }
     }
     Ok(())

@@ -31,10 +31,7 @@ fn the_schema_is_complete() {
     let is_map = |of: &&Property| matches!(of.collection, Collection::Map { .. });
     assert_eq!(properties().filter(is_list).count(), 16);
     assert_eq!(properties().filter(is_map).count(), 8 + 126);
-    let enforced: Vec<&str> = properties()
-        .filter(|of| of.enforced)
-        .map(|of| of.name.as_str())
-        .collect();
+    let enforced: Vec<&str> = properties().filter(|of| of.enforced).map(|of| of.name.as_str()).collect();
     assert_eq!(enforced, ["loadbalancer_healthmonitor_properties"]);
     assert_eq!(MODEL.complex_types().len(), 229);
     // 6 built-in ones, and one that has a name only here.
@@ -74,29 +71,18 @@ fn names_are_derived() {
     assert_eq!(MODEL.find("virtual-networks"), None);
     assert!(MODEL.find_collection("network-policies").is_none());
 
-    for name in [
-        "virtual-DNS-record",
-        "virtual_DNS_record",
-        "virtual-dns-record",
-        "virtual_dns_record",
-    ] {
+    for name in ["virtual-DNS-record", "virtual_DNS_record", "virtual-dns-record", "virtual_dns_record"] {
         assert_eq!(object_type(name).name, "virtual-DNS-record");
     }
     for path in ["virtual-DNSs", "virtual-dnss"] {
-        assert_eq!(
-            MODEL.find_collection(path),
-            Some(object_type("virtual-DNS").id)
-        );
+        assert_eq!(MODEL.find_collection(path), Some(object_type("virtual-DNS").id));
     }
 }
 
 #[test]
 fn parents_keep_their_order() {
     let parents = |name: &str| MODEL.parent_names(object_type(name));
-    assert_eq!(
-        parents("virtual-machine-interface"),
-        ["virtual-machine", "project", "virtual-router"]
-    );
+    assert_eq!(parents("virtual-machine-interface"), ["virtual-machine", "project", "virtual-router"]);
     assert_eq!(parents("tag"), ["config-root", "project"]);
     assert_eq!(parents("virtual-machine"), ["config-root"]);
     assert_eq!(object_type("tag").parents[0], Parent::ConfigRoot);
@@ -116,11 +102,7 @@ fn fields_are_found_by_name() {
     assert_eq!((back.source, back.reference), (network.id, id));
     let (_, own) = network.reference("virtual_network_refs").unwrap();
     assert!(own.symmetric);
-    assert!(
-        network
-            .back_reference("virtual_network_back_refs")
-            .is_none()
-    );
+    assert!(network.back_reference("virtual_network_back_refs").is_none());
 
     let policy = object_type("network-policy");
     let project = object_type("project");
@@ -138,98 +120,41 @@ fn fields_are_found_by_name() {
 const COMMON: (&str, &str) = ("common.toml", "");
 
 fn load(files: &[(&str, &str)]) -> Result<Model, SchemaError> {
-    let files: Vec<SourceFile> = files
-        .iter()
-        .map(|(path, text)| SourceFile {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        })
-        .collect();
+    let files: Vec<SourceFile> =
+        files.iter().map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() }).collect();
     Model::from_files(&files)
 }
 
 /// The error for one object type and one file of value types beside an empty `common.toml`.
 fn mistake(object_type: &str, value_types: &str) -> String {
-    let files = [
-        COMMON,
-        ("object-types/a.toml", object_type),
-        ("value-types/v.toml", value_types),
-    ];
+    let files = [COMMON, ("object-types/a.toml", object_type), ("value-types/v.toml", value_types)];
     load(&files).unwrap_err().to_string()
 }
 
 #[test]
 fn mistakes_in_object_types_are_found() {
     for (object_type, expected) in [
-        (
-            "name = \"b\"",
-            "1: the file of object type \"b\" has to be b.toml",
-        ),
-        (
-            "name = \"a\"\nparent = [\"a\"]",
-            "2: unknown field `parent`",
-        ),
-        (
-            "name = \"a\"\nparents = [\n  \"b\"]",
-            "3: unknown object type \"b\"",
-        ),
+        ("name = \"b\"", "1: the file of object type \"b\" has to be b.toml"),
+        ("name = \"a\"\nparent = [\"a\"]", "2: unknown field `parent`"),
+        ("name = \"a\"\nparents = [\n  \"b\"]", "3: unknown object type \"b\""),
         ("name = \"a\"\nparents = []", "1: leave parents out"),
-        (
-            "\nname = \"a\"\nparents = [\"a\"]",
-            "2: the parents of \"a\" never lead",
-        ),
-        (
-            "name = \"a\"\n[parent_links]\nb = {}",
-            "3: parent_links without parents",
-        ),
-        (
-            "name = \"a\"\n[references]\nb = {}",
-            "3: unknown object type \"b\"",
-        ),
-        (
-            "name = \"a\"\n[references]\na = { attribute = \"X\" }",
-            "3: unknown value type \"X\"",
-        ),
-        (
-            "name = \"a\"\n[references]\na = { attribute = \"string\" }",
-            "3: the attribute",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = { type = \"X\" }",
-            "3: unknown value type \"X\"",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = {}",
-            "3: a property has one of",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = { list = \"string\" }",
-            "3: \"string\" is no wrapper",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = { list = \"Pair\" }",
-            "3: \"Pair\" is no wrapper",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = { map = \"Pairs\" }",
-            "3: a map property needs a key",
-        ),
+        ("\nname = \"a\"\nparents = [\"a\"]", "2: the parents of \"a\" never lead"),
+        ("name = \"a\"\n[parent_links]\nb = {}", "3: parent_links without parents"),
+        ("name = \"a\"\n[references]\nb = {}", "3: unknown object type \"b\""),
+        ("name = \"a\"\n[references]\na = { attribute = \"X\" }", "3: unknown value type \"X\""),
+        ("name = \"a\"\n[references]\na = { attribute = \"string\" }", "3: the attribute"),
+        ("name = \"a\"\n[properties]\nx = { type = \"X\" }", "3: unknown value type \"X\""),
+        ("name = \"a\"\n[properties]\nx = {}", "3: a property has one of"),
+        ("name = \"a\"\n[properties]\nx = { list = \"string\" }", "3: \"string\" is no wrapper"),
+        ("name = \"a\"\n[properties]\nx = { list = \"Pair\" }", "3: \"Pair\" is no wrapper"),
+        ("name = \"a\"\n[properties]\nx = { map = \"Pairs\" }", "3: a map property needs a key"),
         (
             "name = \"a\"\n[properties]\nx = { map = \"Pairs\", key = \"b\" }",
             "3: the elements have no string or integer field \"b\"",
         ),
-        (
-            "name = \"a\"\n[properties]\nx = { list = \"Pairs\", key = \"k\" }",
-            "3: only a map property has a key",
-        ),
-        (
-            "name = \"a\"\n[properties]\nx = { type = \"string\" }\nx = { type = \"string\" }",
-            "4: duplicate key",
-        ),
-        (
-            "name = \"a\"\n[properties]\nuuid = { type = \"string\" }",
-            "3: field \"uuid\" exists",
-        ),
+        ("name = \"a\"\n[properties]\nx = { list = \"Pairs\", key = \"k\" }", "3: only a map property has a key"),
+        ("name = \"a\"\n[properties]\nx = { type = \"string\" }\nx = { type = \"string\" }", "4: duplicate key"),
+        ("name = \"a\"\n[properties]\nuuid = { type = \"string\" }", "3: field \"uuid\" exists"),
         (
             "name = \"a\"\n[properties]\na_refs = { type = \"string\" }\n[references]\na = {}",
             "3: field \"a_refs\" exists already",
@@ -254,47 +179,17 @@ fn mistakes_in_object_types_are_found() {
 #[test]
 fn mistakes_in_value_types_are_found() {
     for (value_types, expected) in [
-        (
-            "[simple]\nX = { base = \"text\" }",
-            "2: unknown built-in type \"text\"",
-        ),
-        (
-            "[simple]\nX = { base = \"integer\", minimum = 1 }",
-            "2: a range needs both",
-        ),
-        (
-            "[simple]\nX = { base = \"integer\", minimum = 2, maximum = 1 }",
-            "2: minimum is larger",
-        ),
-        (
-            "[simple]\nX = { base = \"string\", values = [\"a\", \"a\"] }",
-            "2: value \"a\" is listed",
-        ),
-        (
-            "[simple]\nX = { base = \"integer\", values = [\"a\"] }",
-            "2: only strings can have",
-        ),
-        (
-            "[simple]\nstring = { base = \"string\" }",
-            "2: value type \"string\" exists already",
-        ),
-        (
-            "[simple]\nX = { base = \"string\" }\n\n[complex.X]",
-            "4: value type \"X\" exists already",
-        ),
-        (
-            "[complex.X]\n\ny = { type = \"Y\" }",
-            "3: unknown value type \"Y\"",
-        ),
-        (
-            "[complex.X]\ny = { kind = \"Y\" }",
-            "2: unknown field `kind`",
-        ),
+        ("[simple]\nX = { base = \"text\" }", "2: unknown built-in type \"text\""),
+        ("[simple]\nX = { base = \"integer\", minimum = 1 }", "2: a range needs both"),
+        ("[simple]\nX = { base = \"integer\", minimum = 2, maximum = 1 }", "2: minimum is larger"),
+        ("[simple]\nX = { base = \"string\", values = [\"a\", \"a\"] }", "2: value \"a\" is listed"),
+        ("[simple]\nX = { base = \"integer\", values = [\"a\"] }", "2: only strings can have"),
+        ("[simple]\nstring = { base = \"string\" }", "2: value type \"string\" exists already"),
+        ("[simple]\nX = { base = \"string\" }\n\n[complex.X]", "4: value type \"X\" exists already"),
+        ("[complex.X]\n\ny = { type = \"Y\" }", "3: unknown value type \"Y\""),
+        ("[complex.X]\ny = { kind = \"Y\" }", "2: unknown field `kind`"),
         ("[complex.X]\ny = {}", "2: a field has either type or list"),
-        (
-            "[complex.X]\nx = { list = \"X\" }",
-            "1: a value of type \"X\" would hold itself",
-        ),
+        ("[complex.X]\nx = { list = \"X\" }", "1: a value of type \"X\" would hold itself"),
         ("[complex.X]\ny = ", "2: "),
     ] {
         let text = mistake("name = \"a\"", value_types);
@@ -307,13 +202,8 @@ fn mistakes_in_value_types_are_found() {
 fn misplaced_and_missing_files_are_found() {
     let text = load(&[]).unwrap_err().to_string();
     assert_eq!(text, "common.toml:1: the file is missing");
-    let text = load(&[COMMON, ("types/a.toml", "")])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.starts_with("types/a.toml:1: only common.toml"),
-        "{text}"
-    );
+    let text = load(&[COMMON, ("types/a.toml", "")]).unwrap_err().to_string();
+    assert!(text.starts_with("types/a.toml:1: only common.toml"), "{text}");
     let missing = Model::from_directory(Path::new("no-such-directory"));
     assert_eq!(missing.unwrap_err().file, "common.toml");
 }

@@ -6,13 +6,8 @@ use serde_json::{Map, Value};
 use std::net::IpAddr;
 
 /// The well-known communities that may stand in place of two numbers.
-const WELL_KNOWN_COMMUNITIES: [&str; 5] = [
-    "no-export",
-    "accept-own",
-    "no-advertise",
-    "no-export-subconfed",
-    "no-reoriginate",
-];
+const WELL_KNOWN_COMMUNITIES: [&str; 5] =
+    ["no-export", "accept-own", "no-advertise", "no-export-subconfed", "no-reoriginate"];
 
 /// Shortest prefixes that two active-standby ports may share (contrail-api, VMI-C7).
 const SHORTEST_STANDBY_PREFIX_V4: i128 = 24;
@@ -26,35 +21,25 @@ pub(super) fn check_community(community: &str) -> Result<(), String> {
         return Ok(());
     }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((system, _)) = community
-        .split_once(':')
-        .filter(|(system, value)| is_number(system) && is_number(value))
+    let Some((system, _)) = community.split_once(':').filter(|(system, value)| is_number(system) && is_number(value))
     else {
-        return Err(format!(
-            "Invalid community format {community}. Change to 'number:number'"
-        ));
+        return Err(format!("Invalid community format {community}. Change to 'number:number'"));
     };
     // Digits that do not fit are out of range as well.
     if system.parse::<u16>().is_err() {
-        return Err(format!(
-            "Out of range ASN value {community}. ASN values cannot exceed 65535."
-        ));
+        return Err(format!("Out of range ASN value {community}. ASN values cannot exceed 65535."));
     }
     Ok(())
 }
 
 /// The role of an interface of a service: a fixed name, or `other` and a number (VMI-C9).
 pub(super) fn check_service_interface(name: &str) -> Result<(), String> {
-    let is_other = |name: &str| {
-        name.strip_prefix("other")
-            .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
+    let is_other =
+        |name: &str| name.strip_prefix("other").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     if matches!(name, "management" | "left" | "right") || is_other(name) {
         return Ok(());
     }
-    Err(format!(
-        "Invalid service interface type {name}. Valid values are: management|left|right|other[0-9]*"
-    ))
+    Err(format!("Invalid service interface type {name}. Valid values are: management|left|right|other[0-9]*"))
 }
 
 /// Brings a subnet to its one spelling: no host bits, IPv6 in short lower case, the length as a number
@@ -63,11 +48,7 @@ pub(super) fn normalise_subnet(subnet: &mut Map<String, Value>) -> Result<(), St
     let prefix = subnet.get("ip_prefix").unwrap_or(&Value::Null);
     let length = subnet.get("ip_prefix_len").unwrap_or(&Value::Null);
     let network = parse_network(prefix, length).ok_or_else(|| {
-        format!(
-            "Subnet type '{}/{}' is invalid",
-            python_literal::text(prefix),
-            python_literal::text(length)
-        )
+        format!("Subnet type '{}/{}' is invalid", python_literal::text(prefix), python_literal::text(length))
     })?;
     subnet.insert("ip_prefix".to_owned(), network.network().to_string().into());
     subnet.insert("ip_prefix_len".to_owned(), network.prefix().into());
@@ -94,11 +75,7 @@ pub(super) fn check_allowed_address_pair(pair: &Map<String, Value>) -> Result<()
         None | Some(Value::Null) => None,
         Some(_) => return Ok(()),
     };
-    let field = |name: &str| {
-        subnet
-            .and_then(|subnet| subnet.get(name))
-            .unwrap_or(&Value::Null)
-    };
+    let field = |name: &str| subnet.and_then(|subnet| subnet.get(name)).unwrap_or(&Value::Null);
     let prefix = field("ip_prefix");
     let address: Option<IpAddr> = prefix.as_str().and_then(|text| text.trim().parse().ok());
     let Some(address) = address else {
@@ -114,9 +91,9 @@ pub(super) fn check_allowed_address_pair(pair: &Map<String, Value>) -> Result<()
         IpAddr::V4(_) if length < SHORTEST_STANDBY_PREFIX_V4 => Err(format!(
             "IPv4 Prefix length lesser than {SHORTEST_STANDBY_PREFIX_V4}:it is {length} - is not acceptable"
         )),
-        IpAddr::V6(_) if length < SHORTEST_STANDBY_PREFIX_V6 => Err(format!(
-            "IPv6 Prefix length lesser than {SHORTEST_STANDBY_PREFIX_V6} is is not acceptable"
-        )),
+        IpAddr::V6(_) if length < SHORTEST_STANDBY_PREFIX_V6 => {
+            Err(format!("IPv6 Prefix length lesser than {SHORTEST_STANDBY_PREFIX_V6} is is not acceptable"))
+        }
         _ => Ok(()),
     }
 }
@@ -132,10 +109,7 @@ pub(super) fn to_integer(value: &Value) -> Option<i128> {
             (Some(integer), _) => i128::from(integer),
             (None, Some(integer)) => i128::from(integer),
             // The limits below refuse what was too large; a number from JSON is never infinite.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the fraction is meant to go"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "the fraction is meant to go")]
             (None, None) => number.as_f64()?.trunc() as i128,
         },
         Value::String(string) => string.trim().parse().ok()?,

@@ -5,7 +5,6 @@ use super::{Decision, Rejection, Work};
 use crate::{
     graph::{Hold, Object},
     ipam::{self, Subnet},
-    python_literal,
 };
 use serde_json::Value;
 use std::{net::IpAddr, sync::Arc};
@@ -137,22 +136,21 @@ pub fn find(work: &Work, network: &Arc<Object>, wish: Wish) -> Decision<Found> {
             }
         }
     }
-    let name = python_literal::list(network.fq_name.elements());
+    let name = network.fq_name.elements();
     if let Some(subnet) = wish.subnet.filter(|_| !subnet_known) {
-        return Err(Rejection::bad_request(format!("Virtual-Network({name}) has invalid subnet({subnet})")));
+        return Err(Rejection::bad_request(ipam::unknown_subnet(&name, &subnet.to_string())));
     }
     if stages.last().is_some_and(|stage| !stage.flat && stage.pools.iter().all(|(_, _, subnets)| subnets.is_empty()))
         && wish.address.is_none()
     {
-        return Err(Rejection::bad_request(format!("Virtual-Network({name}) has no defined subnets")));
+        return Err(Rejection::bad_request(ipam::no_defined_subnets(&name)));
     }
-    Err(exhausted(&network.fq_name.elements(), &tried))
+    Err(exhausted(network, &tried))
 }
 
 /// Nothing left.
-pub fn exhausted(fq_name: &[&str], tried: &[String]) -> Rejection {
-    let (name, tried) = (python_literal::list(fq_name), python_literal::list(tried));
-    Rejection::bad_request(format!("Virtual-Network({name}) has exhausted subnet({tried})"))
+fn exhausted(object: &Object, tried: &[String]) -> Rejection {
+    Rejection::bad_request(ipam::exhausted(&object.fq_name.elements(), tried))
 }
 
 /// Seeks an address in the subnets of a flat ipam itself.
@@ -169,7 +167,7 @@ pub fn find_in_ipam(work: &Work, ipam: &Object, version: Option<Version>) -> Dec
             }
         }
     }
-    Err(exhausted(&ipam.fq_name.elements(), &tried))
+    Err(exhausted(ipam, &tried))
 }
 
 /// The address of a gateway of the network, or of its flat ipams.
@@ -201,18 +199,17 @@ fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: Wish, tried: &mut Vec<S
     if !subnet.contains(address) {
         return Ok(None);
     }
-    let in_use = || Rejection::conflict("IP address already in use");
+    let in_use = || Rejection::conflict(ipam::ADDRESS_IN_USE);
     let (first, last) = subnet.unit_of(address);
     if work.graph.pools().first_held(scope, first, last).is_some() {
         return Err(in_use());
     }
     match subnet.reserved(address) {
         Some(_) => Err(in_use()),
-        None if first != address => Err(Rejection::bad_request(format!(
-            "Virtual-Network({scope}:{name}) has invalid alloc_unit({unit}) in subnet({name}) reason: Requested IP address {address} not aligned",
-            name = subnet.name(),
-            unit = subnet.unit
-        ))),
+        None if first != address => {
+            let owner = work.graph.get(scope).map(|owner| owner.fq_name.joined().to_string()).unwrap_or_default();
+            Err(Rejection::bad_request(ipam::misaligned(&owner, subnet, address)))
+        }
         None => Ok(Some(found(address))),
     }
 }
@@ -238,7 +235,7 @@ pub fn find_for_router(work: &Work, router: &Object, version: Option<Version>) -
             }
         }
     }
-    Err(exhausted(&router.fq_name.elements(), &[]))
+    Err(exhausted(router, &[]))
 }
 
 fn range(pool: &Value) -> Option<(IpAddr, IpAddr)> {

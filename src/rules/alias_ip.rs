@@ -2,7 +2,7 @@
 
 use super::{
     Decision, Draft, Rules, Work,
-    floating_ip::{pool_of, refuse_new_address, take_from_pool},
+    floating_ip::{exchange_address, pool_of, take_from_pool},
 };
 
 /// The rules of the type.
@@ -19,5 +19,6 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    refuse_new_address(work, draft, "alias-ip-pool", ADDRESS, "Alias IP Address can not be changed")
+    let Some(pool) = pool_of(work, draft, "alias-ip-pool") else { return Ok(()) };
+    exchange_address(work, draft, &pool, ADDRESS, &[])
 }

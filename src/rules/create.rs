@@ -1,6 +1,11 @@
 //! The create of an object: the generic part, in the order of contrail-api's checks (R21, wire contract 2.2).
 
-use super::{Decision, Document, Draft, NewLink, Rejection, Work, document::canonical_uuid, permissions, quota, rules_of};
+use super::{
+    Decision, Document, Draft, NewLink, Rejection, Work,
+    document::canonical_uuid,
+    permissions::{self, GivenUuid},
+    quota, rules_of,
+};
 use crate::{
     graph::{FqName, Object},
     model::{ObjectType, Parent, TypeId},
@@ -48,6 +53,14 @@ impl Create {
     /// # Errors
     /// The contract's refusals; then the fork must be dropped.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let kind = &work.graph.model().object_type(self.type_id).name;
+        match rules_of(kind).before_name {
+            None => self.decide_named(work),
+            Some(name) => name(work, self)?.decide_named(work),
+        }
+    }
+
+    fn decide_named(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let model = Arc::clone(work.graph.model());
         let kind = model.object_type(self.type_id);
         if let Some(existing) = work.graph.find(self.type_id, &self.fq_name) {
@@ -167,10 +180,11 @@ impl Create {
     }
 
     /// The uuid asked for, or a new one, and which of them it is.
-    fn uuid(&self, work: &Work) -> Decision<(Uuid, bool)> {
+    fn uuid(&self, work: &Work) -> Decision<(Uuid, GivenUuid)> {
         let given = match self.document.body.get("uuid") {
-            None | Some(Value::Null) => return Ok((work.new_uuid(), false)),
-            Some(Value::String(text)) if text.is_empty() => return Ok((work.new_uuid(), false)),
+            None => return Ok((work.new_uuid(), GivenUuid::Absent)),
+            Some(Value::Null) => return Ok((work.new_uuid(), GivenUuid::Null)),
+            Some(Value::String(text)) if text.is_empty() => return Ok((work.new_uuid(), GivenUuid::Absent)),
             Some(Value::String(text)) => text.clone(),
             Some(other) => python_literal::value(other),
         };
@@ -180,6 +194,6 @@ impl Create {
             let name = python_literal::list(existing.fq_name.elements());
             return Err(Rejection::conflict(format!("{uuid} already exists with fq_name: {name}")));
         }
-        Ok((uuid, true))
+        Ok((uuid, GivenUuid::Given))
     }
 }

@@ -48,18 +48,21 @@ pub fn children(work: &Work, object: &Object) -> Vec<Arc<Object>> {
     kinds.iter().flat_map(|kind| work.graph.children_of(object.uuid, kind.child)).cloned().collect()
 }
 
+/// Names the children of one kind, that of the oldest child: with several kinds in the way each is as good.
 fn check_children(work: &Work, object: &Object) -> Decision<()> {
-    for kind in work.type_of(object).children.iter().filter(|kind| !kind.derived) {
+    let kinds = work.type_of(object).children.iter().filter(|kind| !kind.derived);
+    let in_the_way = kinds.filter_map(|kind| {
         let default_name = format!("default-{}", work.graph.model().object_type(kind.child).name);
         let counts = |child: &&Arc<Object>| {
             let name = child.fq_name.name();
             name != default_name && name != "draft-policy-management"
         };
-        let hrefs: Vec<String> =
-            work.graph.children_of(object.uuid, kind.child).filter(counts).map(|child| work.href(child)).collect();
-        refuse("Delete when children still present", &hrefs)?;
-    }
-    Ok(())
+        let children: Vec<&Arc<Object>> = work.graph.children_of(object.uuid, kind.child).filter(counts).collect();
+        Some((children.first()?.created, children))
+    });
+    let children = in_the_way.min_by_key(|(oldest, _)| *oldest).map(|(_, children)| children).unwrap_or_default();
+    let hrefs: Vec<String> = children.iter().map(|child| work.href(child)).collect();
+    refuse("Delete when children still present", &hrefs)
 }
 
 fn check_referrers(work: &Work, object: &Object) -> Decision<()> {

@@ -1,6 +1,9 @@
 //! An object on its way into the graph: what a request asks for, completed by the rules.
 
-use super::{Decision, Work, permissions};
+use super::{
+    Decision, Work,
+    permissions::{self, GivenUuid},
+};
 use crate::{
     graph::{FqName, Hold, Link, Object},
     json_text,
@@ -46,7 +49,13 @@ pub struct Draft {
 
 impl Draft {
     /// A new object.
-    pub fn create(model: Arc<Model>, type_id: TypeId, uuid: Uuid, fq_name: FqName, parent: Option<Arc<Object>>) -> Self {
+    pub fn create(
+        model: Arc<Model>,
+        type_id: TypeId,
+        uuid: Uuid,
+        fq_name: FqName,
+        parent: Option<Arc<Object>>,
+    ) -> Self {
         Self {
             model,
             type_id,
@@ -92,7 +101,7 @@ impl Draft {
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, work.type_id(type_name)?, work.new_uuid(), fq_name, parent.cloned());
         draft.set("id_perms", permissions::new_id_perms(work, &draft));
-        draft.set("perms2", permissions::new_perms2(work, &draft, false));
+        draft.set("perms2", permissions::new_perms2(work, &draft, GivenUuid::Absent));
         Ok(draft)
     }
 

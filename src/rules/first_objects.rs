@@ -35,10 +35,11 @@ pub fn provision(work: &mut Work) -> Decision<()> {
             draft.set(name, value);
         }
     })?;
-    let vrouter_config = first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, draft| {
-        draft.set("encryption_mode", "none".into());
-        draft.set("enable_security_logging", true.into());
-    })?;
+    let vrouter_config =
+        first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, draft| {
+            draft.set("encryption_mode", "none".into());
+            draft.set("enable_security_logging", true.into());
+        })?;
     let domain = first(work, None, "domain", "default-domain", |_, _| ())?;
     first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
     let project = first(work, Some(&domain), "project", "default-project", |_, draft| {
@@ -88,7 +89,8 @@ pub fn provision(work: &mut Work) -> Decision<()> {
     first(work, Some(&global), "alarm", "system-defined-bottle-request-size-limit", |_, draft| {
         draft.set("alarm_severity", 1.into());
         draft.set("uve_keys", json!({"uve_key": ["config-node"]}));
-        let condition = json!({"operation": "==", "operand1": "UveConfigReq.err_info.*.", "operand2": {"json_value": "True"}});
+        let condition =
+            json!({"operation": "==", "operand1": "UveConfigReq.err_info.*.", "operand2": {"json_value": "True"}});
         draft.set("alarm_rules", json!({"or_list": [{"and_list": [condition]}]}));
         describe(draft, "Bottle request size limit exceeded.");
     })?;
@@ -105,9 +107,7 @@ pub fn provision(work: &mut Work) -> Decision<()> {
     first(work, Some(&global), "global-qos-config", "default-global-qos-config", |_, _| ())?;
     first(work, Some(&project), "network-ipam", "service-chain-flat-ipam", |_, draft| {
         draft.set("ipam_subnet_method", "flat-subnet".into());
-        let subnet = |prefix: &str, length: u8| {
-            json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}, "alloc_unit": 1, "enable_dhcp": true})
-        };
+        let subnet = |prefix: &str, length: u8| json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}, "alloc_unit": 1, "enable_dhcp": true});
         draft.set("ipam_subnets", json!({"subnets": [subnet("0.0.0.0", 8), subnet("::ffff", 104)]}));
     })?;
     for (name, id) in TAG_TYPES {

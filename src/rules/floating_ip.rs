@@ -19,9 +19,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // FIP-C1: below an instance-ip the address is what the client sends.
     let Some(pool) = pool_of(work, draft, "floating-ip-pool") else { return Ok(()) };
     fill_project(work, draft)?;
-    let subnets = work.property(&pool, "floating_ip_pool_subnets");
-    let subnets: Vec<Option<Uuid>> =
-        floating_ip_pool::subnets(subnets.as_ref()).iter().map(|uuid| Uuid::try_parse(uuid).ok()).collect();
+    let subnets = floating_ip_pool::subnets_of(work, &pool);
     let found = take_from_pool(work, draft, &pool, ADDRESS, &subnets)?;
     draft.set(ADDRESS, found.address.to_string().into());
     draft.hold = found.hold;
@@ -52,6 +50,10 @@ pub fn take_from_pool(
         let wish = Wish { address, subnet, version, may_share_gateway: false };
         addresses::find(work, &network, wish)
     };
+    if address.is_some() {
+        // An address in use is one, whichever of the network's subnets it is of (FIP-C3).
+        ask(None, None).map_err(|refusal| Rejection::conflict(refusal.text))?;
+    }
     // IPv4 unless asked otherwise; what has no IPv4 gives IPv6.
     let versions = match (address, family) {
         (Some(_), _) => vec![None],
@@ -88,19 +90,36 @@ fn fill_project(work: &Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// The address of a pool is not exchanged for another one: that would leave the first one held.
+/// Another address may be asked for (the Kubernetes network manager does when a service changes): then that one is
+/// taken, or refused, as in a create, and the old one is free again. The peer leaks it (FIP-U1).
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    refuse_new_address(work, draft, "floating-ip-pool", ADDRESS, "Floating IP Address can not be changed")
+    let Some(pool) = pool_of(work, draft, "floating-ip-pool") else { return Ok(()) };
+    let subnets = floating_ip_pool::subnets_of(work, &pool);
+    exchange_address(work, draft, &pool, ADDRESS, &subnets)
 }
 
-/// Refuses to exchange an address that came out of a pool.
+/// Takes the address that an update asks for, if it asks for another one than that which is held.
 ///
 /// # Errors
-/// 400
-pub fn refuse_new_address(work: &Work, draft: &Draft, pool: &str, property: &str, text: &str) -> Decision<()> {
-    let changed = draft.given(property).is_some() && draft.value(property) != draft.stored_value(property);
-    if changed && pool_of(work, draft, pool).is_some() {
-        return Err(Rejection::bad_request(text));
+/// 400 for none, 409 for an address in use.
+pub fn exchange_address(
+    work: &Work,
+    draft: &mut Draft,
+    pool: &Object,
+    property: &str,
+    subnets: &[Option<Uuid>],
+) -> Decision<()> {
+    if draft.given(property).is_none() || draft.value(property) == draft.stored_value(property) {
+        return Ok(());
     }
+    let wanted = parse_wish(property, draft.given(property))?;
+    if wanted.is_none() {
+        return Err(Rejection::bad_request(format!("{property} can not be removed: delete the object to free it")));
+    }
+    if wanted != draft.hold.map(|hold| hold.address) {
+        let found = take_from_pool(work, draft, pool, property, subnets)?;
+        draft.hold = found.hold;
+    }
+    draft.set(property, wanted.map(|address| address.to_string()).into());
     Ok(())
 }

@@ -3,12 +3,19 @@
 use super::{Decision, Draft, Rejection, Rules, Work};
 use crate::graph::Object;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
 
+/// The subnets that a stored pool is restricted to; none for a uuid that can't be read, so of no subnet.
+pub fn subnets_of(work: &Work, pool: &Object) -> Vec<Option<Uuid>> {
+    let value = work.property(pool, "floating_ip_pool_subnets");
+    subnets(value.as_ref()).iter().map(|uuid| Uuid::try_parse(uuid).ok()).collect()
+}
+
 /// The uuids of the subnets that a pool is restricted to.
-pub fn subnets(value: Option<&Value>) -> Vec<String> {
+fn subnets(value: Option<&Value>) -> Vec<String> {
     let list = value.and_then(|value| value.get("subnet_uuid")).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(|uuid| uuid.as_str().map(str::to_owned)).collect()
 }
@@ -22,10 +29,9 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool"));
     }
     match wanted.iter().find(|uuid| !known.contains(uuid)) {
-        Some(unknown) => Err(Rejection::bad_request(format!(
-            "Subnet {unknown} was not found in virtual-network {}",
-            network.uuid
-        ))),
+        Some(unknown) => {
+            Err(Rejection::bad_request(format!("Subnet {unknown} was not found in virtual-network {}", network.uuid)))
+        }
         None => Ok(()),
     }
 }

@@ -15,7 +15,8 @@ pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
 const ADDRESS: &str = "instance_ip_address";
 /// In these networks nothing is allocated: what is sent is stored (IIP-C2).
-const UNMANAGED: [&str; 2] = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
+const UNMANAGED: [&str; 2] =
+    ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
 
 /// Whether addresses of this network are not the server's business.
 fn is_unmanaged(network: &Object) -> bool {

@@ -15,6 +15,7 @@ mod first_objects;
 mod floating_ip;
 mod floating_ip_pool;
 mod global_system_config;
+mod host_based_service;
 mod instance_ip;
 mod network_ipam;
 mod network_policy;
@@ -28,13 +29,15 @@ mod route_target;
 mod routing_instance;
 mod security_group;
 mod subnets;
+mod tag;
+mod tag_type;
 mod update;
 mod virtual_machine_interface;
 mod virtual_network;
 mod work;
 
-pub use change::{Change, Effect};
 pub use addresses::Version;
+pub use change::{Change, Effect};
 pub use create::{Create, check_name};
 pub use delete::Delete;
 pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list};
@@ -50,6 +53,8 @@ use std::sync::Arc;
 
 /// What a type does around the generic operations. Each part may refuse; then nothing of the request remains.
 pub struct Rules {
+    /// Changes a create before its name is looked at.
+    pub before_name: Option<fn(&Work, &Create) -> Decision<Create>>,
     /// Checks and completes a new object.
     pub before_create: fn(&mut Work, &mut Draft) -> Decision<()>,
     /// Makes what belongs to a new object.
@@ -67,6 +72,7 @@ pub struct Rules {
 impl Rules {
     /// Nothing beyond the generic operations.
     pub const NONE: Self = Self {
+        before_name: None,
         before_create: |_, _| Ok(()),
         after_create: |_, _| Ok(()),
         before_update: |_, _| Ok(()),
@@ -77,17 +83,20 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 12] = [
+static RULES: [(&str, &Rules); 15] = [
     ("alias-ip", &alias_ip::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
     ("global-system-config", &global_system_config::RULES),
+    ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
     ("project", &project::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),
+    ("tag", &tag::RULES),
+    ("tag-type", &tag_type::RULES),
     ("virtual-machine-interface", &virtual_machine_interface::RULES),
     ("virtual-network", &virtual_network::RULES),
 ];

@@ -54,26 +54,48 @@ fn copy(from: Option<&Value>, to: &mut Value, keys: &[&str]) {
     }
 }
 
+/// What a create says about the uuid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GivenUuid {
+    /// Nothing.
+    Absent,
+    /// Null: the Python client does. The peer takes the printed null for the owner of a project, and all that is
+    /// below it inherits that; recorded so, and kept.
+    Null,
+    /// A uuid.
+    Given,
+}
+
 /// The `perms2` of a new object (contrail-api R21, wire contract 2.5).
-pub fn new_perms2(work: &Work, draft: &Draft, uuid_given: bool) -> Value {
+pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid) -> Value {
     let mut perms2 = json!({
-        "owner": inherited_owner(work, draft, uuid_given), "owner_access": 7, "global_access": 0, "share": []
+        "owner": inherited_owner(work, draft, uuid), "owner_access": 7, "global_access": 0, "share": []
     });
-    let is_owner_fixed = uuid_given && draft.object_type().name == "project";
+    let is_owner_fixed = uuid == GivenUuid::Given && draft.object_type().name == "project";
     overlay(&mut perms2, draft.given("perms2"), is_owner_fixed);
-    if draft.object_type().name == "domain"
+    if let Some((domain, access)) = domain_share(draft)
         && let Some(share) = perms2.get_mut("share").and_then(Value::as_array_mut)
     {
-        // DOM-C1: the domain may write to itself.
-        share.push(json!({"tenant": format!("domain:{}", draft.uuid), "tenant_access": 6}));
+        share.push(json!({"tenant": format!("domain:{domain}"), "tenant_access": access}));
     }
     perms2
 }
 
-fn inherited_owner(work: &Work, draft: &Draft, uuid_given: bool) -> String {
+/// What a domain may do with an object: with itself (DOM-C1), and with what is for all its projects (PERM-7).
+fn domain_share(draft: &Draft) -> Option<(Uuid, u8)> {
+    match draft.object_type().name.as_str() {
+        "domain" => Some((draft.uuid, 6)),
+        "service-template" | "virtual-DNS" => Some((draft.parent.as_ref()?.uuid, 5)),
+        _ => None,
+    }
+}
+
+fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
     let kind = draft.object_type().name.as_str();
-    if kind == "project" && uuid_given {
-        return draft.uuid.simple().to_string();
+    match uuid {
+        GivenUuid::Given if kind == "project" => return draft.uuid.simple().to_string(),
+        GivenUuid::Null if kind == "project" => return "None".to_owned(),
+        _ => {}
     }
     let callers = || work.identity.project.clone().unwrap_or_else(|| CLOUD_ADMIN.to_owned());
     let Some(parent) = &draft.parent else { return callers() };

@@ -6,9 +6,32 @@ use std::net::IpAddr;
 
 /// Protocols that have a name.
 const PROTOCOLS: [&str; 26] = [
-    "ah", "any", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "icmp6", "igmp", "ip", "ipip", "ipv6-encap",
-    "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp",
-    "udplite", "vrrp",
+    "ah",
+    "any",
+    "dccp",
+    "egp",
+    "esp",
+    "gre",
+    "hopopt",
+    "icmp",
+    "icmp6",
+    "igmp",
+    "ip",
+    "ipip",
+    "ipv6-encap",
+    "ipv6-frag",
+    "ipv6-icmp",
+    "ipv6-nonxt",
+    "ipv6-opts",
+    "ipv6-route",
+    "ospf",
+    "pgm",
+    "rsvp",
+    "sctp",
+    "tcp",
+    "udp",
+    "udplite",
+    "vrrp",
 ];
 /// What does not make two rules different.
 const NOT_COMPARED: [&str; 3] = ["rule_uuid", "created", "last_modified"];

@@ -1,8 +1,8 @@
 //! What the writer is asked for, one at a time.
 
 use super::{
-    AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference, Update,
-    Work, collection::CollectionUpdate, first_objects,
+    AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference,
+    Update, Work, collection::CollectionUpdate, first_objects,
 };
 use crate::{access::Identity, graph::Object};
 use std::sync::Arc;

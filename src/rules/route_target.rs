@@ -29,7 +29,8 @@ fn global(work: &Work) -> Global {
 pub fn check_configured(work: &Work, text: &str) -> Decision<String> {
     let form = || Rejection::bad_request(FORM);
     let mut parts = text.split(':');
-    let (Some("target"), Some(asn), Some(number), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some("target"), Some(asn), Some(number), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(form());
     };
     let number: u64 = number.parse().map_err(|_| form())?;

@@ -111,7 +111,8 @@ fn find_stored(stored: &[NewLink], entry: &Map<String, Value>) -> Option<Map<Str
 
 /// One entry stands for "this flat ipam, as seen from this network"; its uuid stays.
 fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Value {
-    let uuid_in = |value: &Value| value.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid))).cloned();
+    let uuid_in =
+        |value: &Value| value.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid))).cloned();
     let known = stored.iter().find(|stored| stored.target == link.target).and_then(|stored| uuid_in(&stored.attribute));
     let uuid = uuid_in(&link.attribute).or(known).unwrap_or_else(|| work.new_uuid().to_string().into());
     let mut attribute = link.attribute.clone();
@@ -140,14 +141,19 @@ pub fn complete_entry(
     let pools = work.graph.pools();
     let held = |address: IpAddr| pools.holder(scope, address).is_some();
     let prefix = ipam::parse_prefix(&Value::Object(stored.clone()));
-    let any_held =
-        prefix.is_some_and(|prefix| pools.first_held(scope, prefix.network(), prefix.broadcast()).is_some());
+    let any_held = prefix.is_some_and(|prefix| pools.first_held(scope, prefix.network(), prefix.broadcast()).is_some());
     Ok(ipam::update_entry(entry, stored, reserve, owner, &held, any_held)?)
 }
 
 /// VN-U8: a prefix, or a whole flat ipam, does not go while somebody has an address of it. What only `ip-alloc`
 /// holds goes with it.
-fn check_removed(work: &mut Work, draft: &Draft, stored: &[NewLink], given: &[NewLink], own: &[IpNetwork]) -> Decision<()> {
+fn check_removed(
+    work: &mut Work,
+    draft: &Draft,
+    stored: &[NewLink],
+    given: &[NewLink],
+    own: &[IpNetwork],
+) -> Decision<()> {
     for link in stored {
         let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
         if is_flat && given.iter().all(|given| given.target != link.target) {
@@ -157,8 +163,13 @@ fn check_removed(work: &mut Work, draft: &Draft, stored: &[NewLink], given: &[Ne
             refuse_in_use(work, first)?;
         }
     }
-    let removed: Vec<IpNetwork> =
-        work.graph.pools().subnets(draft.uuid).map(|subnet| subnet.prefix).filter(|prefix| !own.contains(prefix)).collect();
+    let removed: Vec<IpNetwork> = work
+        .graph
+        .pools()
+        .subnets(draft.uuid)
+        .map(|subnet| subnet.prefix)
+        .filter(|prefix| !own.contains(prefix))
+        .collect();
     for prefix in removed {
         check_prefix_unused(work, draft.uuid, prefix)?;
         let held = work.graph.pools().held(draft.uuid, prefix.network(), prefix.broadcast());
@@ -227,7 +238,8 @@ fn refuse_in_use(work: &Work, holder: Option<&Arc<Object>>) -> Decision<()> {
 fn check_subnet_quota(work: &Work, draft: &Draft, wanted: usize) -> Decision<()> {
     let Some(project) = draft.parent.as_ref() else { return Ok(()) };
     let quota = work.property(project, "quota");
-    let limit = quota.as_ref().and_then(|quota| quota.get("subnet")).and_then(Value::as_i64).filter(|limit| *limit >= 0);
+    let limit =
+        quota.as_ref().and_then(|quota| quota.get("subnet")).and_then(Value::as_i64).filter(|limit| *limit >= 0);
     let Some(limit) = limit else { return Ok(()) };
     let pools = work.graph.pools();
     let before = pools.subnets(draft.uuid).count();

@@ -105,7 +105,9 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     // VMI-U4
     let (old, new) = (vlan_tag(draft.stored_value(PROPERTIES).as_ref()), vlan_tag(draft.given(PROPERTIES)));
-    if draft.given(PROPERTIES).is_some() && old.unwrap_or(0) != new.unwrap_or(0) && !draft.stored_links(INTERFACES).is_empty()
+    if draft.given(PROPERTIES).is_some()
+        && old.unwrap_or(0) != new.unwrap_or(0)
+        && !draft.stored_links(INTERFACES).is_empty()
     {
         return Err(Rejection::bad_request("Cannot change sub-interface VLAN tag ID"));
     }

@@ -15,7 +15,8 @@ use std::{net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, after_create, before_update, after_update, before_delete, ..Rules::NONE };
+pub const RULES: Rules =
+    Rules { before_create, after_create, before_update, after_update, before_delete, ..Rules::NONE };
 
 const NETWORK_ID: &str = "virtual_network_network_id";
 const ROUTE_TARGET_LISTS: [&str; 3] = ["route_target_list", "import_route_target_list", "export_route_target_list"];
@@ -93,7 +94,8 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // VN-U6
     let is_provider = |value: Option<Value>| value == Some(Value::Bool(true));
     if is_provider(draft.stored_value("is_provider_network")) && !is_provider(draft.value("is_provider_network")) {
-        let text = format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
+        let text =
+            format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
         return Err(Rejection::bad_request(text));
     }
     check_provider_network(work, draft)?;
@@ -190,7 +192,9 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
 
 /// VN-C9: references between networks lead from a network to its one provider network.
 fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(links) = draft.given_links("virtual_network_refs").filter(|links| !links.is_empty()) else { return Ok(()) };
+    let Some(links) = draft.given_links("virtual_network_refs").filter(|links| !links.is_empty()) else {
+        return Ok(());
+    };
     let is_provider = |uuid: &Uuid| {
         let network = work.graph.get(*uuid);
         network.and_then(|network| work.property(network, "is_provider_network")) == Some(Value::Bool(true))
@@ -214,7 +218,8 @@ fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
         return Err(Rejection::bad_request(text));
     }
     if !targets.iter().all(is_provider) {
-        let text = format!("Non Provider VN ({uuid}) can connect only to one provider VN but not ({})", printed(&targets));
+        let text =
+            format!("Non Provider VN ({uuid}) can connect only to one provider VN but not ({})", printed(&targets));
         return Err(Rejection::bad_request(text));
     }
     Ok(())
@@ -262,7 +267,13 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
             draft.set("is_shared", (access != 0).into());
         }
     } else if shared.is_some() || external.is_some() {
-        let access = if shared == Some(true) { 7 } else if external == Some(true) { 5 } else { 0 };
+        let access = if shared == Some(true) {
+            7
+        } else if external == Some(true) {
+            5
+        } else {
+            0
+        };
         set_global_access(draft, access);
     }
     Ok(())
@@ -351,7 +362,10 @@ pub fn count_addresses(graph: &Graph, given: &str, subnets: &[String]) -> Decisi
     let network = network(graph, given)?;
     let count = |wanted: &String| {
         let uuid = Uuid::try_parse(wanted).ok();
-        let subnet = graph.pools().subnets(network.uuid).find(|subnet| subnet.subnet_uuid.is_some() && subnet.subnet_uuid == uuid);
+        let subnet = graph
+            .pools()
+            .subnets(network.uuid)
+            .find(|subnet| subnet.subnet_uuid.is_some() && subnet.subnet_uuid == uuid);
         subnet.map_or(0, crate::ipam::Subnet::used_count)
     };
     Ok(subnets.iter().map(count).collect())

@@ -41,16 +41,7 @@ pub struct Work {
 impl Work {
     /// Starts on a fork of this graph. Time and new uuids are handed in, so that rules stay functions of their input.
     pub fn new(graph: Graph, identity: Identity, base: String, now: Timestamp, new_uuid: fn() -> Uuid) -> Self {
-        Self {
-            graph,
-            identity,
-            base,
-            now,
-            new_uuid,
-            touched: IndexMap::new(),
-            reserved: Vec::new(),
-            freed: Vec::new(),
-        }
+        Self { graph, identity, base, now, new_uuid, touched: IndexMap::new(), reserved: Vec::new(), freed: Vec::new() }
     }
 
     /// The time of the request.

@@ -99,11 +99,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> 
 ///
 /// # Errors
 /// When the database is away, or holds what this release can't read.
-pub async fn load_changes(
-    connection: &mut PgConnection,
-    graph: &Graph,
-    limit: u32,
-) -> Result<Vec<Change>, StoreError> {
+pub async fn load_changes(connection: &mut PgConnection, graph: &Graph, limit: u32) -> Result<Vec<Change>, StoreError> {
     let after = i64::try_from(graph.revision()).unwrap_or(i64::MAX);
     let rows = sqlx::query(
         "select rev, request, op, type, uuid, fq_name, body::text as body from change
@@ -136,11 +132,5 @@ fn read_change(model: &Model, row: &PgRow) -> Result<Change, StoreError> {
         // What the object was before is known from the graph that the change is applied to.
         _ => Effect::Put { before: None, after: read_object()?, implicit: operation == "i" },
     };
-    Ok(Change {
-        revision: unsigned(row.try_get("rev")?)?,
-        request: unsigned(row.try_get("request")?)?,
-        uuid,
-        effect,
-    })
+    Ok(Change { revision: unsigned(row.try_get("rev")?)?, request: unsigned(row.try_get("request")?)?, uuid, effect })
 }
-

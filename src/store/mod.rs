@@ -13,7 +13,6 @@ pub use key_value::KeyValueStore;
 pub use load::{load, load_changes};
 pub use private::{PrivateError, PrivatePostgres};
 
-
 use crate::model::Model;
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,

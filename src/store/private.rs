@@ -82,9 +82,7 @@ pub enum PrivateError {
         command: String,
     },
     /// Only versions that are too old.
-    #[error(
-        "the installed PostgreSQL is too old ({found}; needed is {oldest} or newer). Install one with: {command}"
-    )]
+    #[error("the installed PostgreSQL is too old ({found}; needed is {oldest} or newer). Install one with: {command}")]
     TooOld {
         /// The versions that were found.
         found: String,
@@ -207,9 +205,7 @@ pub enum PrivateError {
     #[error("the private PostgreSQL refuses the connection: {0}")]
     Connection(#[source] sqlx::Error),
     /// Nothing ends a process.
-    #[error(
-        "process {process} of PostgreSQL does not end, not even when it is killed: look what it waits for"
-    )]
+    #[error("process {process} of PostgreSQL does not end, not even when it is killed: look what it waits for")]
     NotStopped {
         /// The process.
         process: u32,
@@ -224,17 +220,11 @@ pub enum PrivateError {
 
 impl PrivateError {
     fn directory(path: &Path, source: io::Error) -> PrivateError {
-        PrivateError::Directory {
-            path: path.to_owned(),
-            source,
-        }
+        PrivateError::Directory { path: path.to_owned(), source }
     }
 
     fn program(program: &Path, source: io::Error) -> PrivateError {
-        PrivateError::Program {
-            program: program.to_owned(),
-            source,
-        }
+        PrivateError::Program { program: program.to_owned(), source }
     }
 
     /// Whether PostgreSQL says that an earlier one still is at work here, which passes.
@@ -263,24 +253,13 @@ impl PrivatePostgres {
         let lock = lock(&data_directory).await?;
         let cluster = Arc::new(Cluster::open(&data_directory).await?);
         // From here on, whoever stops waiting for us leaves no PostgreSQL behind.
-        let running = Running {
-            cluster: Arc::clone(&cluster),
-            stopped: AtomicBool::new(false),
-        };
+        let running = Running { cluster: Arc::clone(&cluster), stopped: AtomicBool::new(false) };
         let postmaster = start_first(&cluster).await?;
-        cluster::write_whole(
-            &data_directory.join("database-url"),
-            &format!("{}\n", cluster.url()),
-        )?;
+        cluster::write_whole(&data_directory.join("database-url"), &format!("{}\n", cluster.url()))?;
         tracing::info!(directory = %data_directory.display(), "the private PostgreSQL accepts connections");
         let (stopping, stop) = watch::channel(false);
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(cluster, postmaster, stop))));
-        Ok(PrivatePostgres {
-            running,
-            stopping,
-            supervisor,
-            _lock: lock,
-        })
+        Ok(PrivatePostgres { running, stopping, supervisor, _lock: lock })
     }
 
     /// The URL of the database, for `sqlx` and for `psql`.
@@ -337,13 +316,8 @@ fn prepare(data_directory: &Path) -> Result<PathBuf, PrivateError> {
 async fn lock(data_directory: &Path) -> Result<File, PrivateError> {
     let path = data_directory.join("lock");
     let failed = |source| PrivateError::directory(&path, source);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     let deadline = Instant::now() + LOCK_TIME;
     loop {
         match file.try_lock() {
@@ -356,20 +330,14 @@ async fn lock(data_directory: &Path) -> Result<File, PrivateError> {
                 let holder = holder.trim();
                 return Err(PrivateError::InUse {
                     directory: data_directory.to_owned(),
-                    holder: if holder.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" (process {holder})")
-                    },
+                    holder: if holder.is_empty() { String::new() } else { format!(" (process {holder})") },
                 });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
     }
     // Only for people, and for the error above; what counts is the lock.
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(failed)?;
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
     Ok(file)
 }
 

@@ -122,7 +122,13 @@ pub fn body_json(kind: &ObjectType, object: &Object) -> String {
 /// # Errors
 /// For a type or a reference that the model does not know. Unknown properties are passed over: they are of a newer
 /// release.
-pub fn object(model: &Model, type_name: &str, uuid: Uuid, fq_name: &[String], body: Body) -> Result<Object, StoreError> {
+pub fn object(
+    model: &Model,
+    type_name: &str,
+    uuid: Uuid,
+    fq_name: &[String],
+    body: Body,
+) -> Result<Object, StoreError> {
     let type_id = model.find(type_name).ok_or_else(|| StoreError::Row(format!("type {type_name} of {uuid}")))?;
     let kind = model.object_type(type_id);
     let mut properties = Vec::with_capacity(body.properties.len());

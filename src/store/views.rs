@@ -40,7 +40,10 @@ fn quoted(name: &str) -> String {
 fn view(kind: &ObjectType) -> String {
     let mut sql = String::new();
     let name = quoted(&kind.field);
-    let _ = write!(sql, "drop view if exists {name}; create view {name} as select uuid, fq_name, parent, created, revision");
+    let _ = write!(
+        sql,
+        "drop view if exists {name}; create view {name} as select uuid, fq_name, parent, created, revision"
+    );
     for property in &kind.properties {
         let column = quoted(&property.name);
         let _ = write!(sql, ", properties -> '{}' as {column}", property.name.replace('\'', "''"));

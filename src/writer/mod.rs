@@ -230,7 +230,9 @@ fn refused_by_database(error: &StoreError) -> Rejection {
     };
     match constraint.as_str() {
         "address_hold_once" => Rejection::conflict("IP address already in use"),
-        "object_pkey" | "object_fq_name" | "object_network_id" => Rejection::conflict(format!("already exists ({constraint})")),
+        "object_pkey" | "object_fq_name" | "object_network_id" => {
+            Rejection::conflict(format!("already exists ({constraint})"))
+        }
         "reference_target" | "object_parent" => Rejection::conflict(format!("still in use ({constraint})")),
         _ => Rejection::internal("Internal Server Error"),
     }

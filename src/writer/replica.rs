@@ -213,7 +213,10 @@ impl Replica {
         if state.sole == Some(self.server) && (caught_up || self.is_sole()) {
             let until = self.elapsed(asked + sequence::LEASE);
             self.sole_until.store(until, Ordering::Release);
-        } else if state.sole.is_none() && beat.is_multiple_of(CLAIM_EVERY) && sequence::count_servers(connection).await? == 1 {
+        } else if state.sole.is_none()
+            && beat.is_multiple_of(CLAIM_EVERY)
+            && sequence::count_servers(connection).await? == 1
+        {
             // The next beat finds the own name, and the graph caught up: a read's question sees to that.
             sequence::claim(connection, self.server).await?;
             self.catch_up_for_read().await.map_err(|error| StoreError::Row(error.to_string()))?;

@@ -219,7 +219,7 @@ impl Server {
             server.process.wait(Duration::from_secs(5));
             panic!("the server did not say that it is ready but {line:?}; standard error:\n{}", server.log());
         };
-        server.url = url.to_owned();
+        url.clone_into(&mut server.url);
         server
     }
 

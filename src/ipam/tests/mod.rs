@@ -18,8 +18,7 @@ fn address(text: &str) -> IpAddr {
 /// An entry for a prefix, with further members.
 fn entry(prefix: &str, members: &Value) -> Value {
     let (address, length) = prefix.split_once('/').unwrap();
-    let mut entry =
-        json!({"subnet": {"ip_prefix": address, "ip_prefix_len": length.parse::<u8>().unwrap()}});
+    let mut entry = json!({"subnet": {"ip_prefix": address, "ip_prefix_len": length.parse::<u8>().unwrap()}});
     let more = members.as_object().unwrap().clone();
     entry.as_object_mut().unwrap().extend(more);
     entry

@@ -42,10 +42,7 @@ impl Model {
 
     /// The pool of a unit, by whether it is for virtual routers.
     fn pool(&self, unit: u128) -> Option<bool> {
-        self.pools
-            .iter()
-            .find(|pool| pool.0 <= unit && unit + (self.unit - 1) <= pool.1)
-            .map(|pool| pool.2)
+        self.pools.iter().find(|pool| pool.0 <= unit && unit + (self.unit - 1) <= pool.1).map(|pool| pool.2)
     }
 
     fn units(&self) -> impl Iterator<Item = u128> {
@@ -61,32 +58,23 @@ impl Model {
     }
 
     fn choose(&self, mut units: impl DoubleEndedIterator<Item = u128>) -> Option<IpAddr> {
-        let unit = if self.from_start {
-            units.next()
-        } else {
-            units.next_back()
-        };
+        let unit = if self.from_start { units.next() } else { units.next_back() };
         unit.map(|unit| self.address(unit))
     }
 
     fn first_free(&self) -> Option<IpAddr> {
-        let free: Vec<u128> = self
-            .units()
-            .filter(|unit| self.is_free(*unit) && self.pool(*unit) == Some(false))
-            .collect();
+        let free: Vec<u128> =
+            self.units().filter(|unit| self.is_free(*unit) && self.pool(*unit) == Some(false)).collect();
         self.choose(free.into_iter())
     }
 
     fn first_free_within(&self, ranges: &[(IpAddr, IpAddr)]) -> Option<IpAddr> {
         let inside = |unit: u128| {
-            ranges.iter().any(|(first, last)| {
-                Self::number(*first) <= unit && unit + (self.unit - 1) <= Self::number(*last)
-            })
+            ranges
+                .iter()
+                .any(|(first, last)| Self::number(*first) <= unit && unit + (self.unit - 1) <= Self::number(*last))
         };
-        let free: Vec<u128> = self
-            .units()
-            .filter(|unit| self.is_free(*unit) && inside(*unit))
-            .collect();
+        let free: Vec<u128> = self.units().filter(|unit| self.is_free(*unit) && inside(*unit)).collect();
         self.choose(free.into_iter())
     }
 

@@ -10,9 +10,7 @@ type Vector<'a> = (&'a str, Value, &'a str, &'a str, u128, &'a [&'a str]);
 #[test]
 fn hands_out_what_contrail_api_does() {
     let pools = |ends: &[(&str, &str)]| -> Value {
-        ends.iter()
-            .map(|(start, end)| json!({"start": start, "end": end}))
-            .collect()
+        ends.iter().map(|(start, end)| json!({"start": start, "end": end})).collect()
     };
     let two_pools = pools(&[("11.1.1.100", "11.1.1.101"), ("11.1.1.9", "11.1.1.10")]);
     let vectors: &[Vector<'_>] = &[
@@ -22,13 +20,7 @@ fn hands_out_what_contrail_api_does() {
             "11.1.1.254",
             "11.1.1.253",
             3,
-            &[
-                "11.1.1.252",
-                "11.1.1.251",
-                "11.1.1.250",
-                "11.1.1.249",
-                "11.1.1.248",
-            ],
+            &["11.1.1.252", "11.1.1.251", "11.1.1.250", "11.1.1.249", "11.1.1.248"],
         ),
         (
             "11.1.1.77/24",
@@ -94,14 +86,7 @@ fn hands_out_what_contrail_api_does() {
             2,
             &["11.1.1.253", "11.1.1.252"],
         ),
-        (
-            "11.1.1.0/29",
-            json!({}),
-            "11.1.1.6",
-            "11.1.1.5",
-            3,
-            &["11.1.1.4", "11.1.1.3", "11.1.1.2", "11.1.1.1", ""],
-        ),
+        ("11.1.1.0/29", json!({}), "11.1.1.6", "11.1.1.5", 3, &["11.1.1.4", "11.1.1.3", "11.1.1.2", "11.1.1.1", ""]),
         ("11.1.1.0/30", json!({}), "11.1.1.2", "11.1.1.1", 3, &[""]),
         ("fd14::/126", json!({}), "fd14::2", "fd14::1", 3, &[""]),
         (
@@ -120,22 +105,8 @@ fn hands_out_what_contrail_api_does() {
             2,
             &["11.1.1.4", "11.1.1.8", "11.1.1.12"],
         ),
-        (
-            "11.1.1.0/28",
-            json!({"alloc_unit": 4}),
-            "11.1.1.14",
-            "11.1.1.13",
-            2,
-            &["11.1.1.8", "11.1.1.4", ""],
-        ),
-        (
-            "fd14::/120",
-            json!({"alloc_unit": 4}),
-            "fd14::fe",
-            "fd14::fd",
-            2,
-            &["fd14::f8", "fd14::f4"],
-        ),
+        ("11.1.1.0/28", json!({"alloc_unit": 4}), "11.1.1.14", "11.1.1.13", 2, &["11.1.1.8", "11.1.1.4", ""]),
+        ("fd14::/120", json!({"alloc_unit": 4}), "fd14::fe", "fd14::fd", 2, &["fd14::f8", "fd14::f4"]),
         (
             "11.1.1.0/24",
             json!({"addr_from_start": true, "allocation_pools": two_pools}),
@@ -176,14 +147,7 @@ fn hands_out_what_contrail_api_does() {
             0,
             &["11.1.1.7", ""],
         ),
-        (
-            "fd14::/120",
-            json!({}),
-            "fd14::fe",
-            "fd14::fd",
-            3,
-            &["fd14::fc", "fd14::fb"],
-        ),
+        ("fd14::/120", json!({}), "fd14::fe", "fd14::fd", 3, &["fd14::fc", "fd14::fb"]),
         (
             "fd14::/64",
             json!({}),
@@ -192,30 +156,9 @@ fn hands_out_what_contrail_api_does() {
             2,
             &["fd14::ffff:ffff:ffff:fffc", "fd14::ffff:ffff:ffff:fffb"],
         ),
-        (
-            "11.1.0.0/16",
-            json!({}),
-            "11.1.255.254",
-            "11.1.255.253",
-            3,
-            &["11.1.255.252"],
-        ),
-        (
-            "11.0.0.0/8",
-            json!({}),
-            "11.255.255.254",
-            "11.255.255.253",
-            2,
-            &["11.255.255.252"],
-        ),
-        (
-            "11.0.0.0/8",
-            json!({"addr_from_start": true}),
-            "11.0.0.1",
-            "11.0.0.2",
-            3,
-            &["11.0.0.3", "11.0.0.4"],
-        ),
+        ("11.1.0.0/16", json!({}), "11.1.255.254", "11.1.255.253", 3, &["11.1.255.252"]),
+        ("11.0.0.0/8", json!({}), "11.255.255.254", "11.255.255.253", 2, &["11.255.255.252"]),
+        ("11.0.0.0/8", json!({"addr_from_start": true}), "11.0.0.1", "11.0.0.2", 3, &["11.0.0.3", "11.0.0.4"]),
     ];
     for (prefix, members, gateway, service, count, expected) in vectors {
         let stored = completed(prefix, members, true);
@@ -225,32 +168,18 @@ fn hands_out_what_contrail_api_does() {
         let mut subnet = Subnet::read(&stored).unwrap();
         assert_eq!(subnet.used_count(), *count, "{label}");
         let expected: Vec<&str> = expected.to_vec();
-        let wanted = if expected.last() == Some(&"") {
-            1000
-        } else {
-            expected.len()
-        };
-        let expected: Vec<&str> = expected
-            .into_iter()
-            .filter(|text| !text.is_empty())
-            .collect();
+        let wanted = if expected.last() == Some(&"") { 1000 } else { expected.len() };
+        let expected: Vec<&str> = expected.into_iter().filter(|text| !text.is_empty()).collect();
         assert_eq!(draw(&mut subnet, wanted), expected, "{label}");
         if wanted < 1000 {
-            assert_eq!(
-                subnet.used_count(),
-                count + expected.len() as u128,
-                "{label}"
-            );
+            assert_eq!(subnet.used_count(), count + expected.len() as u128, "{label}");
         }
     }
 }
 
 #[test]
 fn a_unit_sent_as_text_is_stored_as_a_number() {
-    assert_eq!(
-        completed("11.1.1.0/24", &json!({"alloc_unit": "4"}), true)["alloc_unit"],
-        4
-    );
+    assert_eq!(completed("11.1.1.0/24", &json!({"alloc_unit": "4"}), true)["alloc_unit"], 4);
 }
 
 #[test]
@@ -263,14 +192,7 @@ fn gives_back_in_place() {
     assert_eq!(draw(&mut subnet, 2), ["11.1.1.251", "11.1.1.249"]);
     subnet.take(address("11.1.1.247"));
     assert_eq!(draw(&mut subnet, 2), ["11.1.1.246", "11.1.1.245"]);
-    for reserved in [
-        "11.1.1.0",
-        "11.1.1.255",
-        "11.1.1.254",
-        "11.1.1.253",
-        "12.1.1.1",
-        "fd14::1",
-    ] {
+    for reserved in ["11.1.1.0", "11.1.1.255", "11.1.1.254", "11.1.1.253", "12.1.1.1", "fd14::1"] {
         subnet.give(address(reserved));
     }
     assert_eq!(subnet.first_free(), Some(address("11.1.1.244")));
@@ -288,11 +210,7 @@ fn a_full_subnet_counts_its_last_address() {
 
 #[test]
 fn routed_and_subnetted_prefixes_reserve_only_their_ends() {
-    let stored = completed(
-        "41.1.1.0/30",
-        &json!({"default_gateway": "41.1.1.1"}),
-        false,
-    );
+    let stored = completed("41.1.1.0/30", &json!({"default_gateway": "41.1.1.1"}), false);
     assert_eq!(stored["default_gateway"], "None");
     assert_eq!(stored["dns_server_address"], "None");
     let mut subnet = Subnet::read(&stored).unwrap();
@@ -318,10 +236,7 @@ fn tells_what_is_reserved() {
         }
     }
     let shared = subnet("11.1.1.0/24", &json!({"default_gateway": "11.1.1.253"}));
-    assert_eq!(
-        shared.reserved(address("11.1.1.253")),
-        Some(Reserved::Gateway)
-    );
+    assert_eq!(shared.reserved(address("11.1.1.253")), Some(Reserved::Gateway));
     let none = subnet("0.0.0.0/8", &json!({"default_gateway": "0.0.0.0"}));
     assert_eq!(none.reserved(address("0.0.0.0")), Some(Reserved::Network));
     assert_eq!(none.gateway, None);
@@ -329,27 +244,12 @@ fn tells_what_is_reserved() {
 
 #[test]
 fn units_are_held_and_reserved_as_a_whole() {
-    let mut subnet = subnet(
-        "11.1.1.0/24",
-        &json!({"alloc_unit": 4, "default_gateway": "11.1.1.50"}),
-    );
-    assert_eq!(
-        subnet.reserved(address("11.1.1.50")),
-        Some(Reserved::Gateway)
-    );
-    assert_eq!(
-        subnet.reserved(address("11.1.1.48")),
-        Some(Reserved::Neighbour)
-    );
-    assert_eq!(
-        subnet.reserved(address("11.1.1.254")),
-        Some(Reserved::Neighbour)
-    );
+    let mut subnet = subnet("11.1.1.0/24", &json!({"alloc_unit": 4, "default_gateway": "11.1.1.50"}));
+    assert_eq!(subnet.reserved(address("11.1.1.50")), Some(Reserved::Gateway));
+    assert_eq!(subnet.reserved(address("11.1.1.48")), Some(Reserved::Neighbour));
+    assert_eq!(subnet.reserved(address("11.1.1.254")), Some(Reserved::Neighbour));
     assert_eq!(subnet.reserved(address("11.1.1.52")), None);
-    assert_eq!(
-        subnet.unit_of(address("11.1.1.249")),
-        (address("11.1.1.248"), address("11.1.1.251"))
-    );
+    assert_eq!(subnet.unit_of(address("11.1.1.249")), (address("11.1.1.248"), address("11.1.1.251")));
     assert!(subnet.is_free_in_pools(address("11.1.1.249")));
     subnet.take(address("11.1.1.249"));
     assert!(!subnet.is_free_in_pools(address("11.1.1.248")));
@@ -384,10 +284,7 @@ fn pools_for_virtual_routers_are_apart() {
         {"start": "13.1.1.4", "end": "13.1.1.5", "vrouter_specific_pool": true},
     ]});
     let mut subnet = subnet("13.1.1.0/24", &pools);
-    let own = [
-        (address("13.1.1.4"), address("13.1.1.5")),
-        (address("13.1.1.8"), address("13.1.1.9")),
-    ];
+    let own = [(address("13.1.1.4"), address("13.1.1.5")), (address("13.1.1.8"), address("13.1.1.9"))];
     for expected in ["13.1.1.9", "13.1.1.8", "13.1.1.5", "13.1.1.4"] {
         let next = subnet.first_free_within(&own).unwrap();
         assert_eq!(next, address(expected));
@@ -398,29 +295,17 @@ fn pools_for_virtual_routers_are_apart() {
     subnet.give(address("13.1.1.8"));
     assert_eq!(subnet.first_free(), None);
     assert_eq!(subnet.first_free_within(&own), Some(address("13.1.1.8")));
-    assert_eq!(
-        subnet.first_free_within(&[(address("::"), address("::ffff"))]),
-        None
-    );
+    assert_eq!(subnet.first_free_within(&[(address("::"), address("::ffff"))]), None);
 }
 
 #[test]
 fn entries_that_were_never_completed_are_readable() {
     for (prefix, first) in [("0.0.0.0/8", "0.255.255.254"), ("::ffff/104", "::ff:fffe")] {
-        let subnet = Subnet::read(&entry(
-            prefix,
-            &json!({"alloc_unit": 1, "enable_dhcp": true}),
-        ))
-        .unwrap();
-        assert_eq!(
-            (subnet.gateway, subnet.service, subnet.subnet_uuid),
-            (None, None, None)
-        );
+        let subnet = Subnet::read(&entry(prefix, &json!({"alloc_unit": 1, "enable_dhcp": true}))).unwrap();
+        assert_eq!((subnet.gateway, subnet.service, subnet.subnet_uuid), (None, None, None));
         assert_eq!(subnet.first_free(), Some(address(first)));
     }
-    assert!(
-        Subnet::read(&json!({"subnet_uuid": "6ad0e3a4-0000-4000-8000-000000000001"})).is_none()
-    );
+    assert!(Subnet::read(&json!({"subnet_uuid": "6ad0e3a4-0000-4000-8000-000000000001"})).is_none());
     assert!(Subnet::read(&json!(null)).is_none());
     let tiny = Subnet::read(&entry("11.1.1.1/32", &json!({"alloc_unit": 3}))).unwrap();
     assert_eq!((tiny.first_free(), tiny.used_count()), (None, 0));
@@ -433,19 +318,12 @@ fn large_subnets_and_the_ends_of_the_address_space() {
         ("255.0.0.0/8", "255.255.255.252", "255.0.0.3"),
         ("0.0.0.0/0", "255.255.255.252", "0.0.0.3"),
         ("::/8", "ff:ffff:ffff:ffff:ffff:ffff:ffff:fffc", "::3"),
-        (
-            "ffff::/16",
-            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc",
-            "ffff::3",
-        ),
+        ("ffff::/16", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc", "ffff::3"),
         ("::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc", "::3"),
     ] {
         for (start, expected) in [(false, from_end), (true, from_start)] {
             for unit in [1, 2, 4] {
-                let mut subnet = subnet(
-                    prefix,
-                    &json!({"addr_from_start": start, "alloc_unit": unit}),
-                );
+                let mut subnet = subnet(prefix, &json!({"addr_from_start": start, "alloc_unit": unit}));
                 let capacity = subnet.free_count();
                 if unit == 1 {
                     assert_eq!(subnet.first_free(), Some(address(expected)), "{prefix}");

@@ -98,13 +98,7 @@ impl Cluster {
             create(data_directory, &directory, &account, &programs).await?;
         }
         let socket = socket_directory(data_directory, &account)?;
-        Ok(Cluster {
-            account,
-            programs,
-            directory,
-            socket,
-            log: data_directory.join("postgresql.log"),
-        })
+        Ok(Cluster { account, programs, directory, socket, log: data_directory.join("postgresql.log") })
     }
 
     /// The URL under which the database is reached. The port and the TLS mode are said so that PGPORT and PGSSLMODE
@@ -123,16 +117,9 @@ impl Cluster {
     /// that belong to somebody else by now.
     pub(super) async fn clear_remains(&self) -> Result<(), PrivateError> {
         let pid_file = self.directory.join("postmaster.pid");
-        if let Some(process) = fs::read_to_string(&pid_file)
-            .ok()
-            .as_deref()
-            .and_then(first_number)
-        {
+        if let Some(process) = fs::read_to_string(&pid_file).ok().as_deref().and_then(first_number) {
             if is_postmaster(process, &self.directory).await {
-                tracing::warn!(
-                    process,
-                    "stopping the PostgreSQL that a killed server has left running"
-                );
+                tracing::warn!(process, "stopping the PostgreSQL that a killed server has left running");
                 self.stop_orphan().await?;
             } else if is_alive(process).await {
                 // PostgreSQL only looks whether there is such a process. After a restart of the machine, and in
@@ -150,8 +137,7 @@ impl Cluster {
     async fn stop_orphan(&self) -> Result<(), PrivateError> {
         let seconds = SHUTDOWN_TIME.as_secs().to_string();
         let stop = async |mode: &str| {
-            let arguments =
-                ["stop", "-w", "-t", &seconds, "-m", mode, "-D"].map(std::ffi::OsStr::new);
+            let arguments = ["stop", "-w", "-t", &seconds, "-m", mode, "-D"].map(std::ffi::OsStr::new);
             let arguments = arguments.into_iter().chain([self.directory.as_os_str()]);
             self.programs.run(&self.account, "pg_ctl", arguments).await
         };
@@ -168,11 +154,7 @@ impl Cluster {
         for signal in ["", "QUIT", "KILL"] {
             for process in self.leftovers() {
                 if !signal.is_empty() {
-                    tracing::warn!(
-                        process,
-                        signal,
-                        "ending a leftover process of a killed PostgreSQL"
-                    );
+                    tracing::warn!(process, signal, "ending a leftover process of a killed PostgreSQL");
                     self.signal(signal, process).await;
                 }
             }
@@ -198,8 +180,7 @@ impl Cluster {
             .filter(|entry| {
                 let process = entry.path();
                 fs::read_link(process.join("cwd")).is_ok_and(|current| current == self.directory)
-                    && fs::read(process.join("comm"))
-                        .is_ok_and(|name| name.starts_with(b"postgres"))
+                    && fs::read(process.join("comm")).is_ok_and(|name| name.starts_with(b"postgres"))
             })
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect()
@@ -207,11 +188,7 @@ impl Cluster {
 
     async fn signal(&self, signal: &str, process: u32) {
         let process = process.to_string();
-        if let Err(error) = self
-            .programs
-            .run(&self.account, "pg_ctl", ["kill", signal, &process])
-            .await
-        {
+        if let Err(error) = self.programs.run(&self.account, "pg_ctl", ["kill", signal, &process]).await {
             // It may have ended in the meantime; whoever asked looks again.
             tracing::debug!(signal, process, %error, "could not send a signal");
         }
@@ -222,15 +199,10 @@ impl Cluster {
     pub(super) fn spawn(&self) -> Result<Postmaster, PrivateError> {
         if fs::metadata(&self.log).is_ok_and(|metadata| metadata.len() > LONGEST_LOG) {
             let older = self.log.with_extension("log.1");
-            fs::rename(&self.log, &older)
-                .map_err(|source| PrivateError::directory(&older, source))?;
+            fs::rename(&self.log, &older).map_err(|source| PrivateError::directory(&older, source))?;
         }
         let failed = |source| PrivateError::directory(&self.log, source);
-        let log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.log)
-            .map_err(failed)?;
+        let log = OpenOptions::new().append(true).create(true).open(&self.log).map_err(failed)?;
         self.account.own(&self.log)?;
         let log_start = log.metadata().map_err(failed)?.len();
         let program = self.programs.program("postgres");
@@ -253,10 +225,7 @@ impl Cluster {
     }
 
     /// Waits until PostgreSQL accepts connections, and makes the database when it is not there yet.
-    pub(super) async fn wait_until_ready(
-        &self,
-        postmaster: &mut Postmaster,
-    ) -> Result<(), PrivateError> {
+    pub(super) async fn wait_until_ready(&self, postmaster: &mut Postmaster) -> Result<(), PrivateError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(10);
         loop {
@@ -287,9 +256,7 @@ impl Cluster {
             // 3D000: there is no such database. A new cluster has none, and one whose making was cut short.
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("3D000") => {
                 let mut connection = self.connect("postgres").await?;
-                sqlx::raw_sql("create database cirrus")
-                    .execute(&mut connection)
-                    .await?;
+                sqlx::raw_sql("create database cirrus").execute(&mut connection).await?;
                 connection.close().await
             }
             Err(error) => Err(error),
@@ -309,11 +276,7 @@ impl Cluster {
 
     pub(super) fn exited(&self, postmaster: &Postmaster, status: ExitStatus) -> PrivateError {
         let lines = self.last_lines(postmaster.log_start);
-        PrivateError::Exited {
-            status,
-            log: self.log.clone(),
-            lines,
-        }
+        PrivateError::Exited { status, log: self.log.clone(), lines }
     }
 
     /// The last lines that PostgreSQL has written since it was started.
@@ -340,11 +303,7 @@ impl Cluster {
                 return Ok(());
             };
             if signal != "INT" {
-                tracing::warn!(
-                    process,
-                    signal,
-                    "PostgreSQL does not stop: stopping it harder"
-                );
+                tracing::warn!(process, signal, "PostgreSQL does not stop: stopping it harder");
             }
             self.signal(signal, process).await;
             if let Ok(status) = timeout(SHUTDOWN_TIME, postmaster.child.wait()).await {
@@ -353,24 +312,14 @@ impl Cluster {
                 return Ok(());
             }
         }
-        Err(PrivateError::NotStopped {
-            process: postmaster.child.id().unwrap_or_default(),
-        })
+        Err(PrivateError::NotStopped { process: postmaster.child.id().unwrap_or_default() })
     }
 
     /// Asks for a fast shutdown without waiting for it: for when nobody can wait.
     pub(super) fn request_shut_down(&self) {
-        let mut command = self
-            .account
-            .command(self.programs.program("pg_ctl"))
-            .into_std();
+        let mut command = self.account.command(self.programs.program("pg_ctl")).into_std();
         let arguments = ["stop", "-W", "-s", "-m", "fast", "-D"];
-        let status = command
-            .args(arguments)
-            .arg(&self.directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let status = command.args(arguments).arg(&self.directory).stdout(Stdio::null()).stderr(Stdio::null()).status();
         tracing::debug!(?status, "asked PostgreSQL to stop");
     }
 
@@ -397,14 +346,12 @@ fn existing_version(cluster: &Path) -> Result<Option<u32>, PrivateError> {
     match fs::read_to_string(&file) {
         Ok(text) => match first_number(&text) {
             Some(major) => Ok(Some(major)),
-            None => Err(PrivateError::NotACluster {
-                directory: cluster.to_owned(),
-            }),
+            None => Err(PrivateError::NotACluster { directory: cluster.to_owned() }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound && !cluster.exists() => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PrivateError::NotACluster {
-            directory: cluster.to_owned(),
-        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(PrivateError::NotACluster { directory: cluster.to_owned() })
+        }
         Err(source) => Err(PrivateError::directory(&file, source)),
     }
 }
@@ -425,38 +372,21 @@ async fn create(
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let making = data_directory.join(format!("{PREFIX}{}-{now}", std::process::id()));
     tracing::info!(directory = %cluster.display(), "making a new PostgreSQL cluster");
     make_directory(&making, 0o700)?;
     account.own(&making)?;
-    let options = [
-        "--encoding=UTF8",
-        "--locale=C",
-        "--data-checksums",
-        "--auth-local=trust",
-        "--auth-host=reject",
-    ];
-    let arguments = ["--username", NAME]
-        .into_iter()
-        .chain(options)
-        .chain(["--pgdata"])
-        .map(std::ffi::OsStr::new);
-    let made = programs
-        .run(account, "initdb", arguments.chain([making.as_os_str()]))
-        .await;
+    let options = ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth-local=trust", "--auth-host=reject"];
+    let arguments = ["--username", NAME].into_iter().chain(options).chain(["--pgdata"]).map(std::ffi::OsStr::new);
+    let made = programs.run(account, "initdb", arguments.chain([making.as_os_str()])).await;
     if let Err(error) = made {
         let _ = fs::remove_dir_all(&making);
         return Err(error);
     }
     fs::rename(&making, cluster).map_err(|source| PrivateError::directory(cluster, source))?;
     // initdb has synced what is inside; the new name has to be durable as well.
-    File::open(data_directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(failed)
+    File::open(data_directory).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 /// Where the socket is: in the data directory, or if its path is too long or has characters that PostgreSQL's lists
@@ -464,22 +394,14 @@ async fn create(
 fn socket_directory(data_directory: &Path, account: &Account) -> Result<PathBuf, PrivateError> {
     let preferred = data_directory.join("socket");
     let usable = preferred.to_str().is_some_and(|path| {
-        path.len() + format!("/.s.PGSQL.{PORT}").len() <= LONGEST_SOCKET
-            && !path.contains([',', '"', '\n'])
+        path.len() + format!("/.s.PGSQL.{PORT}").len() <= LONGEST_SOCKET && !path.contains([',', '"', '\n'])
     });
-    let socket = if usable {
-        preferred
-    } else {
-        temporary_name(data_directory)
-    };
+    let socket = if usable { preferred } else { temporary_name(data_directory) };
     match fs::symlink_metadata(&socket) {
         Ok(metadata) => {
             // In /tmp anybody may have been faster; in the data directory it is just the wrong owner.
             if !metadata.is_dir() || metadata.uid() != account.user {
-                return Err(PrivateError::ForeignSocketDirectory {
-                    directory: socket,
-                    user: account.name.clone(),
-                });
+                return Err(PrivateError::ForeignSocketDirectory { directory: socket, user: account.name.clone() });
             }
             fs::set_permissions(&socket, Permissions::from_mode(0o700))
                 .map_err(|source| PrivateError::directory(&socket, source))?;
@@ -496,24 +418,19 @@ fn socket_directory(data_directory: &Path, account: &Account) -> Result<PathBuf,
 /// A name that is always the same for the same directory (FNV-1a of its path).
 fn temporary_name(data_directory: &Path) -> PathBuf {
     let bytes = data_directory.as_os_str().as_encoded_bytes();
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     PathBuf::from(format!("/tmp/cirrus-{hash:016x}"))
 }
 
 fn make_directory(path: &Path, mode: u32) -> Result<(), PrivateError> {
-    DirBuilder::new()
-        .mode(mode)
-        .create(path)
-        .map_err(|source| PrivateError::directory(path, source))
+    DirBuilder::new().mode(mode).create(path).map_err(|source| PrivateError::directory(path, source))
 }
 
 fn remove_file(path: &Path) -> Result<(), PrivateError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(PrivateError::directory(path, error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PrivateError::directory(path, error)),
         _ => Ok(()),
     }
 }
@@ -542,10 +459,7 @@ async fn is_postmaster(process: u32, cluster: &Path) -> bool {
             && fs::read(entry.join("comm")).is_ok_and(|name| name.starts_with(b"postgres"));
     }
     let command = command_line(process).await;
-    command.contains("postgres")
-        && cluster
-            .to_str()
-            .is_some_and(|cluster| command.contains(cluster))
+    command.contains("postgres") && cluster.to_str().is_some_and(|cluster| command.contains(cluster))
 }
 
 async fn is_alive(process: u32) -> bool {
@@ -557,13 +471,8 @@ async fn is_alive(process: u32) -> bool {
 
 /// The command line of a process on systems without /proc; empty when there is no such process.
 async fn command_line(process: u32) -> String {
-    let output = tokio::process::Command::new("ps")
-        .args(["-o", "command=", "-p", &process.to_string()])
-        .output();
-    output
-        .await
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default()
+    let output = tokio::process::Command::new("ps").args(["-o", "command=", "-p", &process.to_string()]).output();
+    output.await.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
 /// 57P03: it is there, but recovering, or still about to end.

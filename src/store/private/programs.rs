@@ -64,17 +64,9 @@ impl Account {
         if user != 0 {
             let group = own_id("-g").await?;
             if let Some((owner, _)) = owner.filter(|(owner, _)| *owner != user) {
-                return Err(PrivateError::WrongOwner {
-                    directory: cluster.to_owned(),
-                    owner: name_of(&passwd, owner),
-                });
+                return Err(PrivateError::WrongOwner { directory: cluster.to_owned(), owner: name_of(&passwd, owner) });
             }
-            return Ok(Account {
-                name: name_of(&passwd, user),
-                user,
-                group,
-                switched: false,
-            });
+            return Ok(Account { name: name_of(&passwd, user), user, group, switched: false });
         }
         let (name, user, group) = match owner.filter(|(owner, _)| *owner != 0) {
             Some((owner, group)) => (name_of(&passwd, owner), owner, group),
@@ -87,12 +79,7 @@ impl Account {
                 })
                 .ok_or(PrivateError::NoUnprivilegedUser)?,
         };
-        Ok(Account {
-            name,
-            user,
-            group,
-            switched: true,
-        })
+        Ok(Account { name, user, group, switched: true })
     }
 
     /// A command that runs as this user, untouched by what the caller's environment says about PostgreSQL.
@@ -116,8 +103,7 @@ impl Account {
     /// Hands a file or a directory over to this user.
     pub(super) fn own(&self, path: &Path) -> Result<(), PrivateError> {
         if self.switched {
-            chown(path, Some(self.user), Some(self.group))
-                .map_err(|source| PrivateError::directory(path, source))?;
+            chown(path, Some(self.user), Some(self.group)).map_err(|source| PrivateError::directory(path, source))?;
         }
         Ok(())
     }
@@ -159,15 +145,9 @@ async fn own_id(flag: &str) -> Result<u32, PrivateError> {
         .output()
         .await
         .map_err(|source| PrivateError::program(Path::new("id"), source))?;
-    String::from_utf8_lossy(&output.stdout)
-        .trim()
-        .parse()
-        .map_err(|_| {
-            PrivateError::program(
-                Path::new("id"),
-                io::Error::other("it printed no number; is it the usual one?"),
-            )
-        })
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| {
+        PrivateError::program(Path::new("id"), io::Error::other("it printed no number; is it the usual one?"))
+    })
 }
 
 /// The users in the text of /etc/passwd: name, user id, group id.
@@ -182,9 +162,7 @@ fn entries(passwd: &str) -> impl Iterator<Item = (&str, u32, u32)> {
 }
 
 fn name_of(passwd: &str, user: u32) -> String {
-    entries(passwd)
-        .find(|entry| entry.1 == user)
-        .map_or_else(|| format!("user {user}"), |entry| entry.0.to_owned())
+    entries(passwd).find(|entry| entry.1 == user).map_or_else(|| format!("user {user}"), |entry| entry.0.to_owned())
 }
 
 /// A directory with PostgreSQL's programs in it.
@@ -196,24 +174,14 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Finds the programs, of version `wanted` where a cluster is there already.
-    pub(super) async fn find(
-        account: &Account,
-        wanted: Option<u32>,
-        cluster: &Path,
-    ) -> Result<Programs, PrivateError> {
-        let chosen = std::env::var_os("CIRRUS_POSTGRESQL_BIN")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
+    pub(super) async fn find(account: &Account, wanted: Option<u32>, cluster: &Path) -> Result<Programs, PrivateError> {
+        let chosen = std::env::var_os("CIRRUS_POSTGRESQL_BIN").filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut found = Vec::new();
         match chosen {
             Some(directory) => {
-                let directory = with_programs(&directory).ok_or(PrivateError::NotThere {
-                    directory: directory.clone(),
-                })?;
-                found.push(Programs {
-                    major: version_of(account, &directory).await?,
-                    directory,
-                });
+                let directory =
+                    with_programs(&directory).ok_or(PrivateError::NotThere { directory: directory.clone() })?;
+                found.push(Programs { major: version_of(account, &directory).await?, directory });
             }
             None => {
                 for directory in candidates() {
@@ -236,12 +204,7 @@ impl Programs {
     }
 
     /// Runs one of the programs to its end and returns what it printed, as an error when it failed.
-    pub(super) async fn run<I, S>(
-        &self,
-        account: &Account,
-        name: &str,
-        arguments: I,
-    ) -> Result<String, PrivateError>
+    pub(super) async fn run<I, S>(&self, account: &Account, name: &str, arguments: I) -> Result<String, PrivateError>
     where
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
@@ -267,26 +230,14 @@ where
         return Ok(printed);
     }
     printed.push_str(&String::from_utf8_lossy(&output.stderr));
-    Err(PrivateError::ProgramFailed {
-        program: program.to_owned(),
-        status: output.status,
-        output: printed,
-    })
+    Err(PrivateError::ProgramFailed { program: program.to_owned(), status: output.status, output: printed })
 }
 
 /// Picks the first that fits; the list is in the order of preference.
-fn choose(
-    found: &[Programs],
-    wanted: Option<u32>,
-    cluster: &Path,
-) -> Result<Programs, PrivateError> {
+fn choose(found: &[Programs], wanted: Option<u32>, cluster: &Path) -> Result<Programs, PrivateError> {
     let versions = || {
         let majors: BTreeSet<u32> = found.iter().map(|programs| programs.major).collect();
-        majors
-            .iter()
-            .map(u32::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
+        majors.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
     };
     if found.is_empty() {
         return Err(match wanted {
@@ -296,9 +247,7 @@ fn choose(
                 found: "none".to_owned(),
                 command: install_command(Some(major)),
             },
-            None => PrivateError::NotInstalled {
-                command: install_command(None),
-            },
+            None => PrivateError::NotInstalled { command: install_command(None) },
         });
     }
     let fits = |programs: &&Programs| match wanted {
@@ -313,22 +262,16 @@ fn choose(
             found: versions(),
             command: install_command(Some(major)),
         }),
-        (None, None) => Err(PrivateError::TooOld {
-            found: versions(),
-            oldest: OLDEST_MAJOR,
-            command: install_command(None),
-        }),
+        (None, None) => {
+            Err(PrivateError::TooOld { found: versions(), oldest: OLDEST_MAJOR, command: install_command(None) })
+        }
     }
 }
 
 /// Every directory with PostgreSQL's programs: those on PATH first, then the known places, newest first.
 fn candidates() -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = std::env::var_os("PATH")
-        .map(|path| {
-            std::env::split_paths(&path)
-                .filter_map(|entry| with_programs(&entry))
-                .collect()
-        })
+        .map(|path| std::env::split_paths(&path).filter_map(|entry| with_programs(&entry)).collect())
         .unwrap_or_default();
     let mut elsewhere = Vec::new();
     for (parent, prefix, rest) in KNOWN_PLACES {
@@ -341,10 +284,7 @@ fn candidates() -> Vec<PathBuf> {
                 continue;
             };
             if let Some(directory) = with_programs(&entry.path().join(rest)) {
-                elsewhere.push((
-                    leading_number(version.trim_start_matches(['@', '-'])),
-                    directory,
-                ));
+                elsewhere.push((leading_number(version.trim_start_matches(['@', '-'])), directory));
             }
         }
     }
@@ -362,46 +302,28 @@ fn candidates() -> Vec<PathBuf> {
 fn with_programs(directory: &Path) -> Option<PathBuf> {
     let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
     let real = postgres.parent()?;
-    NEEDED
-        .iter()
-        .all(|name| real.join(name).is_file())
-        .then(|| real.to_owned())
+    NEEDED.iter().all(|name| real.join(name).is_file()).then(|| real.to_owned())
 }
 
 async fn version_of(account: &Account, directory: &Path) -> Result<u32, PrivateError> {
     let program = directory.join("postgres");
     let printed = run(account, &program, ["--version"]).await?;
     // "postgres (PostgreSQL) 17.2 (Debian 17.2-1)", or "18beta1" in place of the number.
-    printed
-        .split_once(") ")
-        .and_then(|(_, version)| leading_number(version))
-        .ok_or_else(|| {
-            PrivateError::program(
-                &program,
-                io::Error::other(format!("it does not tell its version: {}", printed.trim())),
-            )
-        })
+    printed.split_once(") ").and_then(|(_, version)| leading_number(version)).ok_or_else(|| {
+        PrivateError::program(&program, io::Error::other(format!("it does not tell its version: {}", printed.trim())))
+    })
 }
 
 fn leading_number(text: &str) -> Option<u32> {
-    let end = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok()
 }
 
 /// The one command that installs what is missing.
 fn install_command(major: Option<u32>) -> String {
-    let known = INSTALL_COMMANDS
-        .iter()
-        .find(|(manager, _)| Path::new(manager).exists());
+    let known = INSTALL_COMMANDS.iter().find(|(manager, _)| Path::new(manager).exists());
     let (manager, mut command) = known.map_or_else(
-        || {
-            (
-                "",
-                "your system's package manager (the package is called postgresql)".to_owned(),
-            )
-        },
+        || ("", "your system's package manager (the package is called postgresql)".to_owned()),
         |(manager, command)| (*manager, (*command).to_owned()),
     );
     if let (Some(major), true) = (major, manager.ends_with("apt-get")) {
@@ -409,11 +331,7 @@ fn install_command(major: Option<u32>) -> String {
     }
     // Whose /proc/self it is tells who we are, where there is one; Homebrew does not want to be run as root.
     let is_root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if is_root || known.is_none() || manager.ends_with("brew") {
-        command
-    } else {
-        format!("sudo {command}")
-    }
+    if is_root || known.is_none() || manager.ends_with("brew") { command } else { format!("sudo {command}") }
 }
 
 #[cfg(test)]
@@ -421,13 +339,7 @@ mod tests {
     use super::*;
 
     fn programs(majors: &[u32]) -> Vec<Programs> {
-        majors
-            .iter()
-            .map(|major| Programs {
-                directory: PathBuf::from(format!("/{major}")),
-                major: *major,
-            })
-            .collect()
+        majors.iter().map(|major| Programs { directory: PathBuf::from(format!("/{major}")), major: *major }).collect()
     }
 
     #[test]
@@ -448,24 +360,13 @@ mod tests {
     #[test]
     fn prefers_the_first_and_keeps_to_the_cluster() {
         let cluster = Path::new("/cluster");
-        let major = |found: &[u32], wanted| {
-            choose(&programs(found), wanted, cluster).map(|chosen| chosen.major)
-        };
+        let major = |found: &[u32], wanted| choose(&programs(found), wanted, cluster).map(|chosen| chosen.major);
         assert!(matches!(major(&[15, 17], None), Ok(15)));
         assert!(matches!(major(&[13, 16], None), Ok(16)));
         assert!(matches!(major(&[15, 17], Some(17)), Ok(17)));
-        assert!(matches!(
-            major(&[13], None),
-            Err(PrivateError::TooOld { .. })
-        ));
-        assert!(matches!(
-            major(&[], None),
-            Err(PrivateError::NotInstalled { .. })
-        ));
-        let error = major(&[15, 17], Some(16))
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
+        assert!(matches!(major(&[13], None), Err(PrivateError::TooOld { .. })));
+        assert!(matches!(major(&[], None), Err(PrivateError::NotInstalled { .. })));
+        let error = major(&[15, 17], Some(16)).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("16") && error.contains("15, 17"), "{error}");
     }
 }

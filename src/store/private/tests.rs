@@ -31,10 +31,7 @@ async fn query(server: &PrivatePostgres, text: &'static str) -> Result<String, s
 }
 
 /// Asks until there is an answer.
-async fn query_until_answered(
-    server: &PrivatePostgres,
-    text: &'static str,
-) -> Result<String, sqlx::Error> {
+async fn query_until_answered(server: &PrivatePostgres, text: &'static str) -> Result<String, sqlx::Error> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match query(server, text).await {
@@ -50,9 +47,7 @@ fn postmaster(directory: &Path) -> std::io::Result<String> {
 }
 
 fn kill(process: &str) -> std::io::Result<bool> {
-    let status = std::process::Command::new("/bin/sh")
-        .args(["-c", "kill -9 \"$1\"", "sh", process])
-        .status()?;
+    let status = std::process::Command::new("/bin/sh").args(["-c", "kill -9 \"$1\"", "sh", process]).status()?;
     Ok(status.success())
 }
 
@@ -63,10 +58,7 @@ async fn abandon(server: PrivatePostgres) {
         task.abort();
         let _ = task.await;
     }
-    server
-        .running
-        .stopped
-        .store(true, std::sync::atomic::Ordering::Relaxed);
+    server.running.stopped.store(true, std::sync::atomic::Ordering::Relaxed);
 }
 
 #[tokio::test]
@@ -77,32 +69,16 @@ async fn keeps_what_is_written_over_a_restart() -> TestResult {
     assert_eq!(query(&server, "select 1::text").await?, "1");
     assert_eq!(query(&server, "show data_checksums").await?, "on");
     assert_eq!(query(&server, "show server_encoding").await?, "UTF8");
-    assert_eq!(
-        query(
-            &server,
-            "select datcollate from pg_database where datname = 'cirrus'"
-        )
-        .await?,
-        "C"
-    );
+    assert_eq!(query(&server, "select datcollate from pg_database where datname = 'cirrus'").await?, "C");
     assert_eq!(query(&server, "show fsync").await?, "on");
     assert_eq!(query(&server, "show listen_addresses").await?, "");
-    assert_eq!(
-        query(&server, "select current_user || current_database()").await?,
-        "cirruscirrus"
-    );
+    assert_eq!(query(&server, "select current_user || current_database()").await?, "cirruscirrus");
     let mut connection = PgConnection::connect(&server.database_url()).await?;
-    connection
-        .execute("create table kept as select 'here'::text as value")
-        .await?;
+    connection.execute("create table kept as select 'here'::text as value").await?;
     connection.close().await?;
     let url = fs::read_to_string(directory.join("database-url"))?;
     assert_eq!(url, format!("{}\n", server.database_url()));
-    assert!(
-        server
-            .database_url()
-            .starts_with("postgresql://cirrus@localhost:5432/cirrus?host=%2F")
-    );
+    assert!(server.database_url().starts_with("postgresql://cirrus@localhost:5432/cirrus?host=%2F"));
     server.stop().await?;
     server.stop().await?;
     assert!(query(&server, "select 1::text").await.is_err());
@@ -173,12 +149,8 @@ async fn ends_what_a_killed_postmaster_leaves_at_work() -> TestResult {
     let directory = fs::canonicalize(parent.path())?;
     let mut busy = PgConnection::connect(&server.database_url()).await?;
     // A computation that never waits does not notice that the postmaster is gone.
-    let busy = tokio::spawn(async move {
-        busy.execute("select count(*) from generate_series(1, 1e11)")
-            .await
-    });
-    let active =
-        "select count(*)::text from pg_stat_activity where state = 'active' and query like '%1e11%'
+    let busy = tokio::spawn(async move { busy.execute("select count(*) from generate_series(1, 1e11)").await });
+    let active = "select count(*)::text from pg_stat_activity where state = 'active' and query like '%1e11%'
          and pid <> pg_backend_pid()";
     let deadline = Instant::now() + Duration::from_secs(20);
     while query(&server, active).await? == "0" && Instant::now() < deadline {
@@ -208,19 +180,12 @@ async fn is_not_confused_by_the_number_of_another_process() -> TestResult {
         command.uid(uid);
     }
     let mut other = command.spawn()?;
-    let text = format!(
-        "{}\n{}\n1700000000\n5432\n/nowhere\n\n  1234  5678\nready\n",
-        other.id(),
-        cluster.display()
-    );
+    let text = format!("{}\n{}\n1700000000\n5432\n/nowhere\n\n  1234  5678\nready\n", other.id(), cluster.display());
     fs::write(cluster.join("postmaster.pid"), text)?;
 
     let server = PrivatePostgres::start(parent.path()).await?;
     assert_eq!(query(&server, "select 1::text").await?, "1");
-    assert!(
-        other.try_wait()?.is_none(),
-        "the other process was left alone"
-    );
+    assert!(other.try_wait()?.is_none(), "the other process was left alone");
     server.stop().await?;
     other.kill()?;
     other.wait()?;
@@ -232,11 +197,7 @@ async fn long_paths_have_their_socket_elsewhere() -> TestResult {
     let parent = temporary_directory()?;
     let directory = parent.path().join("long".repeat(30));
     let server = PrivatePostgres::start(&directory).await?;
-    assert!(
-        server.database_url().contains("?host=%2Ftmp%2Fcirrus-"),
-        "{}",
-        server.database_url()
-    );
+    assert!(server.database_url().contains("?host=%2Ftmp%2Fcirrus-"), "{}", server.database_url());
     assert_eq!(query(&server, "select 1::text").await?, "1");
     let socket = server.running.cluster.socket_directory().to_owned();
     server.stop().await?;
@@ -250,21 +211,12 @@ async fn says_what_is_wrong_with_a_directory() -> TestResult {
     let cluster = parent.path().join("cluster");
     fs::create_dir(&cluster)?;
     let error = PrivatePostgres::start(parent.path()).await.err();
-    assert!(
-        matches!(error, Some(PrivateError::NotACluster { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Some(PrivateError::NotACluster { .. })), "{error:?}");
 
     fs::write(cluster.join("PG_VERSION"), "9\n")?;
-    let error = PrivatePostgres::start(parent.path())
-        .await
-        .err()
-        .map(|error| error.to_string());
+    let error = PrivatePostgres::start(parent.path()).await.err().map(|error| error.to_string());
     let error = error.unwrap_or_default();
-    assert!(
-        error.contains("made by PostgreSQL 9") && error.contains("nstall"),
-        "{error}"
-    );
+    assert!(error.contains("made by PostgreSQL 9") && error.contains("nstall"), "{error}");
     Ok(())
 }
 
@@ -272,14 +224,8 @@ async fn says_what_is_wrong_with_a_directory() -> TestResult {
 async fn shows_the_log_when_it_does_not_start() -> TestResult {
     let parent = temporary_directory()?;
     PrivatePostgres::start(parent.path()).await?.stop().await?;
-    fs::write(
-        parent.path().join("cluster/postgresql.conf"),
-        "no_such_setting = 1\n",
-    )?;
-    let error = PrivatePostgres::start(parent.path())
-        .await
-        .err()
-        .map(|error| error.to_string());
+    fs::write(parent.path().join("cluster/postgresql.conf"), "no_such_setting = 1\n")?;
+    let error = PrivatePostgres::start(parent.path()).await.err().map(|error| error.to_string());
     let error = error.unwrap_or_default();
     assert!(error.contains("no_such_setting"), "{error}");
     assert!(error.contains("postgresql.log"), "{error}");
