@@ -1,5 +1,7 @@
+//! Makes cargo notice new files of what is built in.
+
+#[allow(clippy::print_stdout)] // Cargo listens there.
 fn main() {
-    // The directory is built in; cargo must notice new files, too.
     println!("cargo:rerun-if-changed=schema");
     println!("cargo:rerun-if-changed=migrations");
 }

@@ -69,9 +69,11 @@ create table change (
 );
 
 create table key_value (
-    key   text primary key,
+    key   text not null,
     value text not null
 );
+-- Keys, too, may be longer than an index entry.
+create unique index key_value_key on key_value (fq_name_digest(array[key]));
 
 -- What the views below were made from.
 create table model (

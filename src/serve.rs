@@ -53,22 +53,13 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     // Before the database is started, so that a port that is taken is told at once.
     let listener =
         std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
-    let private = match &settings.database_url {
-        Some(_) => None,
-        None => {
-            let directory = settings.data_directory().map_err(StartError::Settings)?;
-            Some(PrivatePostgres::start(&directory).await?)
-        }
-    };
-    let url = match (&settings.database_url, &private) {
-        (Some(url), _) => url.clone(),
-        (None, Some(private)) => private.database_url(),
-        (None, None) => String::new(),
-    };
-    let served = serve_on(&url, &settings, model, listener).await;
-    if let Some(private) = private {
-        private.stop().await?;
+    if let Some(url) = &settings.database_url {
+        return serve_on(url, &settings, model, listener).await;
     }
+    let directory = settings.data_directory().map_err(StartError::Settings)?;
+    let private = PrivatePostgres::start(&directory).await?;
+    let served = serve_on(&private.database_url(), &settings, model, listener).await;
+    private.stop().await?;
     served
 }
 
@@ -81,7 +72,7 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.migrate(&model).await?;
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
-    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica));
+    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit);
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
 

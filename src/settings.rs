@@ -4,6 +4,7 @@ use crate::writer::Consistency;
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
+    num::NonZeroUsize,
     path::PathBuf,
 };
 
@@ -30,7 +31,7 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = parse_address)]
     pub listen: SocketAddr,
 
-    /// PostgreSQL 14 or newer, as postgresql://user:password@host/name. Without it, the server runs a private
+    /// PostgreSQL 14 or newer, as <postgresql://user:password@host/name>. Without it, the server runs a private
     /// PostgreSQL in its data directory
     #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -47,8 +48,12 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_READ_CONSISTENCY", value_name = "CONSISTENCY", value_enum, default_value_t = Consistency::Linearizable)]
     pub read_consistency: Consistency,
 
+    /// How many requests are committed together at most
+    #[arg(long, env = "CIRRUS_BATCH_LIMIT", value_name = "REQUESTS", default_value = "512")]
+    pub batch_limit: NonZeroUsize,
+
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
-    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn")]
+    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]
     pub log: String,
 }
 

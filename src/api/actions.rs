@@ -16,7 +16,7 @@ use crate::{
     python_literal,
     rules::{
         AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate,
-        RelaxReference, canonical_uuid,
+        RelaxReference, SetTag, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
         count_addresses, string_list,
     },
@@ -87,7 +87,7 @@ impl App {
             Action::Publish | Action::RequestOverBus => Err(no_message_bus()),
             Action::HostBasedServiceGet => self.host_based_service(&call.object()?).await,
             Action::Watch => self.watch(call),
-            Action::SetTag => Err(not_yet("set-tag")),
+            Action::SetTag => self.set_tag(call, &call.object()?).await,
             Action::SecurityPolicyDraft => self.security_policy_draft(&call.object()?).await,
         }
     }
@@ -251,6 +251,19 @@ impl App {
         let relax = RelaxReference { uuid: uuid.clone(), target };
         self.submit(call, Operation::RelaxReference(relax)).await?;
         Ok(Answer::json(&json!({"uuid": uuid})))
+    }
+
+    async fn set_tag(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let (Some(kind), Some(uuid)) = (text_member(body, "obj_type")?, text_member(body, "obj_uuid")?) else {
+            return Err(ApiError::bad_request("Object type and UUID must be specified"));
+        };
+        let type_id = self.model.find(&kind);
+        let unknown = || ApiError::bad_request(format!("Invalid Contrail resource type: {kind}"));
+        let type_id = type_id.ok_or_else(unknown)?;
+        let mut changes = body.clone();
+        changes.retain(|name, _| name != "obj_type" && name != "obj_uuid");
+        self.submit(call, Operation::SetTag(SetTag { type_id, uuid, changes })).await?;
+        Ok(Answer::json(&json!({})))
     }
 
     async fn get_collection(&self, call: &Call) -> Answered<Answer> {

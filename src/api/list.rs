@@ -23,6 +23,7 @@ use uuid::Uuid;
 const DEFAULT_PAGE: usize = 256;
 
 /// What a list is asked for.
+#[allow(clippy::struct_excessive_bools)] // They are four arguments of the request.
 pub struct ListRequest {
     type_id: TypeId,
     parents: Option<Vec<String>>,
@@ -135,13 +136,12 @@ impl ListRequest {
             }
         };
         let is_true = |name: &str| match get(name) {
-            None => false,
+            None | Some(Value::Null) => false,
             Some(Value::Bool(flag)) => *flag,
             Some(Value::Number(number)) => number.as_f64() != Some(0.0),
             Some(Value::String(text)) => !text.is_empty(),
             Some(Value::Array(items)) => !items.is_empty(),
             Some(Value::Object(fields)) => !fields.is_empty(),
-            Some(Value::Null) => false,
         };
         let marker = if body.get("page_marker") == Some(&Value::Null) { None } else { text("page_marker")? };
         Ok(Self {
@@ -214,8 +214,8 @@ impl ListRequest {
 
     /// All objects asked for, in the order of their anchor.
     fn select(&self, graph: &Graph, kind: &ObjectType, identity: &Identity) -> Selected {
-        let Some(parents) = self.parent_uuids(graph, kind) else { return Selected::empty() };
-        let Some(wanted) = self.wanted_uuids(graph) else { return Selected::empty() };
+        let parents = self.parent_uuids(graph, kind);
+        let wanted = self.wanted_uuids(graph);
         let referred: Option<Vec<Uuid>> =
             self.back_references.as_ref().map(|uuids| uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect());
         let refers = |object: &Object, targets: &[Uuid]| object.links.iter().any(|link| targets.contains(&link.target));
@@ -244,38 +244,29 @@ impl ListRequest {
         Selected { order, objects }
     }
 
-    /// The parents to list below; outer none: none of the named exists.
-    fn parent_uuids(&self, graph: &Graph, kind: &ObjectType) -> Option<Option<Vec<Uuid>>> {
-        if let Some(name) = &self.parent_name {
-            let types: Vec<TypeId> = match self.parent_type {
-                Some(id) => vec![id],
-                None => kind
-                    .parents
-                    .iter()
-                    .filter_map(|parent| match parent {
-                        Parent::Type(id) => Some(*id),
-                        Parent::ConfigRoot => None,
-                    })
-                    .collect(),
-            };
-            let found: Vec<Uuid> =
-                types.iter().filter_map(|id| graph.find_joined(*id, name)).map(|parent| parent.uuid).collect();
-            return if found.is_empty() { None } else { Some(Some(found)) };
-        }
-        Some(self.parents.as_ref().map(|uuids| uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect()))
+    /// The parents to list below, where they are asked for.
+    fn parent_uuids(&self, graph: &Graph, kind: &ObjectType) -> Option<Vec<Uuid>> {
+        let Some(name) = &self.parent_name else {
+            let uuids = self.parents.as_ref()?;
+            return Some(uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect());
+        };
+        let possible = kind.parents.iter().filter_map(|parent| match parent {
+            Parent::Type(id) => Some(*id),
+            Parent::ConfigRoot => None,
+        });
+        let types: Vec<TypeId> = self.parent_type.map_or_else(|| possible.collect(), |id| vec![id]);
+        Some(types.iter().filter_map(|id| graph.find_joined(*id, name)).map(|parent| parent.uuid).collect())
     }
 
-    /// The uuids asked for, by uuid or name, each once; outer none: none of the names exists.
-    fn wanted_uuids(&self, graph: &Graph) -> Option<Option<Vec<Uuid>>> {
+    /// The uuids asked for, by uuid or name, each once, where they are asked for.
+    fn wanted_uuids(&self, graph: &Graph) -> Option<Vec<Uuid>> {
         if self.uuids.is_none() && self.names.is_none() {
-            return Some(None);
+            return None;
         }
         let uuids = self.uuids.iter().flatten().filter_map(|uuid| canonical_uuid(uuid));
         let names = self.names.iter().flatten().filter_map(|name| graph.find_joined(self.type_id, name));
         let mut seen = HashSet::new();
-        let wanted: Vec<Uuid> =
-            uuids.chain(names.map(|object| object.uuid)).filter(|uuid| seen.insert(*uuid)).collect();
-        Some(Some(wanted))
+        Some(uuids.chain(names.map(|object| object.uuid)).filter(|uuid| seen.insert(*uuid)).collect())
     }
 
     fn referrers(&self, graph: &Graph, targets: &[Uuid]) -> Vec<Arc<Object>> {
@@ -325,12 +316,11 @@ impl ListRequest {
             Order::Anchor | Order::AsAsked => object.uuid.to_string(),
         };
         let start = match (&page.marker, order) {
-            (None, _) => 0,
             (Some(marker), Order::AsAsked) => {
                 let found = objects.iter().position(|object| marker.ends_with(&object.uuid.to_string()));
                 found.map_or(objects.len(), |index| index + 1)
             }
-            (Some(_), Order::Name | Order::Anchor) => 0,
+            _ => 0,
         };
         if order != Order::AsAsked {
             objects.sort_by_cached_key(|object| marker_of(object));
@@ -357,12 +347,6 @@ enum Order {
 struct Selected {
     order: Order,
     objects: Vec<Arc<Object>>,
-}
-
-impl Selected {
-    fn empty() -> Self {
-        Self { order: Order::AsAsked, objects: Vec::new() }
-    }
 }
 
 fn wrong(name: &str, expected: &str) -> ApiError {

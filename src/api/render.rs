@@ -142,6 +142,11 @@ fn json_text_inner(output: &mut Vec<u8>, text: &str) {
     output.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
 }
 
+/// The data of a link as JSON.
+fn data_of(link: &Link) -> &str {
+    link.attribute.as_deref().unwrap_or("null")
+}
+
 impl Renderer<'_> {
     /// Appends an object with the selected fields; properties that are not set and empty lists are left out.
     pub fn object(&self, output: &mut Vec<u8>, object: &Object, selection: &Selection) {
@@ -171,7 +176,7 @@ impl Renderer<'_> {
             let sources = self.graph.referrers(object.uuid, back.source);
             self.list(&mut fields, &back.field, sources, |renderer, output, source| {
                 let link = source.links.iter().find(|link| link.target == object.uuid);
-                renderer.link(output, source, link.map(|link| link.attribute.as_deref()));
+                renderer.link(output, source, Some(link.map_or("null", data_of)));
             });
         }
         for child in kind.children.iter().filter(|child| selection.has_child(&child.field)) {
@@ -212,7 +217,7 @@ impl Renderer<'_> {
                 if index > 0 {
                     output.push(b',');
                 }
-                self.link(output, target, Some(link.attribute.as_deref()));
+                self.link(output, target, Some(data_of(link)));
             }
             output.push(b']');
         }
@@ -240,13 +245,13 @@ impl Renderer<'_> {
         output.push(b']');
     }
 
-    /// A link to an object; `attribute` is none for a child, which has no such field.
-    fn link(&self, output: &mut Vec<u8>, object: &Object, attribute: Option<Option<&str>>) {
+    /// A link to an object; `attribute` is the JSON of its data, none for a child, which has no such field.
+    fn link(&self, output: &mut Vec<u8>, object: &Object, attribute: Option<&str>) {
         let mut fields = Fields::open(output);
         fields.fq_name("to", &object.fq_name);
         fields.uuid("uuid", object.uuid);
         if let Some(attribute) = attribute {
-            fields.raw("attr", attribute.unwrap_or("null"));
+            fields.raw("attr", attribute);
         }
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
             fields.href("href", base, self.graph.model().object_type(object.type_id), object.uuid);

@@ -9,7 +9,7 @@ mod object;
 mod pools;
 
 pub use numbers::{NumberPool, Numbers, tag_number};
-pub use object::{FqName, Hold, JsonText, Link, Object};
+pub use object::{FqName, Hold, Link, Object};
 pub use pools::{Holder, Pools};
 
 use crate::{
@@ -113,16 +113,6 @@ impl Graph {
         self.names.get(usize::from(type_id.0)).map_or(0, OrdMap::len)
     }
 
-    /// The objects of a type whose joined name is greater than this, by name.
-    pub fn objects_after<'a>(&'a self, type_id: TypeId, joined: &'a str) -> impl Iterator<Item = &'a Arc<Object>> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        self.names
-            .get(usize::from(type_id.0))
-            .into_iter()
-            .flat_map(move |names| names.range::<_, str>((Excluded(joined), Unbounded)))
-            .filter_map(|(_, uuid)| self.objects.get(uuid))
-    }
-
     /// All objects, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
@@ -172,16 +162,16 @@ impl Graph {
     }
 
     /// Puts an object in, in the place of the one with its uuid.
-    pub fn put(&mut self, object: Arc<Object>) {
-        let previous = self.objects.insert(object.uuid, Arc::clone(&object));
+    pub fn put(&mut self, object: &Arc<Object>) {
+        let previous = self.objects.insert(object.uuid, Arc::clone(object));
         if let Some(previous) = &previous {
             self.unindex_links(previous);
         } else {
-            self.index_identity(&object);
+            self.index_identity(object);
         }
-        self.index_links(&object);
-        self.numbers.replace(previous.as_deref(), Some(&object));
-        self.pools.replace(previous.as_deref(), Some(&object));
+        self.index_links(object);
+        self.numbers.replace(previous.as_deref(), Some(object));
+        self.pools.replace(previous.as_deref(), Some(object));
     }
 
     /// Takes an object out. The links of others to it are theirs to drop.

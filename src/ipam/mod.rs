@@ -15,10 +15,10 @@ mod texts;
 
 use std::fmt;
 
-pub use address::{overlap, parse_address, parse_prefix, prefix_name};
+pub use address::{parse_address, parse_prefix};
 pub use free_ranges::FreeRanges;
 pub use request::{check_entry, check_overlap, complete_entry, update_entry};
-pub use subnet::{Pool, Reserved, Subnet};
+pub use subnet::Subnet;
 pub use texts::{ADDRESS_IN_USE, exhausted, misaligned, no_defined_subnets, unknown_subnet};
 
 /// A refusal: the status of the answer and its text.

@@ -4,7 +4,6 @@
 //! is free is kept by the number of the unit, which is the number of its first address divided by the size.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 use serde_json::Value;
@@ -59,8 +58,6 @@ pub struct Subnet {
     pub gateway: Option<IpAddr>,
     /// The service address, when there is one; it may lie outside.
     pub service: Option<IpAddr>,
-    /// The pools by ascending address. Without any the whole prefix is one.
-    pub pools: Arc<[Pool]>,
     /// Whole units in pools for networks.
     network_units: FreeRanges,
     /// Whole units in pools for virtual routers.
@@ -105,7 +102,6 @@ impl Subnet {
             from_start: request::is_true(entry.get("addr_from_start")),
             gateway: reserved_address(entry, "default_gateway"),
             service: reserved_address(entry, "dns_server_address"),
-            pools: pools.into(),
             network_free: network_units.clone(),
             router_free: router_units.clone(),
             network_units,
@@ -166,6 +162,7 @@ impl Subnet {
     }
 
     /// Whether the address is the first of its unit: only such a one can be asked for.
+    #[cfg(test)]
     pub fn is_aligned(&self, address: IpAddr) -> bool {
         number_of(address) & (self.unit - 1) == 0
     }
@@ -212,6 +209,7 @@ impl Subnet {
     }
 
     /// Whether the address lies in a pool, of either sort, and its unit is free.
+    #[cfg(test)]
     pub fn is_free_in_pools(&self, address: IpAddr) -> bool {
         let unit = number_of(address) / self.unit;
         self.contains(address) && (self.network_free.contains(unit, unit) || self.router_free.contains(unit, unit))

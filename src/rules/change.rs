@@ -53,7 +53,7 @@ impl Change {
     /// Follows a change that was decided elsewhere.
     pub fn apply(&self, graph: &mut Graph) {
         match &self.effect {
-            Effect::Put { after, .. } => graph.put(Arc::clone(after)),
+            Effect::Put { after, .. } => graph.put(after),
             Effect::Delete(object) => {
                 graph.remove(object.uuid);
             }

@@ -111,7 +111,8 @@ impl CollectionUpdate {
             return Ok(stored);
         }
         let mut draft = Draft::update(work, &stored);
-        let kind = work.type_of(&stored).clone();
+        let model = Arc::clone(work.graph.model());
+        let kind = model.object_type(stored.type_id);
         for property in &kind.properties {
             let mut mine = steps.iter().filter(|(id, _)| *id == property.id).peekable();
             if mine.peek().is_none() {

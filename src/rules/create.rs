@@ -4,7 +4,7 @@ use super::{
     Decision, Document, Draft, NewLink, Rejection, Work,
     document::canonical_uuid,
     permissions::{self, GivenUuid},
-    quota, rules_of,
+    quota, rules_of, set_tag,
 };
 use crate::{
     graph::{FqName, Object},
@@ -100,6 +100,7 @@ impl Create {
         }
         let rules = rules_of(&kind.name);
         (rules.before_create)(work, &mut draft)?;
+        set_tag::check_references(work, &draft)?;
         quota::check_create(work, &draft)?;
         let object = work.save(&draft);
         (rules.after_create)(work, &object)?;
@@ -122,13 +123,11 @@ impl Create {
             (Some("config-root"), _) if top => None,
             (Some(given), parents) => {
                 let wanted = work.graph.model().find(given).map(Parent::Type);
-                match wanted.filter(|wanted| parents.contains(wanted)) {
-                    Some(Parent::Type(id)) => Some(id),
-                    _ => {
-                        let text = format!("Invalid parent type: {given}. Allowed types: {}", names());
-                        return Err(Rejection::bad_request(text));
-                    }
-                }
+                let Some(Parent::Type(id)) = wanted.filter(|wanted| parents.contains(wanted)) else {
+                    let text = format!("Invalid parent type: {given}. Allowed types: {}", names());
+                    return Err(Rejection::bad_request(text));
+                };
+                Some(id)
             }
             // The only one possible is what every client means that names none (GEN-16).
             (None, [Parent::Type(only)]) => Some(*only),

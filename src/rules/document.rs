@@ -16,8 +16,6 @@ pub enum Purpose {
     Create,
     /// `PUT`.
     Update,
-    /// `/ref-update`.
-    ReferenceUpdate,
 }
 
 impl Purpose {
@@ -25,7 +23,6 @@ impl Purpose {
         match self {
             Self::Create => "create",
             Self::Update => "http_put",
-            Self::ReferenceUpdate => "ref-update",
         }
     }
 }

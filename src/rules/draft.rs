@@ -167,12 +167,6 @@ impl Draft {
         self.links.get(&self.reference_id(field)?).map(Vec::as_slice)
     }
 
-    /// The same, to be completed.
-    pub fn given_links_mut(&mut self, field: &str) -> Option<&mut Vec<NewLink>> {
-        let id = self.reference_id(field)?;
-        self.links.get_mut(&id)
-    }
-
     /// The references of one kind that are stored now.
     pub fn stored_links(&self, field: &str) -> Vec<NewLink> {
         let Some(id) = self.reference_id(field) else { return Vec::new() };

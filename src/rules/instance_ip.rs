@@ -34,7 +34,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         if is_unmanaged(&network) {
             return Ok(());
         }
-        let wish = Wish { address, subnet: subnet(draft)?, version, may_share_gateway: true };
+        let wish = Wish { address, subnet: subnet(draft), version, may_share_gateway: true };
         let found = addresses::find(work, &network, wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
         if found.hold.is_none() {
             check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
@@ -83,10 +83,10 @@ fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers
     Ok(())
 }
 
-fn subnet(draft: &Draft) -> Decision<Option<Uuid>> {
+fn subnet(draft: &Draft) -> Option<Uuid> {
     let given = draft.given("subnet_uuid").and_then(Value::as_str).filter(|text| !text.is_empty());
     // What is no uuid is the uuid of no subnet; which text is answered then depends on the network's name.
-    Ok(given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil())))
+    given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil()))
 }
 
 /// The text of an unknown subnet prints what was given.

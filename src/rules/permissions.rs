@@ -113,7 +113,7 @@ fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
 fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
     let (Some(given), Some(perms2)) = (given.and_then(Value::as_object), perms2.as_object_mut()) else { return };
     for (key, value) in given {
-        if !value.is_null() && !(keep_owner && key == "owner") {
+        if !(value.is_null() || keep_owner && key == "owner") {
             perms2.insert(key.clone(), value.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference,
-    Update, Work, collection::CollectionUpdate, first_objects,
+    SetTag, Update, Work, collection::CollectionUpdate, first_objects,
 };
 use crate::{access::Identity, graph::Object};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub enum Operation {
     CollectionUpdate(CollectionUpdate),
     /// `/chown`, `/chmod`.
     PermissionChange(PermissionChange),
+    /// `/set-tag`.
+    SetTag(SetTag),
     /// `ip-alloc`.
     AllocateAddresses(AllocateAddresses),
     /// `ip-free`.
@@ -69,6 +71,7 @@ impl Request {
             Operation::RelaxReference(relax) => relax.decide(work).map(Outcome::Object),
             Operation::CollectionUpdate(update) => update.decide(work).map(Outcome::Object),
             Operation::PermissionChange(change) => change.decide(work).map(Outcome::Object),
+            Operation::SetTag(set) => set.decide(work).map(Outcome::Object),
             Operation::AllocateAddresses(allocate) => allocate.decide(work).map(Outcome::Addresses),
             Operation::FreeAddresses(free) => free.decide(work).map(|()| Outcome::Done),
         }

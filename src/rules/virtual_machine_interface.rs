@@ -77,8 +77,8 @@ fn complete_mac_addresses(draft: &mut Draft) {
             given.iter().filter_map(Value::as_str).map(|address| address.replace('-', ":")).collect()
         }
         _ => {
-            let [a, b, c, d, e, ..] = *draft.uuid.as_bytes();
-            vec![format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")]
+            let tail: Vec<String> = draft.uuid.as_bytes().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+            vec![format!("02:{}", tail.join(":"))]
         }
     };
     draft.set(MAC_ADDRESSES, json!({ "mac_address": addresses }));

@@ -187,7 +187,7 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
         }
         draft.set("provider_properties", Value::Object(given));
     }
-    check_provider_properties(draft, |text| Rejection::conflict(text), "update")
+    check_provider_properties(draft, Rejection::conflict, "update")
 }
 
 /// VN-C9: references between networks lead from a network to its one provider network.

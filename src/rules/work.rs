@@ -44,11 +44,6 @@ impl Work {
         Self { graph, identity, base, now, new_uuid, touched: IndexMap::new(), reserved: Vec::new(), freed: Vec::new() }
     }
 
-    /// The time of the request.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// A uuid that nobody has.
     pub fn new_uuid(&self) -> Uuid {
         (self.new_uuid)()
@@ -121,7 +116,7 @@ impl Work {
         let before = self.graph.get(object.uuid).cloned();
         permissions::stamp(self.graph.model(), &mut object, before.as_deref(), self.now);
         let object = Arc::new(object);
-        self.graph.put(Arc::clone(&object));
+        self.graph.put(&object);
         self.touch(object.uuid, before, implicit);
         object
     }

@@ -20,11 +20,14 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn store(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query("insert into key_value values ($1, $2) on conflict (key) do update set value = excluded.value")
-            .bind(key)
-            .bind(value)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "insert into key_value values ($1, $2)
+             on conflict (fq_name_digest(array[key])) do update set value = excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -34,7 +37,10 @@ impl KeyValueStore {
     /// When the database is away.
     pub async fn retrieve(&self, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
         let query = "select key, value from unnest($1::text[]) with ordinality as wanted (key, place)
-                     join key_value using (key) order by place";
+                     join key_value using (key)
+                     where fq_name_digest(array[key_value.key]) = any(array(
+                         select fq_name_digest(array[key]) from unnest($1::text[]) as asked (key)))
+                     order by place";
         self.pairs(sqlx::query(query).bind(keys)).await
     }
 
@@ -59,7 +65,10 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        sqlx::query("delete from key_value where key = $1").bind(key).execute(&self.pool).await?;
+        sqlx::query("delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1])")
+            .bind(key)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 }

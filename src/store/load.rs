@@ -48,10 +48,12 @@ pub async fn load(connection: &mut PgConnection, model: &Arc<Model>) -> Result<G
             hold: holds.remove(&uuid),
         };
         let fq_name: Vec<String> = row.try_get("fq_name")?;
-        graph.put(Arc::new(object(model, row.try_get("type")?, uuid, &fq_name, body)?));
+        graph.put(&Arc::new(object(model, row.try_get("type")?, uuid, &fq_name, body)?));
     }
     drop(rows);
-    reservations.into_iter().for_each(|hold| graph.reserve(hold));
+    for hold in reservations {
+        graph.reserve(hold);
+    }
     graph.set_revision(sequence.last_revision);
     transaction.commit().await?;
     Ok(graph)

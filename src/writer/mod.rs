@@ -3,7 +3,7 @@
 
 mod replica;
 
-pub use replica::{Consistency, Replica, Snapshot, Unavailable};
+pub use replica::{Consistency, Replica, Unavailable};
 
 use crate::{
     graph::Graph,
@@ -14,6 +14,7 @@ use crate::{
 use replica::follow;
 use sqlx::{Connection, PgConnection};
 use std::{
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -24,12 +25,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// How many requests are committed together at most.
-const MAX_BATCH: usize = 512;
 /// How many requests may wait.
 const MAX_WAITING: usize = 16_384;
 /// How long to find out whether a batch was committed when the connection broke around the commit.
-const FIND_OUT: Duration = Duration::from_secs(60);
+const FIND_OUT: Duration = Duration::from_mins(1);
 
 struct Job {
     request: Request,
@@ -44,9 +43,13 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the writer of this process. It ends when the last handle is dropped and the queue is empty.
-    pub fn start(database: Database, replica: Arc<Replica>) -> (Self, tokio::task::JoinHandle<()>) {
+    pub fn start(
+        database: Database,
+        replica: Arc<Replica>,
+        batch_limit: NonZeroUsize,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        let task = Task { database, replica, connection: None };
+        let task = Task { database, replica, batch_limit: batch_limit.get(), connection: None };
         (Self { queue }, tokio::spawn(task.run(jobs)))
     }
 
@@ -93,13 +96,14 @@ impl From<sqlx::Error> for Trouble {
 struct Task {
     database: Database,
     replica: Arc<Replica>,
+    batch_limit: usize,
     connection: Option<PgConnection>,
 }
 
 impl Task {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
-        while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        let mut batch = Vec::new();
+        while jobs.recv_many(&mut batch, self.batch_limit).await > 0 {
             let (requests, askers): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.request, job.answer)).unzip();
             let answers = self.commit(&requests).await;
             for (asker, answer) in askers.into_iter().zip(answers) {

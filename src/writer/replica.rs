@@ -262,7 +262,9 @@ pub async fn follow(mut graph: Graph, connection: &mut PgConnection, wanted: u64
         if changes.is_empty() {
             return Err(StoreError::Row(format!("changes after {} up to {wanted} are missing", graph.revision())));
         }
-        changes.iter().for_each(|change| change.apply(&mut graph));
+        for change in &changes {
+            change.apply(&mut graph);
+        }
     }
     Ok(graph)
 }

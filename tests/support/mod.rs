@@ -323,7 +323,7 @@ impl Drop for Server {
 /// The main process of the `PostgreSQL` in a data directory, if it runs. Its file stays behind after a crash, and its
 /// number may belong to a process of somebody else by then.
 pub fn postmaster(data_directory: &Path) -> Option<u32> {
-    let file = fs::read_to_string(data_directory.join("postgresql/postmaster.pid")).ok()?;
+    let file = fs::read_to_string(data_directory.join("cluster/postmaster.pid")).ok()?;
     let process: u32 = file.lines().next()?.trim().parse().ok()?;
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     (is_running(process) && name.starts_with("postgres")).then_some(process)

@@ -95,7 +95,7 @@ async fn allow_host_based_services(api: &Api, service: &Value) -> Result<(), Str
     if quota.is_null() {
         quota = json!({});
     }
-    quota["host_based_service"] = json!(10);
+    quota["host_based_service"] = json!(1);
     let answer = api.put(&path, &json!({"project": {"quota": quota}})).await;
     if answer.status == 200 { Ok(()) } else { Err(answer.to_string()) }
 }

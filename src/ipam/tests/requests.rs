@@ -185,7 +185,7 @@ fn the_gateway_stays() {
     let outside = update(&custom, &json!({"default_gateway": "14.1.1.1"}), true, None);
     assert_eq!(outside, Err(Fault::conflict("gateway Ip 14.1.1.1 out of cidr: 13.1.1.0/24")));
     let routed = update(&json!({}), &json!({"default_gateway": "13.1.1.1"}), false, None).unwrap();
-    assert_eq!((&routed["default_gateway"], &routed["dns_server_address"]), (&json!("None"), &json!("None")));
+    assert_eq!((&routed["default_gateway"], &routed["dns_server_address"]), (&json!("13.1.1.1"), &json!("None")));
 }
 
 #[test]

@@ -1,0 +1,167 @@
+//! `/set-tag`: tags of an object, one request for all of them (contrail-api R21: TGS-*), and what holds for
+//! references to tags whichever way they come (TGR-*).
+
+use super::{Decision, Draft, NewLink, Rejection, Work, document::canonical_uuid, update};
+use crate::{
+    graph::Object,
+    model::{ObjectType, TypeId},
+    python_literal,
+};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Types of which an object may have several tags.
+const MANY: [&str; 3] = ["label", "neutron_fwaas", "neutron_tag"];
+/// Where the references are.
+const REFERENCES: &str = "tag_refs";
+
+/// The request.
+#[derive(Clone, Debug)]
+pub struct SetTag {
+    /// The type of the object.
+    pub type_id: TypeId,
+    /// The object.
+    pub uuid: String,
+    /// By tag type: null, or what to set, add and delete.
+    pub changes: Map<String, Value>,
+}
+
+/// The type of a tag: what is before the first `=` of its name.
+fn type_of_tag(tag: &Object) -> &str {
+    tag.fq_name.name().split('=').next().unwrap_or_default()
+}
+
+/// TGR-1 and TGR-2: one tag a type, but for those of which there may be many; an address group has labels only.
+///
+/// # Errors
+/// 400 that names the tag type.
+pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
+    let Some(links) = draft.given_links(REFERENCES) else { return Ok(()) };
+    let kind = draft.object_type();
+    if kind.name == "firewall-rule" {
+        return Ok(());
+    }
+    let mut seen: Vec<(&str, Uuid)> = Vec::new();
+    for tag in links.iter().filter_map(|link| work.graph.get(link.target)) {
+        let tag_type = type_of_tag(tag);
+        let twice = seen.iter().any(|(other, uuid)| *other == tag_type && *uuid != tag.uuid);
+        if twice && !MANY.contains(&tag_type) {
+            let title = &kind.title;
+            let text = format!("Tag type '{tag_type}' cannot be set multiple times on the same {title} resource type");
+            return Err(Rejection::bad_request(text));
+        }
+        check_address_group(kind, tag_type)?;
+        seen.push((tag_type, tag.uuid));
+    }
+    Ok(())
+}
+
+fn check_address_group(kind: &ObjectType, tag_type: &str) -> Decision<()> {
+    if kind.name == "address-group" && tag_type != "label" {
+        let text = format!("Invalid tag type {tag_type} for object type address_group");
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+impl SetTag {
+    /// Decides the request. When nothing changes, the object is not written.
+    ///
+    /// # Errors
+    /// 404 for an unknown object or tag, 400 for what can't be set.
+    pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
+        let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
+        let object = object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)))?;
+        let mut draft = Draft::update(work, &object);
+        let before = draft.stored_links(REFERENCES);
+        let mut links = before.clone();
+        for (name, change) in &self.changes {
+            let tag_type = name.to_lowercase();
+            check_address_group(draft.object_type(), &tag_type)?;
+            apply(work, &object, &tag_type, change, &mut links)?;
+        }
+        if links == before {
+            return Ok(object);
+        }
+        draft.set_links(REFERENCES, links);
+        update::commit(work, draft)
+    }
+}
+
+/// TGS-2 to TGS-4: changes the links of one tag type.
+fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &mut Vec<NewLink>) -> Decision<()> {
+    let is_of_type = |link: &NewLink| work.graph.get(link.target).is_some_and(|tag| type_of_tag(tag) == tag_type);
+    let no_value = || Rejection::bad_request(format!("No valid value provided for tag type {tag_type}"));
+    let change = match change {
+        Value::Null => {
+            links.retain(|link| !is_of_type(link));
+            return Ok(());
+        }
+        Value::Object(change) => change,
+        _ => return Err(no_value()),
+    };
+    let is_global = change.get("is_global") == Some(&Value::Bool(true));
+    let find = |value: &Value| -> Decision<NewLink> {
+        let value = value.as_str().filter(|value| !value.is_empty()).ok_or_else(no_value)?;
+        let tag = find_tag(work, object, &format!("{tag_type}={value}"), is_global)?;
+        Ok(NewLink { target: tag.uuid, attribute: Value::Null })
+    };
+    let value = change.get("value").filter(|value| !value.is_null());
+    let list = |name: &str| match change.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(values)) => Ok(Some(values.as_slice())),
+        Some(_) => Err(no_value()),
+    };
+    let (added, deleted) = (list("add_values")?, list("delete_values")?);
+    if !MANY.contains(&tag_type) {
+        if added.is_some() || deleted.is_some() {
+            let text = format!("Tag type {tag_type} cannot be set multiple times on a same object.");
+            return Err(Rejection::bad_request(text));
+        }
+        let link = find(value.ok_or_else(no_value)?)?;
+        if !links.contains(&link) {
+            links.retain(|link| !is_of_type(link));
+            links.push(link);
+        }
+        return Ok(());
+    }
+    for value in value.into_iter().chain(added.unwrap_or_default()) {
+        let link = find(value)?;
+        if !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    for value in deleted.unwrap_or_default() {
+        let link = find(value)?;
+        links.retain(|existing| existing.target != link.target);
+    }
+    Ok(())
+}
+
+/// TGS-5 and TGS-6: a global tag, or that of the object's project; never one for the other.
+fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decision<Arc<Object>> {
+    let mut fq_name: Vec<String> = Vec::new();
+    if !is_global {
+        let project = scope(work, object)
+            .ok_or_else(|| Rejection::not_found(format!("Not able to determine the scope of the tag '{name}'")))?;
+        fq_name.extend(project.fq_name.elements().into_iter().map(str::to_owned));
+    }
+    fq_name.push(name.to_owned());
+    let kind = work.type_id("tag")?;
+    work.graph
+        .find(kind, &fq_name)
+        .cloned()
+        .ok_or_else(|| Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&fq_name))))
+}
+
+/// The project whose tags an object has: itself, its parent, or its owner.
+fn scope(work: &Work, object: &Object) -> Option<Arc<Object>> {
+    let project = work.graph.model().find("project")?;
+    let own = [Some(object.uuid), object.parent];
+    let owner = work.property(object, "perms2");
+    let owner = owner.as_ref().and_then(|perms2| perms2.get("owner")?.as_str());
+    let owner = owner.and_then(|text| Uuid::try_parse(text).ok());
+    let mut candidates = own.into_iter().chain([owner]).flatten();
+    candidates.find_map(|uuid| work.graph.get_of_type(project, uuid)).cloned()
+}
