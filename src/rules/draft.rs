@@ -82,13 +82,19 @@ impl Draft {
         draft
     }
 
-    /// A new object below another, with the defaults of one that a client creates.
+    /// A new object that the server makes because of another one: owned by the server, as the peer's are.
     ///
     /// # Errors
     /// Internal, if the model lacks the type.
     pub fn child(work: &Work, parent: &Arc<Object>, type_name: &str, name: &str) -> Decision<Self> {
         let mut draft = Self::first_object(work, Some(parent), type_name, name)?;
         draft.set("display_name", name.into());
+        let mut id_perms = draft.value("id_perms").unwrap_or_default();
+        if let Some(permissions) = id_perms.get_mut("permissions").and_then(Value::as_object_mut) {
+            permissions.insert("owner".to_owned(), "contrail-api".into());
+            permissions.insert("group".to_owned(), "admin".into());
+        }
+        draft.set("id_perms", id_perms);
         Ok(draft)
     }
 

@@ -85,7 +85,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 15] = [
+static RULES: [(&str, &Rules); 16] = [
     ("alias-ip", &alias_ip::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
@@ -95,6 +95,7 @@ static RULES: [(&str, &Rules); 15] = [
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
     ("project", &project::RULES),
+    ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),
     ("tag", &tag::RULES),

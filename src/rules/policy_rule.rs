@@ -2,7 +2,7 @@
 
 use super::{Decision, Draft, Rejection, Work};
 use serde_json::{Map, Value};
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 /// Protocols that have a name.
 const PROTOCOLS: [&str; 26] = [
@@ -68,13 +68,13 @@ fn check_distinct(rules: &[Value]) -> Decision<()> {
         fields.sort_keys();
         fields
     };
-    let mut seen = std::collections::HashSet::new();
+    let mut seen: HashMap<String, Option<&str>> = HashMap::new();
     for rule in rules {
         let mut essence = Value::Object(essence(rule));
         essence.sort_all_objects();
-        if !seen.insert(essence.to_string()) {
-            let uuid = rule.get("rule_uuid").and_then(Value::as_str).unwrap_or("None");
-            return Err(Rejection::conflict(format!("Rule already exists : {uuid}")));
+        let uuid = rule.get("rule_uuid").and_then(Value::as_str);
+        if let Some(first) = seen.insert(essence.to_string(), uuid) {
+            return Err(Rejection::conflict(format!("Rule already exists : {}", first.unwrap_or("None"))));
         }
     }
     Ok(())

@@ -1,10 +1,48 @@
-//! Route targets in lists of users (contrail-api R21: RT-G2 to G4).
+//! route-target (contrail-api R21: RT-*): its name, and route targets in lists of users.
 
-use super::{Decision, Rejection, Work};
+use super::{Decision, Draft, Rejection, Rules, Work};
 use serde_json::Value;
 use std::net::Ipv4Addr;
 
 const FORM: &str = "Route target must be of the format 'target:<asn>:<number>' or 'target:<ip>:<number>'";
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
+
+/// A route target taken apart.
+struct RouteTarget<'a> {
+    /// An autonomous system number, or an address.
+    administrator: &'a str,
+    number: u64,
+}
+
+/// RT-C1
+fn parse(text: &str) -> Decision<RouteTarget<'_>> {
+    let form = || Rejection::bad_request(FORM);
+    let mut parts = text.split(':');
+    let (Some("target"), Some(administrator), Some(number), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(form());
+    };
+    let number = number.parse().map_err(|_| form())?;
+    let is_number = administrator.trim_end_matches('L').parse::<u64>().is_ok();
+    if is_number || administrator.parse::<Ipv4Addr>().is_ok() {
+        Ok(RouteTarget { administrator, number })
+    } else {
+        Err(form())
+    }
+}
+
+/// RT-C1, RT-C2
+fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let target = parse(draft.fq_name.name())?;
+    if target.administrator.ends_with('L') && target.number > 0xffff {
+        let text = "Route Target index value must be less than 0xFFFF in case of 4 byte ASN";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
 
 /// The part of the global configuration that decides about route targets.
 struct Global {
@@ -27,17 +65,10 @@ fn global(work: &Work) -> Global {
 /// # Errors
 /// 400 for another form, an autonomous system number out of range, or a number in the automatic range.
 pub fn check_configured(work: &Work, text: &str) -> Decision<String> {
-    let form = || Rejection::bad_request(FORM);
-    let mut parts = text.split(':');
-    let (Some("target"), Some(asn), Some(number), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(form());
+    let RouteTarget { administrator, number } = parse(text)?;
+    let Ok(asn) = administrator.trim_end_matches('L').parse::<u64>() else {
+        return Ok(format!("target:{administrator}:{number}"));
     };
-    let number: u64 = number.parse().map_err(|_| form())?;
-    if asn.parse::<Ipv4Addr>().is_ok() {
-        return Ok(format!("target:{asn}:{number}"));
-    }
-    let asn: u64 = asn.trim_end_matches('L').parse().map_err(|_| form())?;
     let global = global(work);
     let highest = if global.four_bytes { 0xffff_ffff } else { 0xffff };
     if asn == 0 || asn > highest {

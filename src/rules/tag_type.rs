@@ -66,6 +66,7 @@ pub fn create_hidden(work: &mut Work, name: &str, number: u64) -> Decision<Arc<O
     let mut id_perms = draft.value("id_perms").unwrap_or_default();
     if let Some(fields) = id_perms.as_object_mut() {
         fields.insert("user_visible".to_owned(), false.into());
+        fields.insert("enable".to_owned(), Value::Null);
     }
     draft.set("id_perms", id_perms);
     Ok(work.save(&draft))
