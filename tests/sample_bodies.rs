@@ -95,9 +95,8 @@ async fn create(api: &Api, samples: &mut Samples, sample: &Value, variant: &str)
         }
         if kind == "host-based-service" {
             // The project must allow it before, and allows no more than one.
-            make_way(api, samples, kind, "minimal").await?;
             samples.ensure(api, &[&key]).await?;
-            return Ok(());
+            return make_way(api, samples, kind, variant).await;
         }
     }
     let answer = api.post(sample["path"].as_str().unwrap(), &part["body"]).await;
