@@ -3,7 +3,7 @@
 use super::{
     App,
     answer::Answer,
-    call::Call,
+    call::{Call, text_of},
     error::{Answered, ApiError},
     list::{ListRequest, find_type},
     render::{Renderer, Selection},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     access::AaaMode,
+    graph::Graph,
     ipam,
     model::Collection,
     python_literal,
@@ -26,15 +27,6 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 type Body = Map<String, Value>;
-
-/// A value as texts print it: a text as it is, anything else as Python would.
-pub fn text_of(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => python_literal::value(other),
-        None => "None".to_owned(),
-    }
-}
 
 /// A member that is given and not null.
 fn given<'a>(body: &'a Body, name: &str) -> Option<&'a Value> {
@@ -426,15 +418,7 @@ impl App {
 
     async fn fetch_records(&self, call: &Call) -> Answered<Answer> {
         let snapshot = self.replica.snapshot().await?;
-        let renderer = Renderer {
-            graph: &snapshot.graph,
-            identity: &call.identity,
-            base: None,
-            link_hrefs: false,
-            name: false,
-            parent: true,
-        };
-        let selection = Selection::All { back_references: true, children: true, also: Vec::new() };
+        let (renderer, selection) = whole_record(&snapshot.graph, call);
         let mut output = b"{\"results\":[".to_vec();
         let mut first_type = true;
         for kind in self.model.types() {
@@ -478,15 +462,7 @@ impl App {
             Some(uuids) => uuids.iter().filter_map(|uuid| snapshot.graph.get(canonical_uuid(uuid)?)).cloned().collect(),
             None => snapshot.graph.all().take(count).cloned().collect(),
         };
-        let renderer = Renderer {
-            graph: &snapshot.graph,
-            identity: &call.identity,
-            base: None,
-            link_hrefs: false,
-            name: false,
-            parent: true,
-        };
-        let selection = Selection::All { back_references: true, children: true, also: Vec::new() };
+        let (renderer, selection) = whole_record(&snapshot.graph, call);
         let mut output = b"{".to_vec();
         for (index, object) in objects.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
@@ -586,6 +562,13 @@ impl App {
         }
         Err(not_yet("security-policy-draft"))
     }
+}
+
+/// How an object is shown with everything, and without hrefs and name.
+fn whole_record<'a>(graph: &'a Graph, call: &'a Call) -> (Renderer<'a>, Selection) {
+    let identity = &call.identity;
+    let renderer = Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true };
+    (renderer, Selection::All { back_references: true, children: true, also: Vec::new() })
 }
 
 fn element_update(update: &Value) -> Answered<ElementUpdate> {

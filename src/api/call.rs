@@ -1,7 +1,7 @@
 //! One request, as the handlers see it: who, what, and the body as far as it may be read.
 
 use super::error::{Answered, ApiError};
-use crate::access::Identity;
+use crate::{access::Identity, python_literal};
 use actix_web::{
     HttpRequest,
     http::{Method, StatusCode, header},
@@ -128,6 +128,15 @@ impl Call {
     /// Whether a query argument is there, with any value.
     pub fn has(&self, name: &str) -> bool {
         self.query.contains_key(name)
+    }
+}
+
+/// A value as texts print it: a text as it is, anything else as Python would.
+pub fn text_of(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => python_literal::value(other),
+        None => "None".to_owned(),
     }
 }
 

@@ -37,6 +37,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
+    fn database_away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database can't be reached. Not able to perform requested action",
+        )
+    }
+
     /// 405 with the methods that there are.
     pub fn method_not_allowed(allow: String) -> Self {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.") }
@@ -81,9 +88,6 @@ impl From<Unavailable> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "the database is away");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The database can't be reached. Not able to perform requested action",
-        )
+        Self::database_away()
     }
 }

@@ -1,7 +1,7 @@
 //! Lists: `GET /<type>s` and `POST /list-bulk-collection` (contrail-api R21, wire contract 6).
 
 use super::{
-    call::Call,
+    call::{Call, text_of},
     error::{Answered, ApiError},
     filters::Filters,
     render::{Renderer, Selection},
@@ -108,7 +108,7 @@ impl ListRequest {
     /// # Errors
     /// As above, and 404 for an unknown type.
     pub fn from_body(model: &Model, body: &Map<String, Value>) -> Answered<Self> {
-        let type_id = find_type(model, &super::actions::text_of(body.get("type")))?;
+        let type_id = find_type(model, &text_of(body.get("type")))?;
         let get = |name: &str| body.get(name).filter(|value| !value.is_null());
         let list = |name: &str| -> Answered<Option<Vec<String>>> {
             match get(name) {

@@ -163,6 +163,11 @@ impl Graph {
 
     /// Puts an object in, in the place of the one with its uuid.
     pub fn put(&mut self, object: &Arc<Object>) {
+        let identity = |object: &Object| (object.type_id, object.fq_name.clone(), object.parent, object.created);
+        if self.objects.get(&object.uuid).is_some_and(|previous| identity(previous) != identity(object)) {
+            // The same uuid, used anew.
+            self.remove(object.uuid);
+        }
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
         if let Some(previous) = &previous {
             self.unindex_links(previous);

@@ -4,7 +4,7 @@ use super::{
     Decision, Document, Draft, NewLink, Rejection, Work,
     document::canonical_uuid,
     permissions::{self, GivenUuid},
-    quota, rules_of, set_tag,
+    quota, rules_of, tag_references,
 };
 use crate::{
     graph::{FqName, Object},
@@ -100,7 +100,7 @@ impl Create {
         }
         let rules = rules_of(&kind.name);
         (rules.before_create)(work, &mut draft)?;
-        set_tag::check_references(work, &draft)?;
+        tag_references::check_references(work, &draft)?;
         quota::check_create(work, &draft)?;
         let object = work.save(&draft);
         (rules.after_create)(work, &object)?;

@@ -31,7 +31,10 @@ mod security_group;
 mod set_tag;
 mod subnets;
 mod tag;
+mod tag_references;
 mod tag_type;
+#[cfg(test)]
+mod tests;
 mod update;
 mod virtual_machine_interface;
 mod virtual_network;

@@ -1,20 +1,15 @@
-//! `/set-tag`: tags of an object, one request for all of them (contrail-api R21: TGS-*), and what holds for
-//! references to tags whichever way they come (TGR-*).
+//! `/set-tag`: tags of an object, one request for all of them (contrail-api R21: TGS-*).
 
-use super::{Decision, Draft, NewLink, Rejection, Work, document::canonical_uuid, update};
-use crate::{
-    graph::Object,
-    model::{ObjectType, TypeId},
-    python_literal,
+use super::{
+    Decision, Draft, NewLink, Rejection, Work,
+    document::canonical_uuid,
+    tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
+    update,
 };
+use crate::{graph::Object, model::TypeId, python_literal};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// Types of which an object may have several tags.
-const MANY: [&str; 3] = ["label", "neutron_fwaas", "neutron_tag"];
-/// Where the references are.
-const REFERENCES: &str = "tag_refs";
 
 /// The request.
 #[derive(Clone, Debug)]
@@ -25,44 +20,6 @@ pub struct SetTag {
     pub uuid: String,
     /// By tag type: null, or what to set, add and delete.
     pub changes: Map<String, Value>,
-}
-
-/// The type of a tag: what is before the first `=` of its name.
-fn type_of_tag(tag: &Object) -> &str {
-    tag.fq_name.name().split('=').next().unwrap_or_default()
-}
-
-/// TGR-1 and TGR-2: one tag a type, but for those of which there may be many; an address group has labels only.
-///
-/// # Errors
-/// 400 that names the tag type.
-pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(links) = draft.given_links(REFERENCES) else { return Ok(()) };
-    let kind = draft.object_type();
-    if kind.name == "firewall-rule" {
-        return Ok(());
-    }
-    let mut seen: Vec<(&str, Uuid)> = Vec::new();
-    for tag in links.iter().filter_map(|link| work.graph.get(link.target)) {
-        let tag_type = type_of_tag(tag);
-        let twice = seen.iter().any(|(other, uuid)| *other == tag_type && *uuid != tag.uuid);
-        if twice && !MANY.contains(&tag_type) {
-            let title = &kind.title;
-            let text = format!("Tag type '{tag_type}' cannot be set multiple times on the same {title} resource type");
-            return Err(Rejection::bad_request(text));
-        }
-        check_address_group(kind, tag_type)?;
-        seen.push((tag_type, tag.uuid));
-    }
-    Ok(())
-}
-
-fn check_address_group(kind: &ObjectType, tag_type: &str) -> Decision<()> {
-    if kind.name == "address-group" && tag_type != "label" {
-        let text = format!("Invalid tag type {tag_type} for object type address_group");
-        return Err(Rejection::bad_request(text));
-    }
-    Ok(())
 }
 
 impl SetTag {

@@ -1,7 +1,7 @@
 //! The change of an object: `PUT`, and the actions that change a part of one. All of them end in one place, so that
 //! the rules of a type hold whichever way a change comes.
 
-use super::{Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, set_tag};
+use super::{Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, tag_references};
 use crate::{
     graph::Object,
     model::{ReferenceId, TypeId},
@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub fn commit(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
     let rules = rules_of(&draft.object_type().name);
     (rules.before_update)(work, &mut draft)?;
-    set_tag::check_references(work, &draft)?;
+    tag_references::check_references(work, &draft)?;
     let before = draft.stored.clone();
     let after = work.save(&draft);
     if let Some(before) = before {

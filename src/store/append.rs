@@ -244,7 +244,9 @@ with objects as (
            case when relaxed is not null then array(select jsonb_array_elements_text(relaxed::jsonb)::uuid) end
     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
          as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    on conflict (uuid) do update set revision = excluded.revision, properties = excluded.properties,
+    -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
+    on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
+        created = excluded.created, revision = excluded.revision, properties = excluded.properties,
         positions = excluded.positions, relaxed = excluded.relaxed
 ), links as (
     insert into reference (source, target, name, attr)
