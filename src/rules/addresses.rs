@@ -1,7 +1,7 @@
 //! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
 //! (contrail-api R21, address management 4 and 5). All types that hold addresses share one name space a subnet.
 
-use super::{Decision, Rejection, Work};
+use super::{Decision, Rejection, Work, subscriber};
 use crate::{
     graph::{Hold, Object},
     ipam::{self, Subnet},
@@ -11,7 +11,7 @@ use std::{net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wish {
     /// This very address.
     pub address: Option<IpAddr>,
@@ -19,6 +19,8 @@ pub struct Wish {
     pub subnet: Option<Uuid>,
     /// One of this version.
     pub version: Option<Version>,
+    /// For this subscriber: which subnet of a subnetted ipam.
+    pub subscriber: Option<String>,
     /// Whether the address of a gateway may be had, shared and not held.
     pub may_share_gateway: bool,
 }
@@ -80,14 +82,14 @@ fn user_defined(work: &Work, network: &Object) -> Stage {
     Stage { pools: vec![(network.uuid, None, subnets)], flat: false }
 }
 
-fn flat(work: &Work, network: &Object) -> Stage {
+fn flat(work: &Work, network: &Object, subscriber: Option<&str>) -> Stage {
     let mut pools = Vec::new();
     for link in work.links(network, "network_ipam_refs") {
         let Some(ipam) = work.graph.get(link.target).filter(|ipam| is_flat(work, ipam)) else { continue };
         let handle = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let handle = handle.as_ref().and_then(|value| value.pointer("/ipam_subnets/0/subnet_uuid"));
         let handle = handle.and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
-        pools.push((ipam.uuid, handle, work.graph.pools().subnets(ipam.uuid).cloned().collect()));
+        pools.push((ipam.uuid, handle, subscriber::subnets(work, ipam, subscriber)));
     }
     Stage { pools, flat: true }
 }
@@ -101,7 +103,8 @@ pub fn is_flat(work: &Work, ipam: &Object) -> bool {
 ///
 /// # Errors
 /// 409 for an address in use, 400 where there is none to be had; the caller may answer another status.
-pub fn find(work: &Work, network: &Arc<Object>, wish: Wish) -> Decision<Found> {
+pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> {
+    let flat = |work: &Work, network: &Object| flat(work, network, wish.subscriber.as_deref());
     if let Some(address) = wish.address.filter(|_| wish.may_share_gateway)
         && let Some(found) = shared_gateway(work, network, address)
     {
@@ -157,12 +160,11 @@ fn exhausted(object: &Object, tried: &[String]) -> Rejection {
 ///
 /// # Errors
 /// 400 where there is none to be had.
-pub fn find_in_ipam(work: &Work, ipam: &Object, version: Option<Version>) -> Decision<Found> {
-    let wish = Wish { version, ..Wish::default() };
+pub fn find_in_ipam(work: &Work, ipam: &Object, wish: &Wish) -> Decision<Found> {
     let mut tried = Vec::new();
     if is_flat(work, ipam) {
-        for subnet in work.graph.pools().subnets(ipam.uuid) {
-            if let Some(found) = take(work, ipam.uuid, subnet, wish, &mut tried)? {
+        for subnet in subscriber::subnets(work, ipam, wish.subscriber.as_deref()) {
+            if let Some(found) = take(work, ipam.uuid, &subnet, wish, &mut tried)? {
                 return Ok(found);
             }
         }
@@ -172,7 +174,7 @@ pub fn find_in_ipam(work: &Work, ipam: &Object, version: Option<Version>) -> Dec
 
 /// The address of a gateway of the network, or of its flat ipams.
 fn shared_gateway(work: &Work, network: &Object, address: IpAddr) -> Option<Found> {
-    for stage in [flat(work, network), user_defined(work, network)] {
+    for stage in [flat(work, network, None), user_defined(work, network)] {
         for (_, handle, subnets) in stage.pools {
             // "None in this subnet" (0.0.0.0) lies in no subnet and so is no gateway.
             let gateway =
@@ -185,7 +187,7 @@ fn shared_gateway(work: &Work, network: &Object, address: IpAddr) -> Option<Foun
     None
 }
 
-fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: Wish, tried: &mut Vec<String>) -> Decision<Option<Found>> {
+fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish, tried: &mut Vec<String>) -> Decision<Option<Found>> {
     let version = if subnet.is_v4() { Version::Four } else { Version::Six };
     let wanted = wish.address.map(Version::of_address).or(wish.version);
     if wanted.is_some_and(|wanted| wanted != version) {

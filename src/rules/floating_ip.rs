@@ -47,8 +47,8 @@ pub fn take_from_pool(
     let address = parse_wish(property, draft.given(property))?;
     let family = Version::of(draft.given("floating_ip_address_family"));
     let ask = |subnet: Option<Uuid>, version: Option<Version>| {
-        let wish = Wish { address, subnet, version, may_share_gateway: false };
-        addresses::find(work, &network, wish)
+        let wish = Wish { address, subnet, version, ..Wish::default() };
+        addresses::find(work, &network, &wish)
     };
     if address.is_some() {
         // An address in use is one, whichever of the network's subnets it is of (FIP-C3).

@@ -3,15 +3,16 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
     addresses::{self, Version, Wish, parse_wish},
+    subscriber,
     virtual_network::first_network,
 };
 use crate::graph::Object;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
 
 const ADDRESS: &str = "instance_ip_address";
 /// In these networks nothing is allocated: what is sent is stored (IIP-C2).
@@ -30,12 +31,14 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_sources(draft, networks, ipams, routers)?;
     let version = Version::of(draft.given("instance_ip_family"));
     let address = parse_wish(ADDRESS, draft.given(ADDRESS))?;
+    let subscriber = draft.given("instance_ip_subscriber_tag").and_then(Value::as_str).map(str::to_owned);
     let found = if let Some(network) = first_network(work, networks) {
         if is_unmanaged(&network) {
             return Ok(());
         }
-        let wish = Wish { address, subnet: subnet(draft), version, may_share_gateway: true };
-        let found = addresses::find(work, &network, wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
+        let wish =
+            Wish { address, subnet: subnet(draft), version, subscriber: subscriber.clone(), may_share_gateway: true };
+        let found = addresses::find(work, &network, &wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
         if found.hold.is_none() {
             check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
         }
@@ -47,7 +50,10 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
         match (first_network(work, routers), first_network(work, ipams)) {
             (Some(router), _) => addresses::find_for_router(work, &router, version)?,
-            (None, Some(ipam)) => addresses::find_in_ipam(work, &ipam, version)?,
+            (None, Some(ipam)) => {
+                let wish = Wish { version, subscriber: subscriber.clone(), ..Wish::default() };
+                addresses::find_in_ipam(work, &ipam, &wish)?
+            }
             (None, None) => {
                 let text = "instance-ip needs one of virtual_network_refs, network_ipam_refs and virtual_router_refs";
                 return Err(Rejection::bad_request(text));
@@ -59,6 +65,19 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         draft.set("subnet_uuid", subnet.to_string().into());
     }
     draft.hold = found.hold;
+    if let Some((hold, subscriber)) = found.hold.zip(subscriber)
+        && let Some(prefix) = subscriber::subscribe(work, hold, &subscriber)
+    {
+        draft.set("instance_ip_subnet", json!({"ip_prefix": prefix.network(), "ip_prefix_len": prefix.prefix()}));
+    }
+    Ok(())
+}
+
+/// IIP-D1: the address is free with the object; its subnet may be free for another subscriber, too.
+fn after_delete(work: &mut Work, address: &Arc<Object>) -> Decision<()> {
+    if let Some(hold) = address.hold {
+        subscriber::release(work, hold);
+    }
     Ok(())
 }
 

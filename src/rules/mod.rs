@@ -30,6 +30,7 @@ mod routing_instance;
 mod security_group;
 mod set_tag;
 mod subnets;
+mod subscriber;
 mod tag;
 mod tag_references;
 mod tag_type;

@@ -173,6 +173,53 @@ fn a_subnet_in_use_stays() {
     assert_eq!(contents(&configuration.graph), before);
 }
 
+/// Each subnet of a subnetted ipam is one subscriber's, until its last address is free.
+#[test]
+fn subscribers_have_subnets_of_their_own() {
+    let mut configuration = Configuration::new();
+    let subnet = |prefix: &str| json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": 30}});
+    let ipam = configuration
+        .create(
+            "network-ipam",
+            json!({"fq_name": ["default-domain", "default-project", "lent"], "parent_type": "project",
+                "ipam_subnet_method": "flat-subnet", "ipam_subnetting": true,
+                "ipam_subnets": {"subnets": [subnet("41.1.1.0"), subnet("42.1.1.0")]}}),
+        )
+        .unwrap();
+    let network = configuration
+        .create(
+            "virtual-network",
+            json!({"fq_name": ["default-domain", "default-project", "vn"], "parent_type": "project",
+                "virtual_network_properties": {"forwarding_mode": "l3"},
+                "network_ipam_refs": [{"to": ipam.fq_name.elements(), "attr": {"ipam_subnets": []}}]}),
+        )
+        .unwrap();
+    let mut addresses = Vec::new();
+    for (name, subscriber, expected) in [
+        ("1", "a", Ok("41.1.1.2")),
+        ("2", "b", Ok("42.1.1.2")),
+        ("3", "a", Ok("41.1.1.1")),
+        ("4", "a", Err("['41.1.1.0/30']")),
+        ("5", "c", Err("[]")),
+    ] {
+        let answer = configuration.address(name, &network, &json!({"instance_ip_subscriber_tag": subscriber}));
+        match (answer, expected) {
+            (Ok(address), Ok(expected)) => {
+                assert_eq!(configuration.get(&address, "instance_ip_address"), expected);
+                addresses.push(address);
+            }
+            (Err(refusal), Err(tried)) => assert!(refusal.text.ends_with(&format!("exhausted subnet({tried})"))),
+            (answer, expected) => panic!("{answer:?} instead of {expected:?}"),
+        }
+    }
+    assert!(configuration.address("6", &network, &json!({})).is_err(), "nobody's");
+    for address in &addresses {
+        configuration.delete(address).unwrap();
+    }
+    let tags = configuration.get(&ipam, "ipam_subnets");
+    assert!(!tags.to_string().contains("subscriber_tag"), "{tags}");
+}
+
 /// GEN-11
 #[test]
 fn symmetric_references_are_on_both_ends() {

@@ -309,7 +309,7 @@ impl AllocateAddresses {
         let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
         let mut taken = Vec::new();
         for _ in 0..self.count {
-            let found = addresses::find(work, &network, wish).map_err(|refusal| {
+            let found = addresses::find(work, &network, &wish).map_err(|refusal| {
                 if refusal.text.contains("has invalid subnet(") {
                     Rejection::not_found(refusal.text)
                 } else {
