@@ -17,6 +17,7 @@ mod floating_ip_pool;
 mod global_system_config;
 mod host_based_service;
 mod instance_ip;
+mod interface_bindings;
 mod network_ipam;
 mod network_policy;
 mod permissions;

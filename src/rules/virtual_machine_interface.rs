@@ -1,16 +1,22 @@
 //! virtual-machine-interface (contrail-api R21: VMI-*).
+//!
+//! The model checks the names of service interfaces (VMI-C9) and the addresses of pairs. Nothing is checked about
+//! security groups beyond that they exist (VMI-C12). Only ports of a project count for its quota (VMI-C13, `quota.rs`).
 
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
     instance_ip::interface_has_gateway,
+    interface_bindings,
     virtual_network::{default_routing_instance, first_network},
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..Rules::NONE };
+pub const RULES: Rules =
+    Rules { before_create, before_update, after_update, before_delete, after_delete, ..Rules::NONE };
 
 const MAC_ADDRESSES: &str = "virtual_machine_interface_mac_addresses";
 const PROPERTIES: &str = "virtual_machine_interface_properties";
@@ -23,9 +29,12 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let network = network.ok_or_else(|| {
         Rejection::bad_request("Virtual Machine Interface must have valide Virtual Network reference")
     })?;
-    check_sub_interface(work, draft)?;
+    check_vlan_tags(work, draft)?;
+    check_bridge_domains(work, draft)?;
     check_address_pairs(draft)?;
+    check_health_checks(work, draft)?;
     complete_mac_addresses(draft);
+    interface_bindings::complete(work, draft, &network);
     add_routing_instance(work, draft, &network);
     Ok(())
 }
@@ -35,26 +44,91 @@ fn vlan_tag(properties: Option<&Value>) -> Option<i64> {
     properties?.get("sub_interface_vlan_tag")?.as_i64()
 }
 
-/// VMI-C2 and C3
-fn check_sub_interface(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(tag) = vlan_tag(draft.given(PROPERTIES)) else { return Ok(()) };
-    if !(0..=4094).contains(&tag) {
+/// The tag of a stored interface; 0 for one that is no sub-interface.
+fn tag_of(work: &Work, interface: &Object) -> i64 {
+    vlan_tag(work.property(interface, PROPERTIES).as_ref()).unwrap_or(0)
+}
+
+/// VMI-C2, VMI-C3: sub-interfaces of one primary port have tags of their own, whichever end the reference is added at.
+fn check_vlan_tags(work: &Work, draft: &Draft) -> Decision<()> {
+    let given = vlan_tag(draft.given(PROPERTIES));
+    if let Some(tag) = given.filter(|tag| !(0..=4094).contains(tag)) {
         return Err(Rejection::bad_request(format!("Invalid sub-interface VLAN tag ID: {tag}")));
     }
-    let primary = draft.given_links(INTERFACES).and_then(|links| links.first());
-    let Some(primary) = primary.and_then(|link| work.graph.get(link.target)).filter(|_| tag > 0) else {
+    let links = draft.links(INTERFACES);
+    if links.is_empty() || given.is_none() && draft.given_links(INTERFACES).is_none() {
         return Ok(());
-    };
-    let tag_of = |interface: &Object| vlan_tag(work.property(interface, PROPERTIES).as_ref());
-    if tag_of(primary).is_some_and(|tag| tag > 0) {
-        return Err(Rejection::bad_request("sub interface can't have another sub interface as it's primary port"));
     }
-    let siblings = work.links(primary, INTERFACES).iter().filter(|link| link.target != draft.uuid);
-    if siblings.filter_map(|link| work.graph.get(link.target)).any(|sibling| tag_of(sibling) == Some(tag)) {
-        let text = "Two sub interfaces under same primary port can't have same Vlan tag";
-        return Err(Rejection::bad_request(text));
+    let twice = || Rejection::bad_request("Two sub interfaces under same primary port can't have same Vlan tag");
+    let neighbours: Vec<&Arc<Object>> = links.iter().filter_map(|link| work.graph.get(link.target)).collect();
+    let tag = vlan_tag(draft.value(PROPERTIES).as_ref()).unwrap_or(0);
+    if tag == 0 {
+        let mut tags: Vec<i64> = neighbours.iter().map(|sub| tag_of(work, sub)).filter(|tag| *tag > 0).collect();
+        let count = tags.len();
+        tags.sort_unstable();
+        tags.dedup();
+        return if tags.len() < count { Err(twice()) } else { Ok(()) };
+    }
+    for primary in neighbours {
+        if tag_of(work, primary) > 0 {
+            let text = "sub interface can't have another sub interface as it's primary port";
+            return Err(Rejection::bad_request(text));
+        }
+        let siblings = work.links(primary, INTERFACES).iter().filter(|link| link.target != draft.uuid);
+        if siblings.filter_map(|link| work.graph.get(link.target)).any(|sibling| tag_of(work, sibling) == tag) {
+            return Err(twice());
+        }
     }
     Ok(())
+}
+
+/// VMI-C4, VMI-U1: bridge domains are of the interface's network, one for each VLAN.
+fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
+    let links = draft.links("bridge_domain_refs");
+    if links.is_empty() {
+        return Ok(());
+    }
+    let uuid = draft.uuid;
+    let Some(network) = draft.links("virtual_network_refs").first().map(|link| link.target) else {
+        return Err(Rejection::bad_request(format!(
+            "Virtual network can not be removed on virtual machine interface({uuid}) while it refers a bridge domain"
+        )));
+    };
+    let mut seen: Vec<(i64, Uuid)> = Vec::new();
+    for link in &links {
+        if work.graph.get(link.target).and_then(|domain| domain.parent) != Some(network) {
+            return Err(Rejection::bad_request(format!(
+                "Virtual machine interface({uuid}) can only refer to bridge domain belonging to virtual network({network})"
+            )));
+        }
+        let tag = link.attribute.get("vlan_tag").and_then(Value::as_i64).unwrap_or(0);
+        if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == tag) {
+            return Err(Rejection::bad_request(format!(
+                "Virtual machine interface({uuid}) already refers to bridge domain({other}) for vlan tag {tag}"
+            )));
+        }
+        seen.push((tag, link.target));
+    }
+    Ok(())
+}
+
+/// VMI-C8: only ports of service instances are checked for their health over the network.
+fn check_health_checks(work: &Work, draft: &Draft) -> Decision<()> {
+    if !draft.links("port_tuple_refs").is_empty() {
+        return Ok(());
+    }
+    let is_link_local = |link: &NewLink| {
+        let properties =
+            work.graph.get(link.target).and_then(|check| work.property(check, "service_health_check_properties"));
+        properties.is_some_and(|properties| properties.get("health_check_type") == Some(&Value::from("link-local")))
+    };
+    if draft.links("service_health_check_refs").iter().all(is_link_local) {
+        return Ok(());
+    }
+    Err(Rejection::bad_request(format!(
+        "Virtual machine interface({}) of non service vm can only refer link-local type service health check",
+        draft.uuid
+    )))
 }
 
 /// VMI-C7: pairs need port security.
@@ -111,11 +185,21 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     {
         return Err(Rejection::bad_request("Cannot change sub-interface VLAN tag ID"));
     }
-    check_sub_interface(work, draft)?;
+    check_vlan_tags(work, draft)?;
+    check_bridge_domains(work, draft)?;
+    // VMI-U10: any address may be given; none means that of the uuid.
     if draft.given(MAC_ADDRESSES).is_some() {
         complete_mac_addresses(draft);
     }
-    check_address_pairs(draft)
+    // VMI-U8: with what is stored where the request says nothing.
+    check_address_pairs(draft)?;
+    check_health_checks(work, draft)?;
+    interface_bindings::update(work, draft)
+}
+
+fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    interface_bindings::follow_machine(work, before, after);
+    Ok(())
 }
 
 /// VMI-D1: a primary port does not go while it has sub-interfaces.
@@ -125,5 +209,11 @@ fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
     if is_primary && !work.links(interface, INTERFACES).is_empty() {
         return Err(Rejection::conflict("Cannot delete vmi with existing ref to sub interface"));
     }
+    Ok(())
+}
+
+/// VMI-D3: what refers to a port stops its delete, as for all types.
+fn after_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
+    interface_bindings::leave_machine(work, interface);
     Ok(())
 }

@@ -7,6 +7,7 @@ mod first_objects;
 mod generic;
 mod histories;
 mod instance_ip;
+mod virtual_machine_interface;
 mod virtual_network;
 
 use super::{
