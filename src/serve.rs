@@ -4,7 +4,7 @@ use crate::{
     access::Identity,
     api::{App, handle},
     model::{Model, SchemaError},
-    rules::{Operation, Request},
+    rules::{Operation, Options, Request},
     settings::ServeSettings,
     store::{Database, KeyValueStore, PrivateError, PrivatePostgres, StoreError},
     writer::{Replica, Writer},
@@ -50,6 +50,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         Some(directory) => Model::from_directory(directory)?,
         None => Model::embedded()?,
     });
+    settings.quota.check(&model).map_err(StartError::Settings)?;
     // Before the database is started, so that a port that is taken is told at once.
     let listener =
         std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -72,7 +73,8 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.migrate(&model).await?;
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
-    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit);
+    let options = Options { quota: settings.quota.clone() };
+    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit, options);
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
 

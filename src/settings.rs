@@ -1,6 +1,6 @@
 //! The command line, and the environment behind it.
 
-use crate::writer::Consistency;
+use crate::{rules::QuotaDefaults, writer::Consistency};
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -51,6 +51,11 @@ pub struct ServeSettings {
     /// How many requests are committed together at most
     #[arg(long, env = "CIRRUS_BATCH_LIMIT", value_name = "REQUESTS", default_value = "512")]
     pub batch_limit: NonZeroUsize,
+
+    /// What projects may have that set no limit of their own: keys of a project's quota, like
+    /// virtual_network=100,security_group_rule=1000; defaults=N is for all others, -1 for no limit
+    #[arg(long, env = "CIRRUS_QUOTA", value_name = "KEY=LIMIT,..", default_value = "")]
+    pub quota: QuotaDefaults,
 
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
     #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]

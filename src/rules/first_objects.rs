@@ -42,8 +42,9 @@ pub fn provision(work: &mut Work) -> Decision<()> {
         })?;
     let domain = first(work, None, "domain", "default-domain", |_, _| ())?;
     first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
-    let project = first(work, Some(&domain), "project", "default-project", |_, draft| {
-        draft.set("quota", json!({"defaults": -1}));
+    let project = first(work, Some(&domain), "project", "default-project", |work, draft| {
+        // QTA-5: only at the first start; limits that are set later stay.
+        draft.set("quota", work.options.quota.value());
     })?;
     let network = |work: &mut Work, name: &str, defaults: bool, is_provider: bool| {
         first(work, Some(&project), "virtual-network", name, |work, draft| {

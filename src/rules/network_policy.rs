@@ -1,4 +1,4 @@
-//! network-policy (contrail-api R21: POL-*).
+//! network-policy (contrail-api R21: POL-*). A network that refers to a policy keeps it (POL-D1).
 
 use super::{Decision, Draft, Rejection, Rules, Work, policy_rule};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     policy_rule::complete(work, draft, "network_policy_entries", check_rule)
 }
 
-/// POL-C4 and C5
+/// POL-C4, POL-C5
 fn check_rule(rule: &Map<String, Value>) -> Decision<()> {
     if rule.get("action_list").is_none_or(Value::is_null) {
         return Err(Rejection::bad_request("Action is required"));

@@ -1,11 +1,15 @@
-//! What policy rules have in common, in security groups and network policies (contrail-api R21: POL-C1 to C3).
+//! What policy rules have in common, in security groups and network policies (contrail-api R21: POL-C1, POL-C2, POL-C3;
+//! OpenSDN 2026: OSD-24, OSD-25).
 
 use super::{Decision, Draft, Rejection, Work};
 use serde_json::{Map, Value};
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
-/// Protocols that have a name.
-const PROTOCOLS: [&str; 26] = [
+/// Protocols that have a name (POL-C3, OSD-24).
+const PROTOCOLS: [&str; 27] = [
     "ah",
     "any",
     "dccp",
@@ -15,6 +19,7 @@ const PROTOCOLS: [&str; 26] = [
     "hopopt",
     "icmp",
     "icmp6",
+    "icmpv6",
     "igmp",
     "ip",
     "ipip",
@@ -33,13 +38,30 @@ const PROTOCOLS: [&str; 26] = [
     "udplite",
     "vrrp",
 ];
+/// Protocols of IPv6 alone, by name and by number.
+const OF_IPV6: [&str; 14] = [
+    "ipv6-encap",
+    "ipv6-frag",
+    "ipv6-icmp",
+    "icmpv6",
+    "icmp6",
+    "ipv6-nonxt",
+    "ipv6-opts",
+    "ipv6-route",
+    "41",
+    "43",
+    "44",
+    "58",
+    "59",
+    "60",
+];
 /// What does not make two rules different.
 const NOT_COMPARED: [&str; 3] = ["rule_uuid", "created", "last_modified"];
 
 /// Checks and completes the rules of a property, with what a type wants beside.
 ///
 /// # Errors
-/// 409 for a rule given twice, 400 for an unknown protocol, and what `check` refuses.
+/// 409 for a rule given twice, 400 for an unknown protocol or one of the other version, and what `check` refuses.
 pub fn complete(
     work: &Work,
     draft: &mut Draft,
@@ -49,8 +71,17 @@ pub fn complete(
     let Some(mut value) = draft.given(property).cloned() else { return Ok(()) };
     let Some(rules) = value.get_mut("policy_rule").and_then(Value::as_array_mut) else { return Ok(()) };
     check_distinct(rules)?;
+    let stored = draft.stored_value(property);
+    let stored = stored.as_ref().and_then(|value| value.get("policy_rule")).and_then(Value::as_array);
+    let stored: HashSet<String> = stored.into_iter().flatten().map(essence).collect();
+    for rule in &*rules {
+        if !stored.contains(&essence(rule)) {
+            check_version(rule)?;
+        }
+    }
     for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
         if rule.get("rule_uuid").and_then(Value::as_str).is_none_or(str::is_empty) {
+            // POL-C2
             rule.insert("rule_uuid".to_owned(), work.new_uuid().to_string().into());
         }
         check_protocol(rule)?;
@@ -60,20 +91,21 @@ pub fn complete(
     Ok(())
 }
 
+/// What makes a rule the rule that it is, as a text.
+fn essence(rule: &Value) -> String {
+    let mut fields = rule.as_object().cloned().unwrap_or_default();
+    fields.retain(|name, value| !NOT_COMPARED.contains(&name.as_str()) && !value.is_null());
+    let mut essence = Value::Object(fields);
+    essence.sort_all_objects();
+    essence.to_string()
+}
+
 /// POL-C1
 fn check_distinct(rules: &[Value]) -> Decision<()> {
-    let essence = |rule: &Value| {
-        let mut fields = rule.as_object().cloned().unwrap_or_default();
-        fields.retain(|name, value| !NOT_COMPARED.contains(&name.as_str()) && !value.is_null());
-        fields.sort_keys();
-        fields
-    };
     let mut seen: HashMap<String, Option<&str>> = HashMap::new();
     for rule in rules {
-        let mut essence = Value::Object(essence(rule));
-        essence.sort_all_objects();
         let uuid = rule.get("rule_uuid").and_then(Value::as_str);
-        if let Some(first) = seen.insert(essence.to_string(), uuid) {
+        if let Some(first) = seen.insert(essence(rule), uuid) {
             return Err(Rejection::conflict(format!("Rule already exists : {}", first.unwrap_or("None"))));
         }
     }
@@ -91,6 +123,16 @@ fn check_protocol(rule: &Map<String, Value>) -> Decision<()> {
     } else {
         Err(Rejection::bad_request(format!("Rule with invalid protocol : {protocol}")))
     }
+}
+
+/// OSD-25: an IPv4 rule for a protocol of IPv6 would never match.
+fn check_version(rule: &Value) -> Decision<()> {
+    let text = |name: &str| rule.get(name).and_then(Value::as_str);
+    let (Some("IPv4"), Some(protocol)) = (text("ethertype"), text("protocol")) else { return Ok(()) };
+    if OF_IPV6.contains(&protocol.to_lowercase().as_str()) {
+        return Err(Rejection::bad_request(format!("IPv4 rule with IPv6 protocol : {protocol}")));
+    }
+    Ok(())
 }
 
 /// The addresses of one side of a rule, or of both.

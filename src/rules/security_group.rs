@@ -1,7 +1,13 @@
 //! security-group (contrail-api R21: SG-*).
+//!
+//! Rules are checked like those of network policies (SG-C1), and name other groups by text: whether these exist is not
+//! checked. An interface that refers to a group keeps it (SG-D1); access control lists do not.
 
-use super::{Decision, Draft, Rejection, Rules, Work, policy_rule};
-use crate::graph::NumberPool;
+use super::{
+    Decision, Draft, Rejection, Rules, Work, policy_rule,
+    quota::{self, Parts},
+};
+use crate::graph::{NumberPool, Object};
 use serde_json::{Map, Value};
 
 /// The rules of the type.
@@ -20,6 +26,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Err(Rejection::forbidden("Cannot set the security group ID"));
     }
     policy_rule::complete(work, draft, ENTRIES, check_rule)?;
+    check_rule_quota(work, draft)?;
     // SG-C5
     let id = match configured(draft) {
         Some(id) => id,
@@ -44,7 +51,24 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         };
         draft.set(ID, id.into());
     }
-    policy_rule::complete(work, draft, ENTRIES, check_rule)
+    policy_rule::complete(work, draft, ENTRIES, check_rule)?;
+    check_rule_quota(work, draft)
+}
+
+/// SG-C6, SG-U3: rules count in the project, whichever group they are in; a request that does not name them adds none.
+fn check_rule_quota(work: &Work, draft: &Draft) -> Decision<()> {
+    let Some(given) = draft.given(ENTRIES) else { return Ok(()) };
+    let parts = Parts {
+        key: "security_group_rule",
+        text: ENTRIES.to_owned(),
+        wanted: rule_count(Some(given)),
+        count: |work: &Work, group: &Object| rule_count(work.property(group, ENTRIES).as_ref()),
+    };
+    quota::check_parts(work, draft, &parts)
+}
+
+fn rule_count(entries: Option<&Value>) -> usize {
+    entries.and_then(|value| value.get("policy_rule")?.as_array()).map_or(0, Vec::len)
 }
 
 fn configured(draft: &Draft) -> Option<u64> {
@@ -56,7 +80,7 @@ fn next_id(work: &Work) -> Decision<u64> {
     id.ok_or_else(|| Rejection::conflict("No security group ID is free"))
 }
 
-/// SG-C2 and C3
+/// SG-C2, SG-C3
 fn check_rule(rule: &Map<String, Value>) -> Decision<()> {
     let addresses = policy_rule::addresses(rule, &BOTH_SIDES);
     if let Some(ethertype) = rule.get("ethertype").and_then(Value::as_str) {

@@ -2,7 +2,7 @@
 //! when it has succeeded as a whole: a rejected request's fork is simply dropped.
 
 use super::{
-    Decision, Draft, Rejection,
+    Decision, Draft, Options, Rejection, Request,
     change::{Change, Effect},
     permissions,
 };
@@ -31,6 +31,8 @@ pub struct Work {
     pub identity: Identity,
     /// What hrefs in texts start with: scheme and host.
     pub base: String,
+    /// What the operator has set.
+    pub options: Arc<Options>,
     now: Timestamp,
     new_uuid: fn() -> Uuid,
     touched: IndexMap<Uuid, Touched>,
@@ -40,8 +42,24 @@ pub struct Work {
 
 impl Work {
     /// Starts on a fork of this graph. Time and new uuids are handed in, so that rules stay functions of their input.
-    pub fn new(graph: Graph, identity: Identity, base: String, now: Timestamp, new_uuid: fn() -> Uuid) -> Self {
-        Self { graph, identity, base, now, new_uuid, touched: IndexMap::new(), reserved: Vec::new(), freed: Vec::new() }
+    pub fn new(
+        graph: Graph,
+        request: &Request,
+        options: &Arc<Options>,
+        now: Timestamp,
+        new_uuid: fn() -> Uuid,
+    ) -> Self {
+        Self {
+            graph,
+            identity: request.identity.clone(),
+            base: request.base.clone(),
+            options: Arc::clone(options),
+            now,
+            new_uuid,
+            touched: IndexMap::new(),
+            reserved: Vec::new(),
+            freed: Vec::new(),
+        }
     }
 
     /// A uuid that nobody has.

@@ -7,7 +7,7 @@ pub use replica::{Consistency, Replica, Unavailable};
 
 use crate::{
     graph::Graph,
-    rules::{Decision, Outcome, Rejection, Request, Work},
+    rules::{Decision, Options, Outcome, Rejection, Request, Work},
     store::{Database, Decided, Failure, StoreError, append, sequence},
     timestamp::Timestamp,
 };
@@ -47,9 +47,11 @@ impl Writer {
         database: Database,
         replica: Arc<Replica>,
         batch_limit: NonZeroUsize,
+        options: Options,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        let task = Task { database, replica, batch_limit: batch_limit.get(), connection: None };
+        let options = Arc::new(options);
+        let task = Task { database, replica, batch_limit: batch_limit.get(), options, connection: None };
         (Self { queue }, tokio::spawn(task.run(jobs)))
     }
 
@@ -97,6 +99,7 @@ struct Task {
     database: Database,
     replica: Arc<Replica>,
     batch_limit: usize,
+    options: Arc<Options>,
     connection: Option<PgConnection>,
 }
 
@@ -183,7 +186,7 @@ impl Task {
             return Err(StoreError::Row(text).into());
         }
         let now = Timestamp::now();
-        let (fork, answers, decided) = decide(graph.clone(), requests, now);
+        let (fork, answers, decided) = decide(graph.clone(), requests, &self.options, now);
         if decided.is_empty() {
             transaction.rollback().await?;
             advance.publish(graph);
@@ -243,11 +246,16 @@ fn refused_by_database(error: &StoreError) -> Rejection {
 }
 
 /// Decides requests one after the other: each sees what the ones before it did.
-fn decide(mut graph: Graph, requests: &[Request], now: Timestamp) -> (Graph, Vec<Decision<Outcome>>, Vec<Decided>) {
+fn decide(
+    mut graph: Graph,
+    requests: &[Request],
+    options: &Arc<Options>,
+    now: Timestamp,
+) -> (Graph, Vec<Decision<Outcome>>, Vec<Decided>) {
     let mut answers = Vec::with_capacity(requests.len());
     let mut decided = Vec::new();
     for request in requests {
-        let mut work = Work::new(graph.clone(), request.identity.clone(), request.base.clone(), now, Uuid::new_v4);
+        let mut work = Work::new(graph.clone(), request, options, now, Uuid::new_v4);
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
             .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));

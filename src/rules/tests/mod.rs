@@ -7,11 +7,14 @@ mod first_objects;
 mod generic;
 mod histories;
 mod instance_ip;
+mod network_policy;
+mod quota;
+mod security_group;
 mod virtual_machine_interface;
 mod virtual_network;
 
 use super::{
-    Change, Create, Decision, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Update, Work,
+    Change, Create, Decision, Delete, Document, Operation, Options, Outcome, Purpose, Rejection, Request, Update, Work,
     collection::{CollectionUpdate, ElementUpdate},
     rejection::Kind,
     update::ReferenceUpdate,
@@ -64,13 +67,20 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
 struct Configuration {
     graph: Graph,
     follower: Graph,
+    options: Arc<Options>,
     now: i64,
 }
 
 impl Configuration {
     /// As after the first start.
     fn new() -> Self {
-        let mut new = Self { graph: Graph::new(model()), follower: Graph::new(model()), now: 0 };
+        Self::with(Options::default())
+    }
+
+    /// With settings of the operator.
+    fn with(options: Options) -> Self {
+        let mut new =
+            Self { graph: Graph::new(model()), follower: Graph::new(model()), options: Arc::new(options), now: 0 };
         new.submit(Operation::Provision).unwrap();
         new
     }
@@ -79,9 +89,8 @@ impl Configuration {
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
         let base = "http://api:8082".to_owned();
-        let request = Request { operation, identity: Identity::default(), base: base.clone() };
-        let identity = Identity::default();
-        let mut work = Work::new(self.graph.clone(), identity, base, Timestamp(self.now), Uuid::new_v4);
+        let request = Request { operation, identity: Identity::default(), base };
+        let mut work = Work::new(self.graph.clone(), &request, &self.options, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
         self.graph = graph;

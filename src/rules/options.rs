@@ -1,0 +1,72 @@
+//! What operators set and rules depend on. Servers on one database are to be started with the same.
+
+use crate::model::Model;
+use std::{collections::BTreeMap, str::FromStr};
+
+/// The settings.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What projects may have that set no limit of their own.
+    pub quota: QuotaDefaults,
+}
+
+/// Limits by the keys of a project's quota; `defaults` is for those that have none here (QTA-2).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QuotaDefaults(BTreeMap<String, i64>);
+
+impl QuotaDefaults {
+    /// The limit for a key; -1 is none.
+    pub fn limit(&self, key: &str) -> i64 {
+        self.0.get(key).or_else(|| self.0.get("defaults")).copied().unwrap_or(-1)
+    }
+
+    /// As the value of a project's quota.
+    pub fn value(&self) -> serde_json::Value {
+        let mut limits = self.0.clone();
+        limits.entry("defaults".to_owned()).or_insert(-1);
+        serde_json::json!(limits)
+    }
+
+    /// Checks the keys.
+    ///
+    /// # Errors
+    /// Names the key that the quota of a project does not have.
+    pub fn check(&self, model: &Model) -> Result<(), String> {
+        let project = model.find("project").map(|kind| model.object_type(kind));
+        let Some((_, quota)) = project.and_then(|project| project.property("quota")) else { return Ok(()) };
+        model.check_property(quota, self.value()).map(|_| ()).map_err(|error| format!("--quota: {error}"))
+    }
+}
+
+impl FromStr for QuotaDefaults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let limit = |part: &str| {
+            let refuse = || format!("'{part}' is not like virtual_network=100");
+            let (key, limit) = part.split_once('=').ok_or_else(refuse)?;
+            let limit = limit.trim().parse::<i64>().ok().filter(|limit| *limit >= -1).ok_or_else(refuse)?;
+            Ok((key.trim().to_owned(), limit))
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(limit).collect::<Result<_, String>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_from_one_text() {
+        let quota: QuotaDefaults = "virtual_network=10, defaults=500".parse().unwrap();
+        assert_eq!((quota.limit("virtual_network"), quota.limit("subnet")), (10, 500));
+        assert_eq!(QuotaDefaults::default().limit("subnet"), -1);
+        assert!("virtual_network".parse::<QuotaDefaults>().unwrap_err().contains("virtual_network"));
+        assert!("virtual_network=-2".parse::<QuotaDefaults>().is_err());
+        let model = Model::embedded().unwrap();
+        assert_eq!(quota.check(&model), Ok(()));
+        let unknown: QuotaDefaults = "networks=1".parse().unwrap();
+        assert!(unknown.check(&model).unwrap_err().contains("networks"));
+    }
+}
