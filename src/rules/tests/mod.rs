@@ -8,6 +8,7 @@ mod generic;
 mod histories;
 mod instance_ip;
 mod network_policy;
+mod project;
 mod quota;
 mod security_group;
 mod virtual_machine_interface;
