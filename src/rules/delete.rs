@@ -14,7 +14,7 @@ pub struct Delete {
 }
 
 impl Delete {
-    /// Decides a delete on the fork.
+    /// Decides a delete on the fork, with the checks in the peer's order (GEN-8).
     ///
     /// # Errors
     /// 404 for an unknown object, 409 while others are below it or need it, and the type's refusals.
@@ -34,7 +34,7 @@ impl Delete {
     }
 }
 
-/// Takes an object out with all that is still below it: by now only what does not count.
+/// Takes an object out with all that is still below it: by now only what does not count (GEN-9).
 pub fn remove_with_children(work: &mut Work, object: &Arc<Object>) {
     for child in children(work, object) {
         remove_with_children(work, &child);
@@ -65,6 +65,7 @@ fn check_children(work: &Work, object: &Object) -> Decision<()> {
     refuse("Delete when children still present", &hrefs)
 }
 
+/// References that are relaxed, derived or symmetric are not in the way (GEN-10).
 fn check_referrers(work: &Work, object: &Object) -> Decision<()> {
     for kind in work.type_of(object).back_references.iter().filter(|kind| !kind.derived) {
         let needs = |referrer: &&Arc<Object>| referrer.needs(object.uuid) && !goes_with(work, referrer, object);

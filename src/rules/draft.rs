@@ -82,7 +82,8 @@ impl Draft {
         draft
     }
 
-    /// A new object that the server makes because of another one: owned by the server, as the peer's are.
+    /// A new object that the server makes because of another one: owned by the server, as the peer's are. It goes into
+    /// the graph without the checks that clients' requests meet (GEN-12).
     ///
     /// # Errors
     /// Internal, if the model lacks the type.

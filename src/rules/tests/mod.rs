@@ -3,6 +3,8 @@
 //! A test that shows a rule of the contract has the rule's id in its name, `vn_c3` for VN-C3; `tests/rule_table.rs`
 //! finds rules without a test by that.
 
+#![allow(clippy::needless_pass_by_value, clippy::type_complexity)]
+
 mod first_objects;
 mod generic;
 mod histories;
