@@ -53,7 +53,7 @@ pub struct ServeSettings {
     pub batch_limit: NonZeroUsize,
 
     /// What projects may have that set no limit of their own: keys of a project's quota, like
-    /// <virtual_network=100,security_group_rule=1000>; `defaults` is for all others, -1 for no limit
+    /// `virtual_network=100`, several joined by commas; `defaults` is for all others, -1 for no limit
     #[arg(long, env = "CIRRUS_QUOTA", value_name = "KEY=LIMIT,..", default_value = "")]
     pub quota: QuotaDefaults,
 
