@@ -1,6 +1,6 @@
 //! The command line, and the environment behind it.
 
-use crate::{rules::QuotaDefaults, writer::Consistency};
+use crate::{interface_route::InterfaceRouteSettings, rules::QuotaDefaults, writer::Consistency};
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -21,7 +21,9 @@ pub struct CommandLine {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve the REST interface
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
+    /// Add, delete and show static routes of an interface, on any contrail-api
+    InterfaceRoute(InterfaceRouteSettings),
 }
 
 /// How to serve.
