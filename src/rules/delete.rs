@@ -25,13 +25,21 @@ impl Delete {
             let kind = &work.graph.model().object_type(self.type_id).name;
             return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)));
         }
-        check_children(work, &object)?;
-        check_referrers(work, &object)?;
-        let rules = rules_of(&work.type_of(&object).name);
-        (rules.before_delete)(work, &object)?;
-        remove_with_children(work, &object);
-        (rules.after_delete)(work, &object)
+        delete_side_object(work, &object)
     }
+}
+
+/// Deletes an object, or one that belongs to it, if nothing is in the way.
+///
+/// # Errors
+/// 409 while others are below it or need it, and the type's refusals.
+pub fn delete_side_object(work: &mut Work, object: &Arc<Object>) -> Decision<()> {
+    check_children(work, object)?;
+    check_referrers(work, object)?;
+    let rules = rules_of(&work.type_of(object).name);
+    (rules.before_delete)(work, object)?;
+    remove_with_children(work, object);
+    (rules.after_delete)(work, object)
 }
 
 /// Takes an object out with all that is still below it: by now only what does not count (GEN-9).

@@ -112,6 +112,15 @@ impl Draft {
         Ok(draft)
     }
 
+    /// Makes a new object one that users do not see.
+    pub fn hide(&mut self) {
+        let mut id_perms = self.value("id_perms").unwrap_or_default();
+        if let Some(fields) = id_perms.as_object_mut() {
+            fields.insert("user_visible".to_owned(), false.into());
+        }
+        self.set("id_perms", id_perms);
+    }
+
     /// The type of the object.
     pub fn object_type(&self) -> &ObjectType {
         self.model.object_type(self.type_id)

@@ -9,6 +9,7 @@ mod first_objects;
 mod generic;
 mod histories;
 mod instance_ip;
+mod logical_router;
 mod network_policy;
 mod project;
 mod quota;
