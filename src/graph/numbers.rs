@@ -16,6 +16,8 @@ pub enum NumberPool {
     VirtualNetwork,
     /// `security_group_id`, from 8000001; lower numbers are configured by users and not tracked.
     SecurityGroup,
+    /// `sub_cluster_id`, from 1.
+    SubCluster,
     /// `tag_type_id`, given from 0x00ff on; lower ones are built in or left to tools that choose.
     TagType,
     /// What follows the type in `tag_id`, a pool for each tag type.
@@ -28,6 +30,7 @@ impl NumberPool {
         match self {
             Self::VirtualNetwork => (1, 1 << 24),
             Self::SecurityGroup => (8_000_001, (1 << 32) - 1),
+            Self::SubCluster => (1, (1 << 32) - 1),
             Self::TagType => (0x10, 0xffff),
             Self::TagValue(_) => (0, 0xffff_fffe),
         }
@@ -56,7 +59,7 @@ enum Form {
 pub const SERVICE_UNITS: [&str; 2] = ["left-svc-unit", "right-svc-unit"];
 
 /// Type, property that holds numbers, form. The VXLAN id of a logical router is that of its internal network.
-const PLACES: [(&str, &str, Form); 6] = [
+const PLACES: [(&str, &str, Form); 7] = [
     ("virtual-network", "virtual_network_network_id", Form::Decimal(NumberPool::VirtualNetwork)),
     (
         "virtual-network",
@@ -64,6 +67,7 @@ const PLACES: [(&str, &str, Form); 6] = [
         Form::Member(NumberPool::VirtualNetwork, "vxlan_network_identifier"),
     ),
     ("service-instance", "service_instance_bindings", Form::KeyValues(NumberPool::VirtualNetwork, &SERVICE_UNITS)),
+    ("sub-cluster", "sub_cluster_id", Form::Decimal(NumberPool::SubCluster)),
     ("security-group", "security_group_id", Form::Decimal(NumberPool::SecurityGroup)),
     ("tag-type", "tag_type_id", Form::Hexadecimal(NumberPool::TagType)),
     ("tag", "tag_id", Form::Tag),

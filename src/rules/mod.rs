@@ -5,6 +5,8 @@
 
 mod addresses;
 mod alias_ip;
+mod bgp_as_a_service;
+mod bgp_router;
 mod bgpvpn;
 pub mod change;
 pub mod collection;
@@ -32,7 +34,9 @@ mod request;
 mod route_target;
 mod routing_instance;
 mod security_group;
+mod service_instance;
 mod set_tag;
+mod sub_cluster;
 mod subnets;
 mod subscriber;
 mod tag;
@@ -95,8 +99,10 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 17] = [
+static RULES: [(&str, &Rules); 21] = [
     ("alias-ip", &alias_ip::RULES),
+    ("bgp-as-a-service", &bgp_as_a_service::RULES),
+    ("bgp-router", &bgp_router::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
     ("global-system-config", &global_system_config::RULES),
@@ -109,6 +115,8 @@ static RULES: [(&str, &Rules); 17] = [
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),
+    ("service-instance", &service_instance::RULES),
+    ("sub-cluster", &sub_cluster::RULES),
     ("tag", &tag::RULES),
     ("tag-type", &tag_type::RULES),
     ("virtual-machine-interface", &virtual_machine_interface::RULES),

@@ -1,8 +1,11 @@
 //! route-target (contrail-api R21: RT-*): its name, and route targets in lists of users.
+//!
+//! An object may have a number of the automatic range (RT-G1): the schema transformer makes them. It is found by its whole
+//! name only (RT-G0), like all others.
 
 use super::{Decision, Draft, Rejection, Rules, Work};
 use serde_json::Value;
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 const FORM: &str = "Route target must be of the format 'target:<asn>:<number>' or 'target:<ip>:<number>'";
 
@@ -44,20 +47,57 @@ fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// The part of the global configuration that decides about route targets.
-struct Global {
-    asn: u64,
-    four_bytes: bool,
+/// The part of the global configuration that decides about autonomous systems and route targets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AutonomousSystem {
+    /// The global number.
+    pub number: u64,
+    /// Whether numbers may have four bytes.
+    pub four_bytes: bool,
 }
 
-fn global(work: &Work) -> Global {
-    let config = work.graph.model().find("global-system-config");
-    let config = config.and_then(|kind| work.graph.objects_of(kind).next().cloned());
-    let property = |name: &str| config.as_ref().and_then(|config| work.property(config, name));
-    Global {
-        asn: property("autonomous_system").as_ref().and_then(Value::as_u64).unwrap_or(64512),
-        four_bytes: property("enable_4byte_as") == Some(Value::Bool(true)),
+impl AutonomousSystem {
+    /// As it is now.
+    pub fn global(work: &Work) -> Self {
+        let config = work.graph.model().find("global-system-config");
+        let config = config.and_then(|kind| work.graph.objects_of(kind).next().cloned());
+        let property = |name: &str| config.as_ref().and_then(|config| work.property(config, name));
+        Self {
+            number: property("autonomous_system").as_ref().and_then(Value::as_u64).unwrap_or(64512),
+            four_bytes: property("enable_4byte_as") == Some(Value::Bool(true)),
+        }
     }
+
+    /// RT-G2
+    ///
+    /// # Errors
+    /// 400 for a number that no autonomous system can have.
+    pub fn check_number(self, number: u64) -> Decision<()> {
+        let highest = if self.four_bytes { 0xffff_ffff } else { 0xffff };
+        if (1..=highest).contains(&number) {
+            return Ok(());
+        }
+        Err(Rejection::bad_request(format!("ASN out of range, should be between 1-0x{highest:X}")))
+    }
+
+    /// The numbers that are given to route targets automatically (RT-G3).
+    pub fn automatic_range(self) -> RangeInclusive<u64> {
+        if self.four_bytes && self.number > 0xffff { 8000..=1 << 15 } else { 8_000_000..=1 << 24 }
+    }
+
+    /// Whether users have to keep out: only with the global number, and beyond what fits beside it (RT-G3, RT-G4).
+    fn reserves(self, administrator: u64, number: u64) -> bool {
+        let last = if self.four_bytes { 0xffff } else { u64::from(u32::MAX) };
+        administrator == self.number && (self.automatic_range().contains(&number) || number > last)
+    }
+}
+
+/// A route target that a user lists and that is in the automatic range of an autonomous system, without `target:`.
+pub fn automatic(system: AutonomousSystem, text: &str) -> Option<&str> {
+    let RouteTarget { administrator, number } = parse(text).ok()?;
+    let asn = administrator.trim_end_matches('L').parse::<u64>().ok()?;
+    let taken = asn == system.number && system.automatic_range().contains(&number);
+    taken.then(|| text.trim_start_matches("target:"))
 }
 
 /// VN-C7, LR-C4: users keep out of the range of automatic route targets; the form is normalised in place.
@@ -87,19 +127,14 @@ fn check_configured(work: &Work, text: &str) -> Decision<String> {
     let Ok(asn) = administrator.trim_end_matches('L').parse::<u64>() else {
         return Ok(format!("target:{administrator}:{number}"));
     };
-    let global = global(work);
-    let highest = if global.four_bytes { 0xffff_ffff } else { 0xffff };
-    if asn == 0 || asn > highest {
-        return Err(Rejection::bad_request(format!("ASN out of range, should be between 1-0x{highest:X}")));
-    }
-    let (first, last) = match (global.four_bytes, asn > 0xffff) {
-        (true, true) => (8000, 1 << 15),
-        _ => (8_000_000, 1 << 24),
-    };
-    let beyond = if global.four_bytes { 0xffff } else { u64::from(u32::MAX) };
-    if asn == global.asn && ((first..=last).contains(&number) || number > beyond) {
+    let system = AutonomousSystem::global(work);
+    system.check_number(asn)?;
+    if system.reserves(asn, number) {
+        let range = system.automatic_range();
         return Err(Rejection::bad_request(format!(
-            "Configured route target must use ASN that is different from global ASN or route target value must be less than {first} and greater than {last}"
+            "Configured route target must use ASN that is different from global ASN or route target value must be less than {} and greater than {}",
+            range.start(),
+            range.end()
         )));
     }
     Ok(format!("target:{asn}:{number}"))

@@ -1,4 +1,5 @@
-//! routing-instance (contrail-api R21: RI-*): the default one of a network is the system's.
+//! routing-instance (contrail-api R21: RI-C1, RI-U1, RI-D1): the default one of a network is the system's. Everything else
+//! about them is plain (RI-G1).
 
 use super::{Decision, Draft, Rejection, Rules, Work};
 use crate::graph::Object;

@@ -13,6 +13,7 @@ mod logical_router;
 mod network_policy;
 mod project;
 mod quota;
+mod routing;
 mod security_group;
 mod virtual_machine_interface;
 mod virtual_network;
