@@ -161,15 +161,13 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
     let (ipam_type, network_type) = (work.type_id("network-ipam")?, work.type_id("virtual-network")?);
     let named = |name: &str| ["default-domain".to_owned(), "default-project".to_owned(), name.to_owned()];
     let Some(network) = work.graph.find(network_type, &named("dci-network")).cloned() else { return Ok(()) };
-    let ipam = match work.graph.find(ipam_type, &named("default-dci-lo0-network-ipam")).cloned() {
-        Some(ipam) => ipam,
-        None => {
-            let Some(project) = network.parent.and_then(|parent| work.graph.get(parent)).cloned() else {
-                return Ok(());
-            };
-            let draft = Draft::child(work, &project, "network-ipam", "default-dci-lo0-network-ipam")?;
-            work.save(&draft)
-        }
+    let ipam = work.graph.find(ipam_type, &named("default-dci-lo0-network-ipam")).cloned();
+    let ipam = if let Some(ipam) = ipam {
+        ipam
+    } else {
+        let Some(project) = network.parent.and_then(|parent| work.graph.get(parent)).cloned() else { return Ok(()) };
+        let draft = Draft::child(work, &project, "network-ipam", "default-dci-lo0-network-ipam")?;
+        work.save(&draft)
     };
     let mut draft = Draft::update(work, &network);
     let mut links = draft.stored_links("network_ipam_refs");

@@ -4,10 +4,12 @@
 //! behaviour of its own.
 
 mod addresses;
+mod alarm;
 mod alias_ip;
 mod bgp_as_a_service;
 mod bgp_router;
 mod bgpvpn;
+mod bridge_domain;
 pub mod change;
 pub mod collection;
 mod create;
@@ -17,6 +19,7 @@ mod draft;
 mod first_objects;
 mod floating_ip;
 mod floating_ip_pool;
+mod forwarding_class;
 mod global_system_config;
 mod host_based_service;
 mod instance_ip;
@@ -28,6 +31,7 @@ mod options;
 mod permissions;
 mod policy_rule;
 mod project;
+mod qos_config;
 mod quota;
 mod rejection;
 mod request;
@@ -99,12 +103,15 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 21] = [
+static RULES: [(&str, &Rules); 25] = [
+    ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("bgp-as-a-service", &bgp_as_a_service::RULES),
     ("bgp-router", &bgp_router::RULES),
+    ("bridge-domain", &bridge_domain::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
+    ("forwarding-class", &forwarding_class::RULES),
     ("global-system-config", &global_system_config::RULES),
     ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
@@ -112,6 +119,7 @@ static RULES: [(&str, &Rules); 21] = [
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
     ("project", &project::RULES),
+    ("qos-config", &qos_config::RULES),
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),

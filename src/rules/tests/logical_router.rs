@@ -239,7 +239,7 @@ fn lr_c8_lr_d1_the_internal_network_comes_and_goes_with_the_router() {
     assert_eq!(configuration.get(&network, "route_target_list"), json!({"route_target": ["target:1:1"]}));
     let attribute = json!({"logical_router_virtual_network_type": "InternalVirtualNetwork"});
     let link = (network.fq_name.joined().to_string(), attribute);
-    assert_eq!(configuration.links(&router, "virtual_network_refs"), [link.clone()]);
+    assert_eq!(configuration.links(&router, "virtual_network_refs"), std::slice::from_ref(&link));
     configuration.update(&router, json!({"virtual_network_refs": []})).unwrap();
     assert_eq!(configuration.links(&router, "virtual_network_refs"), [link], "not the client's to take away");
     let pool = configuration.below(&network, "floating-ip-pool", "pool", json!({})).unwrap();

@@ -3,7 +3,7 @@
 //! A test that shows a rule of the contract has the rule's id in its name, `vn_c3` for VN-C3; `tests/rule_table.rs`
 //! finds rules without a test by that.
 
-#![allow(clippy::needless_pass_by_value, clippy::type_complexity)]
+#![allow(clippy::needless_pass_by_value, clippy::similar_names, clippy::type_complexity)]
 
 mod first_objects;
 mod generic;
@@ -15,6 +15,7 @@ mod project;
 mod quota;
 mod routing;
 mod security_group;
+mod services;
 mod virtual_machine_interface;
 mod virtual_network;
 
