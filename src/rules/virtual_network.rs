@@ -1,4 +1,9 @@
 //! virtual-network (contrail-api R21: VN-*).
+//!
+//! Its subnets (VN-C6) are in `subnets.rs`; the network itself counts in the quota as all types do (VN-C12). What it is
+//! part of, or refers to it, stops its delete; routing instances and access control lists do not, they are derived
+//! (VN-D1). With the object go its subnets, what `ip-alloc` has taken of them, and its id: there is no other book of
+//! them (VN-D2, VN-D4, ADR-2.8).
 
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
@@ -98,6 +103,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
         return Err(Rejection::bad_request(text));
     }
+    // VN-U7
     check_provider_network(work, draft)?;
     check_service_chains(draft)?;
     subnets::complete_network(work, draft)
@@ -105,6 +111,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// VN-U12: source NAT is set on the routing instance, too.
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    subnets::record_subnets(work, before, after);
     let (old, new) = (work.property(before, "fabric_snat"), work.property(after, "fabric_snat"));
     if old == new {
         return Ok(());
@@ -117,7 +124,8 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
     Ok(())
 }
 
-/// VN-D3 and D5: the networks of the system stay; what refers to the routing instances of others loses that.
+/// VN-D5: the networks of the system stay. Those of others go with all their routing instances, and what refers to
+/// these loses that (VN-D3).
 fn before_delete(_work: &mut Work, network: &Arc<Object>) -> Decision<()> {
     let system = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
     if system.contains(&network.fq_name.joined().as_ref()) {
@@ -144,7 +152,7 @@ fn check_service_chains(draft: &Draft) -> Decision<()> {
     Ok(())
 }
 
-/// VN-C7: users keep out of the range of automatic route targets; the form is normalised in place.
+/// VN-C7, VN-U3: users keep out of the range of automatic route targets; the form is normalised in place.
 fn check_route_targets(work: &Work, draft: &mut Draft) -> Decision<()> {
     for name in ROUTE_TARGET_LISTS {
         let Some(mut value) = draft.given(name).cloned() else { continue };
@@ -190,11 +198,13 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
     check_provider_properties(draft, Rejection::conflict, "update")
 }
 
-/// VN-C9: references between networks lead from a network to its one provider network.
+/// VN-C9: references between networks lead from a network to its one provider network. What the request leaves out is
+/// as it is stored.
 fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(links) = draft.given_links("virtual_network_refs").filter(|links| !links.is_empty()) else {
+    if draft.given_links("virtual_network_refs").is_none() && draft.given("is_provider_network").is_none() {
         return Ok(());
-    };
+    }
+    let links = draft.links("virtual_network_refs");
     let is_provider = |uuid: &Uuid| {
         let network = work.graph.get(*uuid);
         network.and_then(|network| work.property(network, "is_provider_network")) == Some(Value::Bool(true))
@@ -279,7 +289,7 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// `/virtual-network/<uuid>/ip-alloc` (contrail-api R21, address management 10).
+/// `/virtual-network/<uuid>/ip-alloc` (VN-X1, address management ADR-10).
 #[derive(Clone, Debug)]
 pub struct AllocateAddresses {
     /// The network.
@@ -325,7 +335,7 @@ impl AllocateAddresses {
     }
 }
 
-/// `/virtual-network/<uuid>/ip-free`.
+/// `/virtual-network/<uuid>/ip-free` (VN-X2).
 #[derive(Clone, Debug)]
 pub struct FreeAddresses {
     /// The network.
@@ -354,7 +364,7 @@ impl FreeAddresses {
     }
 }
 
-/// `/virtual-network/<uuid>/subnet-ip-count`: how many addresses of each subnet are in use; 0 for unknown ones.
+/// `/virtual-network/<uuid>/subnet-ip-count` (VN-X3): how many addresses of each subnet are in use; 0 for unknown ones.
 ///
 /// # Errors
 /// 404 for an unknown network.

@@ -3,6 +3,7 @@
 //! A test that shows a rule of the contract has the rule's id in its name, `vn_c3` for VN-C3; `tests/rule_table.rs`
 //! finds rules without a test by that.
 
+mod addresses;
 mod first_objects;
 mod generic;
 mod histories;
