@@ -4,10 +4,14 @@
 //! finds rules without a test by that.
 
 mod addresses;
+mod alias_ip;
 mod first_objects;
+mod floating_ip;
+mod floating_ip_pool;
 mod generic;
 mod histories;
 mod instance_ip;
+mod network_ipam;
 mod network_policy;
 mod quota;
 mod security_group;
