@@ -35,8 +35,8 @@ pub fn check_entry(entry: &Value) -> Result<(), Fault> {
 /// Checks what contrail-api finds only when it sets up the allocator of a subnet, and fills in gateway and service
 /// address. The UUID of the subnet is up to the caller.
 ///
-/// `reserve` is false for routed networks and ipams with subnetting, which have neither address unless it is given. `owner` is the name
-/// of the network or ipam, joined by colons. A flat handle has no prefix and stays as it is.
+/// `reserve` is false for routed networks and ipams with subnetting, which have neither address unless it is given.
+/// `owner` is the name of the network or ipam, joined by colons. A flat handle has no prefix and stays as it is.
 pub fn complete_entry(entry: &mut Map<String, Value>, reserve: bool, owner: &str) -> Result<(), Fault> {
     let Some(prefix) = prefix_of(entry) else {
         return Ok(());
@@ -69,9 +69,10 @@ fn fill(entry: &mut Map<String, Value>, prefix: IpNetwork, reserve: bool, owner:
 /// The same for a subnet that is there already: `stored` is its entry, of the same prefix.
 ///
 /// What the server has chosen and the request leaves out stays: UUID, gateway, service address, subscriber tag; the
-/// order and the size of units too, since a client that does not name them does not mean to change them. The gateway
-/// can't be changed, gateway and service address not be one that is held, order and unit not while anything is held. Pools
-/// may change at will: contrail-api allows only to add some, but no address depends on being in a pool.
+/// order and the size of units too, since a client that does not name them does not mean to change them. A gateway can't
+/// be changed; a service address, or a gateway where there was none, can't be one that is held; order and unit can't be
+/// changed while anything is held. Pools may change at will: contrail-api allows only to add some, but no address
+/// depends on being in a pool.
 ///
 /// `held` tells whether an object holds the unit of an address, `any_held` whether there is any in the prefix.
 pub fn update_entry(

@@ -1,9 +1,28 @@
 //! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
 //! (contrail-api R21, address management ADR-4). All types that hold addresses share one name space a subnet.
 //!
-//! What is kept of the peer, and what is mended, follows its list (ADR-14): 409 for an address in use, 400 for bad input
+//! What is kept of the peer, and what is mended, follows a list (ADR-14): 409 for an address in use, 400 for bad input
 //! and where an instance-ip finds nothing, 409 where a floating-ip or alias-ip does; an answer is never an address that
-//! is none. Its measured behaviour, ADR-1 to ADR-42, is in `tests/addresses.rs`.
+//! is none.
+//!
+//! `tests/addresses.rs` shows the peer's measured behaviour, and where more is required:
+//!
+//! | what | which |
+//! |---|---|
+//! | gateway, service address, order | ADR-1, ADR-2, ADR-3, ADR-4, ADR-5, ADR-6, ADR-7 |
+//! | small, routed and several subnets | ADR-8, ADR-9, ADR-10, ADR-18 |
+//! | units, pools | ADR-11, ADR-12, ADR-13, ADR-14, ADR-15 |
+//! | IPv6, both versions | ADR-16, ADR-17 |
+//! | asked for; gateways; what is in use | ADR-19, ADR-20, ADR-21 |
+//! | flat ipams, of networks, first or last, themselves, of virtual routers, lent | ADR-22, ADR-23, ADR-24, ADR-25, ADR-26 |
+//! | floating-ips, `ip-alloc` | ADR-27, ADR-28, ADR-29 |
+//! | networks that are not managed | ADR-30 |
+//! | many clients | ADR-31, ADR-32, ADR-42 |
+//! | never an address of null | ADR-33 |
+//! | freed with whatever held it; only by that | ADR-34, ADR-38 |
+//! | what an update leaves out stays | ADR-35, ADR-36 |
+//! | all or nothing, one at a time | ADR-37, ADR-39, ADR-40 |
+//! | large subnets | ADR-41 |
 
 use super::{Decision, Rejection, Work, subscriber};
 use crate::{
