@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod graph;
+mod interface_route;
 mod ipam;
 mod json_text;
 // The loader reads every fact of the schema; some (operations, defaults, deprecation) have no reader yet.
@@ -18,7 +19,7 @@ mod writer;
 
 use clap::Parser;
 use settings::{Command, CommandLine};
-use std::{io::IsTerminal, process::ExitCode};
+use std::{fmt::Display, io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -26,7 +27,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Serve(settings) = CommandLine::parse().command;
+    let settings = match CommandLine::parse().command {
+        Command::Serve(settings) => settings,
+        Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings)),
+    };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,
         Err(error) => {
@@ -36,7 +40,12 @@ async fn main() -> ExitCode {
     };
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    match serve::serve(settings).await {
+    exit(serve::serve(*settings).await)
+}
+
+/// The end of the process: what went wrong in one line on standard error.
+fn exit<E: Display>(result: Result<(), E>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cirrus: {error}");

@@ -1,6 +1,6 @@
 //! The command line, and the environment behind it.
 
-use crate::{rules::QuotaDefaults, writer::Consistency};
+use crate::{interface_route::InterfaceRouteSettings, rules::QuotaDefaults, writer::Consistency};
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -21,7 +21,9 @@ pub struct CommandLine {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve the REST interface
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
+    /// Add, delete and show static routes of an interface, on any contrail-api
+    InterfaceRoute(InterfaceRouteSettings),
 }
 
 /// How to serve.
@@ -53,7 +55,7 @@ pub struct ServeSettings {
     pub batch_limit: NonZeroUsize,
 
     /// What projects may have that set no limit of their own: keys of a project's quota, like
-    /// virtual_network=100,security_group_rule=1000; defaults=N is for all others, -1 for no limit
+    /// `virtual_network=100`, several joined by commas; `defaults` is for all others, -1 for no limit
     #[arg(long, env = "CIRRUS_QUOTA", value_name = "KEY=LIMIT,..", default_value = "")]
     pub quota: QuotaDefaults,
 

@@ -91,3 +91,18 @@ impl From<StoreError> for ApiError {
         Self::database_away()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::MessageBody;
+
+    #[test]
+    fn qta_9_a_quota_is_refused_in_plain_words_like_everything() {
+        let refused = Rejection::over_quota("quota limit (2) exceeded for resource virtual_network");
+        let response = ApiError::from(refused).response();
+        assert_eq!(response.status(), StatusCode::PRECONDITION_FAILED);
+        let body = response.into_body().try_into_bytes().unwrap();
+        assert_eq!(body, "quota limit (2) exceeded for resource virtual_network".as_bytes());
+    }
+}

@@ -6,11 +6,13 @@ use crate::{
     model::{Model, PropertyId, TypeId},
 };
 use imbl::OrdMap;
+use serde_json::Value;
 
 /// A space of numbers. A number belongs to one object at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum NumberPool {
-    /// `virtual_network_network_id`, from 1 (contrail-api R21: one space with VXLAN ids).
+    /// From 1: `virtual_network_network_id`, VXLAN ids that users configure, and the units of physical service instances
+    /// (contrail-api R21: one space). A network may use its own number for both.
     VirtualNetwork,
     /// `security_group_id`, from 8000001; lower numbers are configured by users and not tracked.
     SecurityGroup,
@@ -37,18 +39,31 @@ impl NumberPool {
     }
 }
 
-/// How the number is read from the property.
+/// How numbers are read from the property.
 #[derive(Clone, Copy)]
 enum Form {
     Decimal(NumberPool),
     Hexadecimal(NumberPool),
     /// Type and value in one.
     Tag,
+    /// A member of an object.
+    Member(NumberPool, &'static str),
+    /// The values of these keys.
+    KeyValues(NumberPool, &'static [&'static str]),
 }
 
-/// Type, property that holds the number, form.
-const PLACES: [(&str, &str, Form); 4] = [
+/// What a service instance on a physical device calls its two units.
+pub const SERVICE_UNITS: [&str; 2] = ["left-svc-unit", "right-svc-unit"];
+
+/// Type, property that holds numbers, form. The VXLAN id of a logical router is that of its internal network.
+const PLACES: [(&str, &str, Form); 6] = [
     ("virtual-network", "virtual_network_network_id", Form::Decimal(NumberPool::VirtualNetwork)),
+    (
+        "virtual-network",
+        "virtual_network_properties",
+        Form::Member(NumberPool::VirtualNetwork, "vxlan_network_identifier"),
+    ),
+    ("service-instance", "service_instance_bindings", Form::KeyValues(NumberPool::VirtualNetwork, &SERVICE_UNITS)),
     ("security-group", "security_group_id", Form::Decimal(NumberPool::SecurityGroup)),
     ("tag-type", "tag_type_id", Form::Hexadecimal(NumberPool::TagType)),
     ("tag", "tag_id", Form::Tag),
@@ -74,11 +89,20 @@ impl Numbers {
 
     /// The lowest number that is free.
     pub fn next_free(&self, pool: NumberPool) -> Option<u64> {
-        let first = match self.free.get(&pool) {
-            Some(free) => free.first_at_or_after(pool.first_given()),
-            None => Some(pool.first_given()),
+        self.free_from(pool, pool.first_given())
+    }
+
+    /// The lowest free number that is greater than this one.
+    pub fn next_free_after(&self, pool: NumberPool, number: u64) -> Option<u64> {
+        self.free_from(pool, u128::from(number) + 1)
+    }
+
+    fn free_from(&self, pool: NumberPool, first: u128) -> Option<u64> {
+        let found = match self.free.get(&pool) {
+            Some(free) => free.first_at_or_after(first),
+            None => Some(first).filter(|first| *first <= pool.range().1),
         };
-        first.and_then(|number| u64::try_from(number).ok())
+        found.and_then(|number| u64::try_from(number).ok())
     }
 
     /// Whether a number may be taken.
@@ -89,19 +113,26 @@ impl Numbers {
 
     /// Follows the change of an object.
     pub fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
-        let Some(type_id) = after.or(before).map(|object| object.type_id) else { return };
-        let Some((_, property, form)) = self.places.iter().copied().find(|(id, _, _)| *id == type_id) else { return };
-        let number = |object: Option<&Object>| object.and_then(|object| read(object.property_text(property)?, form));
-        let (old, new) = (number(before), number(after));
-        if old == new {
-            return;
+        let (old, new) = (self.numbers_of(before), self.numbers_of(after));
+        for (pool, number) in old.iter().filter(|number| !new.contains(number)) {
+            self.change(*pool, |free| free.insert(*number, *number));
         }
-        if let Some((pool, old)) = old {
-            self.change(pool, |free| free.insert(old, old));
+        for (pool, number) in new.iter().filter(|number| !old.contains(number)) {
+            self.change(*pool, |free| free.remove(*number, *number));
         }
-        if let Some((pool, new)) = new {
-            self.change(pool, |free| free.remove(new, new));
-        }
+    }
+
+    /// The numbers that an object has, each once.
+    fn numbers_of(&self, object: Option<&Object>) -> Vec<(NumberPool, u128)> {
+        let Some(object) = object else { return Vec::new() };
+        let places = self.places.iter().filter(|(type_id, _, _)| *type_id == object.type_id);
+        let mut numbers: Vec<_> = places
+            .filter_map(|(_, property, form)| Some(read(object.property_text(*property)?, *form)))
+            .flatten()
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     fn change(&mut self, pool: NumberPool, change: impl FnOnce(&mut FreeRanges)) {
@@ -121,17 +152,36 @@ pub fn tag_number(text: &str) -> Option<(u16, u32)> {
     }
 }
 
-/// The number in the text of a property, if it is one of the pool.
-fn read(text: &str, form: Form) -> Option<(NumberPool, u128)> {
+/// The numbers in the text of a property, as far as they are of the pool.
+fn read(text: &str, form: Form) -> Vec<(NumberPool, u128)> {
     let hexadecimal = |text: &str| u128::from_str_radix(text.trim_matches('"').strip_prefix("0x")?, 16).ok();
-    let (pool, number) = match form {
-        Form::Decimal(pool) => (pool, text.parse().ok()?),
-        Form::Hexadecimal(pool) => (pool, hexadecimal(text)?),
+    let mut numbers: Vec<(NumberPool, u128)> = match form {
+        Form::Decimal(pool) => text.parse().ok().map(|number| (pool, number)).into_iter().collect(),
+        Form::Hexadecimal(pool) => hexadecimal(text).map(|number| (pool, number)).into_iter().collect(),
         Form::Tag => {
-            let (kind, value) = tag_number(text.trim_matches('"'))?;
-            (NumberPool::TagValue(kind), u128::from(value))
+            let tag = tag_number(text.trim_matches('"'));
+            tag.map(|(kind, value)| (NumberPool::TagValue(kind), u128::from(value))).into_iter().collect()
+        }
+        // Most values do not have the member: those need not be parsed.
+        Form::Member(pool, member) if text.contains(member) => {
+            let value: Option<Value> = serde_json::from_str(text).ok();
+            let number = value.and_then(|value| value.get(member)?.as_u64());
+            number.map(|number| (pool, u128::from(number))).into_iter().collect()
+        }
+        Form::Member(..) => Vec::new(),
+        Form::KeyValues(pool, keys) => {
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            let pairs = value.get("key_value_pair").and_then(Value::as_array);
+            let number = |pair: &Value| {
+                let key = pair.get("key")?.as_str().filter(|key| keys.contains(key));
+                key.and_then(|_| pair.get("value")?.as_str()?.parse().ok())
+            };
+            pairs.into_iter().flatten().filter_map(number).map(|number| (pool, number)).collect()
         }
     };
-    let (first, last) = pool.range();
-    (first..=last).contains(&number).then_some((pool, number))
+    numbers.retain(|(pool, number)| {
+        let (first, last) = pool.range();
+        (first..=last).contains(number)
+    });
+    numbers
 }

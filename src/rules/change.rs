@@ -1,4 +1,5 @@
-//! What a decided request changes: the unit that is stored, logged and followed.
+//! What a decided request changes: the unit that is stored, logged and followed. Who follows the changes has the same graph,
+//! and with it knows all numbers and addresses that are taken (GEN-13).
 
 use crate::graph::{Graph, Hold, Object};
 use std::sync::Arc;

@@ -47,6 +47,18 @@ pub fn check_name(kind: &ObjectType, name: &str) -> Decision<()> {
     Ok(())
 }
 
+/// Makes an object that belongs to another one, with all that its type does around it.
+///
+/// # Errors
+/// The refusals of its type.
+pub fn create_side_object(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
+    let rules = rules_of(&draft.object_type().name);
+    (rules.before_create)(work, &mut draft)?;
+    let object = work.save(&draft);
+    (rules.after_create)(work, &object)?;
+    Ok(object)
+}
+
 impl Create {
     /// Decides a create on the fork.
     ///

@@ -14,7 +14,7 @@ pub struct Delete {
 }
 
 impl Delete {
-    /// Decides a delete on the fork.
+    /// Decides a delete on the fork, with the checks in the peer's order (GEN-8).
     ///
     /// # Errors
     /// 404 for an unknown object, 409 while others are below it or need it, and the type's refusals.
@@ -25,16 +25,24 @@ impl Delete {
             let kind = &work.graph.model().object_type(self.type_id).name;
             return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)));
         }
-        check_children(work, &object)?;
-        check_referrers(work, &object)?;
-        let rules = rules_of(&work.type_of(&object).name);
-        (rules.before_delete)(work, &object)?;
-        remove_with_children(work, &object);
-        (rules.after_delete)(work, &object)
+        delete_side_object(work, &object)
     }
 }
 
-/// Takes an object out with all that is still below it: by now only what does not count.
+/// Deletes an object, or one that belongs to it, if nothing is in the way.
+///
+/// # Errors
+/// 409 while others are below it or need it, and the type's refusals.
+pub fn delete_side_object(work: &mut Work, object: &Arc<Object>) -> Decision<()> {
+    check_children(work, object)?;
+    check_referrers(work, object)?;
+    let rules = rules_of(&work.type_of(object).name);
+    (rules.before_delete)(work, object)?;
+    remove_with_children(work, object);
+    (rules.after_delete)(work, object)
+}
+
+/// Takes an object out with all that is still below it: by now only what does not count (GEN-9).
 pub fn remove_with_children(work: &mut Work, object: &Arc<Object>) {
     for child in children(work, object) {
         remove_with_children(work, &child);
@@ -65,6 +73,7 @@ fn check_children(work: &Work, object: &Object) -> Decision<()> {
     refuse("Delete when children still present", &hrefs)
 }
 
+/// References that are relaxed, derived or symmetric are not in the way (GEN-10).
 fn check_referrers(work: &Work, object: &Object) -> Decision<()> {
     for kind in work.type_of(object).back_references.iter().filter(|kind| !kind.derived) {
         let needs = |referrer: &&Arc<Object>| referrer.needs(object.uuid) && !goes_with(work, referrer, object);

@@ -100,7 +100,7 @@ impl Document {
 }
 
 impl GivenLink {
-    /// Reads one reference.
+    /// Reads one reference: by name, by uuid, or both (GEN-15).
     ///
     /// # Errors
     /// 400 with the text of the model, or for a target that is neither named nor identified.

@@ -82,7 +82,8 @@ impl Draft {
         draft
     }
 
-    /// A new object that the server makes because of another one: owned by the server, as the peer's are.
+    /// A new object that the server makes because of another one: owned by the server, as the peer's are. It goes into
+    /// the graph without the checks that clients' requests meet (GEN-12).
     ///
     /// # Errors
     /// Internal, if the model lacks the type.
@@ -109,6 +110,15 @@ impl Draft {
         draft.set("id_perms", permissions::new_id_perms(work, &draft));
         draft.set("perms2", permissions::new_perms2(work, &draft, GivenUuid::Absent));
         Ok(draft)
+    }
+
+    /// Makes a new object one that users do not see.
+    pub fn hide(&mut self) {
+        let mut id_perms = self.value("id_perms").unwrap_or_default();
+        if let Some(fields) = id_perms.as_object_mut() {
+            fields.insert("user_visible".to_owned(), false.into());
+        }
+        self.set("id_perms", id_perms);
     }
 
     /// The type of the object.

@@ -1,5 +1,5 @@
-//! The objects that exist from the first start on (contrail-api R21, wire contract 8). What is missing is made, in
-//! one request: all or nothing.
+//! The objects that exist from the first start on (contrail-api R21, wire contract 8), past the rules of their types
+//! (GEN-14). What is missing is made, in one request: all or nothing.
 
 use super::{Decision, Draft, NewLink, Work, project, virtual_network::add_routing_instance};
 use crate::graph::{NumberPool, Object};

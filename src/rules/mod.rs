@@ -5,6 +5,7 @@
 
 mod addresses;
 mod alias_ip;
+mod bgpvpn;
 pub mod change;
 pub mod collection;
 mod create;
@@ -18,6 +19,7 @@ mod global_system_config;
 mod host_based_service;
 mod instance_ip;
 mod interface_bindings;
+mod logical_router;
 mod network_ipam;
 mod network_policy;
 mod options;
@@ -41,6 +43,7 @@ mod tests;
 mod update;
 mod virtual_machine_interface;
 mod virtual_network;
+mod vxlan;
 mod work;
 
 pub use addresses::Version;
@@ -92,13 +95,14 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 16] = [
+static RULES: [(&str, &Rules); 17] = [
     ("alias-ip", &alias_ip::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
     ("global-system-config", &global_system_config::RULES),
     ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
+    ("logical-router", &logical_router::RULES),
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
     ("project", &project::RULES),

@@ -27,7 +27,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Err(Rejection::bad_request("ipam_subnet_method can not be changed"));
     }
     // IPAM-U3
-    if is_true(draft.value(SUBNETTING)) != is_true(draft.stored_value(SUBNETTING)) {
+    if is_true(draft.value(SUBNETTING).as_ref()) != is_true(draft.stored_value(SUBNETTING).as_ref()) {
         return Err(Rejection::bad_request("ipam_subnetting can not be changed"));
     }
     complete(work, draft)
@@ -38,8 +38,8 @@ fn method(value: Option<Value>) -> Value {
     value.unwrap_or_else(|| "user-defined-subnet".into())
 }
 
-fn is_true(value: Option<Value>) -> bool {
-    value == Some(Value::Bool(true))
+fn is_true(value: Option<&Value>) -> bool {
+    value == Some(&Value::Bool(true))
 }
 
 /// IPAM-C1, IPAM-C2, IPAM-C3, IPAM-U3, IPAM-U4, IPAM-U5.
@@ -50,7 +50,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if has_subnets && !flat {
         return Err(Rejection::bad_request("ipam-subnets are allowed only with flat-subnet"));
     }
-    let subnetting = is_true(draft.value(SUBNETTING));
+    let subnetting = is_true(draft.value(SUBNETTING).as_ref());
     if subnetting && !flat {
         return Err(Rejection::bad_request("subnetting is allowed only with flat-subnet"));
     }

@@ -1,4 +1,8 @@
 //! project (contrail-api R21: PRJ-*).
+//!
+//! It owns itself (PRJ-C3, `permissions.rs`); its limits hold from the next request on, and nothing is counted beside the
+//! objects (PRJ-C4, PRJ-U1, PRJ-D3, `quota.rs`); `vxlan_routing` is only stored (PRJ-U3); its default children do not stop
+//! its delete (PRJ-D2). A read of a project changes nothing (PRJ-R1): the set is there from the start.
 
 use super::{Decision, Draft, NewLink, Rules, Work};
 use crate::graph::Object;

@@ -1,4 +1,5 @@
-//! Why a request is refused. The texts are those of contrail-api: clients show and sometimes parse them.
+//! Why a request is refused. The texts are those of contrail-api: clients show and sometimes parse them. What it answers
+//! as an internal error because a rule stumbled over a request is a bad request here (GEN-2, GEN-3).
 
 use crate::ipam::Fault;
 

@@ -60,11 +60,29 @@ fn global(work: &Work) -> Global {
     }
 }
 
+/// VN-C7, LR-C4: users keep out of the range of automatic route targets; the form is normalised in place.
+///
+/// # Errors
+/// 400 for the first that is not acceptable.
+pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decision<()> {
+    for name in properties {
+        let Some(mut value) = draft.given(name).cloned() else { continue };
+        let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
+        for target in targets {
+            if let Some(text) = target.as_str() {
+                *target = check_configured(work, text)?.into();
+            }
+        }
+        draft.set(name, value);
+    }
+    Ok(())
+}
+
 /// Checks a route target that a user lists, and gives its normal form `target:<asn>:<number>`.
 ///
 /// # Errors
 /// 400 for another form, an autonomous system number out of range, or a number in the automatic range.
-pub fn check_configured(work: &Work, text: &str) -> Decision<String> {
+fn check_configured(work: &Work, text: &str) -> Decision<String> {
     let RouteTarget { administrator, number } = parse(text)?;
     let Ok(asn) = administrator.trim_end_matches('L').parse::<u64>() else {
         return Ok(format!("target:{administrator}:{number}"));

@@ -277,7 +277,9 @@ fn check_removed(
             return Err(refuse(work, subnet, &holder));
         }
     }
-    reserved.into_iter().for_each(|hold| work.release(hold));
+    for hold in reserved {
+        work.release(hold);
+    }
     Ok(())
 }
 

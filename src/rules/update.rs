@@ -1,5 +1,5 @@
 //! The change of an object: `PUT`, and the actions that change a part of one. All of them end in one place, so that
-//! the rules of a type hold whichever way a change comes.
+//! the rules of a type hold whichever way a change comes (GEN-6, GEN-7).
 
 use super::{Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, tag_references};
 use crate::{
@@ -38,7 +38,8 @@ pub struct Update {
 }
 
 impl Update {
-    /// Decides an update on the fork.
+    /// Decides an update on the fork, with the checks in the peer's order (GEN-4). What the body does not name stays,
+    /// null removes, and a list of references replaces the stored one (GEN-5).
     ///
     /// # Errors
     /// 404 for an unknown object, then the refusals of the body, then those of the type's rules.

@@ -172,8 +172,12 @@ fn add_routing_instance(work: &Work, draft: &mut Draft, network: &Object) {
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    // VMI-U3
     let gains_machine = draft.given_links("virtual_machine_refs").is_some_and(|links| !links.is_empty());
+    // VMI-U2
+    if gains_machine && work.graph.referrers(draft.uuid, work.type_id("logical-router")?).next().is_some() {
+        return Err(Rejection::bad_request("Logical router interface cannot be used by VM"));
+    }
+    // VMI-U3
     if gains_machine && interface_has_gateway(work, draft.uuid) {
         return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
     }

@@ -8,8 +8,9 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
     addresses::{self, Version, Wish},
+    bgpvpn,
     document::canonical_uuid,
-    route_target, subnets,
+    route_target, subnets, vxlan,
 };
 use crate::{
     graph::{Graph, Hold, Holder, NumberPool, Object},
@@ -40,15 +41,33 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given(NETWORK_ID).is_some_and(|id| !id.is_null()) {
         return Err(Rejection::forbidden("Cannot set the virtual network ID"));
     }
-    check_route_targets(work, draft)?;
+    route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
     check_provider_properties(draft, Rejection::bad_request, "create")?;
     check_provider_network(work, draft)?;
+    bgpvpn::check_network(work, draft)?;
     subnets::complete_network(work, draft)?;
+    let vxlan = check_vxlan_id(work, draft)?;
     // VN-C5
-    let id = work.graph.numbers().next_free(NumberPool::VirtualNetwork);
+    let numbers = work.graph.numbers();
+    let mut id = numbers.next_free(NumberPool::VirtualNetwork);
+    if let Some(vxlan) = vxlan.filter(|vxlan| id == Some(*vxlan)) {
+        id = numbers.next_free_after(NumberPool::VirtualNetwork, vxlan);
+    }
     let id = id.ok_or_else(|| Rejection::conflict("No virtual network ID is free"))?;
     draft.set(NETWORK_ID, id.into());
     Ok(())
+}
+
+/// VN-C4, VN-U5: a VXLAN id is the network's own number, or one that nobody has. It is taken as long as it is stored.
+fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
+    let identifier = |value: Option<&Value>| value?.get("vxlan_network_identifier")?.as_u64();
+    let Some(given) = identifier(draft.given("virtual_network_properties")) else { return Ok(None) };
+    let stored = identifier(draft.stored_value("virtual_network_properties").as_ref());
+    let own = draft.stored_value(NETWORK_ID).as_ref().and_then(Value::as_u64);
+    if Some(given) != stored && Some(given) != own {
+        vxlan::check_free(work, given)?;
+    }
+    Ok(Some(given))
 }
 
 /// VN-C11: the default routing instance is part of the network.
@@ -90,7 +109,8 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Ok(());
     }
     check_sharing(draft)?;
-    check_route_targets(work, draft)?;
+    // VN-U3
+    route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
     check_provider_update(draft)?;
     // VN-U4: clients send back what they read.
     if draft.given(NETWORK_ID).is_some() && draft.value(NETWORK_ID) != draft.stored_value(NETWORK_ID) {
@@ -103,9 +123,11 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
         return Err(Rejection::bad_request(text));
     }
-    // VN-U7
     check_provider_network(work, draft)?;
     check_service_chains(draft)?;
+    // VN-C10, VN-U7
+    bgpvpn::check_network(work, draft)?;
+    check_vxlan_id(work, draft)?;
     subnets::complete_network(work, draft)
 }
 
@@ -148,21 +170,6 @@ fn check_service_chains(draft: &Draft) -> Decision<()> {
     if !both.is_empty() || import.iter().any(|target| export.contains(target)) {
         let text = "Multi policy service chains are not supported, with both import export external route targets";
         return Err(Rejection::conflict(text));
-    }
-    Ok(())
-}
-
-/// VN-C7, VN-U3: users keep out of the range of automatic route targets; the form is normalised in place.
-fn check_route_targets(work: &Work, draft: &mut Draft) -> Decision<()> {
-    for name in ROUTE_TARGET_LISTS {
-        let Some(mut value) = draft.given(name).cloned() else { continue };
-        let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
-        for target in targets {
-            if let Some(text) = target.as_str() {
-                *target = route_target::check_configured(work, text)?.into();
-            }
-        }
-        draft.set(name, value);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! A request at work on a private fork of the graph. What it does is visible to itself at once and to others only
-//! when it has succeeded as a whole: a rejected request's fork is simply dropped.
+//! when it has succeeded as a whole: a rejected request's fork is simply dropped, so nothing has to be undone (GEN-1).
 
 use super::{
     Decision, Draft, Options, Rejection, Request,
@@ -106,7 +106,7 @@ impl Work {
         self.put(object, false)
     }
 
-    /// Makes the other ends of one kind of symmetric reference agree with this one.
+    /// Makes the other ends of one kind of symmetric reference agree with this one (GEN-11).
     fn mirror(&mut self, object: &Object, before: Option<&Object>, reference: ReferenceId) {
         let symmetric = self.type_of(object).references.get(usize::from(reference.0));
         if !symmetric.is_some_and(|reference| reference.symmetric) {

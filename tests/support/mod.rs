@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+pub mod python;
 pub mod samples;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,8 @@
 //! A test that shows a rule of the contract has the rule's id in its name, `vn_c3` for VN-C3; `tests/rule_table.rs`
 //! finds rules without a test by that.
 
+#![allow(clippy::needless_pass_by_value, clippy::type_complexity)]
+
 mod addresses;
 mod alias_ip;
 mod first_objects;
@@ -11,8 +13,10 @@ mod floating_ip_pool;
 mod generic;
 mod histories;
 mod instance_ip;
+mod logical_router;
 mod network_ipam;
 mod network_policy;
+mod project;
 mod quota;
 mod security_group;
 mod virtual_machine_interface;

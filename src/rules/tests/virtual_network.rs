@@ -436,13 +436,13 @@ impl Resized {
     }
 
     /// The subnet gets this prefix, named by its uuid, as Neutron does.
-    fn to(&mut self, prefix: &str, members: Value) -> Decision<Value> {
+    fn resize(&mut self, prefix: &str, members: Value) -> Decision<Value> {
         let mut entry = addresses::subnet_with(prefix, members);
         extend(&mut entry, json!({ "subnet_uuid": self.uuid }));
-        self.to_all(json!([entry]))
+        self.replace(json!([entry]))
     }
 
-    fn to_all(&mut self, subnets: Value) -> Decision<Value> {
+    fn replace(&mut self, subnets: Value) -> Decision<Value> {
         let refs = ipam_references(subnets);
         self.configuration.update(&self.network, json!({ "network_ipam_refs": refs }))?;
         Ok(self.configuration.subnets(&self.network)[0].clone())
@@ -466,7 +466,7 @@ fn osd_16_osd_18_a_prefix_changes_while_its_addresses_fit() {
             std::net::IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() - 1).to_string(),
         };
         resized.configuration.below(&pool, "floating-ip", "f", json!({ "floating_ip_address": beside })).unwrap();
-        resized.to(to, json!({})).unwrap();
+        resized.resize(to, json!({})).unwrap();
         // Nothing is given out again, and the new prefix is used in its own order.
         for taken in [address, &beside] {
             let refused = resized.configuration.take(&resized.network, json!({ "instance_ip_address": taken }));
@@ -482,33 +482,33 @@ fn osd_16_an_address_that_does_not_fit_is_named() {
         [("floating-ip-pool", "floating-ip", "Floating IP"), ("alias-ip-pool", "alias-ip", "Floating Alias IP")];
     let mut resized = Resized::new("10.22.0.0/24", json!({}));
     let address = resized.take("10.22.0.252");
-    let refused = refusal(resized.to("10.22.0.0/28", json!({})));
+    let refused = refusal(resized.resize("10.22.0.0/28", json!({})));
     assert_eq!(refused, "409 Cannot update IP Block, IP(10.22.0.252) is not in subnets (['10.22.0.0/28'])");
     // The gateway that is shared must be in it, too.
     resized.configuration.delete(&address).unwrap();
     let address = resized.take("10.22.0.254");
-    let refused = refusal(resized.to("10.22.0.0/28", json!({})));
+    let refused = refusal(resized.resize("10.22.0.0/28", json!({})));
     assert_eq!(refused, "409 Cannot update IP Block, IP(10.22.0.254) is not in subnets (['10.22.0.0/28'])");
     resized.configuration.delete(&address).unwrap();
     for (pool, kind, name) in pools {
         let mut resized = Resized::new("10.22.0.0/24", json!({}));
         let pool = resized.configuration.below(&resized.network, pool, "p", json!({})).unwrap();
         resized.configuration.below(&pool, kind, "f", json!({})).unwrap();
-        let refused = refusal(resized.to("10.22.0.0/28", json!({})));
+        let refused = refusal(resized.resize("10.22.0.0/28", json!({})));
         let text = format!("409 Cannot update IP Block, {name}(10.22.0.252) is not in subnets (['10.22.0.0/28'])");
         assert_eq!(refused, text);
         // The texts of contrail-api for a subnet that goes: scripts look for them.
         let name = name.replace("Floating Alias", "Alias");
         for subnets in [json!([]), json!([subnet("10.22.0.0", 28)])] {
             let text = format!("409 Cannot Delete IP Block, {name}(10.22.0.252) is in use");
-            assert_eq!(refusal(resized.to_all(subnets)), text);
+            assert_eq!(refusal(resized.replace(subnets)), text);
         }
     }
     // Two prefixes in the place of one.
     let mut resized = Resized::new("10.22.0.0/24", json!({}));
     resized.take("10.22.0.9");
     resized.take("10.22.0.201");
-    resized.to_all(json!([subnet("10.22.0.0", 25), subnet("10.22.0.192", 26)])).unwrap();
+    resized.replace(json!([subnet("10.22.0.0", 25), subnet("10.22.0.192", 26)])).unwrap();
     assert_eq!(resized.configuration.counts(&resized.network), [4, 4]);
 }
 
@@ -517,7 +517,7 @@ fn osd_17_osd_18_osd_19_what_a_changed_prefix_has() {
     // Left out, gateway and service address are chosen anew; sent back, they stay; pools are what is sent.
     let mut resized = Resized::new("10.22.0.0/24", json!({}));
     let address = resized.take("10.22.0.9");
-    let entry = resized.to("10.22.0.0/23", json!({})).unwrap();
+    let entry = resized.resize("10.22.0.0/23", json!({})).unwrap();
     assert_eq!(
         (&entry["default_gateway"], &entry["dns_server_address"]),
         (&json!("10.22.1.254"), &json!("10.22.1.253"))
@@ -525,14 +525,14 @@ fn osd_17_osd_18_osd_19_what_a_changed_prefix_has() {
     assert_eq!(entry["subnet_uuid"], resized.uuid);
     let kept = json!({"default_gateway": "10.22.1.254", "dns_server_address": "10.22.1.253",
         "allocation_pools": [{"start": "10.22.2.10", "end": "10.22.2.19"}]});
-    let entry = resized.to("10.22.0.0/22", kept).unwrap();
+    let entry = resized.resize("10.22.0.0/22", kept).unwrap();
     assert_eq!(
         (&entry["default_gateway"], &entry["dns_server_address"]),
         (&json!("10.22.1.254"), &json!("10.22.1.253"))
     );
     assert_eq!(resized.configuration.take(&resized.network, json!({})).as_deref(), Ok("10.22.2.19"));
     // Without its uuid it is a new one, which the instance-ips record.
-    let entry = resized.to_all(json!([subnet("10.22.0.0", 21)])).unwrap();
+    let entry = resized.replace(json!([subnet("10.22.0.0", 21)])).unwrap();
     assert_ne!(entry["subnet_uuid"], resized.uuid);
     assert_eq!(resized.configuration.get(&address, "subnet_uuid"), entry["subnet_uuid"]);
     // Gateway, service and broadcast address are none that is in use, chosen or given.
@@ -545,7 +545,7 @@ fn osd_17_osd_18_osd_19_what_a_changed_prefix_has() {
     ] {
         let mut resized = Resized::new("10.40.0.0/24", json!({}));
         resized.take(taken);
-        let refused = resized.to("10.40.0.0/28", members.clone());
+        let refused = resized.resize("10.40.0.0/28", members.clone());
         assert_eq!(refusal(refused), "409 IP address already in use", "{taken} {members}");
     }
     // A flat ipam beside it does not matter (500 on the peer).
@@ -569,19 +569,19 @@ fn osd_17_a_gateway_that_is_shared_stays_one() {
     let mut resized = Resized::new("10.22.0.0/24", json!({}));
     let gateway = resized.take("10.22.0.254");
     for other in ["10.22.1.254", "0.0.0.0"] {
-        let refused = resized.to("10.22.0.0/23", json!({ "default_gateway": other }));
+        let refused = resized.resize("10.22.0.0/23", json!({ "default_gateway": other }));
         let new = if other == "0.0.0.0" { "None" } else { other };
         let text = format!("400 default gateway change is not allowed orig:10.22.0.254, new: {new}");
         assert_eq!(refusal(refused), text);
     }
-    let entry = resized.to("10.22.0.0/23", json!({})).unwrap();
+    let entry = resized.resize("10.22.0.0/23", json!({})).unwrap();
     assert_eq!(
         (&entry["default_gateway"], &entry["dns_server_address"]),
         (&json!("10.22.0.254"), &json!("10.22.1.253"))
     );
     // Once nobody has it, it moves with the prefix.
     resized.configuration.delete(&gateway).unwrap();
-    let entry = resized.to("10.22.0.0/22", json!({})).unwrap();
+    let entry = resized.resize("10.22.0.0/22", json!({})).unwrap();
     assert_eq!(entry["default_gateway"], "10.22.3.254");
 }
 
@@ -589,9 +589,9 @@ fn osd_17_a_gateway_that_is_shared_stays_one() {
 fn osd_17_order_and_units_are_those_of_the_addresses() {
     let mut resized = Resized::new("10.22.0.0/24", json!({"alloc_unit": 4}));
     resized.take("10.22.0.8");
-    let refused = refusal(resized.to("10.22.0.0/23", json!({})));
+    let refused = refusal(resized.resize("10.22.0.0/23", json!({})));
     assert!(refused.starts_with("400 alloc_unit change is not allowed while addresses are in use"), "{refused}");
-    resized.to("10.22.0.0/23", json!({"alloc_unit": 4, "addr_from_start": true})).unwrap();
+    resized.resize("10.22.0.0/23", json!({"alloc_unit": 4, "addr_from_start": true})).unwrap();
     assert_eq!(resized.configuration.take(&resized.network, json!({})).as_deref(), Ok("10.22.0.4"));
     assert_eq!(resized.configuration.take(&resized.network, json!({})).as_deref(), Ok("10.22.0.12"));
 }
@@ -601,10 +601,10 @@ fn osd_18_reserved_addresses_stay_or_go_with_their_prefix() {
     let mut resized = Resized::new("10.22.0.0/24", json!({}));
     let reserved = resized.configuration.allocate(&resized.network, 2, None).unwrap();
     assert_eq!(reserved, ["10.22.0.252", "10.22.0.251"]);
-    resized.to("10.22.0.0/23", json!({})).unwrap();
+    resized.resize("10.22.0.0/23", json!({})).unwrap();
     let refused = resized.configuration.take(&resized.network, json!({"instance_ip_address": "10.22.0.252"}));
     assert!(refused.is_err());
-    resized.to("10.22.0.0/25", json!({})).unwrap();
-    resized.to("10.22.0.0/24", json!({})).unwrap();
+    resized.resize("10.22.0.0/25", json!({})).unwrap();
+    resized.resize("10.22.0.0/24", json!({})).unwrap();
     assert_eq!(resized.configuration.take(&resized.network, json!({})).as_deref(), Ok("10.22.0.252"));
 }

@@ -1,0 +1,299 @@
+//! `cirrus interface-route` against the real server, and beside a script on the Python client library.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use support::{Api, Checks, Server, python};
+
+/// What a run of the tool printed, or the one line that it complained with.
+fn answer(output: &Output) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    if output.status.success() {
+        assert_eq!(text(&output.stderr), "");
+        return Ok(text(&output.stdout));
+    }
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let complaint = text(&output.stderr);
+    assert_eq!((complaint.lines().count(), text(&output.stdout).as_str()), (1, ""), "{complaint}");
+    Err(complaint.trim().strip_prefix("cirrus: ").unwrap().to_owned())
+}
+
+fn tool(port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    command.arg("interface-route").args(arguments).args(["-s", "127.0.0.1", "-p", &port.to_string()]);
+    for name in ["OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME", "OS_AUTH_URL", "http_proxy", "HTTP_PROXY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(port: u16, arguments: &[&str]) -> Result<String, String> {
+    answer(&tool(port, arguments).output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn static_routes_of_an_interface() {
+    let server = Server::start();
+    let port = server.address().port();
+    let api = server.api();
+    network(&api).await;
+    let mut checks = Checks::default();
+    checks.run("routes come, are shown and go", routes_come_and_go(api.clone(), port)).await;
+    checks.run("mistakes are told in one line", mistakes(api.clone(), port)).await;
+    checks.run("an interrupted run is finished by the next", interrupted(api.clone(), port)).await;
+    checks.run("a script on the Python library makes the same objects", same_as_python(api, port)).await;
+    checks.finish();
+}
+
+async fn network(api: &Api) {
+    let body = json!({"virtual-network": {"fq_name": ["default-domain", "default-project", "blue"], "parent_type": "project"}});
+    api.post("/virtual-networks", &body).await.ok();
+}
+
+async fn interface(api: &Api, name: &str) -> String {
+    let refs = json!([{"to": ["default-domain", "default-project", "blue"]}]);
+    let fq_name = json!(["default-domain", "default-project", name]);
+    let body = json!({"fq_name": fq_name, "parent_type": "project", "virtual_network_refs": refs});
+    let created = api.post("/virtual-machine-interfaces", &json!({"virtual-machine-interface": body})).await.ok();
+    created["virtual-machine-interface"]["uuid"].as_str().unwrap().to_owned()
+}
+
+/// The tables to which an interface refers, without what differs from object to object.
+async fn tables(api: &Api, interface: &str) -> Vec<Value> {
+    let stored = api.get(&format!("/virtual-machine-interface/{interface}")).await.ok();
+    let references = stored["virtual-machine-interface"]["interface_route_table_refs"].as_array().cloned();
+    let mut tables = Vec::new();
+    for reference in references.unwrap_or_default() {
+        let uuid = reference["uuid"].as_str().unwrap();
+        let text = api.get(&format!("/interface-route-table/{uuid}")).await.ok().to_string();
+        let text = text.replace("\"ours\"", "\"NAME\"").replace("\"theirs\"", "\"NAME\"");
+        let mut table: Value =
+            serde_json::from_str(&text.replace(interface, "INTERFACE").replace(uuid, "TABLE")).unwrap();
+        let id_perms = table["interface-route-table"]["id_perms"].as_object_mut().unwrap();
+        id_perms.retain(|name, _| !matches!(name.as_str(), "created" | "last_modified" | "uuid"));
+        let mut reference = reference.clone();
+        reference.as_object_mut().unwrap().retain(|name, _| matches!(name.as_str(), "attr"));
+        tables.push(json!([table, reference]));
+    }
+    tables
+}
+
+async fn routes_come_and_go(api: Api, port: u16) {
+    let uuid = interface(&api, "one").await;
+    assert_eq!(run(port, &["show", &uuid]), Ok("no static routes\n".to_owned()));
+    assert_eq!(run(port, &["show", &uuid, "--json"]), Ok("[]\n".to_owned()));
+    assert_eq!(run(port, &["add", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(run(port, &["add", &uuid, "2001:DB8::/32"]), Ok(String::new()));
+    let shown = run(port, &["show", &uuid]).unwrap();
+    assert_eq!(
+        shown,
+        "Prefix         Next hop  Next hop type\n10.1.0.0/16    -         -\n2001:db8::/32  -         -\n"
+    );
+    let shown: Value = serde_json::from_str(&run(port, &["show", &uuid, "--json"]).unwrap()).unwrap();
+    let prefixes: Vec<&Value> = shown.as_array().unwrap().iter().map(|route| &route["prefix"]).collect();
+    assert_eq!(prefixes, ["10.1.0.0/16", "2001:db8::/32"]);
+    assert_eq!(tables(&api, &uuid).await.len(), 1);
+    assert_eq!(run(port, &["delete", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&api, &uuid).await.len(), 1);
+    assert_eq!(run(port, &["delete", &uuid, "2001:db8:0::/32"]), Ok(String::new()));
+    assert!(tables(&api, &uuid).await.is_empty());
+    let listed = api.get("/interface-route-tables").await.ok();
+    assert_eq!(listed, json!({"interface-route-tables": []}));
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16"] {
+        run(port, &["add", &uuid, prefix]).unwrap();
+    }
+    assert_eq!(run(port, &["delete", &uuid]), Ok(String::new()), "all at once");
+    assert!(tables(&api, &uuid).await.is_empty());
+}
+
+async fn mistakes(api: Api, port: u16) {
+    let uuid = interface(&api, "two").await;
+    run(port, &["add", &uuid, "10.1.0.0/16"]).unwrap();
+    let unknown = "11111111-1111-4111-8111-111111111111";
+    let no_interface = format!("there is no virtual-machine-interface {unknown}");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (port, arguments, complaint) in [
+        (port, vec!["add", &uuid, "10.1.0.0/16"], "the interface has a static route 10.1.0.0/16 already"),
+        (port, vec!["delete", &uuid, "10.2.0.0/16"], "the interface has no static route 10.2.0.0/16"),
+        (
+            port,
+            vec!["add", &uuid, "10.1.0.0"],
+            "'10.1.0.0' is not a prefix: an address and a length are expected, like 10.1.0.0/16",
+        ),
+        (
+            port,
+            vec!["add", &uuid, "10.1.0.1/16"],
+            "'10.1.0.1/16' is not a prefix: bits are set beyond its length; 10.1.0.0/16 has none",
+        ),
+        (
+            port,
+            vec!["delete", &uuid, "nonsense"],
+            "'nonsense' is not a prefix: an address and a length are expected, like 10.1.0.0/16",
+        ),
+        (port, vec!["add", unknown, "10.1.0.0/16"], no_interface.as_str()),
+        (port, vec!["delete", unknown], no_interface.as_str()),
+        (port, vec!["show", unknown], no_interface.as_str()),
+        (port, vec!["show", "eth0"], "'eth0' is not the uuid of an interface"),
+    ] {
+        assert_eq!(run(port, &arguments), Err(complaint.to_owned()), "{arguments:?}");
+    }
+    let away = run(closed, &["show", &uuid]).unwrap_err();
+    assert!(away.starts_with(&format!("127.0.0.1:{closed} can't be reached: ")), "{away}");
+    run(port, &["delete", &uuid]).unwrap();
+    assert_eq!(run(port, &["delete", &uuid]), Err("the interface has no static routes".to_owned()));
+    let usage = tool(port, &["add", &uuid]).output().unwrap();
+    assert_eq!(usage.status.code(), Some(2), "a missing argument is a mistake of usage");
+}
+
+/// The table is there and the reference is not: the run ended in between.
+async fn interrupted(api: Api, port: u16) {
+    let uuid = interface(&api, "three").await;
+    let table = async || {
+        let fq_name = json!(["default-domain", "default-project", uuid]);
+        let routes = json!({"route": [{"prefix": "10.1.0.0/16"}]});
+        let body = json!({"fq_name": fq_name, "parent_type": "project", "interface_route_table_routes": routes});
+        api.post("/interface-route-tables", &json!({"interface-route-table": body})).await.ok();
+    };
+    table().await;
+    assert_eq!(run(port, &["show", &uuid]), Ok("no static routes\n".to_owned()), "of no effect yet");
+    assert_eq!(run(port, &["add", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&api, &uuid).await.len(), 1);
+    run(port, &["delete", &uuid]).unwrap();
+    table().await;
+    assert_eq!(run(port, &["delete", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(api.get("/interface-route-tables").await.ok(), json!({"interface-route-tables": []}));
+}
+
+async fn same_as_python(api: Api, port: u16) {
+    let url = api.base().to_owned();
+    let url = url.as_str();
+    let (ours, theirs) = (interface(&api, "ours").await, interface(&api, "theirs").await);
+    let steps = [
+        ("add", "10.1.0.0/16"),
+        ("add", "10.2.0.0/16"),
+        ("add", "fd00::/8"),
+        ("delete", "10.2.0.0/16"),
+        ("delete", "10.1.0.0/16"),
+        ("delete", "fd00::/8"),
+    ];
+    for (action, prefix) in steps {
+        run(port, &[action, &ours, prefix]).unwrap();
+        python::run("static_routes.py", &[url, &theirs, action, prefix], Duration::from_mins(1)).await;
+        assert_eq!(tables(&api, &ours).await, tables(&api, &theirs).await, "after {action} {prefix}");
+    }
+    assert!(tables(&api, &ours).await.is_empty());
+    // Each goes on where the other has stopped.
+    run(port, &["add", &theirs, "10.3.0.0/16"]).unwrap();
+    python::run("static_routes.py", &[url, &theirs, "add", "10.4.0.0/16"], Duration::from_mins(1)).await;
+    run(port, &["delete", &theirs, "10.3.0.0/16"]).unwrap();
+    python::run("static_routes.py", &[url, &theirs, "delete", "10.4.0.0/16"], Duration::from_mins(1)).await;
+    assert_eq!(api.get("/interface-route-tables").await.ok(), json!({"interface-route-tables": []}));
+}
+
+/// A server that answers each request with what this function makes of its first line and headers.
+fn fake(
+    answers: usize,
+    answer: impl Fn(&str) -> (&'static str, &'static str) + Send + 'static,
+) -> (u16, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = move || {
+        let mut seen = Vec::new();
+        while seen.len() < answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            seen.push(serve_one(&mut stream, &answer));
+        }
+        seen
+    };
+    (port, thread::spawn(serve))
+}
+
+fn serve_one(stream: &mut TcpStream, answer: &impl Fn(&str) -> (&'static str, &'static str)) -> String {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).unwrap();
+    }
+    let length = head.to_lowercase();
+    let length =
+        length.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let request = format!("{head}{}", String::from_utf8(body).unwrap());
+    let (status, text) = answer(&request);
+    let (status, header) = status.split_once('|').unwrap_or((status, "X-Nothing: 0"));
+    let length = text.len();
+    write!(stream, "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
+        .unwrap();
+    request
+}
+
+const UUID: &str = "11111111-1111-4111-8111-111111111111";
+
+/// A contrail-api that only answers who shows this header.
+fn guarded(header: &'static str) -> impl Fn(&str) -> (&'static str, &'static str) {
+    move |request| {
+        if !request.to_lowercase().contains(&header.to_lowercase()) {
+            ("401 Unauthorized", "HTTP_AUTHORIZATION header missing")
+        } else if request.starts_with("GET /virtual-machine-interface/") {
+            ("200 OK", "{\"virtual-machine-interface\": {}}")
+        } else {
+            ("404 Not Found", "Name not found")
+        }
+    }
+}
+
+#[test]
+fn a_server_that_asks_who_is_there() {
+    let (port, _server) = fake(1, guarded("x-auth-token: t"));
+    let complaint = run(port, &["show", UUID]).unwrap_err();
+    assert_eq!(complaint, format!("http://127.0.0.1:{port} wants to know who asks: give user (-u) and password (-w)"));
+
+    // Basic: aladdin and his password, as in RFC 7617.
+    let (port, server) = fake(3, guarded("authorization: basic YWxhZGRpbjpvcGVuc2VzYW1l"));
+    let shown = run(port, &["show", UUID, "-u", "aladdin", "-w", "opensesame"]);
+    assert_eq!(shown, Ok("no static routes\n".to_owned()));
+    assert_eq!(server.join().unwrap().len(), 3, "asked once, then told at once");
+
+    let (port, _server) = fake(2, guarded("authorization: none"));
+    let complaint = run(port, &["show", UUID, "-u", "aladdin", "-w", "wrong"]).unwrap_err();
+    assert_eq!(complaint, format!("http://127.0.0.1:{port} does not accept user and password"));
+}
+
+#[test]
+fn a_token_of_keystone() {
+    let (keystone, asked) = fake(1, |_| ("201 Created|X-Subject-Token: secret", "{}"));
+    let (port, _server) = fake(3, guarded("x-auth-token: secret"));
+    let mut command = tool(port, &["show", UUID, "-u", "me", "-t", "ours"]);
+    command.env("OS_PASSWORD", "word").env("OS_AUTH_URL", format!("http://127.0.0.1:{keystone}/v3"));
+    assert_eq!(answer(&command.output().unwrap()), Ok("no static routes\n".to_owned()));
+    let asked = asked.join().unwrap().remove(0);
+    assert!(asked.starts_with("POST /v3/auth/tokens "));
+    let body: Value = serde_json::from_str(asked.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body["auth"]["identity"]["password"]["user"]["name"], "me");
+    assert_eq!(body["auth"]["identity"]["password"]["user"]["password"], "word");
+    assert_eq!(body["auth"]["scope"]["project"]["name"], "ours");
+
+    let (keystone, asked) = fake(1, |_| ("200 OK", "{\"access\": {\"token\": {\"id\": \"old\"}}}"));
+    let (port, _server) = fake(3, guarded("x-auth-token: old"));
+    let url = format!("http://127.0.0.1:{keystone}/v2.0/");
+    let shown = run(port, &["show", UUID, "-u", "me", "-w", "word", "--auth-url", &url]);
+    assert_eq!(shown, Ok("no static routes\n".to_owned()));
+    let asked = asked.join().unwrap().remove(0);
+    assert!(asked.starts_with("POST /v2.0/tokens ") && asked.contains("\"tenantName\":\"admin\""), "{asked}");
+
+    let (keystone, _asked) = fake(1, |_| ("401 Unauthorized", "{}"));
+    let (port, _server) = fake(1, guarded("x-auth-token: none"));
+    let url = format!("http://127.0.0.1:{keystone}");
+    let complaint = run(port, &["show", UUID, "-u", "me", "-w", "word", "--auth-url", &url]).unwrap_err();
+    assert_eq!(complaint, format!("Keystone at {url}: no token for this user, status 401"));
+}
