@@ -24,7 +24,7 @@ use crate::{
 };
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// The reference that carries the subnets of a network.
@@ -36,7 +36,7 @@ const IPAM_REFERENCES: &str = "network_ipam_refs";
 /// The contract's refusals, in its order.
 pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_forwarding(work, draft)?;
-    let Some(given) = draft.given_links(IPAM_REFERENCES).map(<[NewLink]>::to_vec) else { return Ok(()) };
+    let Some(given) = draft.given_links(IPAM_REFERENCES).map(last_of_each) else { return Ok(()) };
     let stored = draft.stored_links(IPAM_REFERENCES);
     let mut own = Vec::new();
     let mut flat = Vec::new();
@@ -59,15 +59,16 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_removed_of_network(work, draft.uuid, &given, &own)?;
 
     let routed = draft.value("virtual_network_category") == Some(Value::from("routed"));
+    let known = by_prefix(&stored);
     let mut completed = Vec::new();
     for mut link in given {
         let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
         if is_flat {
-            link.attribute = flat_handle(work, &stored, &link);
+            link.attribute = flat_handle(work, &stored, &link)?;
         } else if let Some(Value::Array(entries)) = link.attribute.get_mut("ipam_subnets") {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-                let known = find_stored(&stored, entry);
-                complete_entry(work, draft.uuid, draft.fq_name.joined(), entry, known.as_ref(), !routed)?;
+                let known = known.get(&ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })));
+                complete_entry(work, draft.uuid, draft.fq_name.joined(), entry, known.copied(), !routed)?;
                 // VN-S4
                 if !is_present(entry.get("subnet_uuid")) {
                     entry.insert("subnet_uuid".to_owned(), work.new_uuid().to_string().into());
@@ -120,20 +121,29 @@ fn is_present(value: Option<&Value>) -> bool {
     value.and_then(Value::as_str).is_some_and(|text| !text.is_empty())
 }
 
-/// The stored entry of the same prefix, wherever in the network it is.
-fn find_stored(stored: &[NewLink], entry: &Map<String, Value>) -> Option<Map<String, Value>> {
-    let wanted = entry.get("subnet")?;
-    let prefix = ipam::parse_prefix(&json!({ "subnet": wanted }))?;
-    let all = stored.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
-    all.filter(|entry| ipam::parse_prefix(entry) == Some(prefix)).find_map(Value::as_object).cloned()
+/// The references that will be stored: of several to one ipam the last.
+fn last_of_each(links: &[NewLink]) -> Vec<NewLink> {
+    let later = |index: usize, link: &NewLink| links.iter().skip(index + 1).any(|other| other.target == link.target);
+    let last = links.iter().enumerate().filter(|(index, link)| !later(*index, link));
+    last.map(|(_, link)| link.clone()).collect()
+}
+
+/// The stored entries by prefix, wherever in the network they are.
+fn by_prefix(stored: &[NewLink]) -> BTreeMap<Option<IpNetwork>, &Map<String, Value>> {
+    let entries = stored.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
+    entries.filter_map(|entry| Some((Some(ipam::parse_prefix(entry)?), entry.as_object()?))).collect()
 }
 
 /// VN-S4: one entry stands for "this flat ipam, as seen from this network"; its uuid stays.
-fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Value {
+fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Decision<Value> {
     let uuid_in =
         |value: &Value| value.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid))).cloned();
     let known = stored.iter().find(|stored| stored.target == link.target).and_then(|stored| uuid_in(&stored.attribute));
     let uuid = uuid_in(&link.attribute).or(known).unwrap_or_else(|| work.new_uuid().to_string().into());
+    if let Some(text) = uuid.as_str().filter(|text| Uuid::try_parse(text).is_err()) {
+        let text = format!("Invalid subnet-uuid {text}: the handle of a flat-subnet ipam must be a uuid");
+        return Err(Rejection::conflict(text));
+    }
     let mut attribute = link.attribute.clone();
     if !attribute.is_object() {
         attribute = json!({});
@@ -141,7 +151,7 @@ fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Value {
     if let Some(fields) = attribute.as_object_mut() {
         fields.insert("ipam_subnets".to_owned(), json!([{ "subnet_uuid": uuid }]));
     }
-    attribute
+    Ok(attribute)
 }
 
 /// Completes one entry, against the stored one of the same prefix if there is one.

@@ -13,7 +13,7 @@ use super::{
     route_target, subnets, vxlan,
 };
 use crate::{
-    graph::{Graph, Hold, Holder, NumberPool, Object},
+    graph::{Graph, Hold, NumberPool, Object},
     python_literal,
 };
 use serde_json::{Value, json};
@@ -362,9 +362,7 @@ impl FreeAddresses {
         let scopes: Vec<Uuid> = ipams.chain([network.uuid]).collect();
         for address in &self.addresses {
             for scope in &scopes {
-                if work.graph.pools().holder(*scope, *address) == Some(Holder::Reservation) {
-                    work.release(Hold { scope: *scope, address: *address });
-                }
+                work.release(Hold { scope: *scope, address: *address });
             }
         }
         Ok(())

@@ -38,11 +38,11 @@ impl Configuration {
         }
     }
 
-    /// `ip-free`.
-    pub fn give_back(&mut self, network: &Object, addresses: &[String]) {
+    /// `ip-free`: what it changes.
+    pub fn give_back(&mut self, network: &Object, addresses: &[String]) -> Vec<Change> {
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let free = FreeAddresses { network: network.uuid.to_string(), addresses };
-        self.submit(Operation::FreeAddresses(free)).unwrap();
+        self.submit(Operation::FreeAddresses(free)).unwrap().1
     }
 
     /// The entries of the subnets of a network, as stored.
@@ -496,6 +496,7 @@ fn adr_23_adr_4_iip_c8_the_mode_says_which_subnets_come_first() {
     let empty = configuration.in_project("virtual-network", "e", modes).unwrap();
     let none = "400 Virtual-Network(['default-domain', 'default-project', 'e']) has no defined subnets";
     assert_eq!(configuration.take(&empty, json!({})), Err(none.to_owned()));
+    assert_eq!(configuration.take(&empty, asked("1.1.1.1")), Err(exhausted("e", "[]")));
     let refused = configuration.in_project("virtual-network", "x", json!({"address_allocation_mode": "any"}));
     assert!(refusal(refused).starts_with("400 Bad property in create: Error validating property address_allocation"));
 }
@@ -536,7 +537,7 @@ fn adr_24_adr_5_iip_c3_iip_c4_addresses_of_a_flat_ipam_itself() {
 }
 
 /// A flat ipam with a pool for virtual routers, and such a router.
-fn router() -> (Configuration, Arc<Object>, Arc<Object>) {
+pub fn router() -> (Configuration, Arc<Object>, Arc<Object>) {
     let mut configuration = Configuration::new();
     let pools = json!([
         {"start": "13.1.1.8", "end": "13.1.1.9", "vrouter_specific_pool": true},
@@ -817,7 +818,8 @@ fn adr_38_vn_x2_what_an_object_has_is_not_given_back() {
     let floating = configuration.take_of_pool(&pool, json!({})).unwrap();
     let counts = configuration.counts(&network);
     let reserved = ["11.1.1.254", "11.1.1.253", "11.1.1.0", "1.1.1.1"].map(str::to_owned);
-    configuration.give_back(&network, &[vec![address.clone(), floating], reserved.to_vec()].concat());
+    let changes = configuration.give_back(&network, &[vec![address.clone(), floating], reserved.to_vec()].concat());
+    assert!(changes.is_empty(), "{changes:?}");
     assert_eq!(configuration.counts(&network), counts);
     assert_eq!(configuration.take(&network, asked(&address)), Err(IN_USE.to_owned()));
 }

@@ -165,8 +165,6 @@ fn ipam_d1_an_ipam_in_use_stays() {
     let mut configuration = Configuration::new();
     let flat = configuration.flat_ipam("flat", json!([subnet("21.1.1.0", 29)]), json!({})).unwrap();
     let network = configuration.flat_network("n", &[&flat], json!({}));
-    let global = configuration.global();
-    let refs = json!({"network_ipam_refs": [{"to": flat.fq_name.elements(), "attr": null}]});
     let direct = configuration
         .at_top("instance-ip", "a", json!({"network_ipam_refs": [{"to": flat.fq_name.elements()}]}))
         .unwrap();
@@ -178,12 +176,27 @@ fn ipam_d1_an_ipam_in_use_stays() {
         assert!(refused.contains(&kind), "{refused}");
         configuration.delete(&object).unwrap();
     }
-    if let Ok(router) = configuration.below(&global, "virtual-router", "node", refs) {
-        assert!(refusal(configuration.delete(&flat)).contains("virtual-router"));
-        configuration.delete(&router).unwrap();
-    }
     configuration.delete(&flat).unwrap();
     let flat = configuration.flat_ipam("flat", json!([subnet("21.1.1.0", 29)]), json!({})).unwrap();
     let network = configuration.flat_network("n", &[&flat], json!({}));
     assert_eq!(configuration.take(&network, json!({})).as_deref(), Ok("21.1.1.4"));
+    let (mut configuration, flat, router) = addresses::router();
+    assert!(refusal(configuration.delete(&flat)).contains("/virtual-router/"));
+    configuration.delete(&router).unwrap();
+    configuration.delete(&flat).unwrap();
+}
+
+#[test]
+fn adr_3_vn_s4_the_handle_of_a_flat_ipam_is_a_uuid() {
+    let mut configuration = Configuration::new();
+    let flat = configuration.flat_ipam("flat", json!([subnet("21.1.1.0", 29)]), json!({})).unwrap();
+    let network = configuration.flat_network("n", &[&flat], json!({}));
+    let address = configuration.address("a", &network, &json!({})).unwrap();
+    let handle = |uuid: &str| json!({"network_ipam_refs": [{"to": flat.fq_name.elements(), "attr": {"ipam_subnets": [{"subnet_uuid": uuid}]}}]});
+    let refused = configuration.update(&network, handle("zz"));
+    assert_eq!(refusal(refused), "409 Invalid subnet-uuid zz: the handle of a flat-subnet ipam must be a uuid");
+    // One that the client chooses is recorded by what there is already.
+    let chosen = Uuid::from_u128(0x4000_8000_0000_0000_0001).to_string();
+    configuration.update(&network, handle(&chosen)).unwrap();
+    assert_eq!(configuration.get(&address, "subnet_uuid"), chosen);
 }

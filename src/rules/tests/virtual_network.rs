@@ -381,6 +381,18 @@ fn vn_u8_whatever_has_an_address_keeps_its_subnet() {
 }
 
 #[test]
+fn vn_u8_of_two_references_to_one_ipam_the_last_counts() {
+    let mut configuration = Configuration::new();
+    let network = configuration.network("n", "13.1.1.0", 24);
+    configuration.take(&network, json!({})).unwrap();
+    let refs = |subnets: Value| json!({"to": default_ipam(), "attr": {"ipam_subnets": subnets}});
+    let (with, without) = (refs(json!([subnet("13.1.1.0", 24)])), refs(json!([])));
+    let refused = configuration.update(&network, json!({"network_ipam_refs": [with, without]}));
+    assert_eq!(refusal(refused), "409 Cannot Delete IP Block, IP(13.1.1.252) is in use");
+    configuration.update(&network, json!({"network_ipam_refs": [without, with]})).unwrap();
+}
+
+#[test]
 fn vn_d1_vn_d3_what_is_derived_goes_with_the_network() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
