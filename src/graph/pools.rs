@@ -24,8 +24,8 @@ pub enum Holder {
 
 #[derive(Clone)]
 struct Entry {
-    /// What the subnet was read from, to see whether it changed.
-    source: Value,
+    /// What the subnet was read from, to see whether it changed. Shared: an address taken copies all entries beside it.
+    source: Arc<Value>,
     subnet: Subnet,
 }
 
@@ -145,7 +145,7 @@ impl Pools {
         let entries = sources
             .into_iter()
             .filter_map(|source| {
-                if let Some(entry) = known.iter().find(|entry| entry.source == source) {
+                if let Some(entry) = known.iter().find(|entry| *entry.source == source) {
                     return Some(entry.clone());
                 }
                 let mut subnet = Subnet::read(&source)?;
@@ -153,7 +153,7 @@ impl Pools {
                 for (address, _) in self.held(scope, first_address(prefix), last_address(prefix)) {
                     subnet.take(address);
                 }
-                Some(Entry { source, subnet })
+                Some(Entry { source: Arc::new(source), subnet })
             })
             .collect();
         self.subnets.insert(scope, Arc::new(entries));

@@ -1,4 +1,4 @@
-//! What a client may say about a subnet, and what the server adds to it.
+//! What a client may say about a subnet, and what the server adds to it (ADR-2.3, ADR-2.4, ADR-2.5, ADR-2.6, ADR-2.7).
 //!
 //! A client that uses the Python library sends every member, most of them null; one that writes JSON by hand leaves
 //! out what it does not need. Null, absent, empty and the text "None" mean the same here.
@@ -35,8 +35,8 @@ pub fn check_entry(entry: &Value) -> Result<(), Fault> {
 /// Checks what contrail-api finds only when it sets up the allocator of a subnet, and fills in gateway and service
 /// address. The UUID of the subnet is up to the caller.
 ///
-/// `reserve` is false for routed networks and ipams with subnetting, which have neither address unless it is given. `owner` is the name
-/// of the network or ipam, joined by colons. A flat handle has no prefix and stays as it is.
+/// `reserve` is false for routed networks and ipams with subnetting, which have neither address unless it is given.
+/// `owner` is the name of the network or ipam, joined by colons. A flat handle has no prefix and stays as it is.
 pub fn complete_entry(entry: &mut Map<String, Value>, reserve: bool, owner: &str) -> Result<(), Fault> {
     let Some(prefix) = prefix_of(entry) else {
         return Ok(());
@@ -69,9 +69,10 @@ fn fill(entry: &mut Map<String, Value>, prefix: IpNetwork, reserve: bool, owner:
 /// The same for a subnet that is there already: `stored` is its entry, of the same prefix.
 ///
 /// What the server has chosen and the request leaves out stays: UUID, gateway, service address, subscriber tag; the
-/// order and the size of units too, since a client that does not name them does not mean to change them. The gateway
-/// can't be changed, the service address not to one that is held, order and unit not while anything is held. Pools
-/// may change at will: contrail-api allows only to add some, but no address depends on being in a pool.
+/// order and the size of units too, since a client that does not name them does not mean to change them. A gateway can't
+/// be changed; a service address, or a gateway where there was none, can't be one that is held; order and unit can't be
+/// changed while anything is held. Pools may change at will: contrail-api allows only to add some, but no address
+/// depends on being in a pool.
 ///
 /// `held` tells whether an object holds the unit of an address, `any_held` whether there is any in the prefix.
 pub fn update_entry(
@@ -90,7 +91,8 @@ pub fn update_entry(
     };
     check_members(entry, prefix)?;
     let name = prefix_name(prefix);
-    if reserve {
+    // Where there was to be no gateway, one may come; instance-ips may share one that there is, so it stays.
+    if reserve || address(stored, GATEWAY).is_some() {
         check_gateway_kept(entry, stored)?;
     }
     if any_held && is_true(entry.get(FROM_START)) != is_true(stored.get(FROM_START)) {
@@ -102,13 +104,14 @@ pub fn update_entry(
         let reason = "change is not allowed while addresses are in use";
         return Err(Fault::bad_request(invalid_unit(owner, &name, unit, reason)));
     }
-    let service = address(entry, SERVICE).filter(|_| reserve);
-    if let Some(service) = service
-        && address(stored, SERVICE) != Some(service)
-        && prefix.contains(service)
-        && (held(service) || held(address_of(prefix.is_ipv4(), number_of(service) & !(unit - 1))))
-    {
-        return Err(Fault::bad_request(invalid_subnet(owner, &name)));
+    for key in [GATEWAY, SERVICE] {
+        if let Some(new) = address(entry, key)
+            && address(stored, key) != Some(new)
+            && prefix.contains(new)
+            && (held(new) || held(address_of(prefix.is_ipv4(), number_of(new) & !(unit - 1))))
+        {
+            return Err(Fault::bad_request(invalid_subnet(owner, &name)));
+        }
     }
     for key in [GATEWAY, SERVICE] {
         keep(entry, stored, key);

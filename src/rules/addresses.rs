@@ -1,5 +1,28 @@
 //! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
-//! (contrail-api R21, address management 4 and 5). All types that hold addresses share one name space a subnet.
+//! (contrail-api R21, address management ADR-4). All types that hold addresses share one name space a subnet.
+//!
+//! What is kept of the peer, and what is mended, follows a list (ADR-14): 409 for an address in use, 400 for bad input
+//! and where an instance-ip finds nothing, 409 where a floating-ip or alias-ip does; an answer is never an address that
+//! is none.
+//!
+//! `tests/addresses.rs` shows the peer's measured behaviour, and where more is required:
+//!
+//! | what | which |
+//! |---|---|
+//! | gateway, service address, order | ADR-1, ADR-2, ADR-3, ADR-4, ADR-5, ADR-6, ADR-7 |
+//! | small, routed and several subnets | ADR-8, ADR-9, ADR-10, ADR-18 |
+//! | units, pools | ADR-11, ADR-12, ADR-13, ADR-14, ADR-15 |
+//! | IPv6, both versions | ADR-16, ADR-17 |
+//! | asked for; gateways; what is in use | ADR-19, ADR-20, ADR-21 |
+//! | flat ipams, of networks, first or last, themselves, of virtual routers, lent | ADR-22, ADR-23, ADR-24, ADR-25, ADR-26 |
+//! | floating-ips, `ip-alloc` | ADR-27, ADR-28, ADR-29 |
+//! | networks that are not managed | ADR-30 |
+//! | many clients | ADR-31, ADR-32, ADR-42 |
+//! | never an address of null | ADR-33 |
+//! | freed with whatever held it; only by that | ADR-34, ADR-38 |
+//! | what an update leaves out stays | ADR-35, ADR-36 |
+//! | all or nothing, one at a time | ADR-37, ADR-39, ADR-40 |
+//! | large subnets | ADR-41 |
 
 use super::{Decision, Rejection, Work, subscriber};
 use crate::{
@@ -82,16 +105,32 @@ fn user_defined(work: &Work, network: &Object) -> Stage {
     Stage { pools: vec![(network.uuid, None, subnets)], flat: false }
 }
 
-fn flat(work: &Work, network: &Object, subscriber: Option<&str>) -> Stage {
+fn flat(work: &Work, network: &Object, subnets: impl Fn(&Object) -> Vec<Subnet>) -> Stage {
     let mut pools = Vec::new();
     for link in work.links(network, "network_ipam_refs") {
         let Some(ipam) = work.graph.get(link.target).filter(|ipam| is_flat(work, ipam)) else { continue };
         let handle = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let handle = handle.as_ref().and_then(|value| value.pointer("/ipam_subnets/0/subnet_uuid"));
         let handle = handle.and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
-        pools.push((ipam.uuid, handle, subscriber::subnets(work, ipam, subscriber)));
+        pools.push((ipam.uuid, handle, subnets(ipam)));
     }
     Stage { pools, flat: true }
+}
+
+/// The subnets of all flat ipams, whoever they are lent to.
+fn all_flat(work: &Work, network: &Object) -> Stage {
+    flat(work, network, |ipam| work.graph.pools().subnets(ipam.uuid).cloned().collect())
+}
+
+/// What an instance-ip records as the subnet of its address: the subnet's uuid, or the network's handle of a flat
+/// ipam. `scope` is where the address is held; without one it is that of a gateway.
+pub fn recorded_subnet(work: &Work, network: &Object, address: IpAddr, scope: Option<Uuid>) -> Option<Uuid> {
+    let pools = [user_defined(work, network), all_flat(work, network)].into_iter().flat_map(|stage| stage.pools);
+    let mut pools = pools.filter(|(pool, _, _)| scope.is_none_or(|scope| scope == *pool));
+    pools.find_map(|(_, handle, subnets)| {
+        let subnet = subnets.into_iter().find(|subnet| subnet.contains(address))?;
+        handle.or(subnet.subnet_uuid)
+    })
 }
 
 /// Whether the subnets of an ipam are its own, shared by all networks that use it.
@@ -99,12 +138,15 @@ pub fn is_flat(work: &Work, ipam: &Object) -> bool {
     work.property(ipam, "ipam_subnet_method") == Some(Value::from("flat-subnet"))
 }
 
-/// Seeks an address for an object of a network.
+/// Seeks an address for an object of a network: IIP-C6 (version), IIP-C7 (subnet), IIP-C8 (which subnets first), IIP-C9
+/// (nothing found).
 ///
 /// # Errors
 /// 409 for an address in use, 400 where there is none to be had; the caller may answer another status.
 pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> {
-    let flat = |work: &Work, network: &Object| flat(work, network, wish.subscriber.as_deref());
+    let flat = |work: &Work, network: &Object| {
+        flat(work, network, |ipam| subscriber::subnets(work, ipam, wish.subscriber.as_deref()))
+    };
     if let Some(address) = wish.address.filter(|_| wish.may_share_gateway)
         && let Some(found) = shared_gateway(work, network, address)
     {
@@ -174,7 +216,7 @@ pub fn find_in_ipam(work: &Work, ipam: &Object, wish: &Wish) -> Decision<Found> 
 
 /// The address of a gateway of the network, or of its flat ipams.
 fn shared_gateway(work: &Work, network: &Object, address: IpAddr) -> Option<Found> {
-    for stage in [flat(work, network, None), user_defined(work, network)] {
+    for stage in [all_flat(work, network), user_defined(work, network)] {
         for (_, handle, subnets) in stage.pools {
             // "None in this subnet" (0.0.0.0) lies in no subnet and so is no gateway.
             let gateway =
@@ -194,6 +236,7 @@ fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish, tried: &mut Vec<
         return Ok(None);
     }
     let found = |address| Found { address, hold: Some(Hold { scope, address }), subnet: None };
+    // IIP-C5: network, broadcast and service address are never had; that of a gateway was asked for before.
     let Some(address) = wish.address else {
         tried.push(subnet.name());
         return Ok(subnet.first_free().map(found));

@@ -1,4 +1,6 @@
-//! floating-ip (contrail-api R21: FIP-*, address management 6).
+//! floating-ip (contrail-api R21: FIP-*, address management ADR-6).
+//!
+//! The other properties are the clients' business (FIP-C5). The address is free with the object that holds it (FIP-D1).
 
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
@@ -20,10 +22,15 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(pool) = pool_of(work, draft, "floating-ip-pool") else { return Ok(()) };
     fill_project(work, draft)?;
     let subnets = floating_ip_pool::subnets_of(work, &pool);
-    let found = take_from_pool(work, draft, &pool, ADDRESS, &subnets)?;
+    let found = take_from_pool(work, draft, &pool, ADDRESS, &subnets, &[family(draft)])?;
     draft.set(ADDRESS, found.address.to_string().into());
     draft.hold = found.hold;
     Ok(())
+}
+
+/// OSD-23: open, unless the client names one: the first subnet with room decides.
+fn family(draft: &Draft) -> Option<Version> {
+    Version::of(draft.given("floating_ip_address_family"))
 }
 
 /// The pool that a draft is below.
@@ -31,7 +38,8 @@ pub fn pool_of(work: &Work, draft: &Draft, type_name: &str) -> Option<Arc<Object
     draft.parent.clone().filter(|parent| work.type_of(parent).name == type_name)
 }
 
-/// Seeks an address in the network of a pool: in each of these subnets in turn, else in any.
+/// Seeks an address in the network of a pool: in each of these subnets in turn, else in any; of the first version
+/// that has one.
 ///
 /// # Errors
 /// 409 for an address in use or when there is none left.
@@ -41,34 +49,28 @@ pub fn take_from_pool(
     pool: &Object,
     property: &str,
     subnets: &[Option<Uuid>],
+    versions: &[Option<Version>],
 ) -> Decision<Found> {
     let network = pool.parent.and_then(|uuid| work.graph.get(uuid)).cloned();
     let network = network.ok_or_else(|| Rejection::internal("a pool without a network"))?;
     let address = parse_wish(property, draft.given(property))?;
-    let family = Version::of(draft.given("floating_ip_address_family"));
     let ask = |subnet: Option<Uuid>, version: Option<Version>| {
         let wish = Wish { address, subnet, version, ..Wish::default() };
         addresses::find(work, &network, &wish)
     };
     if address.is_some() {
-        // An address in use is one, whichever of the network's subnets it is of (FIP-C3).
+        // FIP-C3: an address in use is one, whichever of the network's subnets it is of.
         ask(None, None).map_err(|refusal| Rejection::conflict(refusal.text))?;
     }
-    // IPv4 unless asked otherwise; what has no IPv4 gives IPv6.
-    let versions = match (address, family) {
-        (Some(_), _) => vec![None],
-        (None, Some(family)) => vec![Some(family)],
-        (None, None) => vec![Some(Version::Four), Some(Version::Six)],
-    };
+    // FIP-C4: one address only, of the first subnet that has one; the others are not touched.
     let any = [None];
     let subnets = if subnets.is_empty() { &any[..] } else { subnets };
     let mut refusal = None;
     for version in versions {
         for subnet in subnets {
-            match ask(*subnet, version) {
+            match ask(*subnet, *version) {
                 Ok(found) => return Ok(found),
-                Err(other) if refusal.is_none() => refusal = Some(other),
-                Err(_) => {}
+                Err(other) => refusal = refusal.or(Some(other)),
             }
         }
     }
@@ -117,7 +119,7 @@ pub fn exchange_address(
         return Err(Rejection::bad_request(format!("{property} can not be removed: delete the object to free it")));
     }
     if wanted != draft.hold.map(|hold| hold.address) {
-        let found = take_from_pool(work, draft, pool, property, subnets)?;
+        let found = take_from_pool(work, draft, pool, property, subnets, &[None])?;
         draft.hold = found.hold;
     }
     draft.set(property, wanted.map(|address| address.to_string()).into());

@@ -1,4 +1,6 @@
-//! floating-ip-pool (contrail-api R21: FIPP-*).
+//! floating-ip-pool (contrail-api R21: FIPP-*, address management ADR-6).
+//!
+//! A pool needs no external network, and an external network makes no pool: clients do that (FIPP-G1).
 
 use super::{Decision, Draft, Rejection, Rules, Work};
 use crate::graph::Object;
@@ -8,10 +10,10 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
 
-/// The subnets that a stored pool is restricted to; none for a uuid that can't be read, so of no subnet.
+/// The subnets that a stored pool is restricted to. What is no uuid is the uuid of no subnet.
 pub fn subnets_of(work: &Work, pool: &Object) -> Vec<Option<Uuid>> {
     let value = work.property(pool, "floating_ip_pool_subnets");
-    subnets(value.as_ref()).iter().map(|uuid| Uuid::try_parse(uuid).ok()).collect()
+    subnets(value.as_ref()).iter().map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or(Uuid::nil()))).collect()
 }
 
 /// The uuids of the subnets that a pool is restricted to.

@@ -1,4 +1,7 @@
-//! instance-ip (contrail-api R21: IIP-*, address management 5).
+//! instance-ip (contrail-api R21: IIP-*, address management ADR-5, ADR-8, ADR-9, ADR-11).
+//!
+//! What else a client says is only stored: whose interfaces share the address, and how (IIP-C11). Floating-ips below
+//! an instance-ip stop its delete, as all children do (IIP-D2).
 
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
@@ -8,13 +11,15 @@ use super::{
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
 
 const ADDRESS: &str = "instance_ip_address";
+/// Where an address may come from.
+const SOURCES: [&str; 3] = ["virtual_network_refs", "network_ipam_refs", "virtual_router_refs"];
 /// In these networks nothing is allocated: what is sent is stored (IIP-C2).
 const UNMANAGED: [&str; 2] =
     ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
@@ -24,6 +29,8 @@ fn is_unmanaged(network: &Object) -> bool {
     UNMANAGED.contains(&network.fq_name.joined().as_ref())
 }
 
+/// IIP-C3: the address is of a network, of the pools of a virtual router, or of a flat ipam. IIP-C10: what was found is
+/// filled in.
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let links = |field: &str| draft.given_links(field).unwrap_or_default();
     let (networks, ipams, routers) =
@@ -44,6 +51,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
         found
     } else {
+        // IIP-C4
         if address.is_some() {
             let text = "allocation for requested IP from a network_ipam is not supported";
             return Err(Rejection::bad_request(text));
@@ -108,7 +116,7 @@ fn subnet(draft: &Draft) -> Option<Uuid> {
     given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil()))
 }
 
-/// The text of an unknown subnet prints what was given.
+/// IIP-C7: the text of an unknown subnet prints what was given.
 fn name_given_subnet(mut refusal: Rejection, draft: &Draft) -> Rejection {
     if let Some(given) = draft.given("subnet_uuid").and_then(Value::as_str) {
         refusal.text = refusal.text.replace(&Uuid::nil().to_string(), given);
@@ -116,7 +124,7 @@ fn name_given_subnet(mut refusal: Rejection, draft: &Draft) -> Rejection {
     refusal
 }
 
-/// IIP-C5 and U2: the address of a gateway is for routers.
+/// IIP-C5, IIP-U2: the address of a gateway is for routers.
 fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()> {
     let has_machine = |link: &NewLink| {
         let interface = work.graph.get(link.target);
@@ -129,20 +137,21 @@ fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()>
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    // The peer lets the address go astray here (ADR-5).
+    for field in SOURCES {
+        let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
+        if draft.given_links(field).is_some_and(|given| targets(given) != targets(&draft.stored_links(field))) {
+            return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed")));
+        }
+    }
     let network = first_network(work, &draft.stored_links("virtual_network_refs"));
     if network.as_ref().is_some_and(|network| is_unmanaged(network)) {
         return Ok(());
     }
     let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
+    // IIP-U1
     if changed(ADDRESS) {
         return Err(Rejection::bad_request("Instance IP Address can not be changed"));
-    }
-    if draft.given_links("virtual_network_refs").is_some() {
-        let after = first_network(work, &draft.links("virtual_network_refs"));
-        if after.map(|network| network.uuid) != network.map(|network| network.uuid) {
-            // The peer lets the address go astray here (address management 5.2).
-            return Err(Rejection::bad_request("virtual_network_refs of an instance-ip can not be changed"));
-        }
     }
     if draft.hold.is_none() && draft.given_links("virtual_machine_interface_refs").is_some() {
         check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
@@ -156,7 +165,8 @@ pub fn interface_has_gateway(work: &Work, interface: Uuid) -> bool {
     work.graph.referrers(interface, kind).any(|address| shares_gateway(work, address))
 }
 
-fn shares_gateway(work: &Work, address: &Arc<Object>) -> bool {
+/// Whether an instance-ip has the address of a gateway: it holds none, though its network is managed.
+pub fn shares_gateway(work: &Work, address: &Arc<Object>) -> bool {
     let network = work.links(address, "virtual_network_refs").first().and_then(|link| work.graph.get(link.target));
     address.hold.is_none() && network.is_some_and(|network| !is_unmanaged(network))
 }

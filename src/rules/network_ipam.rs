@@ -1,4 +1,7 @@
-//! network-ipam (contrail-api R21: IPAM-*): the subnets of a flat ipam are its own.
+//! network-ipam (contrail-api R21: IPAM-*, address management ADR-3): the subnets of a flat ipam are its own.
+//!
+//! Networks, instance-ips and virtual-routers that refer to an ipam stop its delete, as all references do; with it go
+//! the addresses that `ip-alloc` has taken of it (IPAM-D1).
 
 use super::{Decision, Draft, Rejection, Rules, Work, subnets};
 use crate::ipam;
@@ -8,28 +11,46 @@ use serde_json::{Value, json};
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
+const METHOD: &str = "ipam_subnet_method";
+const SUBNETTING: &str = "ipam_subnetting";
+
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     complete(work, draft)
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    for name in ["ipam_subnet_method", "ipam_subnetting"] {
-        if draft.given(name).is_some() && draft.value(name) != draft.stored_value(name) {
-            return Err(Rejection::bad_request(format!("{name} can not be changed")));
-        }
+    // IPAM-U2, OSD-21: null does not ask for another method.
+    if draft.given(METHOD) == Some(&Value::Null) {
+        draft.unset(METHOD);
+    }
+    if method(draft.value(METHOD)) != method(draft.stored_value(METHOD)) {
+        return Err(Rejection::bad_request("ipam_subnet_method can not be changed"));
+    }
+    // IPAM-U3
+    if is_true(draft.value(SUBNETTING).as_ref()) != is_true(draft.stored_value(SUBNETTING).as_ref()) {
+        return Err(Rejection::bad_request("ipam_subnetting can not be changed"));
     }
     complete(work, draft)
 }
 
-/// IPAM-C1 to C3, IPAM-U3 to U5.
+/// The method of an ipam. OSD-20: OpenSDN stores the default, contrail-api shows none; both are the same one.
+fn method(value: Option<Value>) -> Value {
+    value.unwrap_or_else(|| "user-defined-subnet".into())
+}
+
+fn is_true(value: Option<&Value>) -> bool {
+    value == Some(&Value::Bool(true))
+}
+
+/// IPAM-C1, IPAM-C2, IPAM-C3, IPAM-U3, IPAM-U4, IPAM-U5.
 fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let flat = draft.value("ipam_subnet_method") == Some(Value::from("flat-subnet"));
+    let flat = method(draft.value(METHOD)) == "flat-subnet";
     let given = draft.given("ipam_subnets").cloned();
     let has_subnets = given.as_ref().and_then(|value| value.get("subnets")).is_some_and(|list| !list.is_null());
     if has_subnets && !flat {
         return Err(Rejection::bad_request("ipam-subnets are allowed only with flat-subnet"));
     }
-    let subnetting = draft.value("ipam_subnetting") == Some(Value::Bool(true));
+    let subnetting = is_true(draft.value(SUBNETTING).as_ref());
     if subnetting && !flat {
         return Err(Rejection::bad_request("subnetting is allowed only with flat-subnet"));
     }
@@ -43,25 +64,15 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     ipam::check_overlap(&prefixes)?;
     check_users(work, draft, &prefixes)?;
+    subnets::check_removed_of_ipam(work, draft.uuid, &prefixes)?;
     let stored = draft.stored_value("ipam_subnets");
     let stored = stored.as_ref().and_then(|value| value.get("subnets")).and_then(Value::as_array);
-    let removed: Vec<IpNetwork> = work
-        .graph
-        .pools()
-        .subnets(draft.uuid)
-        .map(|subnet| subnet.prefix)
-        .filter(|prefix| !prefixes.contains(prefix))
-        .collect();
-    for prefix in removed {
-        subnets::check_prefix_unused(work, draft.uuid, prefix)?;
-    }
     let mut completed = Vec::new();
     for (mut entry, prefix) in entries.into_iter().zip(&prefixes) {
         let known = stored.into_iter().flatten().find(|entry| ipam::parse_prefix(entry) == Some(*prefix));
         if let Some(fields) = entry.as_object_mut() {
             let known = known.and_then(Value::as_object);
-            let owner = draft.fq_name.joined().clone();
-            subnets::complete_entry(work, draft.uuid, &owner, fields, known, !subnetting)?;
+            subnets::complete_entry(work, draft.uuid, draft.fq_name.joined(), fields, known, !subnetting)?;
         }
         completed.push(entry);
     }

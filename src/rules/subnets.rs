@@ -1,14 +1,30 @@
-//! The subnets of a virtual network or a flat ipam on their way in: checked, completed, and compared with those
-//! that are there (contrail-api R21: VN-S1 to S10, VN-U8 to U11, IPAM-C3, IPAM-U4 and U5).
+//! The subnets of a virtual network or a flat ipam on their way in: checked, completed, and compared with those that
+//! are there (contrail-api R21, address management ADR-2.3, ADR-2.7 and ADR-3; OpenSDN for changed prefixes).
+//!
+//! What one entry may say, and what is filled in, is in `ipam`: VN-S3, VN-S8, VN-S9, VN-S10, VN-U9 (but see OSD-17),
+//! VN-U10 (any change of pools is allowed: no address depends on its pool), VN-U11. Prefixes come normalised from the
+//! check against the model (VN-S7). Whatever way a change comes, `/ref-update` and `/prop-collection-update` too, it
+//! passes here.
+//!
+//! Subnets are told apart by their prefixes. One whose prefix changes is a new one (OSD-17), but the addresses in use
+//! stay, as long as they lie in one of the subnets that there will be (OSD-16). What the peer makes of it is not kept
+//! (OSD-18): every address stays held, and none becomes a gateway or service address. Neutron's change of allocation
+//! pools is such a change of a network (OSD-19).
 
-use super::{Decision, Draft, NewLink, Rejection, Work, addresses::is_flat};
+use super::{
+    Decision, Draft, NewLink, Rejection, Work,
+    addresses::{is_flat, recorded_subnet},
+    instance_ip::shares_gateway,
+    quota::{self, Parts},
+};
 use crate::{
-    graph::{Holder, Object},
-    ipam,
+    graph::{Hold, Holder, Object},
+    ipam::{self, Subnet},
+    python_literal,
 };
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// The reference that carries the subnets of a network.
@@ -20,7 +36,7 @@ const IPAM_REFERENCES: &str = "network_ipam_refs";
 /// The contract's refusals, in its order.
 pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_forwarding(work, draft)?;
-    let Some(given) = draft.given_links(IPAM_REFERENCES).map(<[NewLink]>::to_vec) else { return Ok(()) };
+    let Some(given) = draft.given_links(IPAM_REFERENCES).map(last_of_each) else { return Ok(()) };
     let stored = draft.stored_links(IPAM_REFERENCES);
     let mut own = Vec::new();
     let mut flat = Vec::new();
@@ -35,21 +51,25 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             own.push(prefix_of(entry)?);
         }
     }
-    check_subnet_quota(work, draft, own.len())?;
+    check_quota(work, draft, own.len())?;
+    // VN-S6
     flat.extend(&own);
     ipam::check_overlap(&flat)?;
-    check_removed(work, draft, &stored, &given, &own)?;
+    check_flat_removed(work, draft.uuid, &stored, &given)?;
+    check_removed_of_network(work, draft.uuid, &given, &own)?;
 
     let routed = draft.value("virtual_network_category") == Some(Value::from("routed"));
+    let known = by_prefix(&stored);
     let mut completed = Vec::new();
     for mut link in given {
         let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
         if is_flat {
-            link.attribute = flat_handle(work, &stored, &link);
+            link.attribute = flat_handle(work, &stored, &link)?;
         } else if let Some(Value::Array(entries)) = link.attribute.get_mut("ipam_subnets") {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-                let known = find_stored(&stored, entry);
-                complete_entry(work, draft.uuid, &draft.fq_name.joined().clone(), entry, known.as_ref(), !routed)?;
+                let known = known.get(&ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })));
+                complete_entry(work, draft.uuid, draft.fq_name.joined(), entry, known.copied(), !routed)?;
+                // VN-S4
                 if !is_present(entry.get("subnet_uuid")) {
                     entry.insert("subnet_uuid".to_owned(), work.new_uuid().to_string().into());
                 }
@@ -61,7 +81,7 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// VN-S1 and S2: a flat ipam wants an l3 network without subnets of its own.
+/// VN-S1, VN-S2: a flat ipam wants an l3 network without subnets of its own. Ipams of other methods don't (OSD-22).
 fn check_forwarding(work: &Work, draft: &Draft) -> Decision<()> {
     let flat = |link: &NewLink| work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
     let links = draft.links(IPAM_REFERENCES);
@@ -101,20 +121,29 @@ fn is_present(value: Option<&Value>) -> bool {
     value.and_then(Value::as_str).is_some_and(|text| !text.is_empty())
 }
 
-/// The stored entry of the same prefix, wherever in the network it is.
-fn find_stored(stored: &[NewLink], entry: &Map<String, Value>) -> Option<Map<String, Value>> {
-    let wanted = entry.get("subnet")?;
-    let prefix = ipam::parse_prefix(&json!({ "subnet": wanted }))?;
-    let all = stored.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
-    all.filter(|entry| ipam::parse_prefix(entry) == Some(prefix)).find_map(Value::as_object).cloned()
+/// The references that will be stored: of several to one ipam the last.
+fn last_of_each(links: &[NewLink]) -> Vec<NewLink> {
+    let later = |index: usize, link: &NewLink| links.iter().skip(index + 1).any(|other| other.target == link.target);
+    let last = links.iter().enumerate().filter(|(index, link)| !later(*index, link));
+    last.map(|(_, link)| link.clone()).collect()
 }
 
-/// One entry stands for "this flat ipam, as seen from this network"; its uuid stays.
-fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Value {
+/// The stored entries by prefix, wherever in the network they are.
+fn by_prefix(stored: &[NewLink]) -> BTreeMap<Option<IpNetwork>, &Map<String, Value>> {
+    let entries = stored.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
+    entries.filter_map(|entry| Some((Some(ipam::parse_prefix(entry)?), entry.as_object()?))).collect()
+}
+
+/// VN-S4: one entry stands for "this flat ipam, as seen from this network"; its uuid stays.
+fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Decision<Value> {
     let uuid_in =
         |value: &Value| value.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid))).cloned();
     let known = stored.iter().find(|stored| stored.target == link.target).and_then(|stored| uuid_in(&stored.attribute));
     let uuid = uuid_in(&link.attribute).or(known).unwrap_or_else(|| work.new_uuid().to_string().into());
+    if let Some(text) = uuid.as_str().filter(|text| Uuid::try_parse(text).is_err()) {
+        let text = format!("Invalid subnet-uuid {text}: the handle of a flat-subnet ipam must be a uuid");
+        return Err(Rejection::conflict(text));
+    }
     let mut attribute = link.attribute.clone();
     if !attribute.is_object() {
         attribute = json!({});
@@ -122,7 +151,7 @@ fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Value {
     if let Some(fields) = attribute.as_object_mut() {
         fields.insert("ipam_subnets".to_owned(), json!([{ "subnet_uuid": uuid }]));
     }
-    attribute
+    Ok(attribute)
 }
 
 /// Completes one entry, against the stored one of the same prefix if there is one.
@@ -137,7 +166,11 @@ pub fn complete_entry(
     stored: Option<&Map<String, Value>>,
     reserve: bool,
 ) -> Decision<()> {
-    let Some(stored) = stored else { return Ok(ipam::complete_entry(entry, reserve, owner)?) };
+    let Some(stored) = stored else {
+        keep_shared_gateway(work, scope, entry);
+        ipam::complete_entry(entry, reserve, owner)?;
+        return check_addresses_fit(work, scope, entry);
+    };
     let pools = work.graph.pools();
     let held = |address: IpAddr| pools.holder(scope, address).is_some();
     let prefix = ipam::parse_prefix(&Value::Object(stored.clone()));
@@ -145,59 +178,178 @@ pub fn complete_entry(
     Ok(ipam::update_entry(entry, stored, reserve, owner, &held, any_held)?)
 }
 
-/// VN-U8: a prefix, or a whole flat ipam, does not go while somebody has an address of it. What only `ip-alloc`
-/// holds goes with it.
-fn check_removed(
-    work: &mut Work,
-    draft: &Draft,
-    stored: &[NewLink],
-    given: &[NewLink],
-    own: &[IpNetwork],
-) -> Decision<()> {
-    for link in stored {
-        let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
-        if is_flat && given.iter().all(|given| given.target != link.target) {
-            let holders = holders_of_network(work, draft.uuid);
-            let of_ipam = |holder: &&Arc<Object>| holder.hold.is_some_and(|hold| hold.scope == link.target);
-            let first = holders.iter().find(of_ipam);
-            refuse_in_use(work, first)?;
+/// A new prefix around a gateway that instance-ips have keeps that gateway, unless the client asks for another one.
+fn keep_shared_gateway(work: &Work, scope: Uuid, entry: &mut Map<String, Value>) {
+    let Some(prefix) = ipam::parse_prefix(&Value::Object(entry.clone())) else { return };
+    let asked = entry.get("default_gateway").and_then(Value::as_str).is_some_and(|text| !["", "None"].contains(&text));
+    if let Some((_, address)) = gateway_users(work, scope, prefix).first().filter(|_| !asked) {
+        entry.insert("default_gateway".to_owned(), address.to_string().into());
+    }
+}
+
+/// The addresses that are in use in a new prefix can be used in it: none is reserved now, units are as they were, and
+/// the gateway that instance-ips have is still one (OSD-17, OSD-18).
+fn check_addresses_fit(work: &Work, scope: Uuid, entry: &Map<String, Value>) -> Decision<()> {
+    let Some(subnet) = Subnet::read(&Value::Object(entry.clone())) else { return Ok(()) };
+    let pools = work.graph.pools();
+    for (address, _) in pools.held(scope, subnet.prefix.network(), subnet.prefix.broadcast()) {
+        if subnet.reserved(address).is_some() {
+            return Err(Rejection::conflict(ipam::ADDRESS_IN_USE));
+        }
+        let unit_before = pools.subnets(scope).find(|before| before.contains(address)).map(|before| before.unit);
+        if unit_before.is_some_and(|unit| unit != subnet.unit) {
+            let text =
+                format!("alloc_unit change is not allowed while addresses are in use, {address} in {}", subnet.name());
+            return Err(Rejection::bad_request(text));
         }
     }
-    let removed: Vec<IpNetwork> = work
-        .graph
-        .pools()
-        .subnets(draft.uuid)
-        .map(|subnet| subnet.prefix)
-        .filter(|prefix| !own.contains(prefix))
-        .collect();
-    for prefix in removed {
-        check_prefix_unused(work, draft.uuid, prefix)?;
-        let held = work.graph.pools().held(draft.uuid, prefix.network(), prefix.broadcast());
-        let reserved: Vec<IpAddr> = held.map(|(address, _)| address).collect();
-        for address in reserved {
-            work.release(crate::graph::Hold { scope: draft.uuid, address });
+    for (_, address) in gateway_users(work, scope, subnet.prefix) {
+        if subnet.gateway != Some(address) {
+            let new = subnet.gateway.map_or_else(|| "None".to_owned(), |gateway| gateway.to_string());
+            let text = format!("default gateway change is not allowed orig:{address}, new: {new}");
+            return Err(Rejection::bad_request(text));
         }
     }
     Ok(())
 }
 
-/// Refuses while an object has an address of this prefix.
+/// VN-U8 for a whole flat ipam: a network does not let it go while it has an address of it.
+fn check_flat_removed(work: &Work, network: Uuid, stored: &[NewLink], given: &[NewLink]) -> Decision<()> {
+    for link in stored.iter().filter(|link| given.iter().all(|given| given.target != link.target)) {
+        if !work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam)) {
+            continue;
+        }
+        let prefixes: Vec<IpNetwork> = work.graph.pools().subnets(link.target).map(|subnet| subnet.prefix).collect();
+        let is_of_ipam = |holder: &Arc<Object>| match holder.hold {
+            Some(hold) => hold.scope == link.target,
+            None => {
+                address_of(work, holder).is_some_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
+            }
+        };
+        if let Some(holder) = holders_of_network(work, network).into_iter().find(is_of_ipam) {
+            return Err(in_use(work, &holder));
+        }
+    }
+    Ok(())
+}
+
+/// VN-U8, OSD-16: every address in use must lie in one of the subnets that the network will have. The texts are those
+/// of OpenSDN for a subnet that the client names by its uuid, and so changes; for one that goes those of contrail-api.
+fn check_removed_of_network(work: &mut Work, network: Uuid, given: &[NewLink], own: &[IpNetwork]) -> Decision<()> {
+    let entries = given.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
+    let uuids = entries.filter_map(|entry| Uuid::try_parse(entry.get("subnet_uuid")?.as_str()?).ok());
+    let named: Vec<Uuid> = uuids.collect();
+    let stays = |address: IpAddr| own.iter().any(|prefix| prefix.contains(address));
+    let refuse = |work: &Work, subnet: &Subnet, holder: &Arc<Object>| {
+        if subnet.subnet_uuid.is_some_and(|uuid| named.contains(&uuid)) {
+            not_in_subnets(work, holder, own)
+        } else {
+            in_use(work, holder)
+        }
+    };
+    check_removed(work, network, own, stays, refuse)
+}
+
+/// The same for a flat ipam: its prefixes do not change (IPAM-U5).
 ///
 /// # Errors
-/// 409 that names the address.
-pub fn check_prefix_unused(work: &Work, scope: Uuid, prefix: IpNetwork) -> Decision<()> {
-    let held = work.graph.pools().held(scope, prefix.network(), prefix.broadcast());
-    let holder = held.filter_map(|(_, holder)| match holder {
-        Holder::Object(uuid) => work.graph.get(uuid).cloned(),
-        Holder::Reservation => None,
-    });
-    // The greatest address first: the one that was given out first.
-    let first = holder.last();
-    refuse_in_use(work, first.as_ref())?;
-    let sharing = holders_of_network(work, scope).into_iter().find(|holder| {
-        holder.hold.is_none() && address_of(work, holder).is_some_and(|address| prefix.contains(address))
-    });
-    refuse_in_use(work, sharing.as_ref())
+/// 409 that names an address in use.
+pub fn check_removed_of_ipam(work: &mut Work, ipam: Uuid, prefixes: &[IpNetwork]) -> Decision<()> {
+    check_removed(work, ipam, prefixes, |_| false, |work, _, holder| in_use(work, holder))
+}
+
+/// Lets those subnets of a network or flat ipam go that are not among these prefixes, unless an object has an address
+/// that does not stay. What only `ip-alloc` holds goes with its subnet.
+fn check_removed(
+    work: &mut Work,
+    scope: Uuid,
+    prefixes: &[IpNetwork],
+    stays: impl Fn(IpAddr) -> bool,
+    refuse: impl Fn(&Work, &Subnet, &Arc<Object>) -> Rejection,
+) -> Decision<()> {
+    let mut reserved = Vec::new();
+    for subnet in work.graph.pools().subnets(scope).filter(|subnet| !prefixes.contains(&subnet.prefix)) {
+        let prefix = subnet.prefix;
+        let held = work.graph.pools().held(scope, prefix.network(), prefix.broadcast());
+        let mut holder = None;
+        for (address, held_by) in held.filter(|(address, _)| !stays(*address)) {
+            match held_by {
+                // The greatest address is named: the one that was given out first.
+                Holder::Object(uuid) => holder = work.graph.get(uuid).cloned(),
+                Holder::Reservation => reserved.push(Hold { scope, address }),
+            }
+        }
+        let sharing = || {
+            let users = unheld(work, scope, prefix).into_iter();
+            users.filter(|(_, address)| !stays(*address)).map(|(holder, _)| holder).next()
+        };
+        if let Some(holder) = holder.or_else(sharing) {
+            return Err(refuse(work, subnet, &holder));
+        }
+    }
+    for hold in reserved {
+        work.release(hold);
+    }
+    Ok(())
+}
+
+/// The objects, with their addresses, that have one of a prefix of a network or flat ipam without holding it.
+fn unheld(work: &Work, scope: Uuid, prefix: IpNetwork) -> Vec<(Arc<Object>, IpAddr)> {
+    let users = work.graph.model().find("virtual-network").into_iter();
+    let networks = users.flat_map(|kind| work.graph.referrers(scope, kind)).map(|network| network.uuid).chain([scope]);
+    let holders = networks.flat_map(|network| holders_of_network(work, network));
+    holders
+        .filter(|holder| holder.hold.is_none())
+        .filter_map(|holder| address_of(work, &holder).map(|address| (holder, address)))
+        .filter(|(_, address)| prefix.contains(*address))
+        .collect()
+}
+
+/// The instance-ips, with their addresses, that share a gateway in a prefix of a network or flat ipam.
+fn gateway_users(work: &Work, scope: Uuid, prefix: IpNetwork) -> Vec<(Arc<Object>, IpAddr)> {
+    let mut users = unheld(work, scope, prefix);
+    users.retain(|(holder, _)| shares_gateway(work, holder));
+    users
+}
+
+/// OSD-17: the instance-ips of a network record the uuid of the subnet, or the handle of the flat ipam, that their
+/// addresses are of now.
+pub fn record_subnets(work: &mut Work, before: &Object, network: &Arc<Object>) {
+    let stays = subnet_uuids(work, network);
+    if subnet_uuids(work, before).iter().all(|known| stays.contains(known)) {
+        return;
+    }
+    let Some(kind) = work.graph.model().find("instance-ip") else { return };
+    let managed = |address: &&Arc<Object>| address.hold.is_some() || shares_gateway(work, address);
+    let addresses: Vec<Arc<Object>> = work.graph.referrers(network.uuid, kind).filter(managed).cloned().collect();
+    for address in addresses {
+        let recorded = address_of(work, &address)
+            .and_then(|number| recorded_subnet(work, network, number, address.hold.map(|hold| hold.scope)));
+        let recorded = recorded.map(|uuid| Value::from(uuid.to_string()));
+        if recorded.is_some() && recorded != work.property(&address, "subnet_uuid") {
+            let mut draft = Draft::update(work, &address);
+            draft.set("subnet_uuid", recorded.into());
+            work.save(&draft);
+        }
+    }
+}
+
+/// What a network calls its subnets: for each prefix, or flat ipam, the uuid.
+fn subnet_uuids(work: &Work, network: &Object) -> Vec<(Uuid, Value, Value)> {
+    let links = work.links(network, IPAM_REFERENCES).iter();
+    let attributes =
+        links.filter_map(|link| Some((link, serde_json::from_str::<Value>(link.attribute.as_deref()?).ok()?)));
+    let mut uuids = Vec::new();
+    for (link, attribute) in attributes {
+        for entry in attribute.get("ipam_subnets").and_then(Value::as_array).into_iter().flatten() {
+            let member = |name: &str| entry.get(name).cloned().unwrap_or_default();
+            // A prefix is one subnet whichever ipam it comes with.
+            let prefix = member("subnet");
+            let ipam = if prefix.is_null() { link.target } else { Uuid::nil() };
+            uuids.push((ipam, prefix, member("subnet_uuid")));
+        }
+    }
+    uuids
 }
 
 /// The instance-ips, floating-ips and alias-ips of a network.
@@ -223,32 +375,32 @@ fn address_of(work: &Work, holder: &Object) -> Option<IpAddr> {
     ipam::parse_address(value.as_str()?)
 }
 
-fn refuse_in_use(work: &Work, holder: Option<&Arc<Object>>) -> Decision<()> {
-    let Some(holder) = holder else { return Ok(()) };
-    let address = address_of(work, holder).map(|address| address.to_string()).unwrap_or_default();
-    let kind = match work.type_of(holder).name.as_str() {
-        "floating-ip" => "Floating IP",
-        "alias-ip" => "Alias IP",
-        _ => "IP",
-    };
-    Err(Rejection::conflict(format!("Cannot Delete IP Block, {kind}({address}) is in use")))
+fn in_use(work: &Work, holder: &Object) -> Rejection {
+    let kind = if work.type_of(holder).name == "alias-ip" { "Alias IP" } else { kind_of(work, holder) };
+    let text = format!("Cannot Delete IP Block, {kind}({}) is in use", printed_address(work, holder));
+    Rejection::conflict(text)
 }
 
-/// VN-S5: the subnets of all networks of the project.
-fn check_subnet_quota(work: &Work, draft: &Draft, wanted: usize) -> Decision<()> {
-    let Some(project) = draft.parent.as_ref() else { return Ok(()) };
-    let quota = work.property(project, "quota");
-    let limit =
-        quota.as_ref().and_then(|quota| quota.get("subnet")).and_then(Value::as_i64).filter(|limit| *limit >= 0);
-    let Some(limit) = limit else { return Ok(()) };
-    let pools = work.graph.pools();
-    let before = pools.subnets(draft.uuid).count();
-    let others = work.graph.children_of(project.uuid, draft.type_id).filter(|network| network.uuid != draft.uuid);
-    let others: usize = others.map(|network| pools.subnets(network.uuid).count()).sum();
-    let hidden = draft.value("id_perms").is_some_and(|perms| perms.get("user_visible") == Some(&Value::Bool(false)));
-    if !hidden && wanted > before && i64::try_from(others + wanted).unwrap_or(i64::MAX) > limit {
-        let name = crate::python_literal::list(draft.fq_name.elements());
-        return Err(Rejection::over_quota(format!("{name} : {limit}")));
-    }
-    Ok(())
+fn not_in_subnets(work: &Work, holder: &Object, prefixes: &[IpNetwork]) -> Rejection {
+    let kind = if work.type_of(holder).name == "alias-ip" { "Floating Alias IP" } else { kind_of(work, holder) };
+    let subnets = python_literal::list(prefixes.iter().map(IpNetwork::to_string));
+    let text =
+        format!("Cannot update IP Block, {kind}({}) is not in subnets ({subnets})", printed_address(work, holder));
+    Rejection::conflict(text)
+}
+
+fn kind_of(work: &Work, holder: &Object) -> &'static str {
+    if work.type_of(holder).name == "floating-ip" { "Floating IP" } else { "IP" }
+}
+
+fn printed_address(work: &Work, holder: &Object) -> String {
+    address_of(work, holder).map(|address| address.to_string()).unwrap_or_default()
+}
+
+/// VN-S5, VN-U14: the subnets of all networks of the project; flat ones don't count. Only called when the request has
+/// subnets, and asks what is there, so no update can lower a count by what it does not name.
+fn check_quota(work: &Work, draft: &Draft, wanted: usize) -> Decision<()> {
+    let text = format!("{} ", python_literal::list(draft.fq_name.elements()));
+    let count = |work: &Work, network: &Object| work.graph.pools().subnets(network.uuid).count();
+    quota::check_parts(work, draft, &Parts { key: "subnet", text, wanted, count })
 }

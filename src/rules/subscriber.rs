@@ -1,4 +1,5 @@
-//! Subnets of a subnetted flat ipam, each lent to one subscriber at a time (contrail-api R21, address management 9).
+//! Subnets of a subnetted flat ipam, each lent to one subscriber at a time (contrail-api R21, address management:
+//! ADR-9).
 
 use super::{Draft, Work};
 use crate::{

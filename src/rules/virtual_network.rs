@@ -1,4 +1,9 @@
 //! virtual-network (contrail-api R21: VN-*).
+//!
+//! Its subnets (VN-C6) are in `subnets.rs`; the network itself counts in the quota as all types do (VN-C12). What it is
+//! part of, or refers to it, stops its delete; routing instances and access control lists do not, they are derived
+//! (VN-D1). With the object go its subnets, what `ip-alloc` has taken of them, and its id: there is no other book of
+//! them (VN-D2, VN-D4, ADR-2.8).
 
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
@@ -8,7 +13,7 @@ use super::{
     route_target, subnets, vxlan,
 };
 use crate::{
-    graph::{Graph, Hold, Holder, NumberPool, Object},
+    graph::{Graph, Hold, NumberPool, Object},
     python_literal,
 };
 use serde_json::{Value, json};
@@ -104,6 +109,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Ok(());
     }
     check_sharing(draft)?;
+    // VN-U3
     route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
     check_provider_update(draft)?;
     // VN-U4: clients send back what they read.
@@ -127,6 +133,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// VN-U12: source NAT is set on the routing instance, too.
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    subnets::record_subnets(work, before, after);
     let (old, new) = (work.property(before, "fabric_snat"), work.property(after, "fabric_snat"));
     if old == new {
         return Ok(());
@@ -139,7 +146,8 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
     Ok(())
 }
 
-/// VN-D3 and D5: the networks of the system stay; what refers to the routing instances of others loses that.
+/// VN-D5: the networks of the system stay. Those of others go with all their routing instances, and what refers to
+/// these loses that (VN-D3).
 fn before_delete(_work: &mut Work, network: &Arc<Object>) -> Decision<()> {
     let system = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
     if system.contains(&network.fq_name.joined().as_ref()) {
@@ -197,11 +205,13 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
     check_provider_properties(draft, Rejection::conflict, "update")
 }
 
-/// VN-C9: references between networks lead from a network to its one provider network.
+/// VN-C9: references between networks lead from a network to its one provider network. What the request leaves out is
+/// as it is stored.
 fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(links) = draft.given_links("virtual_network_refs").filter(|links| !links.is_empty()) else {
+    if draft.given_links("virtual_network_refs").is_none() && draft.given("is_provider_network").is_none() {
         return Ok(());
-    };
+    }
+    let links = draft.links("virtual_network_refs");
     let is_provider = |uuid: &Uuid| {
         let network = work.graph.get(*uuid);
         network.and_then(|network| work.property(network, "is_provider_network")) == Some(Value::Bool(true))
@@ -286,7 +296,7 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// `/virtual-network/<uuid>/ip-alloc` (contrail-api R21, address management 10).
+/// `/virtual-network/<uuid>/ip-alloc` (VN-X1, address management ADR-10).
 #[derive(Clone, Debug)]
 pub struct AllocateAddresses {
     /// The network.
@@ -332,7 +342,7 @@ impl AllocateAddresses {
     }
 }
 
-/// `/virtual-network/<uuid>/ip-free`.
+/// `/virtual-network/<uuid>/ip-free` (VN-X2).
 #[derive(Clone, Debug)]
 pub struct FreeAddresses {
     /// The network.
@@ -352,16 +362,14 @@ impl FreeAddresses {
         let scopes: Vec<Uuid> = ipams.chain([network.uuid]).collect();
         for address in &self.addresses {
             for scope in &scopes {
-                if work.graph.pools().holder(*scope, *address) == Some(Holder::Reservation) {
-                    work.release(Hold { scope: *scope, address: *address });
-                }
+                work.release(Hold { scope: *scope, address: *address });
             }
         }
         Ok(())
     }
 }
 
-/// `/virtual-network/<uuid>/subnet-ip-count`: how many addresses of each subnet are in use; 0 for unknown ones.
+/// `/virtual-network/<uuid>/subnet-ip-count` (VN-X3): how many addresses of each subnet are in use; 0 for unknown ones.
 ///
 /// # Errors
 /// 404 for an unknown network.

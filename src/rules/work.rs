@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     access::Identity,
-    graph::{Graph, Hold, Link, Object},
+    graph::{Graph, Hold, Holder, Link, Object},
     model::{ObjectType, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
@@ -164,10 +164,12 @@ impl Work {
         self.reserved.push(hold);
     }
 
-    /// Gives back an address that was reserved without an object.
+    /// Gives back an address that was reserved without an object; nothing happens to one that an object has.
     pub fn release(&mut self, hold: Hold) {
-        self.graph.release(hold);
-        self.freed.push(hold);
+        if self.graph.pools().holder(hold.scope, hold.address) == Some(Holder::Reservation) {
+            self.graph.release(hold);
+            self.freed.push(hold);
+        }
     }
 
     fn touch(&mut self, uuid: Uuid, before: Option<Arc<Object>>, implicit: bool) {

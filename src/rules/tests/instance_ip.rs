@@ -29,47 +29,28 @@ fn iip_c5_iip_c9_iip_d1_addresses_come_in_order_and_go_back_to_their_place() {
 }
 
 #[test]
-fn subscribers_have_subnets_of_their_own() {
+fn iip_c10_iip_c11_several_interfaces_share_an_instance_ip() {
     let mut configuration = Configuration::new();
-    let subnet = |prefix: &str| json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": 30}});
-    let ipam = configuration
-        .create(
-            "network-ipam",
-            json!({"fq_name": ["default-domain", "default-project", "lent"], "parent_type": "project",
-                "ipam_subnet_method": "flat-subnet", "ipam_subnetting": true,
-                "ipam_subnets": {"subnets": [subnet("41.1.1.0"), subnet("42.1.1.0")]}}),
-        )
-        .unwrap();
-    let network = configuration
-        .create(
-            "virtual-network",
-            json!({"fq_name": ["default-domain", "default-project", "vn"], "parent_type": "project",
-                "virtual_network_properties": {"forwarding_mode": "l3"},
-                "network_ipam_refs": [{"to": ipam.fq_name.elements(), "attr": {"ipam_subnets": []}}]}),
-        )
-        .unwrap();
-    let mut addresses = Vec::new();
-    for (name, subscriber, expected) in [
-        ("1", "a", Ok("41.1.1.2")),
-        ("2", "b", Ok("42.1.1.2")),
-        ("3", "a", Ok("41.1.1.1")),
-        ("4", "a", Err("['41.1.1.0/30']")),
-        ("5", "c", Err("[]")),
-    ] {
-        let answer = configuration.address(name, &network, &json!({"instance_ip_subscriber_tag": subscriber}));
-        match (answer, expected) {
-            (Ok(address), Ok(expected)) => {
-                assert_eq!(configuration.get(&address, "instance_ip_address"), expected);
-                addresses.push(address);
-            }
-            (Err(refusal), Err(tried)) => assert!(refusal.text.ends_with(&format!("exhausted subnet({tried})"))),
-            (answer, expected) => panic!("{answer:?} instead of {expected:?}"),
-        }
+    let network = configuration.network("blue", "10.1.1.0", 24);
+    let elsewhere = configuration.network("red", "10.2.2.0", 24);
+    let ports = [configuration.interface("one", &network), configuration.interface("other", &elsewhere)];
+    let refs: Vec<Value> = ports.iter().map(|port| json!({"to": port.fq_name.elements()})).collect();
+    let shared = json!({"instance_ip_mode": "active-active", "instance_ip_secondary": true,
+        "service_instance_ip": true, "virtual_machine_interface_refs": refs});
+    let address = configuration.address("a", &network, &shared).unwrap();
+    for member in ["instance_ip_mode", "instance_ip_secondary", "service_instance_ip"] {
+        assert_eq!(configuration.get(&address, member), shared[member]);
     }
-    assert!(configuration.address("6", &network, &json!({})).is_err(), "nobody's");
-    for address in &addresses {
-        configuration.delete(address).unwrap();
-    }
-    let tags = configuration.get(&ipam, "ipam_subnets");
-    assert!(!tags.to_string().contains("subscriber_tag"), "{tags}");
+    assert_eq!(configuration.links(&address, "virtual_machine_interface_refs").len(), 2);
+    assert_eq!(configuration.get(&address, "instance_ip_address"), "10.1.1.252");
+    assert_eq!(configuration.get(&address, "subnet_uuid"), configuration.subnets(&network)[0]["subnet_uuid"]);
+}
+
+#[test]
+fn iip_c5_a_gateway_that_is_none_is_no_address() {
+    let mut configuration = Configuration::new();
+    let given = addresses::subnet_with("10.1.1.0/24", json!({"default_gateway": "0.0.0.0"}));
+    let network = configuration.network_with("blue", json!([given]), json!({})).unwrap();
+    let refused = configuration.take(&network, json!({"instance_ip_address": "0.0.0.0"}));
+    assert!(refused.unwrap_err().starts_with("400 Virtual-Network("));
 }

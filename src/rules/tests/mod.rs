@@ -5,11 +5,16 @@
 
 #![allow(clippy::needless_pass_by_value, clippy::similar_names, clippy::type_complexity)]
 
+mod addresses;
+mod alias_ip;
 mod first_objects;
+mod floating_ip;
+mod floating_ip_pool;
 mod generic;
 mod histories;
 mod instance_ip;
 mod logical_router;
+mod network_ipam;
 mod network_policy;
 mod project;
 mod quota;
