@@ -17,7 +17,7 @@ use crate::{
     python_literal,
     rules::{
         AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate,
-        RelaxReference, SetTag, canonical_uuid,
+        RelaxReference, ReviewDrafts, SetTag, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
         count_addresses, string_list,
     },
@@ -80,7 +80,7 @@ impl App {
             Action::HostBasedServiceGet => self.host_based_service(&call.object()?).await,
             Action::Watch => self.watch(call),
             Action::SetTag => self.set_tag(call, &call.object()?).await,
-            Action::SecurityPolicyDraft => self.security_policy_draft(&call.object()?).await,
+            Action::SecurityPolicyDraft => self.security_policy_draft(call, &call.object()?).await,
         }
     }
 
@@ -227,8 +227,8 @@ impl App {
             attribute,
             relax: body.get("relax_ref_for_delete") == Some(&Value::Bool(true)),
         };
-        self.submit(call, Operation::ReferenceUpdate(update)).await?;
-        Ok(Answer::json(&json!({"uuid": uuid})))
+        let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;
+        Ok(Answer::of_change(&outcome, |object| json!({"uuid": object.uuid.to_string()})))
     }
 
     async fn relax_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
@@ -290,8 +290,11 @@ impl App {
             Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
             Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
         };
-        self.submit(call, Operation::CollectionUpdate(CollectionUpdate { uuid, updates })).await?;
-        Ok(Answer::Empty)
+        let update = CollectionUpdate { uuid, updates };
+        match self.submit(call, Operation::CollectionUpdate(update)).await? {
+            Outcome::Pending(_) => Ok(Answer::Pending(None)),
+            _ => Ok(Answer::Empty),
+        }
     }
 
     async fn key_value(&self, body: &Body) -> Answered<Answer> {
@@ -547,20 +550,18 @@ impl App {
         Err(not_yet("watch"))
     }
 
-    async fn security_policy_draft(&self, body: &Body) -> Answered<Answer> {
+    async fn security_policy_draft(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let scope = text_member(body, "scope_uuid")?;
         let scope = scope.ok_or_else(|| ApiError::bad_request("Bad Request, scope_uuid is missing"))?;
-        let snapshot = self.replica.snapshot().await?;
-        let object = canonical_uuid(&scope).and_then(|uuid| snapshot.graph.get(uuid));
-        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {scope}")))?;
-        let kind = self.model.object_type(object.type_id);
-        let mode = kind.property("enable_security_policy_draft").and_then(|(id, _)| object.property(id));
-        if mode != Some(Value::Bool(true)) {
-            let name = python_literal::list(object.fq_name.elements());
-            let text = format!("Security draft mode is not enabled on the {} {name} ({scope})", kind.title);
-            return Err(ApiError::bad_request(text));
-        }
-        Err(not_yet("security-policy-draft"))
+        let action = text_member(body, "action")?;
+        let commit = match action.as_deref() {
+            Some("commit") => Some(true),
+            Some("discard") => Some(false),
+            _ => None,
+        };
+        let review = ReviewDrafts { scope, commit };
+        self.submit(call, Operation::ReviewDrafts(review)).await?;
+        Ok(Answer::json(&json!({})))
     }
 }
 

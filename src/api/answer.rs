@@ -1,6 +1,6 @@
 //! What handlers answer, and how it goes out.
 
-use crate::json_text;
+use crate::{graph::Object, json_text, rules::Outcome};
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ pub enum Answer {
         /// Whether something newer may exist.
         stale: bool,
     },
+    /// 202: kept aside as a draft; with a body, or without.
+    Pending(Option<Value>),
     /// 200 without a body.
     Empty,
     /// 304
@@ -27,6 +29,15 @@ impl Answer {
         let mut body = Vec::new();
         json_text::write(&mut body, value);
         Self::Json { body, etag: None, stale: false }
+    }
+
+    /// What is said of an object after a request that changed it, or was kept aside.
+    pub fn of_change(outcome: &Outcome, describe: impl FnOnce(&Object) -> Value) -> Self {
+        match outcome {
+            Outcome::Object(object) => Self::json(&describe(object)),
+            Outcome::Pending(object) => Self::Pending(object.as_deref().map(describe)),
+            Outcome::Addresses(_) | Outcome::Done => Self::Empty,
+        }
     }
 
     /// As it goes out. An answer without a body is of type HTML, as clients know it.
@@ -42,6 +53,15 @@ impl Answer {
                     response.insert_header(("X-Cirrus-Stale", "true"));
                 }
                 response.body(body)
+            }
+            Self::Pending(body) => {
+                let mut response = HttpResponse::Accepted();
+                let Some(value) = body else {
+                    return response.content_type("text/html; charset=UTF-8").body("");
+                };
+                let mut text = Vec::new();
+                json_text::write(&mut text, &value);
+                response.content_type("application/json").body(text)
             }
             Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
             Self::NotModified => HttpResponse::new(StatusCode::NOT_MODIFIED),

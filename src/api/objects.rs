@@ -55,8 +55,7 @@ impl App {
         check_name(kind, name)?;
         let document = Document::read(&self.model, kind, body, Purpose::Create)?;
         let outcome = self.submit(call, Operation::Create(Create { type_id, fq_name, document })).await?;
-        let Outcome::Object(object) = outcome else { return Ok(Answer::Empty) };
-        Ok(Answer::json(&json!({ &kind.name: self.created(call, &object) })))
+        Ok(Answer::of_change(&outcome, |object| json!({ &kind.name: self.created(call, object) })))
     }
 
     /// The seven fields of the answer to a create.
@@ -138,9 +137,11 @@ impl App {
         }
         let document = Document::read(&self.model, kind, body, Purpose::Update);
         let update = Update { type_id, uuid: uuid.to_owned(), document };
-        self.submit(call, Operation::Update(update)).await?;
-        let href = format!("{}/{}/{uuid}", call.base, kind.name);
-        Ok(Answer::json(&json!({ &kind.name: {"uuid": uuid, "href": href} })))
+        let outcome = self.submit(call, Operation::Update(update)).await?;
+        Ok(Answer::of_change(&outcome, |object| {
+            let href = format!("{}/{}/{}", call.base, kind.name, object.uuid);
+            json!({ &kind.name: {"uuid": object.uuid.to_string(), "href": href} })
+        }))
     }
 
     /// `DELETE /<type>/<uuid>`
@@ -148,7 +149,7 @@ impl App {
     /// # Errors
     /// The contract's, in its order.
     pub async fn delete(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
-        self.submit(call, Operation::Delete(Delete { type_id, uuid: uuid.to_owned() })).await?;
-        Ok(Answer::Empty)
+        let outcome = self.submit(call, Operation::Delete(Delete { type_id, uuid: uuid.to_owned() })).await?;
+        Ok(Answer::of_change(&outcome, |_| Value::Null))
     }
 }

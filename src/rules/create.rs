@@ -4,7 +4,7 @@ use super::{
     Decision, Document, Draft, NewLink, Rejection, Work,
     document::canonical_uuid,
     permissions::{self, GivenUuid},
-    quota, rules_of, tag_references,
+    quota, rules_of, security_draft, tag_references,
 };
 use crate::{
     graph::{FqName, Object},
@@ -109,6 +109,10 @@ impl Create {
             if !links.is_empty() {
                 draft.set_links_by_id(*id, links);
             }
+        }
+        security_draft::check_given(work, &draft)?;
+        if let Some(pending) = security_draft::divert_create(work, &mut draft)? {
+            return Ok(pending);
         }
         let rules = rules_of(&kind.name);
         (rules.before_create)(work, &mut draft)?;

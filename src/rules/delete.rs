@@ -1,6 +1,6 @@
 //! The delete of an object: the generic part (contrail-api R21, wire contract 5).
 
-use super::{Decision, Rejection, Work, document::canonical_uuid, rules_of};
+use super::{Decision, Rejection, Work, document::canonical_uuid, rules_of, security_draft};
 use crate::{graph::Object, model::TypeId, python_literal};
 use std::sync::Arc;
 
@@ -25,8 +25,19 @@ impl Delete {
             let kind = &work.graph.model().object_type(self.type_id).name;
             return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)));
         }
+        if security_draft::divert_delete(work, &object)? {
+            return Ok(());
+        }
         delete_side_object(work, &object)
     }
+}
+
+/// Refuses a delete because of these.
+///
+/// # Errors
+/// 409 if there are any.
+pub fn refuse_referred(hrefs: &[String]) -> Decision<()> {
+    refuse("Delete when resource still referred", hrefs)
 }
 
 /// Deletes an object, or one that belongs to it, if nothing is in the way.
@@ -79,7 +90,7 @@ fn check_referrers(work: &Work, object: &Object) -> Decision<()> {
         let needs = |referrer: &&Arc<Object>| referrer.needs(object.uuid) && !goes_with(work, referrer, object);
         let referrers = work.graph.referrers(object.uuid, kind.source).filter(needs);
         let hrefs: Vec<String> = referrers.map(|referrer| work.href(referrer)).collect();
-        refuse("Delete when resource still referred", &hrefs)?;
+        refuse_referred(&hrefs)?;
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ pub struct Draft {
     pub relaxed: Vec<Uuid>,
     /// The address taken.
     pub hold: Option<Hold>,
+    /// Made by the server because of something else: what clients may not set is set (GEN-12).
+    pub internal: bool,
 }
 
 impl Draft {
@@ -68,6 +70,7 @@ impl Draft {
             links: BTreeMap::new(),
             relaxed: Vec::new(),
             hold: None,
+            internal: false,
         }
     }
 
@@ -90,13 +93,19 @@ impl Draft {
     pub fn child(work: &Work, parent: &Arc<Object>, type_name: &str, name: &str) -> Decision<Self> {
         let mut draft = Self::first_object(work, Some(parent), type_name, name)?;
         draft.set("display_name", name.into());
-        let mut id_perms = draft.value("id_perms").unwrap_or_default();
+        draft.set_server_permissions(work);
+        Ok(draft)
+    }
+
+    /// What the server makes because of a request belongs to the server.
+    pub fn set_server_permissions(&mut self, work: &Work) {
+        self.internal = true;
+        let mut id_perms = permissions::new_id_perms(work, self);
         if let Some(permissions) = id_perms.get_mut("permissions").and_then(Value::as_object_mut) {
             permissions.insert("owner".to_owned(), "contrail-api".into());
             permissions.insert("group".to_owned(), "admin".into());
         }
-        draft.set("id_perms", id_perms);
-        Ok(draft)
+        self.set("id_perms", id_perms);
     }
 
     /// A new object as the server makes it at first start: without a display name.
@@ -110,6 +119,35 @@ impl Draft {
         draft.set("id_perms", permissions::new_id_perms(work, &draft));
         draft.set("perms2", permissions::new_perms2(work, &draft, GivenUuid::Absent));
         Ok(draft)
+    }
+
+    /// A new object with the contents of another, but for its permissions.
+    pub fn copy(work: &Work, from: &Object, parent: &Arc<Object>) -> Self {
+        let model = Arc::clone(work.graph.model());
+        let fq_name = parent.fq_name.child(from.fq_name.name());
+        let mut draft = Self::create(model, from.type_id, work.new_uuid(), fq_name, Some(Arc::clone(parent)));
+        draft.internal = true;
+        for (id, text) in &from.properties {
+            draft.set_by_id(*id, serde_json::from_str(text).unwrap_or_default());
+        }
+        let mut references: Vec<ReferenceId> = from.links.iter().map(|link| link.reference).collect();
+        references.dedup();
+        for reference in references {
+            draft.set_links_by_id(reference, new_links(from.links_of(reference)));
+        }
+        draft.unset("id_perms");
+        draft.set_server_permissions(work);
+        draft
+    }
+
+    /// The same changes, to another object of the type.
+    pub fn redirect(&self, work: &Work, stored: &Arc<Object>) -> Self {
+        let mut draft = Self::update(work, stored);
+        draft.properties.clone_from(&self.properties);
+        draft.positions.clone_from(&self.positions);
+        draft.links.clone_from(&self.links);
+        draft.unset("id_perms");
+        draft
     }
 
     /// Makes a new object one that users do not see.

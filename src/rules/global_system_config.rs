@@ -6,7 +6,7 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
     route_target::{self, AutonomousSystem},
-    update,
+    security_draft, update,
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
@@ -149,8 +149,14 @@ fn check_ports(work: &Work, draft: &Draft) -> Decision<()> {
     Ok(())
 }
 
-/// GSC-U8: the loopback addresses of connected data centers are subnets of one network.
+/// GSC-U6: drafts of the whole system.
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    security_draft::follow_mode(work, after)?;
+    follow_loopbacks(work, before, after)
+}
+
+/// GSC-U8: the loopback addresses of connected data centers are subnets of one network.
+fn follow_loopbacks(work: &mut Work, before: &Object, after: &Object) -> Decision<()> {
     let namespace = work.property(after, LOOPBACK);
     if namespace == work.property(before, LOOPBACK) {
         return Ok(());

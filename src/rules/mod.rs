@@ -6,6 +6,7 @@
 mod addresses;
 mod alarm;
 mod alias_ip;
+mod application_policy_set;
 mod bgp_as_a_service;
 mod bgp_router;
 mod bgpvpn;
@@ -16,6 +17,9 @@ mod create;
 mod delete;
 mod document;
 mod draft;
+mod firewall_policy;
+mod firewall_rule;
+mod firewall_scope;
 mod first_objects;
 mod floating_ip;
 mod floating_ip_pool;
@@ -31,13 +35,16 @@ mod options;
 mod permissions;
 mod policy_rule;
 mod project;
+mod protocol;
 mod qos_config;
 mod quota;
 mod rejection;
 mod request;
 mod route_target;
 mod routing_instance;
+mod security_draft;
 mod security_group;
+mod service_group;
 mod service_instance;
 mod set_tag;
 mod sub_cluster;
@@ -63,6 +70,7 @@ pub use draft::{Draft, NewLink};
 pub use options::{Options, QuotaDefaults};
 pub use rejection::{Decision, Kind, Rejection};
 pub use request::{Operation, Outcome, Request};
+pub use security_draft::ReviewDrafts;
 pub use set_tag::SetTag;
 pub use update::{PermissionChange, ReferenceUpdate, RelaxReference, Update};
 pub use virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};
@@ -103,12 +111,15 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 25] = [
+static RULES: [(&str, &Rules); 29] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
+    ("application-policy-set", &application_policy_set::RULES),
     ("bgp-as-a-service", &bgp_as_a_service::RULES),
     ("bgp-router", &bgp_router::RULES),
     ("bridge-domain", &bridge_domain::RULES),
+    ("firewall-policy", &firewall_policy::RULES),
+    ("firewall-rule", &firewall_rule::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
     ("forwarding-class", &forwarding_class::RULES),
@@ -123,6 +134,7 @@ static RULES: [(&str, &Rules); 25] = [
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),
+    ("service-group", &service_group::RULES),
     ("service-instance", &service_instance::RULES),
     ("sub-cluster", &sub_cluster::RULES),
     ("tag", &tag::RULES),

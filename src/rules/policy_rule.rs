@@ -1,60 +1,13 @@
 //! What policy rules have in common, in security groups and network policies (contrail-api R21: POL-C1, POL-C2, POL-C3;
 //! OpenSDN 2026: OSD-24, OSD-25).
 
-use super::{Decision, Draft, Rejection, Work};
+use super::{Decision, Draft, Rejection, Work, protocol};
 use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
 };
 
-/// Protocols that have a name (POL-C3, OSD-24).
-const PROTOCOLS: [&str; 27] = [
-    "ah",
-    "any",
-    "dccp",
-    "egp",
-    "esp",
-    "gre",
-    "hopopt",
-    "icmp",
-    "icmp6",
-    "icmpv6",
-    "igmp",
-    "ip",
-    "ipip",
-    "ipv6-encap",
-    "ipv6-frag",
-    "ipv6-icmp",
-    "ipv6-nonxt",
-    "ipv6-opts",
-    "ipv6-route",
-    "ospf",
-    "pgm",
-    "rsvp",
-    "sctp",
-    "tcp",
-    "udp",
-    "udplite",
-    "vrrp",
-];
-/// Protocols of IPv6 alone, by name and by number.
-const OF_IPV6: [&str; 14] = [
-    "ipv6-encap",
-    "ipv6-frag",
-    "ipv6-icmp",
-    "icmpv6",
-    "icmp6",
-    "ipv6-nonxt",
-    "ipv6-opts",
-    "ipv6-route",
-    "41",
-    "43",
-    "44",
-    "58",
-    "59",
-    "60",
-];
 /// What does not make two rules different.
 const NOT_COMPARED: [&str; 3] = ["rule_uuid", "created", "last_modified"];
 
@@ -118,7 +71,7 @@ fn check_protocol(rule: &Map<String, Value>) -> Decision<()> {
         Some(Value::String(text)) => text.to_lowercase(),
         _ => return Err(Rejection::bad_request("Rule without protocol: a number from 0 to 255 or a name is expected")),
     };
-    if PROTOCOLS.contains(&protocol.as_str()) || protocol.parse::<u8>().is_ok() {
+    if protocol::number(&protocol).is_some() {
         Ok(())
     } else {
         Err(Rejection::bad_request(format!("Rule with invalid protocol : {protocol}")))
@@ -129,7 +82,7 @@ fn check_protocol(rule: &Map<String, Value>) -> Decision<()> {
 fn check_version(rule: &Value) -> Decision<()> {
     let text = |name: &str| rule.get(name).and_then(Value::as_str);
     let (Some("IPv4"), Some(protocol)) = (text("ethertype"), text("protocol")) else { return Ok(()) };
-    if OF_IPV6.contains(&protocol.to_lowercase().as_str()) {
+    if protocol::is_of_ipv6(&protocol.to_lowercase()) {
         return Err(Rejection::bad_request(format!("IPv4 rule with IPv6 protocol : {protocol}")));
     }
     Ok(())

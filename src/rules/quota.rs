@@ -32,7 +32,8 @@ pub fn check_create(work: &Work, draft: &Draft) -> Decision<()> {
     if is_hidden(draft) {
         return Ok(());
     }
-    let Some(limit) = limit(work, &project, &kind.field) else { return Ok(()) };
+    let key = if kind.name == "application-policy-set" { "firewall_group" } else { &kind.field };
+    let Some(limit) = limit(work, &project, key) else { return Ok(()) };
     let counted = match kind.name.as_str() {
         "floating-ip" => visible(work.graph.referrers(project.uuid, draft.type_id), limit),
         "floating-ip-pool" | "loadbalancer-member" => {
@@ -40,10 +41,15 @@ pub fn check_create(work: &Work, draft: &Draft) -> Decision<()> {
             let parents = work.graph.children_of(project.uuid, parent.type_id);
             visible(parents.flat_map(|parent| work.graph.children_of(parent.uuid, draft.type_id)), limit)
         }
+        // APS-C2: the set that every project has does not count.
+        "application-policy-set" => {
+            let is_default = |set: &Object| work.property(set, "all_applications") == Some(Value::Bool(true));
+            visible(work.graph.children_of(project.uuid, draft.type_id).filter(|set| !is_default(set)), limit)
+        }
         _ => visible(work.graph.children_of(project.uuid, draft.type_id), limit),
     };
     if counted >= limit {
-        return Err(Rejection::over_quota(format!("quota limit ({limit}) exceeded for resource {}", kind.field)));
+        return Err(Rejection::over_quota(format!("quota limit ({limit}) exceeded for resource {key}")));
     }
     Ok(())
 }

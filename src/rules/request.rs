@@ -2,7 +2,7 @@
 
 use super::{
     AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference,
-    SetTag, Update, Work, collection::CollectionUpdate, first_objects,
+    ReviewDrafts, SetTag, Update, Work, collection::CollectionUpdate, first_objects,
 };
 use crate::{access::Identity, graph::Object};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub enum Operation {
     PermissionChange(PermissionChange),
     /// `/set-tag`.
     SetTag(SetTag),
+    /// `/security-policy-draft`.
+    ReviewDrafts(ReviewDrafts),
     /// `ip-alloc`.
     AllocateAddresses(AllocateAddresses),
     /// `ip-free`.
@@ -50,6 +52,8 @@ pub enum Operation {
 pub enum Outcome {
     /// The object created or changed.
     Object(Arc<Object>),
+    /// Kept aside as a draft: the draft of a new object, or the object that stays as it is; none of a delete.
+    Pending(Option<Arc<Object>>),
     /// Addresses taken.
     Addresses(Vec<String>),
     /// Nothing to tell.
@@ -62,6 +66,15 @@ impl Request {
     /// # Errors
     /// The refusal that the client gets.
     pub fn decide(&self, work: &mut Work) -> Decision<Outcome> {
+        let outcome = self.outcome(work)?;
+        Ok(match outcome {
+            Outcome::Object(object) if work.pending => Outcome::Pending(Some(object)),
+            Outcome::Done if work.pending => Outcome::Pending(None),
+            outcome => outcome,
+        })
+    }
+
+    fn outcome(&self, work: &mut Work) -> Decision<Outcome> {
         match &self.operation {
             Operation::Provision => first_objects::provision(work).map(|()| Outcome::Done),
             Operation::Create(create) => create.decide(work).map(Outcome::Object),
@@ -72,6 +85,7 @@ impl Request {
             Operation::CollectionUpdate(update) => update.decide(work).map(Outcome::Object),
             Operation::PermissionChange(change) => change.decide(work).map(Outcome::Object),
             Operation::SetTag(set) => set.decide(work).map(Outcome::Object),
+            Operation::ReviewDrafts(review) => review.decide(work).map(|()| Outcome::Done),
             Operation::AllocateAddresses(allocate) => allocate.decide(work).map(Outcome::Addresses),
             Operation::FreeAddresses(free) => free.decide(work).map(|()| Outcome::Done),
         }

@@ -18,6 +18,13 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
+/// The number of a tag as agents compare it: type, then value.
+pub fn number(work: &Work, tag: &Object) -> u64 {
+    let id = work.property(tag, "tag_id");
+    let number = id.as_ref().and_then(Value::as_str).and_then(tag_number);
+    number.map_or(0, |(kind, value)| u64::from(kind) << 16 | u64::from(value))
+}
+
 /// TAG-C1: the name is made of type and value, whatever the client sent.
 fn name_by_value(_work: &Work, create: &Create) -> Decision<Create> {
     let body = &create.document.body;

@@ -1,7 +1,10 @@
 //! The change of an object: `PUT`, and the actions that change a part of one. All of them end in one place, so that
 //! the rules of a type hold whichever way a change comes (GEN-6, GEN-7).
 
-use super::{Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, tag_references};
+use super::{
+    Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, security_draft,
+    tag_references,
+};
 use crate::{
     graph::Object,
     model::{ReferenceId, TypeId},
@@ -15,6 +18,10 @@ use uuid::Uuid;
 /// # Errors
 /// The refusals of the type's rules.
 pub fn commit(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
+    security_draft::check_given(work, &draft)?;
+    if let Some(pending) = security_draft::divert_update(work, &draft)? {
+        return Ok(pending);
+    }
     let rules = rules_of(&draft.object_type().name);
     (rules.before_update)(work, &mut draft)?;
     tag_references::check_references(work, &draft)?;

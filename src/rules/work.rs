@@ -33,6 +33,8 @@ pub struct Work {
     pub base: String,
     /// What the operator has set.
     pub options: Arc<Options>,
+    /// Whether the request was kept aside as a draft.
+    pub pending: bool,
     now: Timestamp,
     new_uuid: fn() -> Uuid,
     touched: IndexMap<Uuid, Touched>,
@@ -54,6 +56,7 @@ impl Work {
             identity: request.identity.clone(),
             base: request.base.clone(),
             options: Arc::clone(options),
+            pending: false,
             now,
             new_uuid,
             touched: IndexMap::new(),
