@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
 
 const ADDRESS: &str = "instance_ip_address";
-/// Where an address may come from.
+/// Where an address may come from; the first that there is counts.
 const SOURCES: [&str; 3] = ["virtual_network_refs", "network_ipam_refs", "virtual_router_refs"];
 /// In these networks nothing is allocated: what is sent is stored (IIP-C2).
 const UNMANAGED: [&str; 2] =
@@ -137,11 +137,15 @@ fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()>
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    // The peer lets the address go astray here (ADR-5).
+    // Where the address is from stays; the peer lets it go astray here (ADR-5). What counts less may be referred to.
     for field in SOURCES {
         let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
-        if draft.given_links(field).is_some_and(|given| targets(given) != targets(&draft.stored_links(field))) {
+        let stored = targets(&draft.stored_links(field));
+        if draft.given_links(field).is_some_and(|given| targets(given) != stored) {
             return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed")));
+        }
+        if !stored.is_empty() {
+            break;
         }
     }
     let network = first_network(work, &draft.stored_links("virtual_network_refs"));

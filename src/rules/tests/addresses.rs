@@ -1077,6 +1077,10 @@ fn adr_5_iip_u1_an_instance_ip_keeps_its_address() {
         refusal(configuration.unrefer(&direct, &ipam)),
         "400 network_ipam_refs of an instance-ip can not be changed"
     );
+    assert_eq!(refusal(configuration.refer(&direct, &network, Value::Null)), text);
+    // What counts less may be referred to.
+    configuration.refer(&address, &ipam, Value::Null).unwrap();
+    configuration.unrefer(&address, &ipam).unwrap();
     // Nor does one of a network where nothing is allocated get into another.
     let fabric = configuration.find("virtual-network", "default-domain:default-project:ip-fabric").unwrap();
     let free = configuration.address("c", &fabric, &asked("13.1.1.5")).unwrap();
