@@ -73,7 +73,7 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.migrate(&model).await?;
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
-    let options = Options { quota: settings.quota.clone() };
+    let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
     let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit, options);
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");

@@ -1,6 +1,10 @@
 //! The command line, and the environment behind it.
 
-use crate::{interface_route::InterfaceRouteSettings, rules::QuotaDefaults, writer::Consistency};
+use crate::{
+    interface_route::InterfaceRouteSettings,
+    rules::{QuotaDefaults, TagIdDigits},
+    writer::Consistency,
+};
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -58,6 +62,10 @@ pub struct ServeSettings {
     /// `virtual_network=100`, several joined by commas; `defaults` is for all others, -1 for no limit
     #[arg(long, env = "CIRRUS_QUOTA", value_name = "KEY=LIMIT,..", default_value = "")]
     pub quota: QuotaDefaults,
+
+    /// How wide the ids of tags are: 8 digits for agents up to Tungsten Fabric 2024, 12 for those of OpenSDN 2026
+    #[arg(long, env = "CIRRUS_TAG_ID_DIGITS", value_name = "DIGITS", value_enum, default_value_t = TagIdDigits::Eight)]
+    pub tag_id_digits: TagIdDigits,
 
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
     #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]

@@ -1,7 +1,8 @@
 //! firewall-rule (contrail-api R21: FR-*).
 
 use super::{
-    Decision, Draft, NewLink, Rejection, Rules, Work, firewall_scope, service_group::number_protocol, tag, tag_type,
+    Decision, Draft, NewLink, Rejection, Rules, Work, firewall_scope, security_draft, service_group::number_protocol,
+    tag, tag_type,
 };
 use crate::graph::Object;
 use serde_json::{Map, Value, json};
@@ -16,6 +17,7 @@ const SERVICE_GROUPS: &str = "service_group_refs";
 const ENDPOINTS: [&str; 2] = ["endpoint_1", "endpoint_2"];
 /// What an endpoint may be, one of these.
 const ENDPOINT_KINDS: [&str; 5] = ["tags", "address_group", "virtual_network", "subnet", "any"];
+const MATCH_TAGS: &str = "match_tags";
 const TAGS: &str = "tag_refs";
 const ADDRESS_GROUPS: &str = "address_group_refs";
 
@@ -70,10 +72,10 @@ fn complete_service(draft: &mut Draft) -> Decision<()> {
 /// FR-C7: the types of tags that both ends must have in common, as numbers; that of applications where nothing is said.
 fn complete_match_tags(work: &Work, draft: &mut Draft) -> Decision<()> {
     const APPLICATION: u64 = 1;
-    if draft.stored.is_some() && draft.given("match_tags").is_none() {
+    if draft.stored.is_some() && draft.given(MATCH_TAGS).is_none() {
         return Ok(());
     }
-    let given = draft.value("match_tags");
+    let given = draft.value(MATCH_TAGS);
     let names = given.as_ref().and_then(|value| value.get("tag_list")).and_then(Value::as_array);
     let numbers = match names {
         None => vec![APPLICATION],
@@ -120,7 +122,7 @@ fn complete_endpoints(work: &Work, draft: &mut Draft) -> Decision<()> {
     for (field, targets) in [(TAGS, tags), (ADDRESS_GROUPS, groups)] {
         draft.set_links(field, links(targets));
     }
-    Ok(())
+    security_draft::check_references(work, draft)
 }
 
 fn links(mut targets: Vec<Uuid>) -> Vec<NewLink> {
@@ -209,6 +211,25 @@ pub fn renumber(work: &mut Work, tag: Uuid) -> Decision<()> {
         }
         complete_endpoints(work, &mut draft)?;
         work.save(&draft);
+    }
+    Ok(())
+}
+
+/// Writes the number of a tag type into the rules that match tags of it, after it has changed.
+///
+/// # Errors
+/// Internal, if the model lacks a type.
+pub fn renumber_match_tags(work: &mut Work, name: &str) -> Decision<()> {
+    let rules: Vec<Arc<Object>> = work.graph.objects_of(work.type_id("firewall-rule")?).cloned().collect();
+    for rule in rules {
+        let given = work.property(&rule, MATCH_TAGS).unwrap_or_default();
+        let names = given.get("tag_list").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        if names.map(str::to_lowercase).any(|other| other == name) {
+            let mut draft = Draft::update(work, &rule);
+            draft.set(MATCH_TAGS, given);
+            complete_match_tags(work, &mut draft)?;
+            work.save(&draft);
+        }
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! The objects that exist from the first start on (contrail-api R21, wire contract 8), past the rules of their types
 //! (GEN-14). What is missing is made, in one request: all or nothing.
 
-use super::{Decision, Draft, NewLink, Work, project, virtual_network::add_routing_instance};
+use super::{Decision, Draft, NewLink, Work, project, tag, virtual_network::add_routing_instance};
 use crate::graph::{NumberPool, Object};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Name of a tag type, its id.
+/// TGT-1: name of a tag type, its id.
 const TAG_TYPES: [(&str, &str); 7] = [
     ("label", "0x0000"),
     ("application", "0x0001"),
@@ -122,6 +122,7 @@ pub fn provision(work: &mut Work) -> Decision<()> {
             draft.set("id_perms", id_perms);
         })?;
     }
+    tag::follow_width(work)?;
     // PRJ-C1 also for projects from elsewhere: reads never have to make it.
     let set_type = work.type_id("application-policy-set")?;
     let project_type = work.type_id("project")?;

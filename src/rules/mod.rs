@@ -67,7 +67,7 @@ pub use create::{Create, check_name};
 pub use delete::Delete;
 pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list};
 pub use draft::{Draft, NewLink};
-pub use options::{Options, QuotaDefaults};
+pub use options::{Options, QuotaDefaults, TagIdDigits};
 pub use rejection::{Decision, Kind, Rejection};
 pub use request::{Operation, Outcome, Request};
 pub use security_draft::ReviewDrafts;

@@ -8,6 +8,22 @@ use std::{collections::BTreeMap, str::FromStr};
 pub struct Options {
     /// What projects may have that set no limit of their own.
     pub quota: QuotaDefaults,
+    /// How wide the ids of tags are.
+    pub tag_id_digits: TagIdDigits,
+}
+
+/// The width of the ids of tags (OSD-1): a tag is a pair of numbers, its type and its value; this is how it is written,
+/// in the tag and in the firewall rules that name it. Both widths are read everywhere, as the same pair, and a server
+/// rewrites what has the other width when it starts. So no tag becomes another one, whoever wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TagIdDigits {
+    /// Four for the type, four for the value: agents up to Tungsten Fabric 2024.
+    #[default]
+    #[value(name = "8")]
+    Eight,
+    /// Four for the type, eight for the value: agents of OpenSDN 2026.
+    #[value(name = "12")]
+    Twelve,
 }
 
 /// Limits by the keys of a project's quota; `defaults` is for those that have none here (QTA-2).

@@ -69,7 +69,7 @@ fn draft_of(work: &Work, holder: &Object, object: &Draft) -> Option<Arc<Object>>
     work.graph.find_joined(object.type_id, name.joined()).cloned()
 }
 
-/// DRF-10, DRF-7: the state is not the client's to set, and what is about to go is not referred to.
+/// DRF-10: the state is not the client's to set.
 ///
 /// # Errors
 /// 400
@@ -80,6 +80,17 @@ pub fn check_given(work: &Work, draft: &Draft) -> Decision<()> {
     let given = draft.given(STATE).filter(|state| !state.is_null());
     if given.is_some() && given != draft.stored_value(STATE).as_ref() {
         return Err(Rejection::bad_request("Security resource property 'draft_mode_state' is only readable"));
+    }
+    check_references(work, draft)
+}
+
+/// DRF-7: what is about to go is not referred to.
+///
+/// # Errors
+/// 400
+pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
+    if draft.internal {
+        return Ok(());
     }
     let references = draft.given_reference_ids();
     let model = Arc::clone(work.graph.model());
@@ -301,13 +312,12 @@ impl ReviewDrafts {
 
 /// DRF-15: what is referred to first, deletes last and the other way round.
 fn commit(work: &mut Work, scope: &Arc<Object>, drafts: &[Arc<Object>]) -> Decision<()> {
-    let parent = match work.type_of(scope).name.as_str() {
-        "project" => Arc::clone(scope),
-        _ => {
-            let kind = work.type_id("policy-management")?;
-            let parent = work.graph.find_joined(kind, "default-policy-management").cloned();
-            parent.ok_or_else(|| Rejection::internal("there is no default-policy-management"))?
-        }
+    let parent = if work.type_of(scope).name == "project" {
+        Arc::clone(scope)
+    } else {
+        let kind = work.type_id("policy-management")?;
+        let parent = work.graph.find_joined(kind, "default-policy-management").cloned();
+        parent.ok_or_else(|| Rejection::internal("there is no default-policy-management"))?
     };
     let in_state = |work: &Work, wanted: &str| -> Vec<Arc<Object>> {
         drafts.iter().filter(|draft| state(work, draft).as_deref() == Some(wanted)).cloned().collect()

@@ -23,7 +23,8 @@ pub struct SetTag {
 }
 
 impl SetTag {
-    /// Decides the request. When nothing changes, the object is not written.
+    /// Decides the request (TGS-1, for what the caller has found missing in it). When nothing changes, the object is not
+    /// written (TGS-7); else it is an update like others, with the rules of the type (TGS-8).
     ///
     /// # Errors
     /// 404 for an unknown object or tag, 400 for what can't be set.
@@ -46,7 +47,7 @@ impl SetTag {
     }
 }
 
-/// TGS-2 to TGS-4: changes the links of one tag type.
+/// TGS-2, TGS-3, TGS-4: changes the links of one tag type.
 fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &mut Vec<NewLink>) -> Decision<()> {
     let is_of_type = |link: &NewLink| work.graph.get(link.target).is_some_and(|tag| type_of_tag(tag) == tag_type);
     let no_value = || Rejection::bad_request(format!("No valid value provided for tag type {tag_type}"));
@@ -96,7 +97,7 @@ fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &m
     Ok(())
 }
 
-/// TGS-5 and TGS-6: a global tag, or that of the object's project; never one for the other.
+/// TGS-5, TGS-6: a global tag, or that of the object's project; never one for the other.
 fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decision<Arc<Object>> {
     let mut fq_name: Vec<String> = Vec::new();
     if !is_global {

@@ -9,12 +9,12 @@ pub const MANY: [&str; 3] = ["label", "neutron_fwaas", "neutron_tag"];
 /// Where the references are.
 pub const REFERENCES: &str = "tag_refs";
 
-/// The type of a tag: what is before the first `=` of its name.
+/// The type of a tag: what is before the first `=` of its name (TGR-3).
 pub fn type_of_tag(tag: &Object) -> &str {
     tag.fq_name.name().split('=').next().unwrap_or_default()
 }
 
-/// TGR-1 and TGR-2: one tag a type, but for those of which there may be many; an address group has labels only.
+/// TGR-1, TGR-2: one tag a type, but for those of which there may be many; an address group has labels only.
 ///
 /// # Errors
 /// 400 that names the tag type.

@@ -1,12 +1,14 @@
-//! tag-type (contrail-api R21: TGT-*).
+//! tag-type (contrail-api R21: TGT-*; OpenSDN 2026: OSD-4, OSD-5, OSD-6, OSD-7).
+//!
+//! Seven are built in (TGT-1, `first_objects.rs`). A type is deleted when no tag is of it, and its number is free (TGT-5).
 
-use super::{Decision, Draft, Rejection, Rules, Work};
+use super::{Decision, Draft, Rejection, Rules, Work, firewall_rule, tag};
 use crate::graph::{NumberPool, Object};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
 
 const ID: &str = "tag_type_id";
 
@@ -29,17 +31,23 @@ pub fn next_number(work: &Work) -> Decision<u64> {
     number.ok_or_else(|| Rejection::bad_request("No tag type id is free"))
 }
 
-/// TGT-2, TGT-3
+/// Whether a client may choose this number: the union of what contrail-api and OpenSDN allow (OSD-4, OSD-6).
+pub fn may_be_chosen(number: u64) -> bool {
+    (0x10..=0xffff).contains(&number)
+}
+
+fn chosen(text: &str) -> Decision<u64> {
+    hexadecimal(text)
+        .filter(|number| may_be_chosen(*number))
+        .ok_or_else(|| Rejection::bad_request("Tag type can be set only with user defined id in range 16-65535"))
+}
+
+/// TGT-2, TGT-3, OSD-5: without a number it gets the next.
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let number = match draft.given(ID).and_then(Value::as_str) {
         None => next_number(work)?,
         Some(text) => {
-            let number = hexadecimal(text).filter(|number| (0x8000..=0xfffe).contains(number)).ok_or_else(|| {
-                let gap = " ".repeat(20);
-                Rejection::bad_request(format!(
-                    "Tag type can be set only with user defined id in range{gap}32768-65535"
-                ))
-            })?;
+            let number = chosen(text)?;
             if !work.graph.numbers().is_free(NumberPool::TagType, number) {
                 return Err(Rejection::bad_request("Tag Type with same Id already exists"));
             }
@@ -72,10 +80,36 @@ pub fn create_hidden(work: &mut Work, name: &str, number: u64) -> Decision<Arc<O
     Ok(work.save(&draft))
 }
 
-/// TGT-4
-fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given("display_name").is_some() || draft.given(ID).is_some() {
+/// TGT-4, OSD-7: the name stays; the number of a type that is not built in may change to a free one.
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    if draft.given("display_name").is_some() {
         return Err(Rejection::bad_request("Tag Type value or ID cannot be updated"));
     }
+    let Some(given) = draft.given(ID).and_then(Value::as_str).map(str::to_owned) else {
+        // Null is no number: the stored one stays.
+        draft.unset(ID);
+        return Ok(());
+    };
+    let stored = draft.stored_value(ID).as_ref().and_then(Value::as_str).and_then(hexadecimal).unwrap_or_default();
+    let unchanged = hexadecimal(&given) == Some(stored);
+    if !unchanged && stored < tag::FIRST_OWN_TYPE {
+        return Err(Rejection::bad_request("Tag Type value or ID cannot be updated"));
+    }
+    let number = if unchanged { stored } else { chosen(&given)? };
+    if !unchanged && !work.graph.numbers().is_free(NumberPool::TagType, number) {
+        return Err(Rejection::bad_request(format!("Tag Type ID {number} already in use")));
+    }
+    draft.set(ID, format!("0x{number:04x}").into());
     Ok(())
+}
+
+/// OSD-7, OSD-15: tags of the type, and rules that name it, follow its number.
+fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    let new = number(work, after).and_then(|number| u16::try_from(number).ok());
+    let Some(new) = new.filter(|_| number(work, before) != number(work, after)) else { return Ok(()) };
+    let tags: Vec<Arc<Object>> = work.graph.referrers(after.uuid, work.type_id("tag")?).cloned().collect();
+    for stored in tags {
+        tag::set_type_number(work, &stored, new)?;
+    }
+    firewall_rule::renumber_match_tags(work, after.fq_name.name())
 }

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod alias_ip;
+mod firewall;
 mod first_objects;
 mod floating_ip;
 mod floating_ip_pool;
@@ -19,8 +20,10 @@ mod network_policy;
 mod project;
 mod quota;
 mod routing;
+mod security_draft;
 mod security_group;
 mod services;
+mod tags;
 mod virtual_machine_interface;
 mod virtual_network;
 
@@ -113,7 +116,7 @@ impl Configuration {
 
     fn submit_for_object(&mut self, operation: Operation) -> Decision<Arc<Object>> {
         match self.submit(operation)? {
-            (Outcome::Object(object), _) => Ok(object),
+            (Outcome::Object(object) | Outcome::Pending(Some(object)), _) => Ok(object),
             (other, _) => panic!("{other:?}"),
         }
     }

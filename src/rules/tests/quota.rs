@@ -15,7 +15,8 @@ fn creates(configuration: &mut Configuration, project: &Object, kind: &str, coun
     let mut created = 0;
     for number in 0..count {
         let name = format!("{kind}-{number}-{}", configuration.graph.len());
-        match configuration.below(project, kind, &name, json!({})) {
+        let members = if kind == "firewall-rule" { json!({"service": {"protocol": "any"}}) } else { json!({}) };
+        match configuration.below(project, kind, &name, members) {
             Ok(_) => created += 1,
             Err(refusal) => refused = Some(refusal.text),
         }
@@ -84,7 +85,7 @@ fn qta_1_what_is_in_no_project_never_counts() {
 #[test]
 fn qta_2_qta_3_defaults_of_the_server() {
     let quota = "network_policy=1,defaults=2".parse().unwrap();
-    let mut configuration = Configuration::with(Options { quota });
+    let mut configuration = Configuration::with(Options { quota, ..Options::default() });
     let domain = configuration.find("domain", "default-domain").unwrap();
     let mut project =
         |name: &str, quota: Value| configuration.below(&domain, "project", name, json!({ "quota": quota })).unwrap();
