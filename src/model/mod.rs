@@ -3,7 +3,7 @@
 //! The model is data. It is read at start from the TOML files in `schema/`, which are compiled in, or
 //! from a directory. A file says only what cannot be derived: names of fields, collections, children
 //! and back references follow from the names of the types. Documents are checked against the model
-//! before anything else looks at them.
+//! before anything else looks at them. Properties that only OpenSDN 2026 has are properties like others (OSD-26).
 
 mod check;
 mod loader;

@@ -18,7 +18,7 @@ pub struct PropertyId(pub u16);
 pub struct ReferenceId(pub u16);
 
 /// Whether a value or a link has to be given. Not checked, except for [`Property::enforced`]
-/// (wire contract 2.6).
+/// (wire contract 2.6, MISC-1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {

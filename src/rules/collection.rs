@@ -143,6 +143,7 @@ impl ElementUpdate {
             work.graph.model().check_item(property, value).map_err(Rejection::bad_request)
         };
         let needed = |text: &str| self.position.clone().ok_or_else(|| refuse(text));
+        // OSD-34: manuals write them in capitals.
         let operation = self.operation.to_lowercase();
         let step = match (&property.collection, operation.as_str()) {
             (Collection::List { .. }, "add") => {

@@ -16,6 +16,7 @@ pub mod collection;
 mod create;
 mod delete;
 mod document;
+mod domain_name;
 mod draft;
 mod firewall_policy;
 mod firewall_rule;
@@ -28,11 +29,14 @@ mod global_system_config;
 mod host_based_service;
 mod instance_ip;
 mod interface_bindings;
+mod logical_interface;
 mod logical_router;
 mod network_ipam;
 mod network_policy;
 mod options;
 mod permissions;
+mod physical_interface;
+mod physical_router;
 mod policy_rule;
 mod project;
 mod protocol;
@@ -44,6 +48,7 @@ mod route_target;
 mod routing_instance;
 mod security_draft;
 mod security_group;
+mod service_appliance;
 mod service_group;
 mod service_instance;
 mod set_tag;
@@ -56,8 +61,11 @@ mod tag_type;
 #[cfg(test)]
 mod tests;
 mod update;
+mod virtual_dns;
+mod virtual_dns_record;
 mod virtual_machine_interface;
 mod virtual_network;
+mod virtual_router;
 mod vxlan;
 mod work;
 
@@ -111,7 +119,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 29] = [
+static RULES: [(&str, &Rules); 37] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -126,21 +134,29 @@ static RULES: [(&str, &Rules); 29] = [
     ("global-system-config", &global_system_config::RULES),
     ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
+    ("logical-interface", &logical_interface::RULES),
     ("logical-router", &logical_router::RULES),
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
+    ("physical-interface", &physical_interface::RULES),
+    ("physical-router", &physical_router::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),
+    ("service-appliance", &service_appliance::RULES),
+    ("service-appliance-set", &service_appliance::SET_RULES),
     ("service-group", &service_group::RULES),
     ("service-instance", &service_instance::RULES),
     ("sub-cluster", &sub_cluster::RULES),
     ("tag", &tag::RULES),
     ("tag-type", &tag_type::RULES),
+    ("virtual-DNS", &virtual_dns::RULES),
+    ("virtual-DNS-record", &virtual_dns_record::RULES),
     ("virtual-machine-interface", &virtual_machine_interface::RULES),
     ("virtual-network", &virtual_network::RULES),
+    ("virtual-router", &virtual_router::RULES),
 ];
 
 /// The rules of a type.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
 const METHOD: &str = "ipam_subnet_method";
+const MANAGEMENT: &str = "network_ipam_mgmt";
 const SUBNETTING: &str = "ipam_subnetting";
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -30,7 +31,34 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if is_true(draft.value(SUBNETTING).as_ref()) != is_true(draft.stored_value(SUBNETTING).as_ref()) {
         return Err(Rejection::bad_request("ipam_subnetting can not be changed"));
     }
+    check_dns_method(work, draft)?;
     complete(work, draft)
+}
+
+/// IPAM-U1: machines that run have been told where names are resolved.
+fn check_dns_method(work: &Work, draft: &Draft) -> Decision<()> {
+    let given = draft.given(MANAGEMENT).filter(|management| !management.is_null());
+    let Some((new, old)) = given.zip(draft.stored_value(MANAGEMENT)) else { return Ok(()) };
+    let method = |management: &Value| management.get("ipam_dns_method").and_then(Value::as_str).map(str::to_owned);
+    let (old, new) = (method(&old), method(new));
+    let is_refused = match (old.as_deref(), new.as_deref()) {
+        (old, new) if old == new => false,
+        (None | Some("tenant-dns-server"), _) => true,
+        (Some("default-dns-server" | "virtual-dns-server"), new) => {
+            matches!(new, None | Some("tenant-dns-server" | "none"))
+        }
+        _ => false,
+    };
+    if !is_refused {
+        return Ok(());
+    }
+    let (network_type, interface_type) = (work.type_id("virtual-network")?, work.type_id("virtual-machine-interface")?);
+    let mut networks = work.graph.referrers(draft.uuid, network_type);
+    if networks.any(|network| work.graph.referrers(network.uuid, interface_type).next().is_some()) {
+        let text = "Cannot change DNS Method  with active VMs referring to the IPAM";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
 }
 
 /// The method of an ipam. OSD-20: OpenSDN stores the default, contrail-api shows none; both are the same one.

@@ -81,7 +81,8 @@ pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid) -> Value {
     perms2
 }
 
-/// What a domain may do with an object: with itself (DOM-C1), and with what is for all its projects (PERM-7).
+/// What a domain may do with an object: with itself (DOM-C1), and with what is for all its projects (PERM-7: ST-C1,
+/// VDNS-C1). Nothing else about domains is special, the default one included (DOM-U1).
 fn domain_share(draft: &Draft) -> Option<(Uuid, u8)> {
     match draft.object_type().name.as_str() {
         "domain" => Some((draft.uuid, 6)),

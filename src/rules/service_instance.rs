@@ -1,5 +1,7 @@
 //! service-instance (contrail-api R21: SI-*). Those that are machines have no rules; those on a physical device have two units
 //! there, numbered from the space of network ids.
+//!
+//! A port-tuple has no rules here: what is made for those of physical devices is made by the device manager (PT-C1, PT-D1).
 
 use super::{Decision, Draft, Rejection, Rules, Work};
 use crate::graph::{NumberPool, SERVICE_UNITS};

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod alias_ip;
+mod devices;
 mod firewall;
 mod first_objects;
 mod floating_ip;
@@ -15,6 +16,7 @@ mod generic;
 mod histories;
 mod instance_ip;
 mod logical_router;
+mod names;
 mod network_ipam;
 mod network_policy;
 mod project;

@@ -1,4 +1,4 @@
-//! Types around services that check little: alarms, classes of traffic, bridge domains.
+//! Types that check little: services and appliances, alarms, classes of traffic, route tables, settings.
 
 use super::*;
 
@@ -80,4 +80,115 @@ fn bd_c1_one_bridge_domain_in_a_network() {
             network.uuid, first.uuid
         )
     );
+}
+
+#[test]
+fn sas_u1_a_set_in_use_stays_as_it_is() {
+    let mut configuration = Configuration::new();
+    let global = configuration.global();
+    let set = configuration.below(&global, "service-appliance-set", "s", json!({})).unwrap();
+    configuration.update(&set, json!({"service_appliance_driver": "a"})).unwrap();
+    let pool = configuration.in_project("loadbalancer-pool", "p", json!({})).unwrap();
+    configuration.refer(&pool, &set, Value::Null).unwrap();
+    let text = "409 Service appliance set can not be updated as loadbalancer pools are using it";
+    assert_eq!(refusal(configuration.update(&set, json!({"service_appliance_driver": "b"}))), text);
+}
+
+#[test]
+fn sa_c1_appliances_are_attached_on_both_sides() {
+    let mut configuration = Configuration::new();
+    let global = configuration.global();
+    let set = configuration.below(&global, "service-appliance-set", "s", json!({})).unwrap();
+    let mut port = |router: &str, members: Value| {
+        let router = configuration.below(&global, "physical-router", router, members).unwrap();
+        configuration.below(&router, "physical-interface", "xe-0", json!({})).unwrap()
+    };
+    let (own, spine) = (
+        port("firewall", json!({"physical_router_role": "pnf"})),
+        port("spine", json!({"physical_router_role": "spine"})),
+    );
+    let appliance = |interface: &Object, keys: &[&str]| {
+        let point = spine.fq_name.joined().to_string();
+        let pairs: Vec<Value> = keys.iter().map(|key| json!({"key": key, "value": point})).collect();
+        json!({"service_appliance_properties": {"key_value_pair": pairs},
+            "physical_interface_refs": [{"to": interface.fq_name.elements(), "attr": {"interface_type": "left"}}]})
+    };
+    let both = ["left-attachment-point", "right-attachment-point"];
+    let mut create = |name: &str, members: Value| configuration.below(&set, "service-appliance", name, members);
+    let text = format!("400 Referenced physical interface({}) does not belong to PNF device", spine.uuid);
+    assert_eq!(refusal(create("a", appliance(&spine, &both))), text);
+    let text = "400 There should be atleast one left/right attachment point defined";
+    assert_eq!(refusal(create("a", appliance(&own, &both[..1]))), text);
+    let stored = create("a", appliance(&own, &both)).unwrap();
+    create("virtual", json!({})).unwrap();
+    let name = spine.fq_name.joined().to_string();
+    assert_eq!(configuration.links(&own, "physical_interface_refs"), [(name, Value::Null)]);
+    assert_eq!(configuration.get(&spine, "physical_interface_type"), "service");
+    configuration.delete(&stored).unwrap();
+    assert!(configuration.links(&own, "physical_interface_refs").is_empty());
+    assert_eq!(configuration.get(&spine, "physical_interface_type"), Value::Null);
+}
+
+#[test]
+fn pt_c1_pt_d1_port_tuples_are_plain() {
+    let mut configuration = Configuration::new();
+    let service = configuration.in_project("service-instance", "s", json!({})).unwrap();
+    let before = configuration.graph.len();
+    let tuple = configuration.below(&service, "port-tuple", "t", json!({})).unwrap();
+    assert_eq!(configuration.graph.len(), before + 1, "nothing else is made");
+    configuration.delete(&tuple).unwrap();
+}
+
+#[test]
+fn misc_1_the_only_property_that_is_insisted_on() {
+    let mut configuration = Configuration::new();
+    let refused = configuration.in_project("loadbalancer-healthmonitor", "h", json!({}));
+    let text = "400 Bad property in create: loadbalancer_healthmonitor_properties property is missing";
+    assert_eq!(refusal(refused), text);
+}
+
+#[test]
+fn communities_of_static_routes_have_two_numbers() {
+    let mut configuration = Configuration::new();
+    let route = |community: &str| {
+        let communities = json!({"community_attribute": [community]});
+        let route = json!({"prefix": "10.1.0.0/16", "community_attributes": communities});
+        json!({"interface_route_table_routes": {"route": [route.clone(), route]}})
+    };
+    for (number, good) in ["no-export", "accept-own", "64512:1"].iter().enumerate() {
+        configuration.in_project("interface-route-table", &number.to_string(), route(good)).unwrap();
+    }
+    for (bad, text) in [
+        ("x", "Invalid community format x. Change to 'number:number'"),
+        ("1:2:3", "Invalid community format 1:2:3. Change to 'number:number'"),
+        ("65536:1", "Out of range ASN value 65536:1. ASN values cannot exceed 65535."),
+    ] {
+        let refused = refusal(configuration.in_project("interface-route-table", "t", route(bad)));
+        assert!(refused.starts_with("400 Bad property in create") && refused.contains(text), "{refused}");
+    }
+}
+
+#[test]
+fn osd_26_settings_of_opensdn_are_kept() {
+    let mut configuration = Configuration::new();
+    let global = configuration.global();
+    configuration.update(&global, json!({"bgp_all_tags_are_global": true})).unwrap();
+    assert_eq!(configuration.get(&global, "bgp_all_tags_are_global"), true);
+    let vrouters = configuration
+        .find("global-vrouter-config", "default-global-system-config:default-global-vrouter-config")
+        .unwrap();
+    configuration.update(&vrouters, json!({"global_max_vmi_flows": 5, "max_vm_flows_percent": 10.5})).unwrap();
+    let router = configuration.below(&global, "virtual-router", "r", json!({"agent_uve_default_interval": 5})).unwrap();
+    let length = json!({"key": "flow", "value": "100"});
+    configuration.put_element(&router, "virtual_router_tracebuffer_length", "set", length).unwrap();
+    assert_eq!(configuration.get(&router, "agent_uve_default_interval"), 5);
+}
+
+#[test]
+fn osd_34_operations_on_elements_in_capitals() {
+    let mut configuration = Configuration::new();
+    let policy = configuration.in_project("network-policy", "p", json!({})).unwrap();
+    let note = json!({"key": "a", "value": "b"});
+    configuration.put_element(&policy, "annotations", "SET", note.clone()).unwrap();
+    assert_eq!(configuration.get(&policy, "annotations"), json!({"key_value_pair": [note]}));
 }

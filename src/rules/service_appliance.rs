@@ -1,0 +1,93 @@
+//! service-appliance and service-appliance-set (contrail-api R21: SA-*, SAS-*). service-template has no rules but the share of
+//! its domain in it (ST-C1, `permissions.rs`).
+
+use super::{Decision, Draft, NewLink, Rejection, Rules, Work};
+use crate::graph::Object;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The rules of service-appliance.
+pub const RULES: Rules = Rules { before_create, after_create, after_delete, ..Rules::NONE };
+/// The rules of service-appliance-set.
+pub const SET_RULES: Rules = Rules { before_update: check_set_unused, ..Rules::NONE };
+
+const INTERFACES: &str = "physical_interface_refs";
+/// Where an appliance is attached, by the side of the interface there.
+const ATTACHMENTS: [(&str, &str); 2] = [("left", "left-attachment-point"), ("right", "right-attachment-point")];
+
+/// SAS-U1
+fn check_set_unused(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let pools = work.type_id("loadbalancer-pool")?;
+    if work.graph.referrers(draft.uuid, pools).next().is_some() {
+        let text = "Service appliance set can not be updated as loadbalancer pools are using it";
+        return Err(Rejection::conflict(text));
+    }
+    Ok(())
+}
+
+fn property_of<'a>(properties: &'a Value, key: &str) -> Option<&'a str> {
+    let pairs = properties.get("key_value_pair")?.as_array()?;
+    pairs.iter().find(|pair| pair.get("key") == Some(&Value::from(key)))?.get("value")?.as_str()
+}
+
+/// SA-C1: the interfaces of an appliance are those of a device for network functions, attached on both sides.
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let interfaces = draft.links(INTERFACES);
+    for interface in interfaces.iter().filter_map(|link| work.graph.get(link.target)) {
+        let router = interface.parent.and_then(|parent| work.graph.get(parent));
+        if router.and_then(|router| work.property(router, "physical_router_role")) != Some(Value::from("pnf")) {
+            let text = format!("Referenced physical interface({}) does not belong to PNF device", interface.uuid);
+            return Err(Rejection::bad_request(text));
+        }
+    }
+    let properties = draft.value("service_appliance_properties").unwrap_or_default();
+    let is_attached = ATTACHMENTS.iter().all(|(_, key)| property_of(&properties, key).is_some());
+    if !interfaces.is_empty() && !is_attached {
+        let text = "There should be atleast one left/right attachment point defined";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+/// The interfaces of an appliance, each with the interface of another device that it is connected to.
+fn connections(work: &Work, appliance: &Object) -> Decision<Vec<(Arc<Object>, Arc<Object>)>> {
+    let kind = work.type_id("physical-interface")?;
+    let properties = work.property(appliance, "service_appliance_properties").unwrap_or_default();
+    let mut found = Vec::new();
+    for link in work.links(appliance, INTERFACES) {
+        let attribute: Value =
+            link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let side = attribute.get("interface_type").and_then(Value::as_str);
+        let attachment = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side);
+        let point = attachment.and_then(|(_, key)| property_of(&properties, key));
+        let point = point.and_then(|point| work.graph.find_joined(kind, point)).cloned();
+        found.extend(work.graph.get(link.target).cloned().zip(point));
+    }
+    Ok(found)
+}
+
+/// SA-C1: connected interfaces refer to each other, and serve the appliance.
+fn after_create(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
+    for (interface, point) in connections(work, appliance)? {
+        let mut draft = Draft::update(work, &point);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        links.push(NewLink { target: interface.uuid, attribute: Value::Null });
+        draft.set_links(INTERFACES, links);
+        draft.set("physical_interface_type", "service".into());
+        work.save(&draft);
+    }
+    Ok(())
+}
+
+fn after_delete(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
+    for (interface, point) in connections(work, appliance)? {
+        let mut draft = Draft::update(work, &point);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        draft.set_links(INTERFACES, links);
+        draft.set("physical_interface_type", Value::Null);
+        work.save(&draft);
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! virtual-DNS-record (contrail-api R21: VDNSR-C1). The model knows the types and classes of records.
+
+use super::{Decision, Draft, Rejection, Rules, Work, domain_name, virtual_dns};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
+
+/// VDNSR-C1
+fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let Some(record) = draft.given("virtual_DNS_record_data").filter(|record| !record.is_null()) else { return Ok(()) };
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (kind, name, data) = (text("record_type").to_uppercase(), text("record_name"), text("record_data"));
+    check_name(&kind, name)?;
+    check_data(work, &kind, data)?;
+    virtual_dns::check_time_to_live(record.get("record_ttl_seconds")).map_err(Rejection::forbidden)?;
+    let preference = record.get("record_mx_preference").and_then(Value::as_i64);
+    if kind == "MX" && preference.is_some_and(|preference| !(0..=0xffff).contains(&preference)) {
+        return Err(Rejection::forbidden("Invalid value for MX record preference"));
+    }
+    Ok(())
+}
+
+fn check_name(kind: &str, name: &str) -> Decision<()> {
+    if kind == "PTR" {
+        let reverse = [".in-addr.arpa", ".ip6.arpa"].iter().any(|end| name.trim_end_matches('.').ends_with(end));
+        if name.parse::<IpAddr>().is_ok() || reverse && domain_name::is_valid(name) {
+            return Ok(());
+        }
+        let text = "PTR Record name has to be IP address or reverse.ip.in-addr.arpa";
+        return Err(Rejection::forbidden(text));
+    }
+    if domain_name::is_valid(name) {
+        return Ok(());
+    }
+    Err(Rejection::forbidden("Record name does not adhere to DNS name requirements"))
+}
+
+fn check_data(work: &Work, kind: &str, data: &str) -> Decision<()> {
+    let (good, complaint) = match kind {
+        "A" => (data.parse::<Ipv4Addr>().is_ok(), "Invalid IP address"),
+        "AAAA" => (data.parse::<Ipv6Addr>().is_ok(), "Invalid IPv6 address"),
+        "NS" => {
+            let known = domain_name::is_valid(data) || virtual_dns::find(work, data)?.is_some();
+            (known, "Invalid virtual dns server in record data")
+        }
+        _ => (domain_name::is_valid(data), "Record data does not adhere to DNS name requirements"),
+    };
+    if good { Ok(()) } else { Err(Rejection::forbidden(complaint)) }
+}
