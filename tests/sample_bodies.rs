@@ -11,16 +11,12 @@ use support::samples::Samples;
 use support::{Api, Server};
 
 /// References that the server accepts although it should not, and the rule of contrail-api R21 that is missing.
-const NOT_YET: &[(&str, &str)] = &[
-    ("data-center-interconnect.logical_router_refs", "DCI-C1"),
-    ("firewall-rule.service_group_refs", "FR-C1"),
-    ("firewall-rule.address_group_refs", "FR-C6"),
-    ("firewall-rule.tag_refs", "FR-C5"),
-];
+const NOT_YET: &[(&str, &str)] = &[("data-center-interconnect.logical_router_refs", "DCI-C1")];
 
 #[tokio::test]
 async fn sample_bodies_get_the_recorded_status() {
-    let server = Server::start();
+    // They are bodies of OpenSDN 2026, where ids of tags have twelve digits.
+    let server = Server::start_with(&["--tag-id-digits", "12"]);
     let api = server.api();
     let mut samples = Samples::load();
     let mut failures = Vec::new();
@@ -135,11 +131,20 @@ async fn refer(api: &Api, samples: &mut Samples, sample: &Value, reference: &Val
     };
     let [uuid] = prepared.await.map_err(|error| format!("{about}: {error}"))?.try_into().unwrap();
     let target = &reference["value"][0];
-    let body = json!({
-        "type": kind, "uuid": uuid, "ref-type": reference["to_type"], "ref-fq-name": target["to"],
-        "operation": "ADD", "attr": target["attr"],
-    });
-    let answer = api.post("/ref-update", &body).await;
+    let body = |operation: &str| {
+        json!({
+            "type": kind, "uuid": uuid, "ref-type": reference["to_type"], "ref-fq-name": target["to"],
+            "operation": operation, "attr": target["attr"],
+        })
+    };
+    let answer = api.post("/ref-update", &body("ADD")).await;
+    if answer.status == 200 {
+        // Each is recorded by itself: some of them exclude each other. Where others depend on it by now, it stays.
+        let removed = api.post("/ref-update", &body("DELETE")).await;
+        if removed.status >= 500 {
+            return Err(format!("{about}: {removed}"));
+        }
+    }
     // Where the existing servers break (500) anything else is right.
     let right = match reference["status"].as_u64().unwrap() {
         500.. => answer.status < 500,

@@ -32,10 +32,11 @@ pub fn check_session(work: &Work, timed: &Value, numbered: &Value) -> Decision<(
         return Err(Rejection::bad_request("BGPaaS: Hold Time MUST be either zero or at least three seconds"));
     }
     let system = AutonomousSystem::global(work);
-    for number in [numbered.get("autonomous_system"), timed.get("local_autonomous_system")] {
-        if let Some(number) = number.and_then(Value::as_i64) {
-            system.check_number(u64::try_from(number).unwrap_or_default())?;
-        }
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
+    // Where the local number is 0 there is none: the global one holds.
+    let local = number(timed, "local_autonomous_system").filter(|number| *number != 0);
+    for number in [number(numbered, "autonomous_system"), local].into_iter().flatten() {
+        system.check_number(u64::try_from(number).unwrap_or_default())?;
     }
     Ok(())
 }

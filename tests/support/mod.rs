@@ -189,9 +189,16 @@ pub struct Server {
 impl Server {
     /// A server with a new, empty database of its own.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more options.
+    pub fn start_with(options: &[&str]) -> Self {
         let temporary = fresh_directory();
         let directory = temporary.path().join("data");
-        let mut server = Self::start_in(&directory);
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", directory.to_str().unwrap()];
+        arguments.extend(options);
+        let mut server = Self::ready(Process::start(&arguments), &directory, true);
         server.temporary = Some(temporary);
         server
     }
