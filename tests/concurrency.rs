@@ -37,13 +37,17 @@ async fn two_processes_on_one_database() {
     let mut checks = Checks::default();
 
     let apis = (one.clone(), other.clone());
-    checks.run("names and addresses are given once", names_and_addresses(apis.0, apis.1)).await;
+    checks
+        .run("concurrency 1, concurrency 2: names and addresses are given once", names_and_addresses(apis.0, apis.1))
+        .await;
     let apis = (one.clone(), other.clone());
-    checks.run("one address asked for by many", one_address(apis.0, apis.1)).await;
+    checks.run("concurrency 2: one address asked for by many", one_address(apis.0, apis.1)).await;
     let apis = (one.clone(), other.clone());
-    checks.run("references added by many to one object all survive", references(apis.0, apis.1)).await;
+    checks.run("concurrency 8: references added by many to one object all survive", references(apis.0, apis.1)).await;
     let apis = (one.clone(), other.clone());
-    checks.run("a delete and a new reference exclude each other", deletes_and_references(apis.0, apis.1)).await;
+    checks
+        .run("concurrency 9: a delete and a new reference exclude each other", deletes_and_references(apis.0, apis.1))
+        .await;
     checks.run("both processes list the same", same_lists(one, other)).await;
     checks.finish();
 }
