@@ -1,7 +1,7 @@
 //! What the rules of types promise also holds for many clients on two server processes with one database: what two
 //! requests would break together is refused to one of them. The numbers are those of the contract's table.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value, missing_docs)]
 
 mod support;
 

@@ -4,9 +4,11 @@
 //! behaviour of its own.
 
 mod addresses;
+mod aggregate;
 mod alarm;
 mod alias_ip;
 mod application_policy_set;
+mod bare_metal_port;
 mod bgp_as_a_service;
 mod bgp_router;
 mod bgpvpn;
@@ -65,6 +67,7 @@ mod virtual_dns;
 mod virtual_dns_record;
 mod virtual_machine_interface;
 mod virtual_network;
+mod virtual_port_group;
 mod virtual_router;
 mod vxlan;
 mod work;
@@ -119,7 +122,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 37] = [
+static RULES: [(&str, &Rules); 38] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -156,6 +159,7 @@ static RULES: [(&str, &Rules); 37] = [
     ("virtual-DNS-record", &virtual_dns_record::RULES),
     ("virtual-machine-interface", &virtual_machine_interface::RULES),
     ("virtual-network", &virtual_network::RULES),
+    ("virtual-port-group", &virtual_port_group::RULES),
     ("virtual-router", &virtual_router::RULES),
 ];
 

@@ -1,6 +1,6 @@
 //! physical-interface (contrail-api R21: PI-*).
 
-use super::{Decision, Draft, Rejection, Rules, Work};
+use super::{Decision, Draft, Rejection, Rules, Work, aggregate};
 use crate::graph::Object;
 use serde_json::Value;
 use std::{
@@ -15,13 +15,13 @@ pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 const SEGMENT: &str = "ethernet_segment_identifier";
 const TYPE: &str = "physical_interface_type";
 const ACCESS: &str = "access";
-/// How many aggregated interfaces a router may have.
-const AGGREGATES: u64 = 128;
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let siblings = draft.parent.iter().flat_map(|router| work.graph.children_of(router.uuid, draft.type_id));
     check_display_name(work, draft, siblings)?;
-    check_aggregate(work, draft)?;
+    if let Some(router) = &draft.parent {
+        aggregate::check_interface(work, draft, router)?;
+    }
     check_segment(draft)?;
     check_port(draft)
 }
@@ -43,31 +43,6 @@ pub fn check_display_name<'a>(
             Err(Rejection::forbidden(format!("Display name already used in another interface: {}", other.uuid)))
         }
     }
-}
-
-/// PI-C3: the name of an aggregated interface is a number that a port group may have, too.
-fn check_aggregate(work: &Work, draft: &Draft) -> Decision<()> {
-    let name = draft.fq_name.name();
-    let number = name.strip_prefix("ae").and_then(|number| number.parse::<u64>().ok());
-    let (Some(number), Some(router)) = (number.filter(|number| *number < AGGREGATES), &draft.parent) else {
-        return Ok(());
-    };
-    let groups = work.type_id("virtual-port-group")?;
-    let interfaces = work.graph.children_of(router.uuid, draft.type_id);
-    let taken = interfaces.flat_map(|interface| {
-        let groups = work.graph.referrers(interface.uuid, groups);
-        groups
-            .flat_map(|group| work.links(group, "physical_interface_refs"))
-            .filter(|link| link.target == interface.uuid)
-    });
-    let number_of = |attribute: &str| serde_json::from_str::<Value>(attribute).ok()?.get("ae_num")?.as_u64();
-    if taken.filter_map(|link| number_of(link.attribute.as_deref()?)).any(|taken| taken == number) {
-        return Err(Rejection::forbidden(format!(
-            "Interface {name} can't get AE-ID {number} because it is already occupied on {} physical router.",
-            router.fq_name.name()
-        )));
-    }
-    Ok(())
 }
 
 /// PI-C2: ten bytes.
@@ -155,4 +130,14 @@ fn check_family(work: &Work, draft: &Draft) -> Decision<()> {
         }
     }
     Ok(())
+}
+
+/// Gives an interface a type, or takes it away, because of what it is used for.
+pub fn set_type(work: &mut Work, interface: Uuid, value: Value) {
+    let Some(interface) = work.graph.get(interface).cloned() else { return };
+    let mut draft = Draft::update(work, &interface);
+    if draft.stored_value(TYPE).unwrap_or_default() != value {
+        draft.set(TYPE, value);
+        work.save(&draft);
+    }
 }

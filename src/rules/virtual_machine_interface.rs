@@ -4,7 +4,7 @@
 //! security groups beyond that they exist (VMI-C12). Only ports of a project count for its quota (VMI-C13, `quota.rs`).
 
 use super::{
-    Decision, Draft, NewLink, Rejection, Rules, Work,
+    Decision, Draft, NewLink, Rejection, Rules, Work, bare_metal_port,
     instance_ip::interface_has_gateway,
     interface_bindings,
     virtual_network::{default_routing_instance, first_network},
@@ -15,8 +15,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules =
-    Rules { before_create, before_update, after_update, before_delete, after_delete, ..Rules::NONE };
+pub const RULES: Rules = Rules {
+    before_create,
+    after_create: bare_metal_port::after_create,
+    before_update,
+    after_update,
+    before_delete,
+    after_delete,
+    ..Rules::NONE
+};
 
 const MAC_ADDRESSES: &str = "virtual_machine_interface_mac_addresses";
 const PROPERTIES: &str = "virtual_machine_interface_properties";
@@ -150,6 +157,7 @@ fn complete_mac_addresses(draft: &mut Draft) {
         Some(given) if !given.is_empty() => {
             given.iter().filter_map(Value::as_str).map(|address| address.replace('-', ":")).collect()
         }
+        _ if bare_metal_port::is_unattached(draft) => vec!["00:00:00:00:00:00".to_owned()],
         _ => {
             let tail: Vec<String> = draft.uuid.as_bytes().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
             vec![format!("02:{}", tail.join(":"))]
@@ -181,6 +189,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if gains_machine && interface_has_gateway(work, draft.uuid) {
         return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
     }
+    bare_metal_port::check_update(work, draft)?;
     // VMI-U4
     let (old, new) = (vlan_tag(draft.stored_value(PROPERTIES).as_ref()), vlan_tag(draft.given(PROPERTIES)));
     if draft.given(PROPERTIES).is_some()
@@ -203,7 +212,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
     interface_bindings::follow_machine(work, before, after);
-    Ok(())
+    bare_metal_port::after_update(work, before, after)
 }
 
 /// VMI-D1: a primary port does not go while it has sub-interfaces.
@@ -219,5 +228,5 @@ fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
 /// VMI-D3: what refers to a port stops its delete, as for all types.
 fn after_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
     interface_bindings::leave_machine(work, interface);
-    Ok(())
+    bare_metal_port::after_delete(work, interface)
 }

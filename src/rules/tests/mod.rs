@@ -28,6 +28,7 @@ mod services;
 mod tags;
 mod virtual_machine_interface;
 mod virtual_network;
+mod virtual_port_group;
 
 use super::{
     Change, Create, Decision, Delete, Document, Operation, Options, Outcome, Purpose, Rejection, Request, Update, Work,
