@@ -125,6 +125,13 @@ impl Graph {
             .filter_map(|(_, _, _, uuid)| self.objects.get(uuid))
     }
 
+    /// All children, by type and in the order in which they were created.
+    pub fn all_children(&self, parent: Uuid) -> impl Iterator<Item = &Arc<Object>> {
+        self.children
+            .range((parent, TypeId(0), 0, Uuid::nil())..=(parent, TypeId(u16::MAX), u64::MAX, Uuid::max()))
+            .filter_map(|(_, _, _, uuid)| self.objects.get(uuid))
+    }
+
     /// The objects of one type that refer to this one, by uuid; not those of a symmetric reference.
     pub fn referrers(&self, target: Uuid, source_type: TypeId) -> impl Iterator<Item = &Arc<Object>> {
         self.back_references

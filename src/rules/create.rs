@@ -135,8 +135,10 @@ impl Create {
             }
         };
         let top = kind.parents.contains(&Parent::ConfigRoot);
+        let project = if kind.name == "virtual-machine" { self.project_above(work) } else { None };
         let parent = match (given, kind.parents.as_slice()) {
             (Some("config-root"), _) if top => None,
+            (Some("project"), _) if project.is_some() => project,
             (Some(given), parents) => {
                 let wanted = work.graph.model().find(given).map(Parent::Type);
                 let Some(Parent::Type(id)) = wanted.filter(|wanted| parents.contains(wanted)) else {
@@ -166,6 +168,14 @@ impl Create {
             }
             parent => Ok(parent),
         }
+    }
+
+    /// The type project, if the name says a project as parent. Release 1.2 of the Kubernetes network manager creates
+    /// virtual machines below projects, as contrail-api allowed before R3.2, and does not survive a refusal.
+    fn project_above(&self, work: &Work) -> Option<TypeId> {
+        let project = work.graph.model().find("project")?;
+        let (_, above) = self.fq_name.split_last()?;
+        work.graph.find(project, above).map(|_| project)
     }
 
     /// The parent: the object that the name says, whatever `parent_uuid` is.

@@ -61,26 +61,23 @@ pub fn remove_with_children(work: &mut Work, object: &Arc<Object>) {
     work.remove(object);
 }
 
-/// All children, of all types.
+/// All children, of all types: also those that the model does not know as children, see `Create::project_above`.
 pub fn children(work: &Work, object: &Object) -> Vec<Arc<Object>> {
-    let kinds = &work.type_of(object).children;
-    kinds.iter().flat_map(|kind| work.graph.children_of(object.uuid, kind.child)).cloned().collect()
+    work.graph.all_children(object.uuid).cloned().collect()
 }
 
 /// Names the children of one kind, that of the oldest child: with several kinds in the way each is as good.
 fn check_children(work: &Work, object: &Object) -> Decision<()> {
-    let kinds = work.type_of(object).children.iter().filter(|kind| !kind.derived);
-    let in_the_way = kinds.filter_map(|kind| {
-        let default_name = format!("default-{}", work.graph.model().object_type(kind.child).name);
-        let counts = |child: &&Arc<Object>| {
-            let name = child.fq_name.name();
-            name != default_name && name != "draft-policy-management"
-        };
-        let children: Vec<&Arc<Object>> = work.graph.children_of(object.uuid, kind.child).filter(counts).collect();
-        Some((children.first()?.created, children))
-    });
-    let children = in_the_way.min_by_key(|(oldest, _)| *oldest).map(|(_, children)| children).unwrap_or_default();
-    let hrefs: Vec<String> = children.iter().map(|child| work.href(child)).collect();
+    let parent_kind = work.type_of(object);
+    let counts = |child: &&Arc<Object>| {
+        let name = child.fq_name.name();
+        let derived = parent_kind.child_of_type(child.type_id).is_some_and(|kind| kind.derived);
+        !derived && name != format!("default-{}", work.type_of(child).name) && name != "draft-policy-management"
+    };
+    let in_the_way: Vec<&Arc<Object>> = work.graph.all_children(object.uuid).filter(counts).collect();
+    let oldest = in_the_way.iter().min_by_key(|child| child.created).map(|child| child.type_id);
+    let named = in_the_way.iter().filter(|child| Some(child.type_id) == oldest);
+    let hrefs: Vec<String> = named.map(|child| work.href(child)).collect();
     refuse("Delete when children still present", &hrefs)
 }
 
