@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 pub mod python;
+pub mod round_robin;
 pub mod samples;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,35 @@
+//! What a Kubernetes network manager does in its day, with fifty pods, on one server process and on two.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::round_robin::RoundRobin;
+use support::{Checks, Server, python};
+
+const PROGRAM: &str = "network_manager_day.py";
+const LIMIT: Duration = Duration::from_mins(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_of_the_network_manager() {
+    let mut checks = Checks::default();
+    checks.run("one process", one_process()).await;
+    checks.run("each request goes to the other one of two processes", two_processes()).await;
+    checks.finish();
+}
+
+async fn one_process() {
+    let server = Server::start();
+    python::run(PROGRAM, &[server.url()], LIMIT).await;
+}
+
+async fn two_processes() {
+    let server = Server::start();
+    let other = server.start_another();
+    let proxy = RoundRobin::start(vec![server.address(), other.address()]).await;
+    python::run(PROGRAM, &[&proxy.url()], LIMIT).await;
+    let requests = proxy.requests();
+    assert!(requests > 1_000, "only {requests} requests went through the proxy");
+}
