@@ -34,6 +34,7 @@ async fn rules_hold_for_all_clients_together() {
     checks.run("concurrency 10: side objects are there with their objects", side_objects(apis())).await;
     checks.run("concurrency 11: drafts and commits", drafts(apis())).await;
     checks.run("concurrency 12: route targets and the global number", route_targets(apis())).await;
+    checks.run("concurrency 13: numbers of aggregated interfaces", aggregates(apis())).await;
     checks.finish();
 }
 
@@ -413,4 +414,42 @@ async fn route_targets(both: Both) {
         let answers = [changed, created];
         assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 1), "{}; {}", answers[0], answers[1]);
     }
+}
+
+/// All interfaces of a group on one router have one number, and no other group has it.
+async fn aggregates(both: Both) {
+    let global = |name: &str| json!(["default-global-system-config", name]);
+    let parent = "global-system-config";
+    both.create("fabric", json!({"fq_name": global("f"), "parent_type": parent})).await;
+    both.create("physical-router", json!({"fq_name": global("r"), "parent_type": parent})).await;
+    let mut groups = Vec::new();
+    for name in ["one", "two", "three"] {
+        let fq_name = json!(["default-global-system-config", "f", name]);
+        groups.push(both.create("virtual-port-group", json!({"fq_name": fq_name, "parent_type": "fabric"})).await);
+    }
+    let mut interfaces = Vec::new();
+    for number in 0..CLIENTS {
+        let fq_name = json!(["default-global-system-config", "r", format!("xe-{number}")]);
+        interfaces.push(
+            both.create("physical-interface", json!({"fq_name": fq_name, "parent_type": "physical-router"})).await,
+        );
+    }
+    let added = both
+        .post("/ref-update", CLIENTS, |client| {
+            let group = &groups[client % groups.len()];
+            reference("virtual-port-group", group, "physical-interface", &interfaces[client], "ADD", Value::Null)
+        })
+        .await;
+    assert_eq!(count(&added, 200), CLIENTS, "{:?}", added.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let mut numbers = BTreeSet::new();
+    for group in &groups {
+        let read = both.other.get(&format!("/virtual-port-group/{group}")).await.ok();
+        let references = read["virtual-port-group"]["physical_interface_refs"].as_array().unwrap();
+        assert_eq!(references.len(), CLIENTS / groups.len());
+        let own: BTreeSet<u64> =
+            references.iter().map(|reference| reference["attr"]["ae_num"].as_u64().unwrap()).collect();
+        assert_eq!(own.len(), 1, "{references:?}");
+        numbers.extend(own);
+    }
+    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
 }

@@ -47,6 +47,7 @@ mod quota;
 mod rejection;
 mod request;
 mod route_target;
+mod routed_network;
 mod routing_instance;
 mod security_draft;
 mod security_group;

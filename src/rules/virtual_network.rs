@@ -10,7 +10,7 @@ use super::{
     addresses::{self, Version, Wish},
     bgpvpn,
     document::canonical_uuid,
-    route_target, subnets, vxlan,
+    route_target, routed_network, subnets, vxlan,
 };
 use crate::{
     graph::{Graph, Hold, NumberPool, Object},
@@ -128,7 +128,8 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // VN-C10, VN-U7
     bgpvpn::check_network(work, draft)?;
     check_vxlan_id(work, draft)?;
-    subnets::complete_network(work, draft)
+    subnets::complete_network(work, draft)?;
+    routed_network::update(work, draft)
 }
 
 /// VN-U12: source NAT is set on the routing instance, too.

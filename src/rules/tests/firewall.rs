@@ -226,3 +226,40 @@ fn agrp_c1_pm_g1_groups_and_their_parents_are_plain() {
     let prefix = json!({"address_group_prefix": {"subnet": [{"ip_prefix": "10.1.0.0", "ip_prefix_len": 16}]}});
     configuration.in_project("address-group", "g", prefix).unwrap();
 }
+
+#[test]
+fn hbs_c1_hbs_c2_hbs_c3_hbs_d1_fr_c8_a_host_based_service_has_two_networks() {
+    let mut configuration = Configuration::new();
+    let project = configuration.project();
+    configuration.update(&project, json!({"quota": {"host_based_service": 1}})).unwrap();
+    let network = configuration.network("mine", "10.1.1.0", 24);
+    let refs = |kind: &str| refs("virtual_network_refs", &network, json!({"virtual_network_type": kind}));
+    let mut create = |members: Value| configuration.in_project("host-based-service", "hbs", members);
+    for side in ["left", "right"] {
+        let text = format!("400 default hbf-{side} Virtual network  reference cannot be created");
+        assert_eq!(refusal(create(refs(side))), text);
+    }
+    let service = create(refs("management")).unwrap();
+    assert_eq!(configuration.get(&service, "host_based_service_type"), "firewall");
+    let links = configuration.links(&service, "virtual_network_refs");
+    assert_eq!(links.len(), 3);
+    let left = configuration.find("virtual-network", "default-domain:default-project:__hbs-hbf-left__").unwrap();
+    assert!(configuration.find("virtual-network", "default-domain:default-project:__hbs-hbf-right__").is_some());
+    let lost = configuration.update(&service, refs("management"));
+    assert_eq!(refusal(lost), "400 default hbf-left Virtual network  reference cannot be updated");
+    let another = configuration.network("another", "10.1.2.0", 24);
+    let twice = configuration.refer(&service, &another, json!({"virtual_network_type": "management"}));
+    let text = "400 Virtual network type management cannot be referenced by more than one virtual network at a time";
+    assert_eq!(refusal(twice), text);
+    let inspect = rule(json!({"action_list": {"host_based_service": true}}));
+    configuration.in_project(RULE, "inspect", inspect).unwrap();
+    let interface = configuration.interface("p", &left);
+    let text = format!(
+        "400 HBS object (default-domain:default-project:hbs, {}), virtual network (default-domain:default-project:__hbs-hbf-left__,{}) got interfaces, cannot be removed",
+        service.uuid, left.uuid
+    );
+    assert_eq!(refusal(configuration.delete(&service)), text);
+    configuration.delete(&interface).unwrap();
+    configuration.delete(&service).unwrap();
+    assert!(configuration.current(&left).is_none());
+}

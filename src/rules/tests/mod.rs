@@ -21,6 +21,7 @@ mod network_ipam;
 mod network_policy;
 mod project;
 mod quota;
+mod routed_network;
 mod routing;
 mod security_draft;
 mod security_group;
