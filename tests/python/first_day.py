@@ -12,25 +12,11 @@ from urllib.parse import urlparse
 
 from vnc_api.vnc_api import *  # the way in which everybody imports it
 
+from checks import refused, same
+
 URL = sys.argv[1]
 SERVER = urlparse(URL)
 NUMBER = uuid.uuid4().hex[:8]
-
-
-def same(what, got, wanted):
-    if got != wanted:
-        raise SystemExit("%s:\n  wanted %r\n  got    %r" % (what, wanted, got))
-
-
-def refused(what, error, call, *arguments, **named):
-    """Makes a call that has to fail, and gives the text of the error."""
-    try:
-        answer = call(*arguments, **named)
-    except error as refusal:
-        return str(refusal)
-    except Exception as other:
-        raise SystemExit("%s: wanted %s, got %s: %s" % (what, error.__name__, type(other).__name__, other))
-    raise SystemExit("%s: wanted %s, but it was accepted: %r" % (what, error.__name__, answer))
 
 
 def links(text, begin):

@@ -16,6 +16,8 @@ from urllib.parse import urlparse
 
 from vnc_api.vnc_api import *  # the way in which everybody imports it
 
+from checks import refused, same
+
 URL = sys.argv[1]
 SERVER = urlparse(URL)
 NAMESPACE = "k8petstore"
@@ -37,23 +39,6 @@ SERVICES = {
 FIRST_PODS = {"redis-master": 1, "redis-slave": 2, "frontend": 3, "load-generator": 2}
 MOST_PODS = {"redis-master": 1, "redis-slave": 13, "frontend": 24, "load-generator": 12}
 LAST_PODS = {"redis-master": 1, "redis-slave": 3, "frontend": 5, "load-generator": 2}
-
-
-def same(what, got, wanted):
-    if got != wanted:
-        raise SystemExit("%s:\n  wanted %r\n  got    %r" % (what, wanted, got))
-
-
-def refused(what, error, call, *arguments, **named):
-    """Makes a call that has to fail, and gives the text of the error."""
-    try:
-        answer = call(*arguments, **named)
-    except error as refusal:
-        return str(refusal)
-    except Exception as other:
-        raise SystemExit("%s: wanted %s, got %s: %s" % (what, error.__name__, type(other).__name__, other))
-    raise SystemExit("%s: wanted %s, but it was accepted: %r" % (what, error.__name__, answer))
-
 
 # Plain HTTP, as the Go client does it: one connection that is kept, and only 200 is a success.
 
