@@ -10,7 +10,8 @@ use support::round_robin::RoundRobin;
 use support::{Checks, Server, python};
 
 const PROGRAM: &str = "network_manager_day.py";
-const LIMIT: Duration = Duration::from_mins(2);
+/// Far more than it takes, also on a machine that is busy with something else.
+const LIMIT: Duration = Duration::from_mins(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_the_network_manager() {

@@ -16,10 +16,13 @@ mod bridge_domain;
 pub mod change;
 pub mod collection;
 mod create;
+mod data_center_interconnect;
 mod delete;
 mod document;
 mod domain_name;
 mod draft;
+mod fabric;
+mod fabric_namespace;
 mod firewall_policy;
 mod firewall_rule;
 mod firewall_scope;
@@ -31,15 +34,19 @@ mod global_system_config;
 mod host_based_service;
 mod instance_ip;
 mod interface_bindings;
+mod internal;
 mod logical_interface;
 mod logical_router;
 mod network_ipam;
 mod network_policy;
+mod node;
 mod options;
 mod permissions;
 mod physical_interface;
 mod physical_router;
 mod policy_rule;
+mod port;
+mod port_profile;
 mod project;
 mod protocol;
 mod qos_config;
@@ -55,12 +62,15 @@ mod service_appliance;
 mod service_group;
 mod service_instance;
 mod set_tag;
+mod single_reference;
+mod storm_control_profile;
 mod sub_cluster;
 mod subnets;
 mod subscriber;
 mod tag;
 mod tag_references;
 mod tag_type;
+mod telemetry_profile;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -123,27 +133,35 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 38] = [
+static RULES: [(&str, &Rules); 50] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
     ("bgp-as-a-service", &bgp_as_a_service::RULES),
     ("bgp-router", &bgp_router::RULES),
     ("bridge-domain", &bridge_domain::RULES),
+    ("data-center-interconnect", &data_center_interconnect::RULES),
+    ("fabric", &fabric::RULES),
+    ("fabric-namespace", &fabric_namespace::RULES),
     ("firewall-policy", &firewall_policy::RULES),
     ("firewall-rule", &firewall_rule::RULES),
     ("floating-ip", &floating_ip::RULES),
     ("floating-ip-pool", &floating_ip_pool::RULES),
     ("forwarding-class", &forwarding_class::RULES),
     ("global-system-config", &global_system_config::RULES),
+    ("grpc-profile", &telemetry_profile::PART_RULES),
     ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
     ("logical-interface", &logical_interface::RULES),
     ("logical-router", &logical_router::RULES),
+    ("netconf-profile", &telemetry_profile::PART_RULES),
     ("network-ipam", &network_ipam::RULES),
     ("network-policy", &network_policy::RULES),
+    ("node", &node::RULES),
     ("physical-interface", &physical_interface::RULES),
     ("physical-router", &physical_router::RULES),
+    ("port", &port::RULES),
+    ("port-profile", &port_profile::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
     ("route-target", &route_target::RULES),
@@ -153,9 +171,13 @@ static RULES: [(&str, &Rules); 38] = [
     ("service-appliance-set", &service_appliance::SET_RULES),
     ("service-group", &service_group::RULES),
     ("service-instance", &service_instance::RULES),
+    ("sflow-profile", &telemetry_profile::SFLOW_RULES),
+    ("snmp-profile", &telemetry_profile::PART_RULES),
+    ("storm-control-profile", &storm_control_profile::RULES),
     ("sub-cluster", &sub_cluster::RULES),
     ("tag", &tag::RULES),
     ("tag-type", &tag_type::RULES),
+    ("telemetry-profile", &telemetry_profile::RULES),
     ("virtual-DNS", &virtual_dns::RULES),
     ("virtual-DNS-record", &virtual_dns_record::RULES),
     ("virtual-machine-interface", &virtual_machine_interface::RULES),

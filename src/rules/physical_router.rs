@@ -1,6 +1,6 @@
 //! physical-router (contrail-api R21: PR-*).
 
-use super::{Decision, Draft, Rejection, Rules, Work};
+use super::{Decision, Draft, Rejection, Rules, Work, single_reference};
 use crate::python_literal;
 use aes::{
     Aes256,
@@ -28,22 +28,10 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 }
 
 fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    check_telemetry(work, draft)?;
+    // PR-C3
+    single_reference::check(work, draft, "telemetry_profile_refs", "Physical router", "telemetry profile")?;
     encrypt_password(draft);
     Ok(())
-}
-
-/// PR-C3
-fn check_telemetry(work: &Work, draft: &Draft) -> Decision<()> {
-    let profiles = draft.given_links("telemetry_profile_refs").unwrap_or_default();
-    if profiles.len() < 2 {
-        return Ok(());
-    }
-    let name = python_literal::list(draft.fq_name.elements());
-    let targets = profiles.iter().filter_map(|link| work.graph.get(link.target));
-    let names = python_literal::list(targets.map(|profile| profile.fq_name.joined().to_string()));
-    let text = format!("Physical router {name} has more than one telemetry profile refs {names}");
-    Err(Rejection::bad_request(text))
 }
 
 /// PR-C2: passwords are stored as device managers read them. That hides them from a glance only: the key is the uuid.

@@ -7,7 +7,9 @@
 
 mod addresses;
 mod alias_ip;
+mod data_center_interconnect;
 mod devices;
+mod fabric;
 mod firewall;
 mod first_objects;
 mod floating_ip;
