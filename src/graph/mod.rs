@@ -8,7 +8,7 @@ mod numbers;
 mod object;
 mod pools;
 
-pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, tag_number};
+pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, Link, Object};
 pub use pools::{Holder, Pools};
 

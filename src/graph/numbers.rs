@@ -145,10 +145,17 @@ impl Numbers {
     }
 }
 
+/// The number in a text like `0x00ff`, of which `0x` may be missing.
+pub fn hexadecimal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    // The parser of the standard library would take a sign, too.
+    u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
+}
+
 /// Type and value of a `tag_id`: four digits and four (Tungsten Fabric), or four and eight (OpenSDN 2026).
 pub fn tag_number(text: &str) -> Option<(u16, u32)> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let id = u64::from_str_radix(digits, 16).ok()?;
+    let id = hexadecimal(text)?;
     match digits.len() {
         1..=8 => Some((u16::try_from(id >> 16).ok()?, u32::try_from(id & 0xffff).ok()?)),
         9..=12 => Some((u16::try_from(id >> 32).ok()?, u32::try_from(id & 0xffff_ffff).ok()?)),
@@ -158,10 +165,11 @@ pub fn tag_number(text: &str) -> Option<(u16, u32)> {
 
 /// The numbers in the text of a property, as far as they are of the pool.
 fn read(text: &str, form: Form) -> Vec<(NumberPool, u128)> {
-    let hexadecimal = |text: &str| u128::from_str_radix(text.trim_matches('"').strip_prefix("0x")?, 16).ok();
     let mut numbers: Vec<(NumberPool, u128)> = match form {
         Form::Decimal(pool) => text.parse().ok().map(|number| (pool, number)).into_iter().collect(),
-        Form::Hexadecimal(pool) => hexadecimal(text).map(|number| (pool, number)).into_iter().collect(),
+        Form::Hexadecimal(pool) => {
+            hexadecimal(text.trim_matches('"')).map(|number| (pool, u128::from(number))).into_iter().collect()
+        }
         Form::Tag => {
             let tag = tag_number(text.trim_matches('"'));
             tag.map(|(kind, value)| (NumberPool::TagValue(kind), u128::from(value))).into_iter().collect()

@@ -8,7 +8,9 @@ use crate::graph::{NumberPool, SERVICE_UNITS};
 use serde_json::{Value, json};
 
 /// The rules of the type. With a deleted one its port tuples go, as its children, and its numbers are free (SI-D1).
-pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+
+const BINDINGS: &str = "service_instance_bindings";
 
 /// What a service on a device has to say about itself, with the peer's (cut off) complaints.
 const ANNOTATIONS: [(&str, &str); 4] = [
@@ -20,6 +22,7 @@ const ANNOTATIONS: [(&str, &str); 4] = [
 
 /// SI-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    set_units(draft, Vec::new());
     let properties = draft.value("service_instance_properties").unwrap_or_default();
     if properties.get("service_virtualization_type") != Some(&Value::from("physical-device")) {
         return Ok(());
@@ -33,17 +36,43 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             return Err(Rejection::bad_request(complaint));
         }
     }
-    let mut bindings = draft.value("service_instance_bindings").unwrap_or_default();
-    let mut bound =
-        bindings.get_mut("key_value_pair").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-    bound.retain(|pair| SERVICE_UNITS.iter().all(|unit| pair.get("key") != Some(&Value::from(*unit))));
     let numbers = work.graph.numbers();
     let mut next = numbers.next_free(NumberPool::VirtualNetwork);
+    let mut units = Vec::new();
     for unit in SERVICE_UNITS {
         let number = next.ok_or_else(|| Rejection::conflict("No unit number is free"))?;
-        bound.push(json!({"key": unit, "value": number.to_string()}));
+        units.push(json!({"key": unit, "value": number.to_string()}));
         next = numbers.next_free_after(NumberPool::VirtualNetwork, number);
     }
-    draft.set("service_instance_bindings", json!({ "key_value_pair": bound }));
+    set_units(draft, units);
     Ok(())
+}
+
+/// The units stay, whatever a client sends as bindings.
+fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    if draft.given(BINDINGS).is_some() {
+        let stored = pairs(draft.stored_value(BINDINGS));
+        set_units(draft, stored.into_iter().filter(is_unit).collect());
+    }
+    Ok(())
+}
+
+fn pairs(bindings: Option<Value>) -> Vec<Value> {
+    let pairs = bindings.and_then(|mut value| value.get_mut("key_value_pair").map(Value::take));
+    pairs.and_then(|pairs| pairs.as_array().cloned()).unwrap_or_default()
+}
+
+fn is_unit(pair: &Value) -> bool {
+    SERVICE_UNITS.iter().any(|unit| pair.get("key") == Some(&Value::from(*unit)))
+}
+
+/// Puts these units in the place of those that a client may have sent: the numbers are the server's to give.
+fn set_units(draft: &mut Draft, units: Vec<Value>) {
+    let mut bindings = pairs(draft.value(BINDINGS));
+    let count = bindings.len();
+    bindings.retain(|pair| !is_unit(pair));
+    if bindings.len() < count || !units.is_empty() {
+        bindings.extend(units);
+        draft.set(BINDINGS, json!({ "key_value_pair": bindings }));
+    }
 }

@@ -101,8 +101,7 @@ fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &m
 fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decision<Arc<Object>> {
     let mut fq_name: Vec<String> = Vec::new();
     if !is_global {
-        let project = scope(work, object)
-            .ok_or_else(|| Rejection::not_found(format!("Not able to determine the scope of the tag '{name}'")))?;
+        let project = scope(work, object, name)?;
         fq_name.extend(project.fq_name.elements().into_iter().map(str::to_owned));
     }
     fq_name.push(name.to_owned());
@@ -114,12 +113,17 @@ fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decisi
 }
 
 /// The project whose tags an object has: itself, its parent, or its owner.
-fn scope(work: &Work, object: &Object) -> Option<Arc<Object>> {
-    let project = work.graph.model().find("project")?;
-    let own = [Some(object.uuid), object.parent];
+fn scope(work: &Work, object: &Object, name: &str) -> Decision<Arc<Object>> {
+    let project = work.type_id("project")?;
+    let find = |uuid: Uuid| work.graph.get_of_type(project, uuid).cloned();
+    if let Some(found) = [Some(object.uuid), object.parent].into_iter().flatten().find_map(find) {
+        return Ok(found);
+    }
     let owner = work.property(object, "perms2");
     let owner = owner.as_ref().and_then(|perms2| perms2.get("owner")?.as_str());
-    let owner = owner.and_then(|text| Uuid::try_parse(text).ok());
-    let mut candidates = own.into_iter().chain([owner]).flatten();
-    candidates.find_map(|uuid| work.graph.get_of_type(project, uuid)).cloned()
+    let Some(owner) = owner.and_then(|text| Uuid::try_parse(text).ok()) else {
+        return Err(Rejection::not_found(format!("Not able to determine the scope of the tag '{name}'")));
+    };
+    let (kind, uuid) = (&work.type_of(object).name, object.uuid);
+    find(owner).ok_or_else(|| Rejection::not_found(format!("Cannot find {kind} {uuid} owner")))
 }

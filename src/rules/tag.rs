@@ -4,7 +4,7 @@
 //! (TAG-X1). Members that the server uses for itself in the peer mean nothing here (OSD-8).
 
 use super::{Create, Decision, Draft, NewLink, Rejection, Rules, TagIdDigits, Work, firewall_rule, tag_type};
-use crate::graph::{NumberPool, Object, tag_number};
+use crate::graph::{NumberPool, Object, hexadecimal, tag_number};
 use serde_json::Value;
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -24,10 +24,9 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The number of a tag as agents compare it: type, then value (OSD-14 wants the width of ids here).
+/// The number of a tag as agents compare it: that of its id, in the width in which it is written there (OSD-14).
 pub fn number(work: &Work, tag: &Object) -> u64 {
-    let (kind, value) = parts(work, tag);
-    u64::from_str_radix(id(work, kind, value).trim_start_matches("0x"), 16).unwrap_or_default()
+    work.property(tag, ID).as_ref().and_then(Value::as_str).and_then(hexadecimal).unwrap_or_default()
 }
 
 /// Type and value of a stored tag.

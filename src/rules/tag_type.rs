@@ -3,7 +3,7 @@
 //! Seven are built in (TGT-1, `first_objects.rs`). A type is deleted when no tag is of it, and its number is free (TGT-5).
 
 use super::{Decision, Draft, Rejection, Rules, Work, firewall_rule, tag};
-use crate::graph::{NumberPool, Object};
+use crate::graph::{NumberPool, Object, hexadecimal};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -11,11 +11,6 @@ use std::sync::Arc;
 pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
 
 const ID: &str = "tag_type_id";
-
-/// The number in a text like `0x00ff`.
-pub fn hexadecimal(text: &str) -> Option<u64> {
-    u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
-}
 
 /// The number of a stored tag type.
 pub fn number(work: &Work, tag_type: &Object) -> Option<u64> {

@@ -373,6 +373,15 @@ fn si_c1_si_d1_units_of_a_service_on_a_device() {
         units,
         json!({"key_value_pair": [{"key": "left-svc-unit", "value": "5"}, {"key": "right-svc-unit", "value": "6"}]})
     );
+    // Numbers that clients write are nobody's.
+    let mine = json!({"key": "left-svc-unit", "value": "7"});
+    configuration.put_element(&service, "service_instance_bindings", "set", mine.clone()).unwrap();
+    configuration.update(&service, json!({"service_instance_bindings": {"key_value_pair": [mine.clone()]}})).unwrap();
+    assert_eq!(configuration.get(&service, "service_instance_bindings"), units);
+    let machine = configuration.find("service-instance", "default-domain:default-project:machine").unwrap();
+    configuration.put_element(&machine, "service_instance_bindings", "set", mine.clone()).unwrap();
+    let bindings = json!({"service_instance_bindings": {"key_value_pair": [mine]}});
+    configuration.in_project("service-instance", "another", bindings).unwrap();
     let tuple = configuration.below(&service, "port-tuple", "t", json!({})).unwrap();
     let network = configuration.in_project("virtual-network", "blue", json!({})).unwrap();
     assert_eq!(configuration.get(&network, "virtual_network_network_id"), 7);

@@ -147,12 +147,13 @@ fn tag_c6_osd_2_osd_3_numbers_that_clients_choose() {
     let taken = "400 Requested Tag id is already allocated".to_owned();
     let wide_text =
         |value: u64| format!("400 Tag value id can be set only in range 0-0xFFFFFFFF. Current tag_value_id {value}");
-    let eight: [(&str, &str, Result<&str, &String>); 8] = [
+    let eight: [(&str, &str, Result<&str, &String>); 9] = [
         ("tier", "0x00028001", Ok("0x00028001")),
         ("tier", "0x90018001", Err(&taken)),
         ("tier", "0x90018002", Ok("0x00028002")),
         ("tier", "0x00020001", Err(&narrow)),
         ("tier", "zz", Err(&hexadecimal)),
+        ("tier", "0x+0028001", Err(&hexadecimal)),
         ("tier", "0x000280000001", Err(&narrow)),
         ("tier", "0x0000000000000", Err(&hexadecimal)),
         ("colour", "0x00038001", Err(&kind)),
@@ -394,6 +395,10 @@ fn tgs_5_tgs_6_which_tag_a_value_means() {
     let machine = configuration.at_top("virtual-machine", "vm", json!({})).unwrap();
     let nobody_s = set(&mut configuration, &machine, scoped.clone());
     assert_eq!(refusal(nobody_s), "404 Not able to determine the scope of the tag 'tier=web'");
+    let stranger = json!({"perms2": {"owner": "1".repeat(32)}});
+    let stray = configuration.at_top("virtual-machine", "stray", stranger).unwrap();
+    let lost = set(&mut configuration, &stray, scoped.clone());
+    assert_eq!(refusal(lost), format!("404 Cannot find virtual-machine {} owner", stray.uuid));
     configuration.in_project("tag", "x", tag_body("tier", "web", json!({}))).unwrap();
     set(&mut configuration, &project, scoped.clone()).unwrap();
     let owner = project.uuid.simple().to_string();
