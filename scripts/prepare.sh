@@ -89,26 +89,86 @@ need_python() {
     find_python || missing="$missing python3 python3-venv"
 }
 
+# The start script of RabbitMQ that any user may run, for the tests; sets $rabbitmq. The one that Debian puts where the
+# shell looks wants root or a user of its own, so that place comes last.
+find_rabbitmq() {
+    for rabbitmq in "${CIRRUS_RABBITMQ_SERVER:-}" /usr/lib/rabbitmq/bin/rabbitmq-server \
+        /opt/rabbitmq*/sbin/rabbitmq-server /opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server \
+        /usr/local/opt/rabbitmq/sbin/rabbitmq-server "$(command -v rabbitmq-server || true)"; do
+        ! { [ -f "$rabbitmq" ] && [ -x "$rabbitmq" ]; } || return 0
+    done
+    return 1
+}
+
+need_rabbitmq() {
+    find_rabbitmq || missing="$missing rabbitmq-server"
+}
+
+# Debian makes and starts a cluster of PostgreSQL, and starts other services, when it installs them. Nobody here would
+# use them, so it is told not to, by files that go into $only_now.
+hold_services() {
+    have apt-get || return 0
+    case " $* " in
+    *" postgresql "*)
+        clusters=/etc/postgresql-common/createcluster.d
+        if as_root mkdir -p "$clusters" 2>/dev/null; then
+            only_now="$only_now $clusters/cirrus.conf"
+            echo 'create_main_cluster = false' | as_root tee "$clusters/cirrus.conf" >/dev/null
+        fi
+        ;;
+    esac
+    case " $* " in
+    *" rabbitmq-server "*)
+        policy=/usr/sbin/policy-rc.d
+        # One that is there says what whoever looks after this machine wants.
+        if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
+            only_now="$only_now $policy"
+            as_root chmod 755 "$policy"
+        fi
+        ;;
+    esac
+}
+
+# A broker that was not started now would still be started with the machine, and so would Erlang's epmd unless it was
+# there before: the units are arguments.
+disable_services() {
+    if have systemctl; then
+        as_root systemctl --quiet disable "$@" || say "Could not disable: $*."
+        # There is something to stop only where the machine's own policy let it start.
+        [ ! -d /run/systemd/system ] || as_root systemctl --quiet stop "$@" || say "Could not stop: $*."
+    else
+        as_root update-rc.d rabbitmq-server disable || say "Could not disable rabbitmq-server."
+    fi
+}
+
 # Installs what the functions above have put into $missing, once and together.
 install_missing() {
     # shellcheck disable=SC2086 # these are words
     set -- $missing
     [ $# -gt 0 ] || return 0
-    no_cluster=
-    case " $* " in
-    *" postgresql "*)
-        # Debian makes and starts a cluster at the installation; nobody here would use it, so it is told not to.
-        clusters=/etc/postgresql-common/createcluster.d
-        if have apt-get && as_root mkdir -p "$clusters" 2>/dev/null; then
-            no_cluster=$clusters/cirrus.conf
-            echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
-        fi
-        ;;
-    esac
-    install_packages "$@"
-    # Only this installation was meant.
-    [ -z "$no_cluster" ] || as_root rm -f "$no_cluster"
+    # In a shell of its own: its end, however it comes, takes back what was meant for this installation only.
+    (
+        only_now=
+        # shellcheck disable=SC2086 # these are words
+        trap '[ -z "$only_now" ] || as_root rm -f $only_now' EXIT
+        trap 'exit 1' HUP INT TERM
+        units=rabbitmq-server.service
+        have epmd || units="$units epmd.service epmd.socket"
+        hold_services "$@"
+        install_packages "$@"
+        case " $* " in
+        # shellcheck disable=SC2086 # these are words
+        *" rabbitmq-server "*) ! have apt-get || disable_services $units ;;
+        esac
+    )
     missing=
+}
+
+# Tells the tests which RabbitMQ is theirs.
+prepare_rabbitmq() {
+    find_rabbitmq || fail "rabbitmq-server is not where it should be, even when installed."
+    CIRRUS_RABBITMQ_SERVER=$rabbitmq
+    export CIRRUS_RABBITMQ_SERVER
 }
 
 # The Python client of the original, in .venv, for the tests. A stamp makes the second time fast.

@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 pub mod python;
+pub mod rabbitmq;
 pub mod round_robin;
 pub mod samples;
 
@@ -281,7 +282,7 @@ impl Server {
 
     /// The power cut: nobody gets to do anything any more, neither the server nor its `PostgreSQL`.
     pub fn kill_with_database(&mut self) {
-        let database = self.postgresql().map(stopped_with_children).unwrap_or_default();
+        let database = self.postgresql().map(stopped_with_descendants).unwrap_or_default();
         let mut all = vec![self.process.id];
         all.extend(&database);
         send_signal("KILL", &all);
@@ -293,7 +294,7 @@ impl Server {
 
     /// Kills `PostgreSQL` with all its processes and leaves the server alone.
     pub fn kill_database(&self) {
-        let database = stopped_with_children(self.postgresql().expect("PostgreSQL runs"));
+        let database = stopped_with_descendants(self.postgresql().expect("PostgreSQL runs"));
         send_signal("KILL", &database);
         for process in database {
             wait_until("a killed PostgreSQL process is gone", STOP_LIMIT, || !is_running(process));
@@ -318,15 +319,19 @@ impl Drop for Server {
         let failing = thread::panicking();
         self.process.end();
         if let Some(postmaster) = self.postgresql().filter(|_| self.owns_database) {
-            send_signal("KILL", &stopped_with_children(postmaster));
+            send_signal("KILL", &stopped_with_descendants(postmaster));
         }
         if failing {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            println!("the last lines of the log of {}:", self.url);
-            println!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+            print_last_lines(&self.url, &self.log());
         }
     }
+}
+
+/// What a failing test shows of a log.
+fn print_last_lines(of: &str, log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    println!("the last lines of the log of {of}:");
+    println!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
 }
 
 /// The main process of the `PostgreSQL` in a data directory, if it runs. Its file stays behind after a crash, and its
@@ -338,11 +343,13 @@ pub fn postmaster(data_directory: &Path) -> Option<u32> {
     (is_running(process) && name.starts_with("postgres")).then_some(process)
 }
 
-/// The main process of `PostgreSQL` and its children. It is stopped first, so that no child is born after the count.
-fn stopped_with_children(postmaster: u32) -> Vec<u32> {
-    send_signal("STOP", &[postmaster]);
-    let mut all = vec![postmaster];
-    all.extend(children_of(postmaster));
+/// A process with all that it started. It is stopped first, so that no child is born after the count.
+fn stopped_with_descendants(process: u32) -> Vec<u32> {
+    send_signal("STOP", &[process]);
+    let mut all = vec![process];
+    for child in children_of(process) {
+        all.extend(stopped_with_descendants(child));
+    }
     all
 }
 
