@@ -6,11 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_precision_loss)]
 
+mod support;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    os::unix::fs::PermissionsExt,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         Arc, Barrier,
         atomic::{AtomicU64, Ordering},
@@ -19,80 +18,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use support::Server;
+
 const CLIENTS: u64 = 64;
-
-struct Server {
-    process: Child,
-    address: String,
-    _directory: tempfile::TempDir,
-}
-
-impl Server {
-    fn start(options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // The private PostgreSQL of root runs as another user.
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_cirrus"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
-            .arg(directory.path().join("data"))
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        Self { process, address, _directory: directory }
-    }
-
-    fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Connection { reader: BufReader::new(stream.try_clone().unwrap()), stream, host: self.address.clone() }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let id = self.process.id().to_string();
-        Command::new("kill").args(["-TERM", &id]).status().ok();
-        self.process.wait().ok();
-    }
-}
-
-struct Connection {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
-    host: String,
-}
-
-impl Connection {
-    fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        self.stream.write_all(request.as_bytes()).unwrap();
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        let status = line.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut length = 0;
-        loop {
-            line.clear();
-            self.reader.read_line(&mut line).unwrap();
-            if line == "\r\n" {
-                break;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body).unwrap();
-        (status, body)
-    }
-}
 
 /// Creates virtual networks, each with its routing instance, from many clients at once; gives creates per second.
 fn creates(server: &Arc<Server>, clients: u64, duration: Duration) -> f64 {
@@ -111,7 +39,7 @@ fn creates(server: &Arc<Server>, clients: u64, duration: Duration) -> f64 {
                     let body = format!(
                         "{{\"virtual-network\":{{\"fq_name\":[\"default-domain\",\"default-project\",\"bench-{name}\"],\"parent_type\":\"project\"}}}}"
                     );
-                    let (status, answer) = connection.send("POST", "/virtual-networks", &body);
+                    let (status, _, answer) = connection.send("POST", "/virtual-networks", &body);
                     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
                     done += 1;
                 }
@@ -126,7 +54,7 @@ fn creates(server: &Arc<Server>, clients: u64, duration: Duration) -> f64 {
 fn reads(server: &Arc<Server>, duration: Duration) -> (f64, &'static str) {
     let mut connection = server.connect();
     let ask = "{\"type\":\"virtual-network\",\"fq_name\":[\"default-domain\",\"default-project\",\"bench-0\"]}";
-    let (_, answer) = connection.send("POST", "/fqname-to-id", ask);
+    let (_, _, answer) = connection.send("POST", "/fqname-to-id", ask);
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     let path = format!("/virtual-network/{}", answer["uuid"].as_str().unwrap());
     let seconds = format!("{}s", duration.as_secs());

@@ -2,6 +2,8 @@
 
 mod access;
 mod api;
+mod client;
+mod feed;
 mod graph;
 mod interface_route;
 mod ipam;
@@ -10,11 +12,13 @@ mod json_text;
 #[allow(dead_code, unused_imports)]
 mod model;
 mod python_literal;
+mod render;
 mod rules;
 mod serve;
 mod settings;
 mod store;
 mod timestamp;
+mod watch;
 mod writer;
 
 use clap::Parser;
@@ -30,6 +34,7 @@ async fn main() -> ExitCode {
     let settings = match CommandLine::parse().command {
         Command::Serve(settings) => settings,
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings)),
+        Command::Watch(settings) => return exit(watch::run(&settings)),
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,

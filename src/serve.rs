@@ -3,6 +3,7 @@
 use crate::{
     access::Identity,
     api::{App, handle},
+    feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
     settings::ServeSettings,
@@ -11,9 +12,18 @@ use crate::{
 };
 use actix_web::{
     App as WebApp, HttpServer,
+    rt::net::TcpStream,
     web::{self, Data},
 };
-use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use socket2::SockRef;
+use std::{any::Any, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// For how long a peer may take nothing of what is sent to it.
+const TAKES_NOTHING: Duration = Duration::from_mins(2);
 
 /// Why a server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -70,22 +80,35 @@ async fn serve_on(
     model: Arc<Model>,
     listener: std::net::TcpListener,
 ) -> Result<(), StartError> {
+    let retention = settings.log_retention.retention().map_err(StartError::Settings)?;
     let database = Database::new(url)?;
     database.migrate(&model).await?;
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
-    let (writer, writing) = Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit, options);
+    let partition_size = retention.partition_size();
+    let (writer, writing) =
+        Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit, partition_size, options);
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
 
     let key_values = KeyValueStore::new(database.pool());
     let address = listener.local_addr()?;
-    let app = Data::new(App { model, replica: Arc::clone(&replica), writer, key_values });
+    let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention);
+    let finish = watch::Sender::new(false);
+    let sending = settings
+        .amqp_url
+        .clone()
+        .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
+    let watch = settings.watch;
+    let app =
+        Data::new(App { model, replica: Arc::clone(&replica), writer, key_values, feed: Arc::clone(&feed), watch });
     let server = {
         let app = app.clone();
         HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))
     };
     let server = server
+        .on_connect(|connection, _| prepare_connection(connection))
+        .shutdown_signal(stop_signal(feed))
         .client_request_timeout(Duration::from_secs(30))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(30)
@@ -98,11 +121,42 @@ async fn serve_on(
     if tokio::time::timeout(Duration::from_secs(30), writing).await.is_err() {
         tracing::warn!("the writer did not end in time");
     }
+    finish.send_replace(true);
+    if let Some(sending) = sending
+        && tokio::time::timeout(Duration::from_secs(5), sending).await.is_err()
+    {
+        tracing::warn!("AMQP: not all changes were sent; the next server goes on with them");
+    }
     if let Err(error) = replica.resign().await {
         tracing::debug!(%error, "could not resign");
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Sends small pieces at once, and gives up on a peer that takes nothing for a time: it is gone, or as good as gone. A
+/// watcher may come back and go on where it was.
+fn prepare_connection(connection: &dyn Any) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(TAKES_NOTHING)));
+    if let Err(error) = set {
+        tracing::debug!(%error, "a connection could not be set up");
+    }
+}
+
+/// Waits for the signal to stop; watchers would stay for ever, so they are sent away.
+async fn stop_signal(feed: Arc<Feed>) {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    feed.stop();
 }
 
 /// The one line on standard output.

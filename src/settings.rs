@@ -1,8 +1,11 @@
 //! The command line, and the environment behind it.
 
 use crate::{
+    feed::AmqpServers,
     interface_route::InterfaceRouteSettings,
     rules::{QuotaDefaults, TagIdDigits},
+    store::Retention,
+    watch::WatchSettings,
     writer::Consistency,
 };
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +13,7 @@ use std::{
     net::{SocketAddr, ToSocketAddrs},
     num::NonZeroUsize,
     path::PathBuf,
+    time::Duration,
 };
 
 /// A configuration API server for OpenContrail, Tungsten Fabric and OpenSDN, on PostgreSQL.
@@ -28,6 +32,8 @@ pub enum Command {
     Serve(Box<ServeSettings>),
     /// Add, delete and show static routes of an interface, on any contrail-api
     InterfaceRoute(InterfaceRouteSettings),
+    /// Show what changes on a Cirrus, a line a change
+    Watch(WatchSettings),
 }
 
 /// How to serve.
@@ -67,9 +73,65 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_TAG_ID_DIGITS", value_name = "DIGITS", value_enum, default_value_t = TagIdDigits::Eight)]
     pub tag_id_digits: TagIdDigits,
 
+    /// The message brokers to send changes to, as <amqp://user:password@host:5672/%2F>, several joined by commas; they are
+    /// tried one after the other. Without it nothing is sent
+    #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
+    pub amqp_url: Option<AmqpServers>,
+
+    /// How watchers are served.
+    #[command(flatten)]
+    pub watch: WatcherSettings,
+
+    /// How much of the change log is kept.
+    #[command(flatten)]
+    pub log_retention: LogRetention,
+
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
     #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]
     pub log: String,
+}
+
+/// How watchers are served.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct WatcherSettings {
+    /// After how many seconds of silence watchers get a comment
+    #[arg(long = "watch-keepalive-interval", env = "CIRRUS_WATCH_KEEPALIVE_INTERVAL", value_name = "SECONDS",
+        default_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub keepalive_interval: u64,
+
+    /// How many watchers are served at the same time
+    #[arg(long = "watch-limit", env = "CIRRUS_WATCH_LIMIT", value_name = "WATCHERS", default_value_t = 2000)]
+    pub limit: usize,
+}
+
+/// How much of the change log is kept: by number and by age, whichever is more.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct LogRetention {
+    /// How many changes are kept at least
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES", value_name = "CHANGES", default_value_t = 1_000_000)]
+    pub keep_changes: u64,
+
+    /// For how many hours changes are kept at least
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES_HOURS", value_name = "HOURS", default_value_t = 24)]
+    pub keep_changes_hours: u64,
+
+    /// How many changes are kept at most, whatever their age, and whoever still has to read them
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES_AT_MOST", value_name = "CHANGES", default_value_t = 10_000_000)]
+    pub keep_changes_at_most: u64,
+}
+
+impl LogRetention {
+    /// The same, checked.
+    ///
+    /// # Errors
+    /// When the limits contradict each other.
+    pub fn retention(&self) -> Result<Retention, String> {
+        let Self { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } = *self;
+        if at_most < changes {
+            return Err(format!("--keep-changes-at-most {at_most} is less than --keep-changes {changes}"));
+        }
+        Ok(Retention { changes, age: Duration::from_secs(hours.saturating_mul(3600)), at_most })
+    }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

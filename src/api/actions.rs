@@ -6,7 +6,6 @@ use super::{
     call::{Call, text_of},
     error::{Answered, ApiError},
     list::{ListRequest, find_type},
-    render::{Renderer, Selection},
     routes::{Action, NetworkAction},
 };
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     ipam,
     model::Collection,
     python_literal,
+    render::{Renderer, Selection},
     rules::{
         AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate,
         RelaxReference, ReviewDrafts, SetTag, canonical_uuid,
@@ -56,10 +56,10 @@ impl App {
             Action::PropertyCollectionUpdate => self.update_collection(call, &call.object()?).await,
             Action::ReferenceUpdate => self.update_reference(call, &call.object()?).await,
             Action::RelaxReference => self.relax_reference(call, &call.object()?).await,
-            Action::NameToId => self.name_to_id(&call.object()?).await,
-            Action::IdToName => self.id_to_name(&call.object()?).await,
+            Action::NameToId => self.name_to_id(call, &call.object()?).await,
+            Action::IdToName => self.id_to_name(call, &call.object()?).await,
             Action::KeyValue => self.key_value(&call.object()?).await,
-            Action::DatabaseCheck => self.check_database().await,
+            Action::DatabaseCheck => self.check_database(call).await,
             Action::FetchRecords => self.fetch_records(call).await,
             Action::StartProfile | Action::StopProfile => Ok(Answer::Empty),
             Action::ListBulk => {
@@ -74,11 +74,12 @@ impl App {
             Action::AaaModeGet => Ok(Answer::json(&json!({"aaa-mode": AaaMode::NoAuth.name()}))),
             Action::AaaModePut => set_aaa_mode(&call.object()?),
             Action::ObjectCache => self.object_cache(call, &call.object()?).await,
-            Action::ExecuteJob => self.execute_job(&call.object()?).await,
-            Action::AbortJob => self.need_config_nodes().await,
+            Action::ExecuteJob => self.execute_job(call, &call.object()?).await,
+            Action::AbortJob => self.need_config_nodes(call).await,
             Action::Publish | Action::RequestOverBus => Err(no_message_bus()),
-            Action::HostBasedServiceGet => self.host_based_service(&call.object()?).await,
-            Action::Watch => self.watch(call),
+            Action::HostBasedServiceGet => self.host_based_service(call, &call.object()?).await,
+            Action::Watch => self.watch(call).await,
+            Action::Changes => self.changes(call).await,
             Action::SetTag => self.set_tag(call, &call.object()?).await,
             Action::SecurityPolicyDraft => self.security_policy_draft(call, &call.object()?).await,
         }
@@ -129,7 +130,7 @@ impl App {
                 let list = given(&body, "subnet_list").map_or(Some(Vec::new()), string_list);
                 let list =
                     list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
-                let snapshot = self.replica.snapshot().await?;
+                let snapshot = self.snapshot(call).await?;
                 let counts = count_addresses(&snapshot.graph, &network, &list)?;
                 let counts: Vec<u64> =
                     counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
@@ -143,25 +144,25 @@ impl App {
     /// # Errors
     /// 503 while the database is away.
     pub async fn list(&self, request: &ListRequest, call: &Call) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let body = request.answer(&snapshot.graph, &call.identity, &call.base);
         Ok(Answer::Json { body, etag: None, stale: snapshot.stale })
     }
 
-    async fn name_to_id(&self, body: &Body) -> Answered<Answer> {
+    async fn name_to_id(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let type_id = find_type(&self.model, &text_of(body.get("type")))?;
         let name = given(body, "fq_name").ok_or_else(|| ApiError::bad_request("Bad Request, fq_name is missing"))?;
         let not_found = |printed: String| ApiError::not_found(format!("Name {printed} not found"));
         let elements = string_list(name).ok_or_else(|| not_found(python_literal::value(name)))?;
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let object = snapshot.graph.find(type_id, &elements);
         let object = object.ok_or_else(|| not_found(python_literal::list(&elements)))?;
         Ok(Answer::json(&json!({"uuid": object.uuid.to_string()})))
     }
 
-    async fn id_to_name(&self, body: &Body) -> Answered<Answer> {
+    async fn id_to_name(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let uuid = given(body, "uuid").ok_or_else(|| ApiError::bad_request("Bad Request, uuid is missing"))?;
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let object = uuid.as_str().and_then(canonical_uuid).and_then(|uuid| snapshot.graph.get(uuid));
         let object = object.ok_or_else(|| ApiError::not_found(format!("UUID {} not found", text_of(Some(uuid)))))?;
         let kind = &self.model.object_type(object.type_id).name;
@@ -265,7 +266,7 @@ impl App {
             argument(name).ok_or_else(|| ApiError::bad_request(text))
         };
         let (uuid, fields) = (needed("uuid", "uuid")?, needed("fields", "fields")?);
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
         let object = object.ok_or_else(|| ApiError::not_found(format!("Object Not Found: {uuid}")))?;
         let kind = self.model.object_type(object.type_id);
@@ -396,8 +397,8 @@ impl App {
     }
 
     /// Whether the graph agrees with itself; with the constraints of the database it always should.
-    async fn check_database(&self) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+    async fn check_database(&self, call: &Call) -> Answered<Answer> {
+        let snapshot = self.snapshot(call).await?;
         let graph = &snapshot.graph;
         let mut results = Vec::new();
         for object in graph.all() {
@@ -420,7 +421,7 @@ impl App {
     }
 
     async fn fetch_records(&self, call: &Call) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let (renderer, selection) = whole_record(&snapshot.graph, call);
         let mut output = b"{\"results\":[".to_vec();
         let mut first_type = true;
@@ -447,7 +448,7 @@ impl App {
 
     /// All objects are in memory; the answer is what a cache would hold of these.
     async fn object_cache(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let uuids = match given(body, "uuids") {
             None => None,
             Some(list) => Some(
@@ -478,8 +479,8 @@ impl App {
         Ok(Answer::Json { body: output, etag: None, stale: snapshot.stale })
     }
 
-    async fn execute_job(&self, body: &Body) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+    async fn execute_job(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let snapshot = self.snapshot(call).await?;
         let template = self.model.find("job-template");
         if let Some(id) = given(body, "job_template_id") {
             let printed = text_of(Some(id));
@@ -508,18 +509,18 @@ impl App {
                 return Err(ApiError::bad_request(text));
             }
         }
-        self.need_config_nodes().await
+        self.need_config_nodes(call).await
     }
 
     /// Jobs are for the config nodes that are known.
-    async fn need_config_nodes(&self) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+    async fn need_config_nodes(&self, call: &Call) -> Answered<Answer> {
+        let snapshot = self.snapshot(call).await?;
         let nodes = self.model.find("config-node").map_or(0, |kind| snapshot.graph.count_of(kind));
         Err(if nodes == 0 { ApiError::not_found("Config-Node list empty") } else { no_message_bus() })
     }
 
-    async fn host_based_service(&self, body: &Body) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+    async fn host_based_service(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        let snapshot = self.snapshot(call).await?;
         let kind = self.model.find("host-based-service");
         if let Some(name) = given(body, "hbs_fq_name") {
             let name =
@@ -537,17 +538,6 @@ impl App {
             return Err(ApiError::bad_request(text));
         }
         Err(not_yet("hbs-get"))
-    }
-
-    fn watch(&self, call: &Call) -> Answered<Answer> {
-        let types = call.query.get("resource_type");
-        let types = types.ok_or_else(|| ApiError::bad_request("resource_type required in request"))?;
-        for name in types.split(',') {
-            if self.model.find(name).is_none() {
-                return Err(ApiError::not_found(format!("Invalid Contrail resource type:'{name}'")));
-            }
-        }
-        Err(not_yet("watch"))
     }
 
     async fn security_policy_draft(&self, call: &Call, body: &Body) -> Answered<Answer> {

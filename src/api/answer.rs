@@ -1,7 +1,7 @@
 //! What handlers answer, and how it goes out.
 
 use crate::{graph::Object, json_text, rules::Outcome};
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{HttpResponse, body::BoxBody, http::StatusCode};
 use serde_json::Value;
 
 /// An answer that is not a refusal.
@@ -21,6 +21,8 @@ pub enum Answer {
     Empty,
     /// 304
     NotModified,
+    /// 200 with server-sent events.
+    Events(BoxBody),
 }
 
 impl Answer {
@@ -65,6 +67,12 @@ impl Answer {
             }
             Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
             Self::NotModified => HttpResponse::new(StatusCode::NOT_MODIFIED),
+            Self::Events(body) => HttpResponse::Ok()
+                .content_type("text/event-stream")
+                .insert_header(("Cache-Control", "no-cache"))
+                // Proxies must not collect what is meant to arrive at once.
+                .insert_header(("X-Accel-Buffering", "no"))
+                .body(body),
         }
     }
 }

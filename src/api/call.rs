@@ -1,7 +1,7 @@
 //! One request, as the handlers see it: who, what, and the body as far as it may be read.
 
 use super::error::{Answered, ApiError};
-use crate::{access::Identity, python_literal};
+use crate::{access::Identity, graph::Position, python_literal};
 use actix_web::{
     HttpRequest,
     http::{Method, StatusCode, header},
@@ -9,7 +9,7 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
-use std::{collections::HashMap, time::Duration};
+use std::{cell::Cell, collections::HashMap, time::Duration};
 use uuid::Uuid;
 
 /// Larger bodies are refused (contrail-api R21, `max_request_size`).
@@ -31,6 +31,12 @@ pub struct Call {
     pub base: String,
     /// `If-None-Match`.
     pub if_none_match: Option<String>,
+    /// `Last-Event-ID`.
+    pub last_event_id: Option<String>,
+    /// Whether only the head of the answer is wanted.
+    pub head_only: bool,
+    /// From where the answer is, once that is known: `X-Cirrus-Revision`.
+    pub answered_at: Cell<Option<Position>>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     body: Vec<u8>,
@@ -68,6 +74,9 @@ impl Call {
             identity,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
+            last_event_id: text("Last-Event-ID"),
+            head_only: request.method() == Method::HEAD,
+            answered_at: Cell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             body: Vec::new(),
         }

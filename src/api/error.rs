@@ -1,11 +1,13 @@
 //! Refusals and faults, mapped to HTTP in this one place.
 
 use crate::{
+    feed::{Gone, OpenError},
     rules::{Kind, Rejection},
     store::StoreError,
     writer::Unavailable,
 };
 use actix_web::{HttpResponse, http::StatusCode};
+use serde_json::json;
 
 /// What a client gets instead of an answer: a status and a bare text (contrail-api R21, wire contract 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct ApiError {
     pub text: String,
     /// The methods that a path has, for a 405.
     pub allow: Option<String>,
+    /// Whether the body is JSON, as of interfaces that contrail-api does not have.
+    pub json: bool,
 }
 
 /// What handlers give.
@@ -24,7 +28,7 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None }
+        Self { status, text: text.into(), allow: None, json: false }
     }
 
     /// 400
@@ -52,7 +56,7 @@ impl ApiError {
     /// As clients expect it: bare text, of a type that begins with `text/`.
     pub fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.content_type("text/html; charset=UTF-8");
+        response.content_type(if self.json { "application/json" } else { "text/html; charset=UTF-8" });
         if let Some(allow) = &self.allow {
             response.insert_header(("Allow", allow.as_str()));
         }
@@ -82,6 +86,22 @@ impl From<Unavailable> for ApiError {
             StatusCode::SERVICE_UNAVAILABLE,
             "The database can't be reached. Not able to perform requested action",
         )
+    }
+}
+
+/// What is said to a reader of the log whose position is of no use.
+pub fn gone_json(reason: &str, gone: &Gone) -> String {
+    json!({"error": reason, "oldest": gone.oldest.to_string(), "current": gone.current.to_string()}).to_string()
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        let text = match error {
+            OpenError::Gone(gone) => gone_json("compacted", &gone),
+            OpenError::Future(gone) => gone_json("future", &gone),
+            OpenError::Away(error) => return error.into(),
+        };
+        Self { json: true, ..Self::new(StatusCode::GONE, text) }
     }
 }
 

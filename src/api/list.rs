@@ -4,12 +4,12 @@ use super::{
     call::{Call, text_of},
     error::{Answered, ApiError},
     filters::Filters,
-    render::{Renderer, Selection},
 };
 use crate::{
     access::Identity,
     graph::{Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
+    render::{Renderer, Selection},
     rules::{canonical_uuid, string_list},
 };
 use serde_json::{Map, Value, json};

@@ -3,22 +3,28 @@
 mod actions;
 mod answer;
 mod call;
+mod changes;
 mod error;
 mod filters;
 mod home;
 mod list;
 mod objects;
-mod render;
 mod routes;
+mod watch;
 
 use crate::{
+    feed::Feed,
     model::Model,
+    settings::WatcherSettings,
     store::KeyValueStore,
     writer::{Replica, Writer},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::Method,
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
     web::{Data, Payload},
 };
 use answer::Answer;
@@ -27,6 +33,9 @@ use error::{Answered, ApiError};
 use list::ListRequest;
 use routes::{Found, Route};
 use std::{sync::Arc, time::Instant};
+
+/// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
+const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
 
 /// What handlers work with.
 pub struct App {
@@ -38,16 +47,24 @@ pub struct App {
     pub writer: Writer,
     /// For `/useragent-kv`.
     pub key_values: KeyValueStore,
+    /// For `/watch` and `/changes`.
+    pub feed: Arc<Feed>,
+    /// How watchers are served.
+    pub watch: WatcherSettings,
 }
 
 /// Answers any request, and says so in one line of the log.
 pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
     let mut call = Call::new(&request);
-    let response = match app.dispatch(&mut call, payload).await {
+    let mut response = match app.dispatch(&mut call, payload).await {
         Ok(answer) => answer.response(),
         Err(error) => error.response(),
     };
+    let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
+    if let Ok(value) = HeaderValue::try_from(position.to_string()) {
+        response.headers_mut().insert(REVISION, value);
+    }
     tracing::info!(
         id = %call.identity.request_id,
         method = %request.method(),

@@ -5,14 +5,15 @@ use super::{
     answer::Answer,
     call::Call,
     error::{Answered, ApiError},
-    render::{Renderer, Selection},
 };
 use crate::{
     graph::Object,
     model::TypeId,
+    render::{Renderer, Selection},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
     },
+    writer::Snapshot,
 };
 use serde_json::{Map, Value, json};
 
@@ -23,7 +24,19 @@ impl App {
     /// What the rules refuse.
     pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
         let request = Request { operation, identity: call.identity.clone(), base: call.base.clone() };
-        Ok(self.writer.submit(request).await?)
+        let committed = self.writer.submit(request).await?;
+        call.answered_at.set(Some(committed.position));
+        Ok(committed.outcome)
+    }
+
+    /// What a request that reads is answered from.
+    ///
+    /// # Errors
+    /// 503 while the database is away.
+    pub async fn snapshot(&self, call: &Call) -> Answered<Snapshot> {
+        let snapshot = self.replica.snapshot().await?;
+        call.answered_at.set(Some(snapshot.graph.position()));
+        Ok(snapshot)
     }
 
     /// What is below the name of the type in a body.
@@ -81,7 +94,7 @@ impl App {
     /// # Errors
     /// 404
     pub async fn read(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
-        let snapshot = self.replica.snapshot().await?;
+        let snapshot = self.snapshot(call).await?;
         let kind = self.model.object_type(type_id);
         let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
         let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {uuid}")))?;

@@ -48,6 +48,7 @@ pub enum Action {
     RequestOverBus,
     HostBasedServiceGet,
     Watch,
+    Changes,
     SetTag,
     SecurityPolicyDraft,
 }
@@ -61,7 +62,7 @@ pub enum NetworkAction {
 }
 
 /// Name of the link on the home page (none: no link), path, method, action.
-pub const ACTIONS: [(&str, &str, Method, Action); 27] = [
+pub const ACTIONS: [(&str, &str, Method, Action); 28] = [
     ("prop-collection-get", "/prop-collection-get", Method::GET, Action::PropertyCollectionGet),
     ("prop-collection-update", "/prop-collection-update", Method::POST, Action::PropertyCollectionUpdate),
     ("ref-update", "/ref-update", Method::POST, Action::ReferenceUpdate),
@@ -87,6 +88,7 @@ pub const ACTIONS: [(&str, &str, Method, Action); 27] = [
     ("amqp-request", "/amqp-request", Method::POST, Action::RequestOverBus),
     ("hbs-get", "/hbs-get", Method::POST, Action::HostBasedServiceGet),
     ("watch", "/watch", Method::GET, Action::Watch),
+    ("", "/changes", Method::GET, Action::Changes),
     ("set-tag", "/set-tag", Method::POST, Action::SetTag),
     ("security-policy-draft", "/security-policy-draft", Method::POST, Action::SecurityPolicyDraft),
 ];

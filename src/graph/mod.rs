@@ -7,10 +7,12 @@
 mod numbers;
 mod object;
 mod pools;
+mod position;
 
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, Link, Object};
 pub use pools::{Holder, Pools};
+pub use position::Position;
 
 use crate::{
     model::{Model, TypeId},
@@ -18,7 +20,7 @@ use crate::{
 };
 use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 use uuid::Uuid;
 
 type HashMap<K, V> = GenericHashMap<K, V, FxBuildHasher, DefaultSharedPtr>;
@@ -27,7 +29,7 @@ type HashMap<K, V> = GenericHashMap<K, V, FxBuildHasher, DefaultSharedPtr>;
 #[derive(Clone)]
 pub struct Graph {
     model: Arc<Model>,
-    revision: u64,
+    position: Position,
     objects: HashMap<Uuid, Arc<Object>>,
     /// By type: joined name -> uuid, in the order in which lists are answered.
     names: Vector<OrdMap<Arc<str>, Uuid>>,
@@ -47,7 +49,7 @@ impl Graph {
             numbers: Numbers::new(&model),
             pools: Pools::new(&model),
             model,
-            revision: 0,
+            position: Position::default(),
             objects: HashMap::default(),
             names,
             children: OrdSet::new(),
@@ -62,12 +64,22 @@ impl Graph {
 
     /// The number of the last change that is in here.
     pub fn revision(&self) -> u64 {
-        self.revision
+        self.position.revision
+    }
+
+    /// The same, and which history it is of.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Declares which history the changes are of.
+    pub fn set_epoch(&mut self, epoch: Uuid) {
+        self.position.epoch = epoch;
     }
 
     /// Declares that all changes up to this number are in here.
     pub fn set_revision(&mut self, revision: u64) {
-        self.revision = revision;
+        self.position.revision = revision;
     }
 
     /// How many objects there are.
@@ -106,6 +118,20 @@ impl Graph {
             .into_iter()
             .flat_map(|names| names.values())
             .filter_map(|uuid| self.objects.get(uuid))
+    }
+
+    /// Objects of a type whose names, joined by `:`, come after this one, by name.
+    pub fn objects_after<'a>(
+        &'a self,
+        type_id: TypeId,
+        name: Option<&Arc<str>>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> {
+        let start = name.map_or(Bound::Unbounded, |name| Bound::Excluded(Arc::clone(name)));
+        self.names
+            .get(usize::from(type_id.0))
+            .into_iter()
+            .flat_map(move |names| names.range((start.clone(), Bound::Unbounded)))
+            .filter_map(|(_, uuid)| self.objects.get(uuid))
     }
 
     /// How many objects of a type there are.
@@ -233,7 +259,7 @@ impl Graph {
 
     /// The order number for an object created now, after everything that is in here.
     pub fn next_creation(&self) -> u64 {
-        self.revision + 1
+        self.revision() + 1
     }
 
     /// The time to write into an object changed now: later than its last change.

@@ -5,13 +5,12 @@
 //! the interface refers. The table is there as long as it has a route. A run that was interrupted between table and
 //! reference is finished by the next one that adds or deletes.
 
-mod api_server;
 mod settings;
 mod static_routes;
 
 pub use settings::InterfaceRouteSettings;
 
-use api_server::ApiServer;
+use crate::client::{ApiServer, ClientError};
 use serde_json::{Value, json};
 use settings::Action;
 use static_routes::StaticRoutes;
@@ -20,25 +19,9 @@ use std::io::Write;
 /// Why nothing, or not all, was done: one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceRouteError {
-    /// An argument is not what it should be.
-    #[error("{0}")]
-    Argument(String),
-    /// The server can't be asked.
-    #[error("{0} can't be reached: {1}")]
-    Unreachable(String, String),
-    /// The server wants to know who asks, or does not like who does.
-    #[error("{0}")]
-    Authentication(String),
-    /// The server refused.
-    #[error("{server} answers {status}: {text}")]
-    Refused {
-        /// Its address.
-        server: String,
-        /// The status code.
-        status: u16,
-        /// What it says.
-        text: String,
-    },
+    /// The server has no answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// There is no such interface.
     #[error("there is no virtual-machine-interface {0}")]
     NoInterface(String),

@@ -1,6 +1,7 @@
 //! The command line of the tool.
 
 use super::InterfaceRouteError;
+use crate::client::{ClientError, ServerSettings};
 use clap::{Args, Subcommand};
 use ipnetwork::IpNetwork;
 use uuid::Uuid;
@@ -43,35 +44,12 @@ pub enum Action {
     },
 }
 
-/// Which server, and who asks. A user is only told to a server that asks for one.
-#[derive(Args, Debug, Clone)]
-pub struct ServerSettings {
-    /// Name or address of the server; `https://NAME` if it speaks TLS
-    #[arg(short, long, global = true, env = "CIRRUS_API_SERVER", default_value = "localhost")]
-    pub server: String,
-    /// Its port
-    #[arg(short, long, global = true, env = "CIRRUS_API_PORT", default_value_t = 8082)]
-    pub port: u16,
-    /// User
-    #[arg(short, long, global = true, env = "OS_USERNAME")]
-    pub user: Option<String>,
-    /// Tenant (project) of the user
-    #[arg(short, long, global = true, env = "OS_PROJECT_NAME", default_value = "admin")]
-    pub tenant: String,
-    /// Password of the user
-    #[arg(short = 'w', long, global = true, env = "OS_PASSWORD", hide_env_values = true)]
-    pub password: Option<String>,
-    /// Where Keystone is, like `http://keystone:5000/v3`; without it the user is told to the server itself (HTTP Basic)
-    #[arg(long, global = true, env = "OS_AUTH_URL", value_name = "URL")]
-    pub auth_url: Option<String>,
-}
-
 /// A uuid in the form that servers store.
 ///
 /// # Errors
 /// Says what is expected.
 pub fn uuid(text: &str) -> Result<String, InterfaceRouteError> {
-    let refuse = |_| InterfaceRouteError::Argument(format!("'{text}' is not the uuid of an interface"));
+    let refuse = |_| ClientError::Argument(format!("'{text}' is not the uuid of an interface")).into();
     Uuid::try_parse(text).map(|uuid| uuid.to_string()).map_err(refuse)
 }
 
@@ -80,7 +58,7 @@ pub fn uuid(text: &str) -> Result<String, InterfaceRouteError> {
 /// # Errors
 /// Says what is expected.
 pub fn prefix(text: &str) -> Result<String, InterfaceRouteError> {
-    let refuse = |why: String| Err(InterfaceRouteError::Argument(format!("'{text}' is not a prefix: {why}")));
+    let refuse = |why: String| Err(ClientError::Argument(format!("'{text}' is not a prefix: {why}")).into());
     let Some(network) = text.parse::<IpNetwork>().ok().filter(|_| text.contains('/')) else {
         return refuse("an address and a length are expected, like 10.1.0.0/16".to_owned());
     };

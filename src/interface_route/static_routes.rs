@@ -1,9 +1,7 @@
 //! The interface-route-table of an interface, and the interface's reference to it.
 
-use super::{
-    InterfaceRouteError,
-    api_server::{ApiServer, Method},
-};
+use super::InterfaceRouteError;
+use crate::client::{ApiServer, Method};
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
@@ -112,7 +110,8 @@ impl<'a> StaticRoutes<'a> {
         if self.referred {
             self.update_reference(&table.uuid, "DELETE")?;
         }
-        self.server.call(Method::Delete, &format!("/{TABLE}/{}", table.uuid), None).map(|_| ())
+        self.server.call(Method::Delete, &format!("/{TABLE}/{}", table.uuid), None)?;
+        Ok(())
     }
 
     fn create_table(&self, route: &Value) -> Result<String, InterfaceRouteError> {
@@ -123,13 +122,15 @@ impl<'a> StaticRoutes<'a> {
 
     fn store(&self, table: &Table, routes: &[&Value]) -> Result<(), InterfaceRouteError> {
         let body = json!({TABLE: {"uuid": table.uuid, ROUTES: {"route": routes}}});
-        self.server.call(Method::Put, &format!("/{TABLE}/{}", table.uuid), Some(&body)).map(|_| ())
+        self.server.call(Method::Put, &format!("/{TABLE}/{}", table.uuid), Some(&body))?;
+        Ok(())
     }
 
     fn update_reference(&self, table: &str, operation: &str) -> Result<(), InterfaceRouteError> {
         let body = json!({"type": "virtual-machine-interface", "uuid": self.interface, "ref-type": TABLE,
             "ref-uuid": table, "ref-fq-name": self.table_name(), "operation": operation, "attr": null});
-        self.server.call(Method::Post, "/ref-update", Some(&body)).map(|_| ())
+        self.server.call(Method::Post, "/ref-update", Some(&body))?;
+        Ok(())
     }
 }
 

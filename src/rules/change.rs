@@ -1,7 +1,6 @@
-//! What a decided request changes: the unit that is stored, logged and followed. Who follows the changes has the same graph,
-//! and with it knows all numbers and addresses that are taken (GEN-13).
+//! What a decided request changes: the unit that is stored and logged.
 
-use crate::graph::{Graph, Hold, Object};
+use crate::graph::{Hold, Object};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -36,31 +35,4 @@ pub struct Change {
     pub uuid: Uuid,
     /// What happened to it.
     pub effect: Effect,
-}
-
-impl Change {
-    /// The letter in the change log.
-    pub fn operation(&self) -> &'static str {
-        match &self.effect {
-            Effect::Put { before: None, .. } => "c",
-            Effect::Put { implicit: true, .. } => "i",
-            Effect::Put { .. } => "u",
-            Effect::Delete(_) => "d",
-            Effect::Reserve(_) => "r",
-            Effect::Free(_) => "f",
-        }
-    }
-
-    /// Follows a change that was decided elsewhere.
-    pub fn apply(&self, graph: &mut Graph) {
-        match &self.effect {
-            Effect::Put { after, .. } => graph.put(after),
-            Effect::Delete(object) => {
-                graph.remove(object.uuid);
-            }
-            Effect::Reserve(holds) => holds.iter().for_each(|hold| graph.reserve(*hold)),
-            Effect::Free(holds) => holds.iter().for_each(|hold| graph.release(*hold)),
-        }
-        graph.set_revision(self.revision);
-    }
 }

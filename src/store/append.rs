@@ -5,9 +5,9 @@ use super::{
     record::{HoldBody, body_json, positions, properties_json},
 };
 use crate::{
-    graph::{Graph, Hold, Object},
-    model::ObjectType,
-    rules::{Change, Effect},
+    graph::{FqName, Graph, Hold, Object},
+    model::{Model, ObjectType},
+    rules::{Change, Effect, LogEntry, Subject},
     timestamp::Timestamp,
 };
 use indexmap::IndexMap;
@@ -16,14 +16,23 @@ use sqlx::{PgConnection, types::ipnetwork::IpNetwork};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A decided request: its changes, and whose they are.
+/// A decided request.
 pub struct Decided {
-    /// In order.
+    /// Its changes, in order.
     pub changes: Vec<Change>,
-    /// The id of the request.
-    pub trace: String,
-    /// Who asked, as far as known.
-    pub who: Option<String>,
+    /// The same, as they are logged.
+    pub entries: Vec<Arc<LogEntry>>,
+}
+
+/// What is committed together.
+#[derive(Clone, Copy)]
+pub struct Batch {
+    /// To find out later whether it was committed.
+    pub id: Uuid,
+    /// When it was decided.
+    pub now: Timestamp,
+    /// Whether other servers may wait for it.
+    pub wake_others: bool,
 }
 
 /// The state of an object before and after a batch.
@@ -40,7 +49,8 @@ impl Net {
     }
 }
 
-/// Writes a batch inside the transaction that holds the sequence, and moves the sequence on.
+/// Writes a batch inside the transaction that holds the sequence, and moves the sequence on; tells the other servers,
+/// if there may be any, when it is committed.
 ///
 /// # Errors
 /// When the database is away, or a constraint refuses; then the transaction must be rolled back.
@@ -48,8 +58,7 @@ pub async fn append(
     connection: &mut PgConnection,
     graph: &Graph,
     decided: &[Decided],
-    batch: Uuid,
-    now: Timestamp,
+    batch: Batch,
 ) -> Result<(), StoreError> {
     let mut objects: IndexMap<Uuid, Net> = IndexMap::new();
     let mut holds = Holds::default();
@@ -69,7 +78,7 @@ pub async fn append(
         }
     }
     remove_old(connection, &objects, &mut holds).await?;
-    write_new(connection, graph, &objects, holds, decided, batch, now).await
+    write_new(connection, graph, &objects, holds, decided, batch).await
 }
 
 /// Held addresses that go and come. One that goes and comes again in a batch may change its owner.
@@ -165,12 +174,12 @@ struct ReferenceRows {
 struct ChangeRows {
     revision: Vec<i64>,
     request: Vec<i64>,
-    operation: Vec<String>,
+    operation: Vec<&'static str>,
     kind: Vec<String>,
     uuid: Vec<Uuid>,
     fq_name: Vec<String>,
     body: Vec<String>,
-    trace: Vec<String>,
+    trace: Vec<Option<String>>,
     who: Vec<Option<String>>,
 }
 
@@ -179,15 +188,15 @@ fn signed(number: u64) -> i64 {
 }
 
 /// A list of texts in one text: arrays of arrays can't be sent. A JSON array keeps all characters apart.
-fn name_json(object: &Object) -> String {
-    json!(object.fq_name.elements()).to_string()
+fn name_json(name: &FqName) -> String {
+    json!(name.elements()).to_string()
 }
 
 impl ObjectRows {
     fn push(&mut self, kind: &ObjectType, object: &Object, revision: u64) {
         self.uuid.push(object.uuid);
         self.kind.push(kind.name.clone());
-        self.fq_name.push(name_json(object));
+        self.fq_name.push(name_json(&object.fq_name));
         self.parent.push(object.parent);
         self.created.push(signed(object.created));
         self.revision.push(signed(revision));
@@ -211,27 +220,23 @@ impl ReferenceRows {
 }
 
 impl ChangeRows {
-    fn push(&mut self, graph: &Graph, change: &Change, request: &Decided) {
-        let (object, body) = match &change.effect {
-            Effect::Put { after: object, .. } | Effect::Delete(object) => {
-                let kind = graph.model().object_type(object.type_id);
-                (Some(Arc::clone(object)), body_json(kind, object))
-            }
-            Effect::Reserve(holds) | Effect::Free(holds) => {
+    fn push(&mut self, model: &Model, entry: &LogEntry) {
+        let body = match &entry.subject {
+            Subject::Object(object) => body_json(model, object, entry),
+            Subject::Addresses(holds) => {
                 let body: Vec<HoldBody> = holds.iter().copied().map(HoldBody::from).collect();
-                (graph.get(change.uuid).cloned(), json!(body).to_string())
+                json!(body).to_string()
             }
         };
-        let kind = object.as_ref().map(|object| graph.model().object_type(object.type_id).name.clone());
-        self.revision.push(signed(change.revision));
-        self.request.push(signed(change.request));
-        self.operation.push(change.operation().to_owned());
-        self.kind.push(kind.unwrap_or_default());
-        self.uuid.push(change.uuid);
-        self.fq_name.push(object.as_deref().map_or_else(|| "[]".to_owned(), name_json));
+        self.revision.push(signed(entry.revision));
+        self.request.push(signed(entry.request));
+        self.operation.push(entry.operation.letter());
+        self.kind.push(model.object_type(entry.type_id).name.clone());
+        self.uuid.push(entry.uuid);
+        self.fq_name.push(name_json(&entry.fq_name));
         self.body.push(body);
-        self.trace.push(request.trace.clone());
-        self.who.push(request.who.clone());
+        self.trace.push(entry.request_id.as_deref().map(str::to_owned));
+        self.who.push(entry.who.as_deref().map(str::to_owned));
     }
 }
 
@@ -261,7 +266,8 @@ with objects as (
     from unnest($17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::uuid[], $22::text[], $23::text[], $24::text[], $25::text[])
          as new (rev, request, op, type, uuid, fq_name, body, trace, who)
 )
-update feed_sequence set last_rev = $28";
+update feed_sequence set last_rev = $28
+returning case when $29 then pg_notify('cirrus_feed', '')::text end";
 
 async fn write_new(
     connection: &mut PgConnection,
@@ -269,8 +275,7 @@ async fn write_new(
     objects: &IndexMap<Uuid, Net>,
     mut holds: Holds,
     decided: &[Decided],
-    batch: Uuid,
-    now: Timestamp,
+    batch: Batch,
 ) -> Result<(), StoreError> {
     let mut rows = ObjectRows::default();
     let mut references = ReferenceRows::default();
@@ -287,8 +292,8 @@ async fn write_new(
         }
     }
     let mut changes = ChangeRows::default();
-    for request in decided {
-        request.changes.iter().for_each(|change| changes.push(graph, change, request));
+    for entry in decided.iter().flat_map(|request| &request.entries) {
+        changes.push(graph.model(), entry);
     }
     // With a network go the addresses that were reserved in it.
     holds.added.retain(|(hold, _)| graph.get(hold.scope).is_some());
@@ -320,9 +325,10 @@ async fn write_new(
         .bind(changes.body)
         .bind(changes.trace)
         .bind(changes.who)
-        .bind(batch)
-        .bind(now.0)
+        .bind(batch.id)
+        .bind(batch.now.0)
         .bind(signed(graph.revision()))
+        .bind(batch.wake_others)
         .execute(connection)
         .await?;
     Ok(())

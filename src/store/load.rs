@@ -2,19 +2,20 @@
 
 use super::{
     StoreError,
-    record::{Body, HoldBody, Reference, object},
+    record::{Body, HoldBody, Reference, Surroundings, object, surroundings},
     sequence,
 };
 use crate::{
-    graph::{Graph, Hold, Object},
+    graph::{FqName, Graph, Hold},
     model::Model,
-    rules::{Change, Effect},
+    rules::{LogEntry, LogOperation, Subject},
+    timestamp::Timestamp,
 };
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ pub async fn load(connection: &mut PgConnection, model: &Arc<Model>) -> Result<G
         let uuid: Uuid = row.try_get("uuid")?;
         let body = Body {
             parent: row.try_get("parent")?,
+            parent_type: None,
+            former_name: None,
             created: unsigned(row.try_get("created")?)?,
             properties: parse(row.try_get("properties")?)?,
             references: references.remove(&uuid).unwrap_or_default(),
@@ -48,13 +51,14 @@ pub async fn load(connection: &mut PgConnection, model: &Arc<Model>) -> Result<G
             hold: holds.remove(&uuid),
         };
         let fq_name: Vec<String> = row.try_get("fq_name")?;
-        graph.put(&Arc::new(object(model, row.try_get("type")?, uuid, &fq_name, body)?));
+        graph.put(&Arc::new(object(model, row.try_get("type")?, uuid, &fq_name, &body)?));
     }
     drop(rows);
     for hold in reservations {
         graph.reserve(hold);
     }
     graph.set_revision(sequence.last_revision);
+    graph.set_epoch(sequence.epoch);
     transaction.commit().await?;
     Ok(graph)
 }
@@ -66,7 +70,7 @@ async fn load_references(connection: &mut PgConnection) -> Result<HashMap<Uuid, 
     let mut rows = sqlx::query("select source, target, name, attr::text as attr from reference").fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let attr = row.try_get::<Option<&str>, _>("attr")?.map(parse).transpose()?;
-        let reference = Reference { uuid: row.try_get("target")?, attr };
+        let reference = Reference { uuid: row.try_get("target")?, to: None, attr };
         let references = by_source.entry(row.try_get("source")?).or_default();
         references.entry(row.try_get("name")?).or_default().push(reference);
     }
@@ -97,42 +101,81 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> 
     serde_json::from_str(text).map_err(|error| StoreError::Row(error.to_string()))
 }
 
-/// Reads at most this many changes that follow a revision.
+/// How much of the log is read at a time at most, in bytes, beside the rest of a request.
+pub const PAGE_WEIGHT: usize = 1 << 20;
+
+/// Reads log entries that follow a revision: at most this many and about [`PAGE_WEIGHT`], but whole requests, so at times
+/// a few more. None at all, where the first one is missing.
 ///
 /// # Errors
 /// When the database is away, or holds what this release can't read.
-pub async fn load_changes(connection: &mut PgConnection, graph: &Graph, limit: u32) -> Result<Vec<Change>, StoreError> {
-    let after = i64::try_from(graph.revision()).unwrap_or(i64::MAX);
-    let rows = sqlx::query(
-        "select rev, request, op, type, uuid, fq_name, body::text as body from change
-         where rev > $1 order by rev limit $2",
+pub async fn load_log(
+    connection: &mut PgConnection,
+    model: &Model,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Arc<LogEntry>>, StoreError> {
+    let mut entries: Vec<Arc<LogEntry>> = Vec::new();
+    let mut weight = 0;
+    let mut rows = sqlx::query(
+        "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
+                trace, who
+         from change where rev > $1 order by rev
+         limit greatest($2, (select request - $1 from change where rev = $1 + $2))",
     )
-    .bind(after)
+    .bind(i64::try_from(after).unwrap_or(i64::MAX))
     .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(|row| read_change(graph.model(), row)).collect()
+    .fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let enough = weight >= PAGE_WEIGHT && entries.last().is_some_and(|last| last.request == last.revision);
+        if enough {
+            break;
+        }
+        let entry = read_entry(model, &row)?;
+        weight += entry.weight();
+        entries.push(Arc::new(entry));
+    }
+    // What was trimmed must not be passed over.
+    let expected = (after + 1..).take(entries.len());
+    if !entries.iter().map(|entry| entry.revision).eq(expected) {
+        entries.clear();
+    }
+    Ok(entries)
 }
 
-fn read_change(model: &Model, row: &PgRow) -> Result<Change, StoreError> {
+fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
     let uuid: Uuid = row.try_get("uuid")?;
-    let operation: &str = row.try_get("op")?;
-    let body: &str = row.try_get("body")?;
-    let read_object = || -> Result<Arc<Object>, StoreError> {
-        let fq_name: Vec<String> = row.try_get("fq_name")?;
-        let kind: &str = row.try_get("type")?;
-        Ok(Arc::new(object(model, kind, uuid, &fq_name, parse(body)?)?))
+    let letter: &str = row.try_get("op")?;
+    let operation =
+        LogOperation::from_letter(letter).ok_or_else(|| StoreError::Row(format!("operation {letter} in the log")))?;
+    let kind: &str = row.try_get("type")?;
+    let type_id = model.find(kind).ok_or_else(|| StoreError::Row(format!("type {kind} of {uuid}")))?;
+    let fq_name: Vec<String> = row.try_get("fq_name")?;
+    let text: &str = row.try_get("body")?;
+    let (subject, surroundings) = if matches!(operation, LogOperation::Reserve | LogOperation::Free) {
+        let holds: Vec<HoldBody> = parse(text)?;
+        let nothing = Surroundings { parent_type: None, target_names: Vec::new(), former_name: None };
+        (Subject::Addresses(holds.into_iter().map(Hold::from).collect()), nothing)
+    } else {
+        let body: Body = parse(text)?;
+        let object = object(model, kind, uuid, &fq_name, &body)?;
+        let surroundings = surroundings(model, &body, &object);
+        (Subject::Object(Arc::new(object)), surroundings)
     };
-    let read_holds = || -> Result<Vec<Hold>, StoreError> {
-        let holds: Vec<HoldBody> = parse(body)?;
-        Ok(holds.into_iter().map(Hold::from).collect())
-    };
-    let effect = match operation {
-        "d" => Effect::Delete(read_object()?),
-        "r" => Effect::Reserve(read_holds()?),
-        "f" => Effect::Free(read_holds()?),
-        // What the object was before is known from the graph that the change is applied to.
-        _ => Effect::Put { before: None, after: read_object()?, implicit: operation == "i" },
-    };
-    Ok(Change { revision: unsigned(row.try_get("rev")?)?, request: unsigned(row.try_get("request")?)?, uuid, effect })
+    Ok(LogEntry {
+        revision: unsigned(row.try_get("rev")?)?,
+        request: unsigned(row.try_get("request")?)?,
+        at: Timestamp(row.try_get("at")?),
+        operation,
+        uuid,
+        type_id,
+        fq_name: FqName::new(&fq_name),
+        former_name: surroundings.former_name,
+        subject,
+        parent_type: surroundings.parent_type,
+        target_names: surroundings.target_names,
+        request_id: row.try_get::<Option<&str>, _>("trace")?.map(Arc::from),
+        who: row.try_get::<Option<&str>, _>("who")?.map(Arc::from),
+        json: OnceLock::new(),
+    })
 }

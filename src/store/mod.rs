@@ -1,23 +1,26 @@
 //! PostgreSQL: the durable copy of the configuration, and the log of its changes.
 
 mod append;
+pub mod feed_position;
 mod key_value;
 mod load;
+mod partitions;
 mod private;
 mod record;
 pub mod sequence;
 mod views;
 
-pub use append::{Decided, append};
+pub use append::{Batch, Decided, append};
 pub use key_value::KeyValueStore;
-pub use load::{load, load_changes};
+pub use load::{PAGE_WEIGHT, load, load_log};
+pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
 
 use crate::model::Model;
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use std::{str::FromStr, time::Duration};
 
@@ -92,6 +95,17 @@ impl Database {
     pub async fn connect(&self) -> Result<PgConnection, StoreError> {
         let connect = tokio::time::timeout(Duration::from_secs(10), self.options.connect()).await;
         Ok(connect.map_err(|_| sqlx::Error::PoolTimedOut)??)
+    }
+
+    /// A connection that hears what is said on a channel.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn listen(&self, channel: &str) -> Result<PgListener, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(5));
+        let mut listener = PgListener::connect_with(&pool.connect_lazy_with(self.options.clone())).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
     }
 
     /// Connections for what needs one now and then.

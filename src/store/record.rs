@@ -1,10 +1,11 @@
-//! An object as JSON: the body of a change, and the columns of its row.
+//! An object as JSON: the body of a log entry, and the columns of its row.
 
 use super::StoreError;
 use crate::{
     graph::{FqName, Hold, Link, Object},
     json_text,
-    model::{Model, ObjectType, PropertyId},
+    model::{Model, ObjectType, PropertyId, TypeId},
+    rules::LogEntry,
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -15,12 +16,15 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Everything about an object that is not in the columns of the change: type, uuid and name.
+/// Everything about an object that is not in the columns of the log: type, uuid and name.
 #[derive(Serialize, Deserialize)]
 pub struct Body {
     /// Its parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Uuid>,
+    /// Its parent's type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_type: Option<String>,
     /// Its place in the order of creation.
     pub created: u64,
     /// By name.
@@ -37,6 +41,9 @@ pub struct Body {
     /// The address that it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldBody>,
+    /// Its name before it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_name: Option<Vec<String>>,
 }
 
 /// A reference, below the field that shows it.
@@ -44,6 +51,9 @@ pub struct Body {
 pub struct Reference {
     /// The target.
     pub uuid: Uuid,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<String>>,
     /// The data of the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attr: Option<Box<RawValue>>,
@@ -94,27 +104,62 @@ pub fn positions(kind: &ObjectType, object: &Object) -> BTreeMap<String, Vec<Str
     object.positions.iter().filter_map(named).collect()
 }
 
-/// The body of a change.
-pub fn body_json(kind: &ObjectType, object: &Object) -> String {
+/// A name as the list of its elements.
+fn elements(name: &FqName) -> Vec<String> {
+    name.elements().into_iter().map(str::to_owned).collect()
+}
+
+/// The body of a log entry about an object.
+pub fn body_json(model: &Model, object: &Object, entry: &LogEntry) -> String {
+    let kind = model.object_type(object.type_id);
     let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
-    for link in &object.links {
+    for (link, name) in object.links.iter().zip(&entry.target_names) {
         if let Some(reference) = kind.references.get(usize::from(link.reference.0)) {
             let attr = link.attribute.as_deref().and_then(|text| RawValue::from_string(text.to_owned()).ok());
-            references.entry(reference.field.clone()).or_default().push(Reference { uuid: link.target, attr });
+            let reference_body = Reference { uuid: link.target, to: name.as_ref().map(elements), attr };
+            references.entry(reference.field.clone()).or_default().push(reference_body);
         }
     }
     let body = Body {
         parent: object.parent,
+        parent_type: entry.parent_type.map(|id| model.object_type(id).name.clone()),
         created: object.created,
         properties: BTreeMap::new(),
         references,
         positions: positions(kind, object),
         relaxed: object.relaxed.clone(),
         hold: object.hold.map(HoldBody::from),
+        former_name: entry.former_name.as_ref().map(elements),
     };
     let json = serde_json::to_string(&body).unwrap_or_default();
     // The properties are JSON already; they are put in as they are.
     json.replacen("\"properties\":{}", &format!("\"properties\":{}", properties_json(kind, object)), 1)
+}
+
+/// What is needed to tell of an object without the graph, beside the object itself.
+pub struct Surroundings {
+    /// The type of its parent.
+    pub parent_type: Option<TypeId>,
+    /// In the order of its links.
+    pub target_names: Vec<Option<FqName>>,
+    /// Its name before it was renamed.
+    pub former_name: Option<FqName>,
+}
+
+/// What the body of a log entry says about the surroundings of its object.
+pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Surroundings {
+    let names: HashMap<Uuid, &Vec<String>> = body
+        .references
+        .values()
+        .flatten()
+        .filter_map(|reference| Some((reference.uuid, reference.to.as_ref()?)))
+        .collect();
+    let name_of = |target| names.get(target).map(|elements| FqName::new(elements));
+    Surroundings {
+        parent_type: body.parent_type.as_ref().and_then(|name| model.find(name)),
+        target_names: object.links.iter().map(|link| name_of(&link.target)).collect(),
+        former_name: body.former_name.as_ref().map(|elements| FqName::new(elements)),
+    }
 }
 
 /// An object from its record.
@@ -127,30 +172,29 @@ pub fn object(
     type_name: &str,
     uuid: Uuid,
     fq_name: &[String],
-    body: Body,
+    body: &Body,
 ) -> Result<Object, StoreError> {
     let type_id = model.find(type_name).ok_or_else(|| StoreError::Row(format!("type {type_name} of {uuid}")))?;
     let kind = model.object_type(type_id);
     let mut properties = Vec::with_capacity(body.properties.len());
-    for (name, value) in body.properties {
-        if let Some((id, _)) = kind.property(&name) {
+    for (name, value) in &body.properties {
+        if let Some((id, _)) = kind.property(name) {
             properties.push((id, json_text::ascii(value.get()).into()));
         }
     }
     properties.sort_by_key(|(id, _)| *id);
     let mut links = Vec::new();
-    for (field, references) in body.references {
-        let (id, _) = kind
-            .reference(&field)
-            .ok_or_else(|| StoreError::Row(format!("reference {field} of {type_name} {uuid}")))?;
-        links.extend(references.into_iter().map(|reference| Link {
+    for (field, references) in &body.references {
+        let (id, _) =
+            kind.reference(field).ok_or_else(|| StoreError::Row(format!("reference {field} of {type_name} {uuid}")))?;
+        links.extend(references.iter().map(|reference| Link {
             reference: id,
             target: reference.uuid,
-            attribute: reference.attr.map(|text| json_text::ascii(text.get()).into()),
+            attribute: reference.attr.as_ref().map(|text| json_text::ascii(text.get()).into()),
         }));
     }
     links.sort_by_key(|link| (link.reference, link.target));
-    let positions = body.positions.into_iter().filter_map(|(name, list)| Some((kind.property(&name)?.0, list)));
+    let positions = body.positions.iter().filter_map(|(name, list)| Some((kind.property(name)?.0, list.clone())));
     let mut object = Object {
         uuid,
         type_id,
@@ -162,7 +206,7 @@ pub fn object(
         positions: positions.collect(),
         properties,
         links,
-        relaxed: body.relaxed,
+        relaxed: body.relaxed.clone(),
         hold: body.hold.map(Hold::from),
     };
     let id_perms = kind.property("id_perms").and_then(|(id, _)| object.property_text(id));

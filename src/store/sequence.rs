@@ -3,6 +3,8 @@
 //! The row also names the server, if any, that is the only one: it answers reads from its memory without asking
 //! here. It may do so for [`LEASE`] after it has seen its own name. Whoever else wants to commit first takes the name
 //! away and then waits for [`GRACE`], by when that permission has run out.
+//!
+//! The row tells the history that the revisions are of, too (`epoch`), and what is left of it in the log (`floor`).
 
 use super::StoreError;
 use sqlx::{PgConnection, Row};
@@ -19,6 +21,12 @@ const GRACE: &str = "1 second";
 pub struct Sequence {
     /// The number of the last change.
     pub last_revision: u64,
+    /// Which history it is of.
+    pub epoch: Uuid,
+    /// The number of the last change that was trimmed: the log has those after it.
+    pub floor: u64,
+    /// The number of the last change that the log has a partition for.
+    pub partitioned_until: u64,
     /// The only server.
     pub sole: Option<Uuid>,
     /// How long to wait before a commit.
@@ -26,11 +34,20 @@ pub struct Sequence {
 }
 
 fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
-    let revision: i64 = row.try_get("last_rev")?;
-    let last_revision = u64::try_from(revision).map_err(|_| StoreError::Row(format!("last_rev {revision}")))?;
+    let number = |column: &str| {
+        let number: i64 = row.try_get(column)?;
+        u64::try_from(number).map_err(|_| StoreError::Row(format!("{column} {number}")))
+    };
     let wait: f64 = row.try_get("wait")?;
     let wait = Duration::try_from_secs_f64(wait.max(0.0)).unwrap_or_default();
-    Ok(Sequence { last_revision, sole: row.try_get("sole")?, wait })
+    Ok(Sequence {
+        last_revision: number("last_rev")?,
+        epoch: row.try_get("epoch")?,
+        floor: number("floor")?,
+        partitioned_until: number("partitioned_until")?,
+        sole: row.try_get("sole")?,
+        wait,
+    })
 }
 
 /// Waits for its turn and reads the row. The lock lasts until the end of the transaction.
@@ -38,7 +55,7 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
 /// # Errors
 /// When the database is away or the lock is not to be had.
 pub async fn lock(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, sole,
+    let query = "select last_rev, epoch, floor, partitioned_until, sole,
         coalesce(extract(epoch from freed_at + $1::text::interval - clock_timestamp()), 0)::float8 as wait
         from feed_sequence for update";
     read(&sqlx::query(query).bind(GRACE).fetch_one(connection).await?)
@@ -49,8 +66,37 @@ pub async fn lock(connection: &mut PgConnection) -> Result<Sequence, StoreError>
 /// # Errors
 /// When the database is away.
 pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, sole, 0::float8 as wait from feed_sequence";
+    let query = "select last_rev, epoch, floor, partitioned_until, sole, 0::float8 as wait from feed_sequence";
     read(&sqlx::query(query).fetch_one(connection).await?)
+}
+
+/// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
+/// took over and may lack what was committed last. Nothing is known to be lost, but it can't be ruled out either.
+///
+/// # Errors
+/// When the database is away.
+pub async fn recognise(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let query = "with here as (
+            select concat_ws('/', (select system_identifier from pg_control_system()),
+                (select timeline_id from pg_control_checkpoint()),
+                (select oid from pg_database where datname = current_database())) as cluster
+        )
+        update feed_sequence set epoch = gen_random_uuid(), cluster = here.cluster
+        from here where feed_sequence.cluster is distinct from here.cluster";
+    if sqlx::query(query).execute(connection).await?.rows_affected() > 0 {
+        tracing::info!("a new epoch of revisions begins on this database");
+    }
+    Ok(())
+}
+
+/// Declares that the log has lost all changes up to this one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn raise_floor(connection: &mut PgConnection, floor: u64) -> Result<(), StoreError> {
+    let floor = i64::try_from(floor).unwrap_or(i64::MAX);
+    sqlx::query("update feed_sequence set floor = $1 where floor < $1").bind(floor).execute(connection).await?;
+    Ok(())
 }
 
 /// Takes the name of the only server away, whoever it is.

@@ -1,17 +1,18 @@
 //! The one who commits: takes all requests that wait, decides them one after the other on a fork of the graph,
 //! commits what they change in one transaction, publishes the fork, and answers.
 
+mod recent;
 mod replica;
 
-pub use replica::{Consistency, Replica, Unavailable};
+pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
 use crate::{
-    graph::Graph,
-    rules::{Decision, Options, Outcome, Rejection, Request, Work},
-    store::{Database, Decided, Failure, StoreError, append, sequence},
+    graph::{Graph, Position},
+    rules::{Decision, LogEntry, Options, Origin, Outcome, Rejection, Request, Work},
+    store::{Batch, Database, Decided, Failure, StoreError, append, make_until, sequence},
     timestamp::Timestamp,
 };
-use replica::follow;
+use replica::{connect, follow};
 use sqlx::{Connection, PgConnection};
 use std::{
     num::NonZeroUsize,
@@ -27,12 +28,23 @@ use uuid::Uuid;
 
 /// How many requests may wait.
 const MAX_WAITING: usize = 16_384;
+/// What is answered while the database is away.
+const AWAY: &str = "The database can't be reached. Not able to perform requested action";
 /// How long to find out whether a batch was committed when the connection broke around the commit.
 const FIND_OUT: Duration = Duration::from_mins(1);
 
+/// What became of a request that was not refused.
+#[derive(Debug)]
+pub struct Committed {
+    /// What the rules say.
+    pub outcome: Outcome,
+    /// From where on it is in every snapshot.
+    pub position: Position,
+}
+
 struct Job {
     request: Request,
-    answer: oneshot::Sender<Decision<Outcome>>,
+    answer: oneshot::Sender<Decision<Committed>>,
 }
 
 /// Where requests are handed in.
@@ -47,11 +59,13 @@ impl Writer {
         database: Database,
         replica: Arc<Replica>,
         batch_limit: NonZeroUsize,
+        partition_size: u64,
         options: Options,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
         let options = Arc::new(options);
-        let task = Task { database, replica, batch_limit: batch_limit.get(), options, connection: None };
+        let task =
+            Task { database, replica, batch_limit: batch_limit.get(), partition_size, options, connection: None };
         (Self { queue }, tokio::spawn(task.run(jobs)))
     }
 
@@ -59,7 +73,7 @@ impl Writer {
     ///
     /// # Errors
     /// The refusal that the client gets; 503 while the database is away.
-    pub async fn submit(&self, request: Request) -> Decision<Outcome> {
+    pub async fn submit(&self, request: Request) -> Decision<Committed> {
         let (answer, answered) = oneshot::channel();
         let stopped = || Rejection::unavailable("The server stops");
         self.queue.send(Job { request, answer }).await.map_err(|_| stopped())?;
@@ -70,9 +84,11 @@ impl Writer {
 /// What became of a batch.
 enum Attempt {
     /// Every request has its answer.
-    Answered(Vec<Decision<Outcome>>),
+    Answered(Vec<Decision<Committed>>),
     /// Nothing was committed, and it has to wait for another server first.
     Wait(Duration),
+    /// Nothing was committed, and what this process knows has to be read anew first.
+    Reload,
 }
 
 /// Why a batch was not committed.
@@ -80,7 +96,7 @@ enum Trouble {
     /// Nothing was committed.
     NotCommitted(StoreError),
     /// The connection broke around the commit of this batch, which ends with this revision.
-    Unknown { batch: Uuid, fork: Box<Graph>, answers: Vec<Decision<Outcome>> },
+    Unknown { batch: Uuid, fork: Box<Graph>, entries: Vec<Arc<LogEntry>>, answers: Vec<Decision<Committed>> },
 }
 
 impl From<StoreError> for Trouble {
@@ -99,6 +115,8 @@ struct Task {
     database: Database,
     replica: Arc<Replica>,
     batch_limit: usize,
+    /// How many revisions a partition of the log has.
+    partition_size: u64,
     options: Arc<Options>,
     connection: Option<PgConnection>,
 }
@@ -117,17 +135,23 @@ impl Task {
     }
 
     /// Commits a batch and gives an answer for each of its requests.
-    async fn commit(&mut self, requests: &[Request]) -> Vec<Decision<Outcome>> {
+    async fn commit(&mut self, requests: &[Request]) -> Vec<Decision<Committed>> {
         let mut retried = false;
         loop {
             match self.attempt(requests).await {
                 Ok(Attempt::Answered(answers)) => return answers,
                 Ok(Attempt::Wait(wait)) => tokio::time::sleep(wait).await,
-                Err(Trouble::Unknown { batch, fork, answers }) => {
+                Ok(Attempt::Reload) => {
+                    if let Err(error) = self.replica.advance().await.reload().await {
+                        tracing::warn!(%error, "the configuration can't be loaded");
+                        return refuse_all(requests, &Rejection::unavailable(AWAY));
+                    }
+                }
+                Err(Trouble::Unknown { batch, fork, entries, answers }) => {
                     self.connection = None;
                     match self.find_out(batch, &fork).await {
                         Some(true) => {
-                            self.replica.advance().await.publish(*fork);
+                            self.replica.advance().await.publish(*fork, entries);
                             return answers;
                         }
                         Some(false) => {}
@@ -154,8 +178,7 @@ impl Task {
                     self.connection = None;
                     if retried {
                         tracing::warn!(%error, requests = requests.len(), "the database is away");
-                        let text = "The database can't be reached. Not able to perform requested action";
-                        return refuse_all(requests, &Rejection::unavailable(text));
+                        return refuse_all(requests, &Rejection::unavailable(AWAY));
                     }
                     retried = true;
                 }
@@ -166,7 +189,7 @@ impl Task {
     async fn attempt(&mut self, requests: &[Request]) -> Result<Attempt, Trouble> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            None => self.connection.insert(self.database.connect().await?),
+            None => self.connection.insert(connect(&self.database).await?),
         };
         let advance = self.replica.advance().await;
         let mut transaction = connection.begin().await?;
@@ -180,25 +203,27 @@ impl Task {
             transaction.rollback().await?;
             return Ok(Attempt::Wait(state.wait));
         }
-        let graph = follow(advance.graph(), &mut transaction, state.last_revision).await?;
-        if graph.revision() > state.last_revision {
-            let text = format!("last revision {} after {}: another database?", state.last_revision, graph.revision());
-            return Err(StoreError::Row(text).into());
-        }
+        let Some((graph, mut entries)) = follow(advance.graph(), &mut transaction, &state).await? else {
+            transaction.rollback().await?;
+            return Ok(Attempt::Reload);
+        };
         let now = Timestamp::now();
         let (fork, answers, decided) = decide(graph.clone(), requests, &self.options, now);
         if decided.is_empty() {
             transaction.rollback().await?;
-            advance.publish(graph);
+            advance.publish(graph, entries);
             return Ok(Attempt::Answered(answers));
         }
-        let batch = Uuid::new_v4();
-        append(&mut transaction, &fork, &decided, batch, now).await?;
+        make_until(&mut transaction, &state, fork.revision(), self.partition_size).await?;
+        let wake_others = state.sole.is_none();
+        let batch = Batch { id: Uuid::new_v4(), now, wake_others };
+        append(&mut transaction, &fork, &decided, batch).await?;
+        entries.extend(decided.into_iter().flat_map(|request| request.entries));
         if let Err(error) = transaction.commit().await {
             tracing::warn!(%error, "the connection broke around a commit");
-            return Err(Trouble::Unknown { batch, fork: Box::new(fork), answers });
+            return Err(Trouble::Unknown { batch: batch.id, fork: Box::new(fork), entries, answers });
         }
-        advance.publish(fork);
+        advance.publish(fork, entries);
         Ok(Attempt::Answered(answers))
     }
 
@@ -225,7 +250,7 @@ impl Task {
     }
 }
 
-fn refuse_all(requests: &[Request], refusal: &Rejection) -> Vec<Decision<Outcome>> {
+fn refuse_all(requests: &[Request], refusal: &Rejection) -> Vec<Decision<Committed>> {
     requests.iter().map(|_| Err(refusal.clone())).collect()
 }
 
@@ -251,7 +276,7 @@ fn decide(
     requests: &[Request],
     options: &Arc<Options>,
     now: Timestamp,
-) -> (Graph, Vec<Decision<Outcome>>, Vec<Decided>) {
+) -> (Graph, Vec<Decision<Committed>>, Vec<Decided>) {
     let mut answers = Vec::with_capacity(requests.len());
     let mut decided = Vec::new();
     for request in requests {
@@ -262,12 +287,15 @@ fn decide(
         if answer.is_ok() {
             let (fork, changes) = work.finish();
             if !changes.is_empty() {
+                let who = request.identity.who().map(Arc::from);
+                let origin = Origin { at: now, request_id: Some(request.identity.request_id.as_str().into()), who };
+                let entry = |change| Arc::new(LogEntry::new(change, &graph, &fork, &origin));
+                let entries = changes.iter().map(entry).collect();
+                decided.push(Decided { changes, entries });
                 graph = fork;
-                let (trace, who) = (request.identity.request_id.clone(), request.identity.who());
-                decided.push(Decided { changes, trace, who });
             }
         }
-        answers.push(answer);
+        answers.push(answer.map(|outcome| Committed { outcome, position: graph.position() }));
     }
     (graph, answers, decided)
 }

@@ -1,19 +1,24 @@
-//! The current graph of this process, and how it keeps up with what other processes commit.
+//! The current graph of this process with the last changes, and how both keep up with what other processes commit.
 
+use super::recent::Recent;
 use crate::{
-    graph::Graph,
-    store::{Database, StoreError, load, load_changes, sequence},
+    graph::{Graph, Position},
+    rules::LogEntry,
+    store::{
+        Database, StoreError, load, load_log,
+        sequence::{self, Sequence},
+    },
 };
 use arc_swap::ArcSwap;
 use sqlx::PgConnection;
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 /// How many changes are read at a time.
@@ -53,6 +58,10 @@ pub struct Replica {
     database: Database,
     consistency: Consistency,
     graph: ArcSwap<Graph>,
+    /// The changes that led to it.
+    recent: StdMutex<Recent>,
+    /// Tells who waits for a change.
+    moved: watch::Sender<Position>,
     /// Held by whoever moves the graph on.
     advancing: Mutex<()>,
     started: Instant,
@@ -72,7 +81,7 @@ impl Replica {
         model: Arc<crate::model::Model>,
         consistency: Consistency,
     ) -> Result<Arc<Self>, StoreError> {
-        let mut connection = database.connect().await?;
+        let mut connection = connect(&database).await?;
         let server = Uuid::new_v4();
         if sequence::peek(&mut connection).await?.sole.is_some() {
             // Whoever it is, if it still runs, is no longer alone.
@@ -84,7 +93,9 @@ impl Replica {
             server,
             database,
             consistency,
+            moved: watch::Sender::new(graph.position()),
             graph: ArcSwap::from_pointee(graph),
+            recent: StdMutex::default(),
             advancing: Mutex::new(()),
             started: Instant::now(),
             sole_until: AtomicU64::new(0),
@@ -92,6 +103,7 @@ impl Replica {
         });
         tokio::spawn(Arc::clone(&replica).answer_readers(questions));
         tokio::spawn(Arc::clone(&replica).keep_lease());
+        tokio::spawn(Arc::clone(&replica).listen());
         Ok(replica)
     }
 
@@ -161,17 +173,56 @@ impl Replica {
     async fn catch_up(&self, connection: &mut Option<PgConnection>) -> Result<(), StoreError> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(self.database.connect().await?),
+            None => connection.insert(connect(&self.database).await?),
         };
-        let wanted = sequence::peek(connection).await?.last_revision;
-        if self.current().revision() >= wanted {
+        let wanted = sequence::peek(connection).await?;
+        let is_known = |known: Position| known.epoch == wanted.epoch && known.revision >= wanted.last_revision;
+        if is_known(self.current().position()) {
             return Ok(());
         }
-        let guard = self.advancing.lock().await;
-        let graph = follow(Graph::clone(&self.current()), connection, wanted).await?;
-        self.publish(graph);
-        drop(guard);
+        let advance = self.advance().await;
+        // The writer may have gone on meanwhile, even beyond that.
+        if is_known(self.current().position()) {
+            return Ok(());
+        }
+        match follow(advance.graph(), connection, &wanted).await? {
+            Some((graph, entries)) => advance.publish(graph, entries),
+            None => advance.reload().await?,
+        }
         Ok(())
+    }
+
+    /// Follows what other servers commit when they say so. A word may get lost; the heartbeat makes up for it.
+    async fn listen(self: Arc<Self>) {
+        loop {
+            let mut listener = match self.database.listen("cirrus_feed").await {
+                Ok(listener) => listener,
+                Err(error) => {
+                    tracing::debug!(%error, "can't listen to other servers");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            while let Ok(Some(_)) = listener.try_recv().await {
+                // When the database is away the heartbeat tells.
+                let _ = self.catch_up_for_read().await;
+            }
+        }
+    }
+
+    /// To wait for changes with: the position up to which there are some.
+    pub fn moves(&self) -> watch::Receiver<Position> {
+        self.moved.subscribe()
+    }
+
+    /// The changes that follow a revision, as [`Recent::after`] has them.
+    pub fn recent_after(&self, revision: u64, limit: usize) -> Option<Vec<Arc<LogEntry>>> {
+        self.recent().after(revision, limit)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        // Nothing in there is ever half done.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The right to move the graph on; nobody else does meanwhile.
@@ -179,9 +230,12 @@ impl Replica {
         Advance { replica: self, _guard: self.advancing.lock().await }
     }
 
-    fn publish(&self, graph: Graph) {
-        if graph.revision() > self.graph.load().revision() {
+    fn publish(&self, graph: Graph, entries: Vec<Arc<LogEntry>>) {
+        let position = graph.position();
+        if position.revision > self.graph.load().revision() {
+            self.recent().push(entries);
             self.graph.store(Arc::new(graph));
+            self.moved.send_replace(position);
         }
     }
 
@@ -203,14 +257,17 @@ impl Replica {
         let connection = if let Some(connection) = connection {
             connection
         } else {
-            let mut fresh = self.database.connect().await?;
+            let mut fresh = connect(&self.database).await?;
             sequence::announce(&mut fresh).await?;
             connection.insert(fresh)
         };
         let asked = Instant::now();
         let state = sequence::peek(connection).await?;
-        let caught_up = self.current().revision() >= state.last_revision;
-        if state.sole == Some(self.server) && (caught_up || self.is_sole()) {
+        let known = self.current().position();
+        let same_history = known.epoch == state.epoch;
+        let caught_up = same_history && known.revision >= state.last_revision;
+        // The only server is behind where its own writer has committed and not yet published.
+        if state.sole == Some(self.server) && same_history && (caught_up || self.is_sole()) {
             let until = self.elapsed(asked + sequence::LEASE);
             self.sole_until.store(until, Ordering::Release);
         } else if state.sole.is_none()
@@ -219,6 +276,8 @@ impl Replica {
         {
             // The next beat finds the own name, and the graph caught up: a read's question sees to that.
             sequence::claim(connection, self.server).await?;
+            self.catch_up_for_read().await.map_err(|error| StoreError::Row(error.to_string()))?;
+        } else if !caught_up {
             self.catch_up_for_read().await.map_err(|error| StoreError::Row(error.to_string()))?;
         }
         Ok(())
@@ -246,25 +305,60 @@ impl Advance<'_> {
         Graph::clone(&self.replica.current())
     }
 
-    /// Makes a later graph the current one.
-    pub fn publish(&self, graph: Graph) {
-        self.replica.publish(graph);
+    /// Makes a later graph the current one, with the changes that led there.
+    pub fn publish(&self, graph: Graph, entries: Vec<Arc<LogEntry>>) {
+        self.replica.publish(graph, entries);
+    }
+
+    /// Reads the whole configuration anew: this process has fallen behind the log, or it is that of another history.
+    ///
+    /// # Errors
+    /// When the database is away, or holds what this release can't read.
+    pub async fn reload(&self) -> Result<(), StoreError> {
+        let mut connection = connect(&self.replica.database).await?;
+        let graph = load(&mut connection, self.graph().model()).await?;
+        let (position, known) = (graph.position(), self.replica.current().position());
+        tracing::warn!(%position, %known, "the log does not lead from what is known to what there is: loaded anew");
+        self.replica.recent().clear();
+        self.replica.graph.store(Arc::new(graph));
+        self.replica.moved.send_replace(position);
+        Ok(())
     }
 }
 
-/// Applies what was committed up to a revision.
+/// A connection on which the sequence may be asked: to a database whose history is known.
 ///
 /// # Errors
-/// When the database is away, or lacks changes that this process has seen: then it is not the same database any more.
-pub async fn follow(mut graph: Graph, connection: &mut PgConnection, wanted: u64) -> Result<Graph, StoreError> {
-    while graph.revision() < wanted {
-        let changes = load_changes(connection, &graph, PAGE).await?;
-        if changes.is_empty() {
-            return Err(StoreError::Row(format!("changes after {} up to {wanted} are missing", graph.revision())));
-        }
-        for change in &changes {
-            change.apply(&mut graph);
-        }
+/// When the database is away.
+pub async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
+    let mut connection = database.connect().await?;
+    sequence::recognise(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Applies what was committed until now. Gives the graph with the changes that led there; nothing, if the log does not
+/// lead there: it was trimmed, or the database is not the same any more.
+///
+/// # Errors
+/// When the database is away, or holds what this release can't read.
+pub async fn follow(
+    mut graph: Graph,
+    connection: &mut PgConnection,
+    wanted: &Sequence,
+) -> Result<Option<(Graph, Vec<Arc<LogEntry>>)>, StoreError> {
+    let mut entries = Vec::new();
+    if graph.position().epoch != wanted.epoch || graph.revision() > wanted.last_revision {
+        return Ok(None);
     }
-    Ok(graph)
+    while graph.revision() < wanted.last_revision {
+        let page = load_log(connection, graph.model(), graph.revision(), PAGE).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        for entry in &page {
+            entry.apply(&mut graph);
+        }
+        entries.extend(page);
+    }
+    Ok(Some((graph, entries)))
 }

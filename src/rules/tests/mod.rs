@@ -34,7 +34,8 @@ mod virtual_network;
 mod virtual_port_group;
 
 use super::{
-    Change, Create, Decision, Delete, Document, Operation, Options, Outcome, Purpose, Rejection, Request, Update, Work,
+    Change, Create, Decision, Delete, Document, LogEntry, Operation, Options, Origin, Outcome, Purpose, Rejection,
+    Request, Update, Work,
     collection::{CollectionUpdate, ElementUpdate},
     rejection::Kind,
     update::ReferenceUpdate,
@@ -113,10 +114,11 @@ impl Configuration {
         let mut work = Work::new(self.graph.clone(), &request, &self.options, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
-        self.graph = graph;
+        let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };
         for change in &changes {
-            change.apply(&mut self.follower);
+            LogEntry::new(change, &self.graph, &graph, &origin).apply(&mut self.follower);
         }
+        self.graph = graph;
         Ok((outcome, changes))
     }
 

@@ -4,7 +4,8 @@ use crate::{
     access::Identity,
     graph::{FqName, Graph, Link, Object},
     json_text,
-    model::ObjectType,
+    model::{ObjectType, TypeId},
+    rules::LogEntry,
 };
 use std::{io::Write, sync::Arc};
 use uuid::Uuid;
@@ -147,9 +148,28 @@ fn data_of(link: &Link) -> &str {
     link.attribute.as_deref().unwrap_or("null")
 }
 
+/// Where it is known what the objects around an object are called.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// In the graph, like the object itself.
+    Graph,
+    /// In the log: the object may be of another time than the graph.
+    Log(&'a LogEntry),
+}
+
 impl Renderer<'_> {
     /// Appends an object with the selected fields; properties that are not set and empty lists are left out.
     pub fn object(&self, output: &mut Vec<u8>, object: &Object, selection: &Selection) {
+        self.write(output, object, selection, Known::Graph);
+    }
+
+    /// The same for an object as it was at a change: its own fields are those of then. Back references and children are
+    /// those of the graph: they are not its own, and their changes are told elsewhere.
+    pub fn logged_object(&self, output: &mut Vec<u8>, entry: &LogEntry, object: &Object, selection: &Selection) {
+        self.write(output, object, selection, Known::Log(entry));
+    }
+
+    fn write(&self, output: &mut Vec<u8>, object: &Object, selection: &Selection, known: Known<'_>) {
         let model = self.graph.model();
         let kind = model.object_type(object.type_id);
         let mut fields = Fields::open(output);
@@ -161,8 +181,8 @@ impl Renderer<'_> {
         if let Some(base) = self.base {
             fields.href("href", base, kind, object.uuid);
         }
-        if let Some(parent) = object.parent.and_then(|uuid| self.graph.get(uuid)).filter(|_| self.parent) {
-            self.parent(&mut fields, parent);
+        if let Some(parent) = object.parent.filter(|_| self.parent) {
+            self.parent(&mut fields, parent, known);
         }
         for (id, text) in &object.properties {
             if let Some(property) = kind.properties.get(usize::from(id.0))
@@ -171,34 +191,49 @@ impl Renderer<'_> {
                 fields.raw(&property.name, text);
             }
         }
-        self.references(&mut fields, object, kind, selection);
+        self.references(&mut fields, object, kind, selection, known);
         for back in kind.back_references.iter().filter(|back| selection.has_back_reference(&back.field)) {
             let sources = self.graph.referrers(object.uuid, back.source);
             self.list(&mut fields, &back.field, sources, |renderer, output, source| {
                 let link = source.links.iter().find(|link| link.target == object.uuid);
-                renderer.link(output, source, Some(link.map_or("null", data_of)));
+                renderer.link(output, source.uuid, &source.fq_name, source.type_id, Some(link.map_or("null", data_of)));
             });
         }
         for child in kind.children.iter().filter(|child| selection.has_child(&child.field)) {
             let children = self.graph.children_of(object.uuid, child.child);
             self.list(&mut fields, &child.field, children, |renderer, output, child| {
-                renderer.link(output, child, None);
+                renderer.link(output, child.uuid, &child.fq_name, child.type_id, None);
             });
         }
         fields.close();
     }
 
-    fn parent(&self, fields: &mut Fields<'_>, parent: &Object) {
-        let kind = self.graph.model().object_type(parent.type_id);
+    fn parent(&self, fields: &mut Fields<'_>, parent: Uuid, known: Known<'_>) {
+        let type_id = match known {
+            Known::Graph => self.graph.get(parent).map(|parent| parent.type_id),
+            Known::Log(entry) => entry.parent_type,
+        };
+        let Some(type_id) = type_id else { return };
+        let kind = self.graph.model().object_type(type_id);
         fields.text("parent_type", &kind.name);
-        fields.uuid("parent_uuid", parent.uuid);
+        fields.uuid("parent_uuid", parent);
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
-            fields.href("parent_href", base, kind, parent.uuid);
+            fields.href("parent_href", base, kind, parent);
         }
     }
 
-    fn references(&self, fields: &mut Fields<'_>, object: &Object, kind: &ObjectType, selection: &Selection) {
+    fn references(
+        &self,
+        fields: &mut Fields<'_>,
+        object: &Object,
+        kind: &ObjectType,
+        selection: &Selection,
+        known: Known<'_>,
+    ) {
+        let mut index = 0;
         for links in object.links.chunk_by(|one, other| one.reference == other.reference) {
+            let first = index;
+            index += links.len();
             let Some(reference) = links.first().and_then(|link| kind.references.get(usize::from(link.reference.0)))
             else {
                 continue;
@@ -206,18 +241,28 @@ impl Renderer<'_> {
             if !selection.has_reference(&reference.field) {
                 continue;
             }
-            let targets = links.iter().filter_map(|link: &Link| Some((self.graph.get(link.target)?, link)));
-            let mut visible = targets.filter(|(target, _)| self.identity.may_read(target)).peekable();
+            let named = links.iter().enumerate().filter_map(|(offset, link)| {
+                let target = self.graph.get(link.target);
+                if target.is_some_and(|target| !self.identity.may_read(target)) {
+                    return None;
+                }
+                let name = match known {
+                    Known::Graph => target.map(|target| &target.fq_name),
+                    Known::Log(entry) => entry.target_names.get(first + offset)?.as_ref(),
+                };
+                Some((link, name?))
+            });
+            let mut visible = named.peekable();
             if visible.peek().is_none() {
                 continue;
             }
             let output = fields.name(&reference.field);
             output.push(b'[');
-            for (index, (target, link)) in visible.enumerate() {
+            for (index, (link, name)) in visible.enumerate() {
                 if index > 0 {
                     output.push(b',');
                 }
-                self.link(output, target, Some(data_of(link)));
+                self.link(output, link.target, name, reference.target, Some(data_of(link)));
             }
             output.push(b']');
         }
@@ -246,15 +291,15 @@ impl Renderer<'_> {
     }
 
     /// A link to an object; `attribute` is the JSON of its data, none for a child, which has no such field.
-    fn link(&self, output: &mut Vec<u8>, object: &Object, attribute: Option<&str>) {
+    fn link(&self, output: &mut Vec<u8>, uuid: Uuid, fq_name: &FqName, type_id: TypeId, attribute: Option<&str>) {
         let mut fields = Fields::open(output);
-        fields.fq_name("to", &object.fq_name);
-        fields.uuid("uuid", object.uuid);
+        fields.fq_name("to", fq_name);
+        fields.uuid("uuid", uuid);
         if let Some(attribute) = attribute {
             fields.raw("attr", attribute);
         }
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
-            fields.href("href", base, self.graph.model().object_type(object.type_id), object.uuid);
+            fields.href("href", base, self.graph.model().object_type(type_id), uuid);
         }
         fields.close();
     }

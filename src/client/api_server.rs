@@ -1,10 +1,13 @@
 //! A contrail-api somewhere: requests, and who asks.
 
-use super::{InterfaceRouteError, settings::ServerSettings};
+use super::{ClientError, ServerSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{cell::RefCell, time::Duration};
 use ureq::{Agent, Body, http};
+
+/// How large an answer may be, in bytes.
+const LARGEST_ANSWER: u64 = 1 << 30;
 
 /// What requests are made with.
 #[derive(Clone, Copy)]
@@ -44,14 +47,13 @@ impl ApiServer {
     ///
     /// # Errors
     /// When the name of the server is none.
-    pub fn new(settings: &ServerSettings) -> Result<Self, InterfaceRouteError> {
+    pub fn new(settings: &ServerSettings) -> Result<Self, ClientError> {
         let (scheme, name) = settings.server.split_once("://").unwrap_or(("http", &settings.server));
         let name = name.trim_end_matches('/');
         // The address of IPv6 is in brackets in a URL.
         let host = if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
         let base = format!("{scheme}://{host}:{}", settings.port);
-        let refuse =
-            || InterfaceRouteError::Argument(format!("--server '{}' is not the name of a host", settings.server));
+        let refuse = || ClientError::Argument(format!("--server '{}' is not the name of a host", settings.server));
         let url: http::Uri = base.parse().map_err(|_| refuse())?;
         if host.is_empty() || host.contains('/') || !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(refuse());
@@ -69,16 +71,16 @@ impl ApiServer {
     ///
     /// # Errors
     /// The server's refusal, or why there is no answer.
-    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, InterfaceRouteError> {
+    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
         let (status, text) = self.exchange(method, path, body)?;
         if status != 200 {
             let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-            return Err(InterfaceRouteError::Refused { server: self.base.clone(), status, text });
+            return Err(ClientError::Refused { server: self.base.clone(), status, text });
         }
         if text.is_empty() {
             return Ok(Value::Null);
         }
-        let refuse = |error: serde_json::Error| InterfaceRouteError::Refused {
+        let refuse = |error: serde_json::Error| ClientError::Refused {
             server: self.base.clone(),
             status,
             text: format!("what is no JSON ({error}); is it a contrail-api?"),
@@ -95,14 +97,14 @@ impl ApiServer {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Option<Value>, InterfaceRouteError> {
+    ) -> Result<Option<Value>, ClientError> {
         match self.call(method, path, body) {
-            Err(InterfaceRouteError::Refused { status: 404, .. }) => Ok(None),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
             answer => answer.map(Some),
         }
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, String), InterfaceRouteError> {
+    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, String), ClientError> {
         let url = format!("{}{path}", self.base);
         let known = self.credentials.borrow().clone();
         let answer = self.send(&url, method, body, known.as_ref())?;
@@ -113,7 +115,7 @@ impl ApiServer {
         let answer = self.send(&url, method, body, Some(&credentials))?;
         if answer.0 == 401 {
             let text = format!("{} does not accept user and password", self.base);
-            return Err(InterfaceRouteError::Authentication(text));
+            return Err(ClientError::Authentication(text));
         }
         self.credentials.replace(Some(credentials));
         Ok(answer)
@@ -125,32 +127,32 @@ impl ApiServer {
         method: Method,
         body: Option<&Value>,
         credentials: Option<&(&'static str, String)>,
-    ) -> Result<(u16, String), InterfaceRouteError> {
+    ) -> Result<(u16, String), ClientError> {
         let mut request = http::Request::builder().method(method.name()).uri(url);
         request = request.header("Content-Type", "application/json; charset=UTF-8");
         if let Some((name, value)) = credentials {
             request = request.header(*name, value);
         }
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(body).map_err(|error| InterfaceRouteError::Argument(error.to_string()))?;
+        let request = request.body(body).map_err(|error| ClientError::Argument(error.to_string()))?;
         let (head, text) = self.run(request)?;
         Ok((head.status.as_u16(), text))
     }
 
-    fn run(&self, request: http::Request<String>) -> Result<(http::response::Parts, String), InterfaceRouteError> {
+    fn run(&self, request: http::Request<String>) -> Result<(http::response::Parts, String), ClientError> {
         let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-        let unreachable = |error: ureq::Error| InterfaceRouteError::Unreachable(server.clone(), error.to_string());
+        let unreachable = |error: ureq::Error| ClientError::Unreachable(server.clone(), error.to_string());
         let (head, mut body): (_, Body) = self.agent.run(request).map_err(unreachable)?.into_parts();
-        let text = body.read_to_string().map_err(unreachable)?;
+        let text = body.with_config().limit(LARGEST_ANSWER).read_to_string().map_err(unreachable)?;
         Ok((head, text))
     }
 
     /// The header for user and password: a token of Keystone, or they themselves.
-    fn authenticate(&self) -> Result<(&'static str, String), InterfaceRouteError> {
+    fn authenticate(&self) -> Result<(&'static str, String), ClientError> {
         let settings = &self.settings;
         let (Some(user), Some(password)) = (&settings.user, &settings.password) else {
             let text = format!("{} wants to know who asks: give user (-u) and password (-w)", self.base);
-            return Err(InterfaceRouteError::Authentication(text));
+            return Err(ClientError::Authentication(text));
         };
         let Some(url) = settings.auth_url.as_deref().map(|url| url.trim_end_matches('/')) else {
             return Ok(("Authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))));
@@ -170,7 +172,7 @@ impl ApiServer {
             (path, json!({"auth": {"identity": identity, "scope": {"project": project}}}))
         };
         let request = http::Request::post(format!("{url}{path}")).header("Content-Type", "application/json");
-        let refuse = |why: String| InterfaceRouteError::Authentication(format!("Keystone at {url}: {why}"));
+        let refuse = |why: String| ClientError::Authentication(format!("Keystone at {url}: {why}"));
         let request = request.body(body.to_string()).map_err(|error| refuse(error.to_string()))?;
         let (head, text) = self.run(request)?;
         let in_header = head.headers.get("X-Subject-Token").and_then(|token| token.to_str().ok()).map(str::to_owned);

@@ -1,0 +1,131 @@
+//! `GET /changes`: the log as JSON, a page at a time; for scripts that follow it, and for people who want to know who
+//! changed what.
+
+use super::{
+    App,
+    answer::Answer,
+    call::Call,
+    error::{Answered, ApiError},
+    watch::{WatchedTypes, given_position},
+};
+use crate::{
+    access::Identity,
+    feed::{Ended, OpenError},
+    graph::{Graph, Position},
+    json_text,
+    render::{Renderer, Selection},
+    rules::{LogEntry, Subject},
+};
+use serde_json::json;
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// How many changes an answer has where the client does not say, and at most.
+const DEFAULT_LIMIT: u64 = 1000;
+const MOST: u64 = 10_000;
+/// How large an answer gets, about, in bytes.
+const LARGEST: usize = 8 << 20;
+/// How long an answer may be waited for, in seconds.
+const LONGEST_WAIT: u64 = 60;
+/// How many changes are looked at for one answer: a filter may find nothing for a long time.
+const LOOKED_AT: u64 = 100_000;
+
+impl App {
+    /// `GET /changes?since=&limit=&wait=&resource_type=`
+    ///
+    /// # Errors
+    /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log.
+    pub async fn changes(&self, call: &Call) -> Answered<Answer> {
+        let wanted =
+            call.query.get("resource_type").map(|names| WatchedTypes::read(&self.model, call, names)).transpose()?;
+        let limit = number(call, "limit", DEFAULT_LIMIT, 1..=MOST)?;
+        let wait = number(call, "wait", 0, 0..=LONGEST_WAIT)?;
+        let current = self.snapshot(call).await?.graph.position();
+        let since = match call.query.get("since").map(String::as_str) {
+            None | Some("now") => current,
+            Some("oldest") => self.feed.oldest().await?,
+            Some(text) => given_position("since", text)?,
+        };
+        if call.head_only {
+            return Ok(Answer::Empty);
+        }
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        let mut reader = self.feed.open(since).await?;
+        let from = reader.position();
+        let graph = self.replica.current();
+        let mut changes = Vec::new();
+        let mut count = 0_u64;
+        while count < limit && changes.len() < LARGEST && reader.position().revision - from.revision < LOOKED_AT {
+            let reader_has_more = reader.position().revision < self.replica.current().revision();
+            if count > 0 && !reader_has_more {
+                break;
+            }
+            let next = reader.next_up_to(usize::try_from(limit - count).unwrap_or(usize::MAX));
+            // What there is is not waited for, however long the database takes to tell it.
+            let next = if reader_has_more { Ok(next.await) } else { timeout_at(deadline, next).await };
+            let page = match next {
+                Ok(Ok(page)) => page,
+                Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
+                Ok(Err(Ended::Stopped)) | Err(_) => break,
+            };
+            let told = |entry: &&Arc<LogEntry>| {
+                let visible = entry.object().is_none_or(|object| call.identity.may_read(object));
+                visible && wanted.as_ref().is_none_or(|wanted| wanted.fields(entry.type_id).is_some())
+            };
+            for entry in page.iter().filter(told) {
+                if count > 0 {
+                    changes.push(b',');
+                }
+                write_change(&mut changes, &graph, &call.identity, entry, from);
+                count += 1;
+            }
+        }
+        let to = reader.position();
+        call.answered_at.set(Some(to));
+        let mut body = format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"changes\":[").into_bytes();
+        body.append(&mut changes);
+        body.extend_from_slice(b"]}");
+        Ok(Answer::Json { body, etag: None, stale: false })
+    }
+}
+
+/// An argument that is a whole number within a range.
+fn number(call: &Call, name: &str, default: u64, range: RangeInclusive<u64>) -> Answered<u64> {
+    let Some(text) = call.query.get(name) else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        let (least, most) = range.into_inner();
+        let text = format!("Bad Request, {name} must be a whole number from {least} to {most}, not '{text}'");
+        ApiError::bad_request(text)
+    })
+}
+
+fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry: &LogEntry, history: Position) {
+    let revision = Position { revision: entry.revision, ..history };
+    let mut head = json!({
+        "revision": revision.to_string(),
+        "time": entry.at.to_string(),
+        "operation": entry.operation.name(),
+        "type": graph.model().object_type(entry.type_id).name,
+        "uuid": entry.uuid.to_string(),
+        "fq_name": entry.fq_name.elements(),
+        "request_id": entry.request_id,
+        "who": entry.who,
+    });
+    if let Some(former) = &entry.former_name {
+        head["former_fq_name"] = json!(former.elements());
+    }
+    if let Subject::Addresses(holds) = &entry.subject {
+        head["addresses"] = holds.iter().map(|hold| hold.address.to_string()).collect();
+    }
+    json_text::write(output, &head);
+    if let Some(object) = entry.object() {
+        // Its own fields, as they were: the log says nothing of others.
+        let renderer = Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true };
+        let own = Selection::All { back_references: false, children: false, also: Vec::new() };
+        output.pop();
+        output.extend_from_slice(b",\"object\":");
+        renderer.logged_object(output, entry, object, &own);
+        output.push(b'}');
+    }
+}

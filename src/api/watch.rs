@@ -1,0 +1,404 @@
+//! `GET /watch`: changes as server-sent events (contrail-api R21, wire contract 7.15 and feeds contract 6). Without a new
+//! argument every byte is what contrail-api sends. With `since` (or `Last-Event-ID`), `bookmarks` or `init=stream` events
+//! have ids, from which a client can go on after a broken connection (feeds contract 8.4).
+
+use super::{
+    App,
+    answer::Answer,
+    call::Call,
+    error::{Answered, ApiError, gone_json},
+};
+use crate::{
+    access::Identity,
+    feed::{Ended, Gone, Reader},
+    graph::{Graph, Object, Position},
+    json_text,
+    model::{Model, TypeId},
+    render::{Renderer, Selection},
+    rules::{LogEntry, LogOperation},
+    writer::Replica,
+};
+use actix_web::{
+    body::{BodyStream, BoxBody, MessageBody},
+    http::StatusCode,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::json;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// How often a client that wants bookmarks gets one, if something happened (feeds contract 8.4).
+const BOOKMARK_EVERY: Duration = Duration::from_secs(15);
+/// About how many bytes are made at a time.
+const PIECE: usize = 64 << 10;
+/// How many objects of the start are looked at, at a time.
+const OBJECTS: usize = 256;
+
+/// The position that an argument gives.
+///
+/// # Errors
+/// 400, with what is expected.
+pub fn given_position(name: &str, text: &str) -> Answered<Position> {
+    text.parse().map_err(|error| ApiError::bad_request(format!("Bad Request, {name}: {error}")))
+}
+
+/// The types that are watched, in the order asked, each with the fields that are shown; none stands for all.
+pub struct WatchedTypes(Vec<(TypeId, Option<Selection>)>);
+
+impl WatchedTypes {
+    /// From names, joined by commas; `*` for all types.
+    ///
+    /// # Errors
+    /// 404 for an unknown type.
+    pub fn read(model: &Model, call: &Call, names: &str) -> Answered<Self> {
+        let fields = |name: &str| {
+            let fields = call.query.get(&format!("{name}_fields"))?;
+            Some(Selection::Only(fields.split(',').map(str::to_owned).collect()))
+        };
+        if names == "*" {
+            let all = (0_u16..).map(TypeId).zip(model.types());
+            return Ok(Self(all.map(|(id, kind)| (id, fields(&kind.name.replace('-', "_")))).collect()));
+        }
+        let find = |name: &str| {
+            let invalid = || ApiError::not_found(format!("Invalid Contrail resource type:'{name}'"));
+            model.find(name).map(|id| (id, fields(name))).ok_or_else(invalid)
+        };
+        names.split(',').map(find).collect::<Answered<_>>().map(Self)
+    }
+
+    /// The fields shown of a type, if it is watched.
+    pub fn fields(&self, type_id: TypeId) -> Option<&Option<Selection>> {
+        self.0.iter().find(|(known, _)| *known == type_id).map(|(_, fields)| fields)
+    }
+}
+
+/// How the state at the beginning is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Init {
+    /// Not at all: the client has it.
+    Nothing,
+    /// Each type in one event.
+    Whole,
+    /// Each object in one event.
+    Stream,
+}
+
+/// What a watcher wants.
+struct Wanted {
+    types: WatchedTypes,
+    since: Option<Position>,
+    bookmarks: bool,
+    init: Init,
+}
+
+impl Wanted {
+    fn read(model: &Model, call: &Call) -> Answered<Self> {
+        let names = call.query.get("resource_type");
+        let names = names.ok_or_else(|| ApiError::bad_request("resource_type required in request"))?;
+        let types = WatchedTypes::read(model, call, names)?;
+        // A client that comes back repeats its arguments; how far it has come is in the header.
+        let since = match (&call.last_event_id, call.query.get("since")) {
+            (Some(text), _) => Some(given_position("Last-Event-ID", text)?),
+            (None, Some(text)) => Some(given_position("since", text)?),
+            (None, None) => None,
+        };
+        let refuse = |name: &str, expected: &str, text: &str| {
+            ApiError::bad_request(format!("Bad Request, {name} must be {expected}, not '{text}'"))
+        };
+        let bookmarks = match call.query.get("bookmarks").map(String::as_str) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(refuse("bookmarks", "'true' or 'false'", other)),
+        };
+        let init = match (call.query.get("init").map(String::as_str), since) {
+            (None | Some("stream"), Some(_)) => Init::Nothing,
+            (None, None) => Init::Whole,
+            (Some("stream"), None) => Init::Stream,
+            (Some(other), _) => return Err(refuse("init", "'stream'", other)),
+        };
+        Ok(Self { types, since, bookmarks, init })
+    }
+
+    /// Whether the client knows what contrail-api does not send.
+    fn is_extended(&self) -> bool {
+        self.since.is_some() || self.bookmarks || self.init == Init::Stream
+    }
+}
+
+impl App {
+    /// `GET /watch?resource_type=...`
+    ///
+    /// # Errors
+    /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log, 503 when
+    /// there are too many watchers.
+    pub async fn watch(&self, call: &Call) -> Answered<Answer> {
+        let wanted = Wanted::read(&self.model, call)?;
+        if self.feed.reader_count() >= self.watch.limit {
+            let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        }
+        let snapshot = self.snapshot(call).await?;
+        let reader = match wanted.since {
+            Some(since) => self.feed.open(since).await?,
+            None => self.feed.reader(snapshot.graph.position()),
+        };
+        call.answered_at.set(Some(reader.position()));
+        if call.head_only {
+            return Ok(Answer::Events(BoxBody::new(())));
+        }
+        let start = (wanted.init != Init::Nothing).then_some(Start {
+            graph: snapshot.graph,
+            next_type: 0,
+            after: None,
+            begun: false,
+        });
+        let now = Instant::now();
+        let watcher = Watcher {
+            replica: Arc::clone(&self.replica),
+            identity: call.identity.clone(),
+            told: reader.position(),
+            wanted,
+            start,
+            reader: Some(reader),
+            keepalive: Duration::from_secs(self.watch.keepalive_interval),
+            silent_since: now,
+            bookmark_at: now + BOOKMARK_EVERY,
+        };
+        let pieces = stream::unfold(watcher, |mut watcher| async {
+            let piece = watcher.next_piece().await?;
+            Some((Ok::<_, Infallible>(Bytes::from(piece)), watcher))
+        });
+        Ok(Answer::Events(BodyStream::new(pieces).boxed()))
+    }
+}
+
+/// The state at the beginning, as far as it is not sent yet.
+struct Start {
+    graph: Arc<Graph>,
+    /// Index in the watched types.
+    next_type: usize,
+    /// The name of the last object of it that was looked at; none before the first.
+    after: Option<Arc<str>>,
+    /// Whether an object of it was sent.
+    begun: bool,
+}
+
+/// One client, and what it gets next.
+struct Watcher {
+    replica: Arc<Replica>,
+    identity: Identity,
+    wanted: Wanted,
+    start: Option<Start>,
+    /// None at the end.
+    reader: Option<Reader>,
+    /// Up to where the client knows that it has everything.
+    told: Position,
+    keepalive: Duration,
+    silent_since: Instant,
+    bookmark_at: Instant,
+}
+
+impl Watcher {
+    /// The next bytes; none at the end. They are made when the client takes them: who is slow costs one piece.
+    async fn next_piece(&mut self) -> Option<Vec<u8>> {
+        let mut piece = Vec::new();
+        if let Some(start) = self.start.take() {
+            self.write_start(&mut piece, start);
+        }
+        while piece.is_empty() {
+            self.write_changes(&mut piece).await?;
+        }
+        self.silent_since = Instant::now();
+        Some(piece)
+    }
+
+    /// A piece of the state at the beginning.
+    fn write_start(&mut self, piece: &mut Vec<u8>, mut start: Start) {
+        let graph = Arc::clone(&start.graph);
+        while let Some((type_id, fields)) = self.wanted.types.0.get(start.next_type) {
+            if piece.len() >= PIECE {
+                self.start = Some(start);
+                return;
+            }
+            let kind = graph.model().object_type(*type_id);
+            let whole = self.wanted.init == Init::Whole;
+            if whole && start.after.is_none() {
+                piece.extend_from_slice(format!("event: init\ndata: {{\"{}\":[", kind.collection).as_bytes());
+            }
+            let mut last = None;
+            let objects = graph.objects_after(*type_id, start.after.as_ref()).take(OBJECTS);
+            for object in objects {
+                last = Some(Arc::clone(object.fq_name.joined()));
+                if !self.identity.may_read(object) {
+                    continue;
+                }
+                if whole {
+                    if start.begun {
+                        piece.push(b',');
+                    }
+                    let own = Selection::All { back_references: false, children: false, also: Vec::new() };
+                    self.write_object(piece, &graph, object, fields.as_ref().unwrap_or(&own));
+                } else {
+                    piece.extend_from_slice(b"event: create\ndata: ");
+                    self.write_object(piece, &graph, object, fields.as_ref().unwrap_or(&everything()));
+                    piece.extend_from_slice(b"\n\n");
+                }
+                start.begun = true;
+            }
+            if last.is_some() {
+                start.after = last;
+                continue;
+            }
+            if whole {
+                piece.extend_from_slice(b"]}\n\n");
+            }
+            start.next_type += 1;
+            start.after = None;
+            start.begun = false;
+        }
+        if self.wanted.init == Init::Stream || self.wanted.bookmarks {
+            self.write_bookmark(piece, self.told, self.wanted.init == Init::Stream);
+        }
+    }
+
+    fn write_object(&self, piece: &mut Vec<u8>, graph: &Graph, object: &Object, selection: &Selection) {
+        write_wrapped(piece, graph, object.type_id, |piece| {
+            renderer(graph, &self.identity).object(piece, object, selection);
+        });
+    }
+
+    /// What happened next, or a sign of life. Nothing, if it is of no interest to this client.
+    async fn write_changes(&mut self, piece: &mut Vec<u8>) -> Option<()> {
+        let keepalive_at = self.silent_since + self.keepalive;
+        let wake_at = if self.wanted.bookmarks { keepalive_at.min(self.bookmark_at) } else { keepalive_at };
+        let reader = self.reader.as_mut()?;
+        tokio::select! {
+            biased;
+            page = reader.next() => match page {
+                Ok(page) => self.write_page(piece, &page),
+                Err(Ended::Stopped) => return None,
+                Err(Ended::Gone(gone)) => {
+                    self.write_end(piece, &gone);
+                    self.reader = None;
+                }
+            },
+            () = sleep_until(wake_at) => {}
+        }
+        let now = Instant::now();
+        if let Some(position) = self.reader.as_ref().map(Reader::position).filter(|_| now >= self.bookmark_at) {
+            if self.wanted.bookmarks && position != self.told {
+                self.write_bookmark(piece, position, false);
+            }
+            self.bookmark_at = now + BOOKMARK_EVERY;
+        }
+        if piece.is_empty() && now >= keepalive_at {
+            piece.extend_from_slice(b":\n\n");
+        }
+        Some(())
+    }
+
+    fn write_page(&mut self, piece: &mut Vec<u8>, page: &[Arc<LogEntry>]) {
+        let graph = self.replica.current();
+        for request in page.chunk_by(|one, other| one.request == other.request) {
+            let told: Vec<&LogEntry> = request.iter().map(Arc::as_ref).filter(|entry| self.is_told(entry)).collect();
+            for (index, entry) in told.iter().enumerate() {
+                // The id stands on the last event of a request, so that who goes on from it has all of the request.
+                let id = (index + 1 == told.len()).then_some(entry.request);
+                self.write_entry(piece, &graph, entry, id);
+            }
+        }
+    }
+
+    fn is_told(&self, entry: &LogEntry) -> bool {
+        let silent = matches!(entry.operation, LogOperation::Implicit | LogOperation::Reserve | LogOperation::Free);
+        let visible = entry.object().is_some_and(|object| self.identity.may_read(object));
+        !silent && visible && self.wanted.types.fields(entry.type_id).is_some()
+    }
+
+    fn write_entry(&mut self, piece: &mut Vec<u8>, graph: &Graph, entry: &LogEntry, id: Option<u64>) {
+        let events: &[&str] = match entry.operation {
+            LogOperation::Create => &["create"],
+            LogOperation::Delete => &["delete"],
+            // Clients know objects by name, too.
+            LogOperation::Rename => &["delete", "create"],
+            _ => &["update"],
+        };
+        for (index, event) in events.iter().enumerate() {
+            piece.extend_from_slice(format!("event: {event}\ndata: ").as_bytes());
+            if *event == "delete" {
+                write_wrapped(piece, graph, entry.type_id, |piece| {
+                    json_text::write(piece, &json!({"uuid": entry.uuid.to_string()}));
+                });
+            } else {
+                self.write_logged(piece, graph, entry);
+            }
+            piece.push(b'\n');
+            if let Some(revision) = id.filter(|_| self.wanted.is_extended() && index + 1 == events.len()) {
+                self.told = Position { revision, ..self.told };
+                piece.extend_from_slice(format!("id: {}\n", self.told).as_bytes());
+            }
+            piece.push(b'\n');
+        }
+    }
+
+    fn write_logged(&self, piece: &mut Vec<u8>, graph: &Graph, entry: &LogEntry) {
+        let Some(object) = entry.object() else { return };
+        let write = |piece: &mut Vec<u8>, selection: &Selection| {
+            write_wrapped(piece, graph, entry.type_id, |piece| {
+                renderer(graph, &self.identity).logged_object(piece, entry, object, selection);
+            });
+        };
+        match self.wanted.types.fields(entry.type_id) {
+            Some(Some(fields)) => write(piece, fields),
+            // Everybody gets the same, so it is made once.
+            _ if self.identity.sees_everything() => piece.extend_from_slice(entry.json.get_or_init(|| {
+                let mut json = Vec::new();
+                write(&mut json, &everything());
+                json.into()
+            })),
+            _ => write(piece, &everything()),
+        }
+    }
+
+    fn write_bookmark(&mut self, piece: &mut Vec<u8>, position: Position, initial: bool) {
+        let mut data = json!({"revision": position.to_string()});
+        if initial {
+            data["initial"] = true.into();
+        }
+        piece.extend_from_slice(format!("event: bookmark\ndata: {data}\nid: {position}\n\n").as_bytes());
+        self.told = position;
+    }
+
+    /// Says that there is no more, in the client's words.
+    fn write_end(&self, piece: &mut Vec<u8>, gone: &Gone) {
+        let event = if self.wanted.is_extended() {
+            format!("event: gone\ndata: {}\n\n", gone_json("compacted", gone))
+        } else {
+            let kind = self.wanted.types.0.first().map(|(id, _)| id);
+            let name = kind.map(|id| self.replica.current().model().object_type(*id).name.clone()).unwrap_or_default();
+            let error = "Changes were missed that are not in the log any more: watch anew";
+            format!("event: stop\ndata: {}\n\n", json!({ name: {"error": error} }))
+        };
+        piece.extend_from_slice(event.as_bytes());
+    }
+}
+
+/// An object below the name of its type.
+fn write_wrapped(piece: &mut Vec<u8>, graph: &Graph, type_id: TypeId, write: impl FnOnce(&mut Vec<u8>)) {
+    piece.extend_from_slice(b"{\"");
+    piece.extend_from_slice(graph.model().object_type(type_id).name.as_bytes());
+    piece.extend_from_slice(b"\":");
+    write(piece);
+    piece.push(b'}');
+}
+
+/// Watchers see objects without hrefs and name.
+fn renderer<'a>(graph: &'a Graph, identity: &'a Identity) -> Renderer<'a> {
+    Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true }
+}
+
+/// All fields, those of others included.
+fn everything() -> Selection {
+    Selection::All { back_references: true, children: true, also: Vec::new() }
+}

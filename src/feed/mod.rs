@@ -1,0 +1,154 @@
+//! The change feeds: readers of one log, each a place in it that moves on, none a queue. What is recent comes from memory,
+//! what is older from the database; what was trimmed is told to whoever still wanted it, and never passed over.
+
+mod amqp;
+mod reader;
+
+pub use amqp::{AmqpServers, send as send_to_amqp};
+pub use reader::{Ended, Gone, OpenError, Reader};
+
+use crate::{
+    graph::Position,
+    model::Model,
+    rules::LogEntry,
+    store::{Database, Retention, StoreError, feed_position, load_log, sequence, trim},
+    writer::Replica,
+};
+use sqlx::{PgConnection, PgPool};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Semaphore, watch};
+
+/// How many changes a reader takes at a time: what a slow one may cost.
+const PAGE: usize = 100;
+/// How many readers may ask the database at the same time.
+const MOST_QUESTIONS: usize = 4;
+/// How often the positions of readers are renewed in the database.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// Every how many of these rounds the log is trimmed, even if it is not too long.
+const TRIM_EVERY: u32 = 12;
+
+/// Waits for a signal.
+async fn raised(signal: &mut watch::Receiver<bool>) {
+    // Whoever could raise it may be gone; then the end has come, too.
+    let _ = signal.wait_for(|raised| *raised).await;
+}
+
+/// The log, for those who read along.
+pub struct Feed {
+    /// The current graph, and the last changes.
+    pub replica: Arc<Replica>,
+    model: Arc<Model>,
+    database: Database,
+    pool: PgPool,
+    retention: Retention,
+    questions: Semaphore,
+    /// The positions of all readers, by number.
+    readers: Mutex<BTreeMap<u64, Arc<AtomicU64>>>,
+    next_reader: AtomicU64,
+    stopped: watch::Sender<bool>,
+}
+
+impl Feed {
+    /// Starts to look after the log.
+    pub fn start(database: Database, model: Arc<Model>, replica: Arc<Replica>, retention: Retention) -> Arc<Self> {
+        let feed = Arc::new(Self {
+            replica,
+            model,
+            pool: database.pool(),
+            database,
+            retention,
+            questions: Semaphore::new(MOST_QUESTIONS),
+            readers: Mutex::default(),
+            next_reader: AtomicU64::new(0),
+            stopped: watch::Sender::new(false),
+        });
+        tokio::spawn(Arc::clone(&feed).keep_house());
+        feed
+    }
+
+    /// Ends all readers.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// How many readers there are.
+    pub fn reader_count(&self) -> usize {
+        self.readers().len()
+    }
+
+    fn readers(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<AtomicU64>>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes that are not in memory any more; none, where they are not in the database either.
+    async fn older(&self, after: u64, limit: usize) -> Result<Vec<Arc<LogEntry>>, StoreError> {
+        // The semaphore is never closed.
+        let _permit = self.questions.acquire().await;
+        let mut connection = self.pool.acquire().await?;
+        load_log(&mut connection, &self.model, after, u32::try_from(limit).unwrap_or(u32::MAX)).await
+    }
+
+    /// From where on the log can be read.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn oldest(&self) -> Result<Position, StoreError> {
+        let _permit = self.questions.acquire().await;
+        let mut connection = self.pool.acquire().await?;
+        let sequence = sequence::peek(&mut connection).await?;
+        Ok(Position { epoch: sequence.epoch, revision: sequence.floor })
+    }
+
+    /// Keeps what is still to be read, and trims the rest.
+    async fn keep_house(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(HOUSEKEEPING);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut connection = None;
+        let mut floor = 0;
+        for round in 0_u32.. {
+            ticks.tick().await;
+            match self.housekeeping(&mut connection, round, floor).await {
+                Ok(trimmed) => floor = trimmed,
+                Err(error) => {
+                    tracing::debug!(%error, "the log could not be looked after");
+                    connection = None;
+                }
+            }
+        }
+    }
+
+    async fn housekeeping(
+        &self,
+        connection: &mut Option<PgConnection>,
+        round: u32,
+        floor: u64,
+    ) -> Result<u64, StoreError> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(self.database.connect().await?),
+        };
+        let current = self.replica.current().position();
+        let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
+        let name = format!("readers of {}", self.replica.server);
+        match lowest {
+            Some(revision) => {
+                let position = Position { revision, ..current };
+                feed_position::write(connection, &name, position, self.replica.server).await?;
+            }
+            None => feed_position::forget(connection, &name).await?,
+        }
+        let long = self.retention.changes + self.retention.partition_size();
+        if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
+            feed_position::forget_stale_readers(connection).await?;
+            return trim(connection, self.retention).await;
+        }
+        Ok(floor)
+    }
+}

@@ -1,0 +1,204 @@
+//! A change as the log has it: complete by itself, so that it can be told without the graph that it happened to. Who
+//! follows the log has the same graph, and with it knows all numbers and addresses that are taken (GEN-13).
+
+use super::change::{Change, Effect};
+use crate::{
+    graph::{FqName, Graph, Hold, Object},
+    model::TypeId,
+    timestamp::Timestamp,
+};
+use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogOperation {
+    /// An object was created.
+    Create,
+    /// An object was changed.
+    Update,
+    /// The other end of a symmetric reference was changed, and this end with it.
+    Implicit,
+    /// An object was changed and has another name now (a draft that was put in force).
+    Rename,
+    /// An object was deleted.
+    Delete,
+    /// Addresses of a network were taken without an object that holds them.
+    Reserve,
+    /// Such addresses were given back.
+    Free,
+}
+
+impl LogOperation {
+    /// Its letter in the table, and its name for people.
+    const NAMES: [(Self, &str, &str); 7] = [
+        (Self::Create, "c", "create"),
+        (Self::Update, "u", "update"),
+        (Self::Implicit, "i", "update-implicit"),
+        (Self::Rename, "m", "rename"),
+        (Self::Delete, "d", "delete"),
+        (Self::Reserve, "r", "reserve-addresses"),
+        (Self::Free, "f", "free-addresses"),
+    ];
+
+    fn names(self) -> (&'static str, &'static str) {
+        let found = Self::NAMES.iter().find(|(operation, ..)| *operation == self);
+        found.map(|(_, letter, name)| (*letter, *name)).unwrap_or_default()
+    }
+
+    /// The letter in the table.
+    pub fn letter(self) -> &'static str {
+        self.names().0
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        self.names().1
+    }
+
+    /// From the letter in the table.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known, _)| *known == letter).map(|(operation, ..)| *operation)
+    }
+
+    fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::Put { before: None, .. } => Self::Create,
+            Effect::Put { before: Some(before), after, .. } if before.fq_name != after.fq_name => Self::Rename,
+            Effect::Put { implicit: true, .. } => Self::Implicit,
+            Effect::Put { .. } => Self::Update,
+            Effect::Delete(_) => Self::Delete,
+            Effect::Reserve(_) => Self::Reserve,
+            Effect::Free(_) => Self::Free,
+        }
+    }
+}
+
+/// What it happened to.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// An object: its state after the change; of a deleted one the last.
+    Object(Arc<Object>),
+    /// Addresses.
+    Addresses(Vec<Hold>),
+}
+
+/// One numbered change, with all that is told of it.
+#[derive(Debug)]
+pub struct LogEntry {
+    /// Dense: 1, 2, 3 ...
+    pub revision: u64,
+    /// The number of the last change of the same request.
+    pub request: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub operation: LogOperation,
+    /// The object changed; for addresses, the network they are of.
+    pub uuid: Uuid,
+    /// Its type.
+    pub type_id: TypeId,
+    /// Its name.
+    pub fq_name: FqName,
+    /// Its name before it was renamed.
+    pub former_name: Option<FqName>,
+    /// What it happened to.
+    pub subject: Subject,
+    /// The type of the object's parent.
+    pub parent_type: Option<TypeId>,
+    /// What the targets of the object's links are called, in the order of the links; none for one that nobody knows.
+    pub target_names: Vec<Option<FqName>>,
+    /// The id of the request.
+    pub request_id: Option<Arc<str>>,
+    /// Who asked, as far as known.
+    pub who: Option<Arc<str>>,
+    /// The object with all its fields as JSON, made by the first who tells of it, for all others.
+    pub json: OnceLock<Box<[u8]>>,
+}
+
+/// The request that changes are of: when, and whose.
+#[derive(Clone)]
+pub struct Origin {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Its id.
+    pub request_id: Option<Arc<str>>,
+    /// Who asked, as far as known.
+    pub who: Option<Arc<str>>,
+}
+
+impl LogEntry {
+    /// From a change that was just decided, between the graph before and the graph after its request.
+    pub fn new(change: &Change, before: &Graph, after: &Graph, origin: &Origin) -> Self {
+        let known = |uuid: Uuid| after.get(uuid).or_else(|| before.get(uuid));
+        let (subject, object) = match &change.effect {
+            Effect::Put { after: object, .. } | Effect::Delete(object) => {
+                (Subject::Object(Arc::clone(object)), Some(object))
+            }
+            Effect::Reserve(holds) | Effect::Free(holds) => (Subject::Addresses(holds.clone()), known(change.uuid)),
+        };
+        let former_name = match &change.effect {
+            Effect::Put { before: Some(before), after, .. } if before.fq_name != after.fq_name => {
+                Some(before.fq_name.clone())
+            }
+            _ => None,
+        };
+        let of_object = match &subject {
+            Subject::Object(object) => Some(object),
+            Subject::Addresses(_) => None,
+        };
+        let links = of_object.map(|object| object.links.as_slice()).unwrap_or_default();
+        let target_names = links.iter().map(|link| known(link.target).map(|target| target.fq_name.clone())).collect();
+        let parent = of_object.and_then(|object| object.parent).and_then(known);
+        Self {
+            revision: change.revision,
+            request: change.request,
+            at: origin.at,
+            operation: LogOperation::of(&change.effect),
+            uuid: change.uuid,
+            // A network with reserved addresses exists.
+            type_id: object.map_or(TypeId(0), |object| object.type_id),
+            fq_name: object.map_or_else(|| FqName::new::<&str>(&[]), |object| object.fq_name.clone()),
+            former_name,
+            parent_type: parent.map(|parent| parent.type_id),
+            subject,
+            target_names,
+            request_id: origin.request_id.clone(),
+            who: origin.who.clone(),
+            json: OnceLock::new(),
+        }
+    }
+
+    /// The object, if the change is of one.
+    pub fn object(&self) -> Option<&Arc<Object>> {
+        match &self.subject {
+            Subject::Object(object) => Some(object),
+            Subject::Addresses(_) => None,
+        }
+    }
+
+    /// Makes a graph follow.
+    pub fn apply(&self, graph: &mut Graph) {
+        match (&self.subject, self.operation) {
+            (Subject::Object(object), LogOperation::Delete) => {
+                graph.remove(object.uuid);
+            }
+            (Subject::Object(object), _) => graph.put(object),
+            (Subject::Addresses(holds), LogOperation::Free) => holds.iter().for_each(|hold| graph.release(*hold)),
+            (Subject::Addresses(holds), _) => holds.iter().for_each(|hold| graph.reserve(*hold)),
+        }
+        graph.set_revision(self.revision);
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn weight(&self) -> usize {
+        let of_object = self.object().map_or(0, |object| {
+            let properties: usize = object.properties.iter().map(|(_, text)| text.len() + 48).sum();
+            let links: usize =
+                object.links.iter().map(|link| link.attribute.as_ref().map_or(0, |text| text.len()) + 96).sum();
+            properties + links
+        });
+        // Twice, for the JSON.
+        size_of::<Self>() + 2 * of_object + self.target_names.len() * 24
+    }
+}

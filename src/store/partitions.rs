@@ -1,0 +1,157 @@
+//! The partitions of the change log: made when revisions come that need one, dropped when nobody needs theirs.
+
+use super::{
+    StoreError, feed_position,
+    sequence::{self, Sequence},
+};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use std::time::Duration;
+
+/// Makes partitions up to a revision, inside the transaction that holds the sequence.
+///
+/// # Errors
+/// When the database is away.
+pub async fn make_until(
+    connection: &mut PgConnection,
+    sequence: &Sequence,
+    revision: u64,
+    size: u64,
+) -> Result<(), StoreError> {
+    let mut until = sequence.partitioned_until;
+    if revision <= until {
+        return Ok(());
+    }
+    while until < revision {
+        let first = until + 1;
+        until += size;
+        // Attached, not made as a partition: that asks for a lock which reads and inserts do not notice.
+        let make = format!(
+            "create table change_{first} (like change including all);
+             alter table change attach partition change_{first} for values from ({first}) to ({});",
+            until + 1
+        );
+        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
+    }
+    let until = i64::try_from(until).unwrap_or(i64::MAX);
+    sqlx::query("update feed_sequence set partitioned_until = $1").bind(until).execute(connection).await?;
+    Ok(())
+}
+
+/// What has to stay in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// At least so many changes ...
+    pub changes: u64,
+    /// ... and those that are not older than this,
+    pub age: Duration,
+    /// and what somebody still has to read; but of all that, not more than so many changes.
+    pub at_most: u64,
+}
+
+impl Retention {
+    /// How many revisions a partition has: trimming goes in steps of a tenth of what is kept.
+    pub fn partition_size(&self) -> u64 {
+        (self.changes / 10).clamp(100, 100_000)
+    }
+}
+
+/// Drops the partitions that need not stay; tells the number of the last change trimmed; only one server does so at
+/// a time.
+///
+/// # Errors
+/// When the database is away, or a statement takes too long: then the rest is done the next time.
+pub async fn trim(connection: &mut PgConnection, retention: Retention) -> Result<u64, StoreError> {
+    let mine: bool =
+        sqlx::query_scalar("select pg_try_advisory_lock(hashtext('cirrus trim'))").fetch_one(&mut *connection).await?;
+    if !mine {
+        return Ok(sequence::peek(connection).await?.floor);
+    }
+    let trimmed = trim_alone(connection, retention).await;
+    sqlx::query("select pg_advisory_unlock(hashtext('cirrus trim'))").execute(connection).await?;
+    trimmed
+}
+
+async fn trim_alone(connection: &mut PgConnection, retention: Retention) -> Result<u64, StoreError> {
+    let sequence = sequence::peek(connection).await?;
+    let needed = feed_position::lowest(connection, sequence.epoch).await?.unwrap_or(u64::MAX);
+    let wanted = sequence.last_revision.saturating_sub(retention.changes).min(needed);
+    let forced = sequence.last_revision.saturating_sub(retention.at_most);
+    let mut floor = sequence.floor;
+    let tables = tables(connection).await?;
+    let firsts: Vec<u64> = tables.iter().filter(|table| table.first > floor).map(|table| table.first).collect();
+    // Where one ends, the next begins. The last one is being filled and stays.
+    for end in firsts.iter().skip(1).map(|next| next - 1).take_while(|end| *end < sequence.last_revision) {
+        if !(end <= forced || (end <= wanted && is_older(connection, end, retention.age).await?)) {
+            break;
+        }
+        floor = end;
+    }
+    if floor > sequence.floor {
+        // First, so that whoever finds nothing there is told why.
+        sequence::raise_floor(connection, floor).await?;
+    }
+    for table in tables.iter().filter(|table| table.first <= floor) {
+        drop_table(connection, table).await?;
+    }
+    Ok(floor)
+}
+
+async fn is_older(connection: &mut PgConnection, revision: u64, age: Duration) -> Result<bool, StoreError> {
+    let query = "select at < now() - make_interval(secs => $2) from change where rev = $1";
+    let older: Option<bool> = sqlx::query_scalar(query)
+        .bind(i64::try_from(revision).unwrap_or(i64::MAX))
+        .bind(age.as_secs_f64())
+        .fetch_optional(connection)
+        .await?;
+    Ok(older.unwrap_or_default())
+}
+
+/// A table with a part of the log.
+struct Table {
+    /// The number of the first change that it is for.
+    first: u64,
+    state: State,
+}
+
+/// How far its removal has come. A server may die at any point of it; the next one goes on there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Partition,
+    Detaching,
+    Detached,
+}
+
+/// All of them, the oldest first.
+async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, StoreError> {
+    let query = "select substr(relname, 8)::bigint as first, inhdetachpending as detaching
+         from pg_class left join pg_inherits on inhrelid = pg_class.oid and inhparent = 'change'::regclass
+         where relkind = 'r' and relname ~ '^change_[0-9]+$' and pg_table_is_visible(pg_class.oid)
+         order by first";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let table = |row: &sqlx::postgres::PgRow| {
+        let first: i64 = row.try_get("first")?;
+        let state = match row.try_get::<Option<bool>, _>("detaching")? {
+            Some(false) => State::Partition,
+            Some(true) => State::Detaching,
+            None => State::Detached,
+        };
+        Ok(Table { first: u64::try_from(first).unwrap_or_default(), state })
+    };
+    rows.iter().map(table).collect()
+}
+
+/// Takes a table out of the log without a lock that reads or writes would notice, and drops it.
+async fn drop_table(connection: &mut PgConnection, table: &Table) -> Result<(), StoreError> {
+    let name = format!("change_{}", table.first);
+    let detach = match table.state {
+        State::Partition => Some("concurrently"),
+        State::Detaching => Some("finalize"),
+        State::Detached => None,
+    };
+    if let Some(how) = detach {
+        let detach = format!("alter table change detach partition {name} {how}");
+        sqlx::query(AssertSqlSafe(detach)).execute(&mut *connection).await?;
+    }
+    sqlx::query(AssertSqlSafe(format!("drop table {name}"))).execute(connection).await?;
+    Ok(())
+}
