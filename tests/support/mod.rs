@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+pub mod events;
 pub mod python;
 pub mod rabbitmq;
 pub mod round_robin;
@@ -213,8 +214,14 @@ impl Server {
 
     /// One more process on the same database.
     pub fn start_another(&self) -> Self {
+        self.start_another_with(&[])
+    }
+
+    /// The same, with more options.
+    pub fn start_another_with(&self, options: &[&str]) -> Self {
         let url = self.database_url();
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", &url];
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--database-url", &url];
+        arguments.extend(options);
         Self::ready(Process::start(&arguments), &self.directory, false)
     }
 
@@ -353,6 +360,11 @@ fn stopped_with_descendants(process: u32) -> Vec<u32> {
     all
 }
 
+/// The number in a position.
+pub fn revision(position: &str) -> u64 {
+    position.rsplit('-').next().unwrap().parse().unwrap()
+}
+
 /// A client of one server. Clones share their connections.
 #[derive(Clone)]
 pub struct Api {
@@ -467,6 +479,11 @@ impl Api {
     pub async fn delete(&self, path: &str) -> Answer {
         let answer = self.send("DELETE", path, &[], None).await;
         answer.unwrap_or_else(|error| panic!("DELETE {path}: no answer: {error:?}"))
+    }
+
+    /// Up to where changes are committed.
+    pub async fn position(&self) -> String {
+        self.send("HEAD", "/changes", &[], None).await.unwrap().headers["x-cirrus-revision"].clone()
     }
 
     /// The uuid of an object by its name; `None` when there is none.

@@ -1,10 +1,11 @@
 //! Programs on the Python client library that existing tools use.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-/// Runs a program of `tests/python` to its end and gives what it printed.
-pub async fn run(program: &str, arguments: &[&str], limit: Duration) -> String {
+/// What runs a program of `tests/python`.
+pub fn program(name: &str) -> Command {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var_os("CIRRUS_PYTHON").map_or_else(|| here.join(".venv/bin/python"), PathBuf::from);
     assert!(
@@ -13,16 +14,21 @@ pub async fn run(program: &str, arguments: &[&str], limit: Duration) -> String {
          contrail-api-client in CIRRUS_PYTHON",
         python.display()
     );
-    let run = tokio::process::Command::new(&python)
-        .arg(here.join("tests/python").join(program))
-        .args(arguments)
+    let mut command = Command::new(&python);
+    command
+        .arg(here.join("tests/python").join(name))
         // The library looks for its settings in the home directory and in /etc; a proxy is none of ours either.
-        .env("NO_PROXY", "127.0.0.1")
-        .kill_on_drop(true)
-        .output();
+        .env("NO_PROXY", "127.0.0.1");
+    command
+}
+
+/// Runs a program of `tests/python` to its end and gives what it printed.
+pub async fn run(name: &str, arguments: &[&str], limit: Duration) -> String {
+    let mut command = tokio::process::Command::from(program(name));
+    let run = command.args(arguments).kill_on_drop(true).output();
     let output = tokio::time::timeout(limit, run).await;
-    let output = output.unwrap_or_else(|_| panic!("{program} does not end within {limit:?}")).unwrap();
+    let output = output.unwrap_or_else(|_| panic!("{name} does not end within {limit:?}")).unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{program}:\n{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name}:\n{printed}\n{}", String::from_utf8_lossy(&output.stderr));
     printed
 }
