@@ -207,12 +207,16 @@ async fn broker_away() {
     while sqlx::query(query).bind(revision).fetch_optional(&mut database).await.unwrap().is_none() {
         tokio::task::yield_now().await;
     }
-    broker.kill();
-    send_signal("CONT", &[consumer.process.id]);
     broker.restart();
+    // The consumer takes longer to come back than the server waits for it.
+    wait_until("nobody listens", LIMIT, || server.log().contains("no consumer has bound its queue again yet"));
+    send_signal("CONT", &[consumer.process.id]);
     consumer.wait_until_ready();
     all_arrive(&mut consumer, &promised(&api, &since).await);
-    // What is answered before a stop is sent before the end.
+    // What is answered before a stop is sent before the end, unless consumers are just being waited for.
+    wait_until("changes are sent again after both outages", LIMIT, || {
+        server.log().matches("AMQP: changes are sent again").count() == 2
+    });
     let since = api.position().await;
     create(&api, "network-policy", "at-the-end").await;
     let promised = promised(&api, &since).await;

@@ -43,8 +43,10 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait before the next attempt at anything.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// How long consumers may take to bind their queues again when the broker was away: what is sent before is dropped.
+/// How long consumers get to bind their queues again when the broker was away: what is sent before is dropped.
 const CONSUMERS_RETURN: Duration = Duration::from_secs(5);
+/// For how long it is tried again when none of them has by then; after that, nobody listens.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a confirmed message may wait in the queue of a consumer, to be lost there with the broker; what was confirmed
 /// later than that before an outage is sent again.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
@@ -78,6 +80,8 @@ enum AmqpError {
     Outage(&'static str),
     #[error("the broker refused a message")]
     Refused,
+    #[error("no consumer has bound its queue again yet")]
+    Unbound,
     #[error("the log does not go on from where it was sent")]
     Gone,
 }
@@ -131,15 +135,14 @@ async fn hold_turn(
     finish: watch::Receiver<bool>,
 ) -> Result<(), AmqpError> {
     let mut sink = Sink::start(feed, connection).await?;
-    let mut reported = String::new();
     loop {
-        match sink.connect_and_send(servers, finish.clone(), &mut reported).await {
+        match sink.connect_and_send(servers, finish.clone()).await {
             Ok(()) => return Ok(()),
             Err(error) if error.ends_turn() => return Err(error),
             Err(AmqpError::Gone) => sink.skip_what_is_gone().await?,
             Err(error) => {
-                report(&mut reported, &error);
-                sink.rewind();
+                report(&mut sink.reported, &error);
+                sink.rewind(&error);
             }
         }
         sink.write_position().await?;
@@ -165,6 +168,10 @@ struct Sink<'a> {
     lately: VecDeque<(Instant, Position)>,
     /// Whether consumers have to come back first.
     after_outage: bool,
+    /// Until when they may take to do so.
+    patience: Option<Instant>,
+    /// What was said of the present outage.
+    reported: String,
 }
 
 /// Messages that were sent and not confirmed yet, each with the revision that is complete with it, if any.
@@ -184,6 +191,8 @@ impl<'a> Sink<'a> {
             unwritten: 0,
             lately: VecDeque::new(),
             after_outage: false,
+            patience: None,
+            reported: String::new(),
         };
         sink.write_position().await?;
         Ok(sink)
@@ -209,12 +218,15 @@ impl<'a> Sink<'a> {
     }
 
     /// After an outage: back to what consumers surely have. Their queues are gone with the broker.
-    fn rewind(&mut self) {
+    fn rewind(&mut self, error: &AmqpError) {
         if let Some((_, settled)) = self.lately.front() {
             self.confirmed = *settled;
         }
         self.lately.clear();
         self.after_outage = true;
+        if !matches!(error, AmqpError::Unbound) {
+            self.patience = None;
+        }
     }
 
     /// Goes on where the log begins: consumers have missed something then, and it is said so.
@@ -235,19 +247,19 @@ impl<'a> Sink<'a> {
         &mut self,
         servers: &AmqpServers,
         finish: watch::Receiver<bool>,
-        reported: &mut String,
     ) -> Result<(), AmqpError> {
         let reader = match self.feed.open(self.confirmed).await {
             Ok(reader) => reader.for_sink(),
             Err(OpenError::Gone(_) | OpenError::Future(_)) => return Err(AmqpError::Gone),
             Err(OpenError::Away(error)) => return Err(error.into()),
         };
-        let (connection, channel) = self.connect(servers, reported).await?;
-        if std::mem::take(&mut self.after_outage) {
+        let (connection, channel) = self.connect(servers).await?;
+        if self.after_outage {
+            self.patience.get_or_insert_with(|| Instant::now() + PATIENCE);
             sleep(CONSUMERS_RETURN).await;
+        } else {
+            tracing::info!(from = %self.confirmed, "AMQP: changes are sent");
         }
-        tracing::info!(from = %self.confirmed, "AMQP: changes are sent");
-        reported.clear();
         let sent = self.send(reader, &channel, finish).await;
         if sent.is_ok() {
             // It is confirmed already.
@@ -257,11 +269,7 @@ impl<'a> Sink<'a> {
     }
 
     /// The first broker that takes messages.
-    async fn connect(
-        &mut self,
-        servers: &AmqpServers,
-        reported: &mut String,
-    ) -> Result<(Connection, Channel), AmqpError> {
+    async fn connect(&mut self, servers: &AmqpServers) -> Result<(Connection, Channel), AmqpError> {
         let mut last = AmqpError::Outage("no broker");
         for server in &servers.0 {
             match timeout(CONNECT_WITHIN, prepare(server.clone())).await {
@@ -269,7 +277,7 @@ impl<'a> Sink<'a> {
                 Ok(Err(error)) => last = error.into(),
                 Err(_) => last = AmqpError::Outage("the broker does not answer"),
             }
-            report(reported, &last);
+            report(&mut self.reported, &last);
             if self.written_at.elapsed() > RENEW_EVERY {
                 self.write_position().await?;
             }
@@ -291,7 +299,7 @@ impl<'a> Sink<'a> {
             tokio::select! {
                 biased;
                 confirmed = first_confirmed(&mut window), if !window.is_empty() => {
-                    self.confirm(confirmed?);
+                    self.confirm(&confirmed?)?;
                     if self.unwritten >= WRITE_AFTER {
                         self.write_position().await?;
                     }
@@ -331,7 +339,7 @@ impl<'a> Sink<'a> {
             for (index, message) in messages.iter().enumerate() {
                 while window.len() >= WINDOW {
                     let confirmed = first_confirmed(window).await?;
-                    self.confirm(confirmed);
+                    self.confirm(&confirmed)?;
                 }
                 let confirm = publish(channel, message).await?;
                 window.push_back((complete.filter(|_| index == last), confirm));
@@ -347,24 +355,39 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    fn confirm(&mut self, complete: Option<u64>) {
+    fn confirm(&mut self, confirmed: &Confirmed) -> Result<(), AmqpError> {
+        if self.after_outage {
+            if !confirmed.reached_a_queue && self.patience.is_some_and(|patience| Instant::now() < patience) {
+                return Err(AmqpError::Unbound);
+            }
+            self.after_outage = false;
+            self.reported.clear();
+            tracing::info!(from = %self.confirmed, "AMQP: changes are sent again");
+        }
         self.unwritten += 1;
-        if let Some(revision) = complete {
+        if let Some(revision) = confirmed.complete {
             self.confirmed.revision = revision;
         }
+        Ok(())
     }
 }
 
-/// Waits for the confirmation of the oldest message; gives the revision that is complete with it. Nothing is lost when the
-/// wait is given up.
-async fn first_confirmed(window: &mut Window) -> Result<Option<u64>, AmqpError> {
+/// A message that the broker has taken.
+struct Confirmed {
+    /// The revision that is complete with it, if any.
+    complete: Option<u64>,
+    reached_a_queue: bool,
+}
+
+/// Waits for the confirmation of the oldest message. Nothing is lost when the wait is given up.
+async fn first_confirmed(window: &mut Window) -> Result<Confirmed, AmqpError> {
     let Some((complete, confirm)) = window.front_mut() else { return std::future::pending().await };
     let late = |_| AmqpError::Outage("a confirmation did not come in time");
     let confirmation = timeout(CONFIRM_WITHIN, confirm).await.map_err(late)??;
     let complete = *complete;
     window.pop_front();
     match confirmation {
-        Confirmation::Ack(_) => Ok(complete),
+        Confirmation::Ack(returned) => Ok(Confirmed { complete, reached_a_queue: returned.is_none() }),
         Confirmation::Nack(_) | Confirmation::NotRequested => Err(AmqpError::Refused),
     }
 }
@@ -388,7 +411,9 @@ async fn publish(channel: &Channel, message: &[u8]) -> Result<PublisherConfirm, 
         .with_headers(FieldTable::default())
         .with_delivery_mode(2)
         .with_priority(0);
-    let sent = channel.basic_publish(EXCHANGE.into(), "".into(), BasicPublishOptions::default(), message, properties);
+    // A message that reaches no queue comes back.
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let sent = channel.basic_publish(EXCHANGE.into(), "".into(), options, message, properties);
     let late = |_| AmqpError::Outage("the broker takes no messages");
     Ok(timeout(CONFIRM_WITHIN, sent).await.map_err(late)??)
 }
