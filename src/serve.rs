@@ -82,6 +82,7 @@ async fn serve_on(
 ) -> Result<(), StartError> {
     let retention = settings.log_retention.retention().map_err(StartError::Settings)?;
     let database = Database::new(url)?;
+    database.wait_until_there(Duration::from_secs(settings.database_wait)).await?;
     database.migrate(&model).await?;
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
@@ -100,8 +101,15 @@ async fn serve_on(
         .clone()
         .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
     let watch = settings.watch;
-    let app =
-        Data::new(App { model, replica: Arc::clone(&replica), writer, key_values, feed: Arc::clone(&feed), watch });
+    let app = Data::new(App {
+        model,
+        replica: Arc::clone(&replica),
+        writer,
+        database,
+        key_values,
+        feed: Arc::clone(&feed),
+        watch,
+    });
     let server = {
         let app = app.clone();
         HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))

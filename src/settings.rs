@@ -48,6 +48,10 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// For how many seconds to wait for that PostgreSQL at the start
+    #[arg(long, env = "CIRRUS_DATABASE_WAIT", value_name = "SECONDS", default_value_t = 60)]
+    pub database_wait: u64,
+
     /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
     #[arg(long, env = "CIRRUS_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

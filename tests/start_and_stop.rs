@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use support::{Api, Checks, Process, Server, fresh_directory, is_running, wait_until};
+use support::{Api, Checks, Process, Server, fresh_directory, is_running, send_signal, wait_until};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -25,6 +25,8 @@ async fn starting_and_stopping() {
     checks.run("port taken", async { port_taken() }).await;
     checks.run("malformed --listen", async { malformed_listen() }).await;
     checks.run("unreachable database", async { unreachable_database() }).await;
+    checks.run("a database that starts later", database_starts_later()).await;
+    checks.run("alive and ready", health()).await;
     checks.run("malformed database address", async { malformed_database_url() }).await;
     checks.run("data directory that is a file", async { data_directory_is_a_file() }).await;
     checks.finish();
@@ -167,9 +169,49 @@ fn unreachable_database() {
     // Nobody listens on a port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://nobody:secret-word@127.0.0.1:{port}/nothing");
-    let errors = refused(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
-    assert_says(&errors, &["database"]);
+    let errors = refused(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url, "--database-wait", "1"]);
+    assert_says(&errors, &["database", "not there yet"]);
     assert!(!errors.contains("secret-word"), "the password is not written to the log:\n{errors}");
+}
+
+/// A server that is started before its database waits for it.
+async fn database_starts_later() {
+    let first = Server::start();
+    let data = first.data_directory().to_owned();
+    let url = first.database_url();
+    let keep = fresh_directory();
+    let moved = keep.path().join("data");
+    drop(first);
+    // The directory of the first server is gone with it; its address would be good again for another one there.
+    let waiting = Process::start(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+    wait_until("it says that it waits", LIMIT, || waiting.errors().contains("not there yet"));
+    let second = Server::start_in(&moved);
+    std::fs::create_dir_all(&data).unwrap();
+    std::os::unix::fs::symlink(moved.join("socket"), data.join("socket")).unwrap();
+    let line = waiting.next_line(LIMIT).unwrap();
+    let address = line.strip_prefix("cirrus is ready at ").unwrap();
+    assert_eq!(Api::new(address).get("/healthz").await.status_is(200).text, "ok\n");
+    drop(waiting);
+    drop(second);
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+async fn health() {
+    let mut server = Server::start();
+    let api = server.api();
+    let ready = api.get("/readyz").await;
+    assert_eq!((ready.status, ready.text.as_str()), (200, "ok\n"));
+    let verbose = api.get("/readyz?verbose").await;
+    assert_eq!((verbose.status, verbose.text.as_str()), (200, "[+] server\n[+] database\n[+] replica\n"));
+    assert!(verbose.headers["content-type"].starts_with("text/plain"));
+    let database = server.postgresql().unwrap();
+    send_signal("STOP", &[database]);
+    let away = api.get("/readyz").await;
+    send_signal("CONT", &[database]);
+    assert!(away.status_is(503).text.contains("[-] database: "), "{away}");
+    // The process lives all the time.
+    assert_eq!(api.get("/healthz").await.status_is(200).text, "ok\n");
+    assert!(server.terminate().success());
 }
 
 fn malformed_database_url() {

@@ -80,6 +80,8 @@ impl App {
             Action::HostBasedServiceGet => self.host_based_service(call, &call.object()?).await,
             Action::Watch => self.watch(call).await,
             Action::Changes => self.changes(call).await,
+            Action::Health => Ok(Answer::Text("ok\n".to_owned())),
+            Action::Ready => self.ready(call).await,
             Action::SetTag => self.set_tag(call, &call.object()?).await,
             Action::SecurityPolicyDraft => self.security_policy_draft(call, &call.object()?).await,
         }

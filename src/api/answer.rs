@@ -21,6 +21,8 @@ pub enum Answer {
     Empty,
     /// 304
     NotModified,
+    /// 200 with plain text.
+    Text(String),
     /// 200 with server-sent events.
     Events(BoxBody),
 }
@@ -67,6 +69,7 @@ impl Answer {
             }
             Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
             Self::NotModified => HttpResponse::new(StatusCode::NOT_MODIFIED),
+            Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
             Self::Events(body) => HttpResponse::Ok()
                 .content_type("text/event-stream")
                 .insert_header(("Cache-Control", "no-cache"))

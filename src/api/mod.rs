@@ -6,6 +6,7 @@ mod call;
 mod changes;
 mod error;
 mod filters;
+mod health;
 mod home;
 mod list;
 mod objects;
@@ -16,7 +17,7 @@ use crate::{
     feed::Feed,
     model::Model,
     settings::WatcherSettings,
-    store::KeyValueStore,
+    store::{Database, KeyValueStore},
     writer::{Replica, Writer},
 };
 use actix_web::{
@@ -45,6 +46,8 @@ pub struct App {
     pub replica: Arc<Replica>,
     /// For writes.
     pub writer: Writer,
+    /// For `/readyz`.
+    pub database: Database,
     /// For `/useragent-kv`.
     pub key_values: KeyValueStore,
     /// For `/watch` and `/changes`.

@@ -49,6 +49,8 @@ pub enum Action {
     HostBasedServiceGet,
     Watch,
     Changes,
+    Health,
+    Ready,
     SetTag,
     SecurityPolicyDraft,
 }
@@ -62,7 +64,7 @@ pub enum NetworkAction {
 }
 
 /// Name of the link on the home page (none: no link), path, method, action.
-pub const ACTIONS: [(&str, &str, Method, Action); 28] = [
+pub const ACTIONS: [(&str, &str, Method, Action); 30] = [
     ("prop-collection-get", "/prop-collection-get", Method::GET, Action::PropertyCollectionGet),
     ("prop-collection-update", "/prop-collection-update", Method::POST, Action::PropertyCollectionUpdate),
     ("ref-update", "/ref-update", Method::POST, Action::ReferenceUpdate),
@@ -89,6 +91,8 @@ pub const ACTIONS: [(&str, &str, Method, Action); 28] = [
     ("hbs-get", "/hbs-get", Method::POST, Action::HostBasedServiceGet),
     ("watch", "/watch", Method::GET, Action::Watch),
     ("", "/changes", Method::GET, Action::Changes),
+    ("", "/healthz", Method::GET, Action::Health),
+    ("", "/readyz", Method::GET, Action::Ready),
     ("set-tag", "/set-tag", Method::POST, Action::SetTag),
     ("security-policy-draft", "/security-policy-draft", Method::POST, Action::SecurityPolicyDraft),
 ];

@@ -78,6 +78,11 @@ impl Feed {
         self.stopped.send_replace(true);
     }
 
+    /// Whether readers are ended: the server stops.
+    pub fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
     /// How many readers there are.
     pub fn reader_count(&self) -> usize {
         self.readers().len()

@@ -18,11 +18,14 @@ pub use private::{PrivateError, PrivatePostgres};
 
 use crate::model::Model;
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -50,6 +53,18 @@ pub enum Failure {
 }
 
 impl StoreError {
+    /// Whether the same may work in a moment: nobody listens yet, or the database is starting (`cannot_connect_now`), or has
+    /// no connection left.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300"))
+            }
+            Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
+            Self::Migration(_) | Self::Row(_) => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
@@ -76,6 +91,11 @@ impl Database {
     /// # Errors
     /// For a URL that can't be read.
     pub fn new(url: &str) -> Result<Self, StoreError> {
+        // The library takes any scheme, and then nobody answers there.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            let text = "postgresql://user:password@host/name is expected as its address";
+            return Err(sqlx::Error::Configuration(text.into()).into());
+        }
         let options = PgConnectOptions::from_str(url)?
             .application_name("cirrus")
             // A server that hangs while it holds the sequence loses it, and the others go on.
@@ -114,6 +134,38 @@ impl Database {
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(self.options.clone())
+    }
+
+    /// Waits until the database takes connections: it may be about to start.
+    ///
+    /// # Errors
+    /// When it does not in time, or refuses for good: a wrong password does not get better.
+    pub async fn wait_until_there(&self, limit: Duration) -> Result<(), StoreError> {
+        let deadline = Instant::now() + limit;
+        let mut told = false;
+        loop {
+            let Err(error) = self.connect().await else { return Ok(()) };
+            if !error.is_passing() || Instant::now() >= deadline {
+                return Err(error);
+            }
+            if !told {
+                tracing::warn!(%error, seconds = limit.as_secs(), "the database is not there yet; tried again every second");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// How many steps of this release are not applied to the tables, as a new connection finds them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        let mut connection = self.connect().await?;
+        let applied: Vec<i64> =
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
     }
 
     /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.

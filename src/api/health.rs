@@ -1,0 +1,74 @@
+//! `/healthz` and `/readyz`: for those who start servers and send requests to them. A server lives as long as it answers; it
+//! is ready when a request sent to it can be expected to succeed.
+
+use super::{
+    App,
+    answer::Answer,
+    call::Call,
+    error::{Answered, ApiError},
+};
+use actix_web::http::StatusCode;
+use std::{fmt::Display, time::Duration};
+use tokio::time::timeout;
+
+/// Who asks has to know soon, also while the database hangs.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What was looked at, and what is wrong with it, if anything.
+type Finding = (&'static str, Option<String>);
+
+impl App {
+    /// `GET /readyz[?verbose]`
+    ///
+    /// # Errors
+    /// 503 with what is wrong.
+    pub async fn ready(&self, call: &Call) -> Answered<Answer> {
+        let findings = [
+            ("server", self.stops()),
+            ("database", self.database_is_away().await),
+            ("replica", self.is_behind().await),
+        ];
+        if findings.iter().any(|(_, wrong)| wrong.is_some()) {
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, report(&findings)));
+        }
+        Ok(Answer::Text(if call.has("verbose") { report(&findings) } else { "ok\n".to_owned() }))
+    }
+
+    fn stops(&self) -> Option<String> {
+        self.feed.is_stopped().then(|| "it stops".to_owned())
+    }
+
+    /// Whether a new connection finds the tables as this release needs them.
+    async fn database_is_away(&self) -> Option<String> {
+        match within(self.database.pending_migrations()).await {
+            Ok(0) => None,
+            Ok(pending) => Some(format!("{pending} migrations are not applied")),
+            Err(wrong) => Some(wrong),
+        }
+    }
+
+    /// Whether this server knows what was committed last.
+    async fn is_behind(&self) -> Option<String> {
+        match within(self.replica.snapshot()).await {
+            Ok(snapshot) if snapshot.stale => Some("what was committed last is not known".to_owned()),
+            Ok(_) => None,
+            Err(wrong) => Some(wrong),
+        }
+    }
+}
+
+async fn within<T, E: Display>(question: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match timeout(LIMIT, question).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+    }
+}
+
+/// A line for each: `[+] database`, `[-] database: ...`.
+fn report(findings: &[Finding]) -> String {
+    let line = |(name, wrong): &Finding| match wrong {
+        None => format!("[+] {name}\n"),
+        Some(wrong) => format!("[-] {name}: {wrong}\n"),
+    };
+    findings.iter().map(line).collect()
+}
