@@ -1,0 +1,57 @@
+# An image of the server alone: PostgreSQL is elsewhere, and CIRRUS_DATABASE_URL says where.
+#
+#     docker build --tag cirrus .
+#     docker run --init --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
+#
+# The tools are in it, too: docker run --rm cirrus watch --server ...
+
+# Both stages are of one Debian release, so that the program finds the C library that it was linked with.
+FROM rust:1-bookworm AS build
+WORKDIR /build
+# Names of functions stay in backtraces; line tables would make the image four times as large.
+ENV CARGO_PROFILE_RELEASE_DEBUG=false
+# schema/ and migrations/ are built into the program. benches/ is not, but Cargo.toml names what is in it, and cargo builds
+# nothing when that is missing.
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY benches benches
+COPY migrations migrations
+COPY schema schema
+COPY src src
+# The caches outlive the layers: after an edit only Cirrus itself is compiled. Cargo goes by times of files, and those of an
+# unpacked archive may be older than what is in the cache; the touch makes sure that Cirrus is compiled anew. A cache is
+# no part of the image, so the program is copied out of it.
+RUN --mount=type=cache,id=cirrus-registry,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=cirrus-target,target=/build/target,sharing=locked \
+    touch src/main.rs && \
+    cargo build --release --locked && \
+    cp target/release/cirrus /usr/local/bin/cirrus
+
+FROM debian:bookworm-slim
+LABEL org.opencontainers.image.title="Cirrus" \
+      org.opencontainers.image.description="A configuration API server for OpenContrail, Tungsten Fabric and OpenSDN on PostgreSQL" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# curl asks for the health. The certificates are for connections to a database with sslmode=verify-full and
+# sslrootcert=/etc/ssl/certs/ca-certificates.crt.
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends ca-certificates curl && \
+    rm -rf /var/lib/apt/lists/*
+# A fixed number, so that rules about users (runAsNonRoot, owners of mounted files) can name it; with a home, so that a
+# server without a database says just that.
+RUN groupadd --gid 10001 cirrus && \
+    useradd --uid 10001 --gid 10001 --create-home --shell /usr/sbin/nologin cirrus
+COPY LICENSE /usr/share/doc/cirrus/copyright
+COPY --from=build /usr/local/bin/cirrus /usr/local/bin/cirrus
+USER 10001:10001
+WORKDIR /home/cirrus
+# Inside a container loopback is reached by nobody. There is no authentication: who publishes the port decides who may
+# write.
+ENV CIRRUS_LISTEN=0.0.0.0:8082
+EXPOSE 8082
+# With another port in CIRRUS_LISTEN this needs another one, too. A server that waits for its database, or loads a large one,
+# is starting, not ill.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=6 \
+    CMD ["curl", "--fail", "--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null", "http://127.0.0.1:8082/readyz"]
+# It answers what it has accepted, then it ends.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["cirrus"]
+CMD ["serve"]
