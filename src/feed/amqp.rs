@@ -99,7 +99,7 @@ pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Rece
     while !*finish.borrow() {
         let turn = async {
             let mut connection = feed.database.connect().await?;
-            if take_turn(&mut connection).await? {
+            if feed_position::take_turn(&mut connection, SINK).await? {
                 hold_turn(&feed, &servers, connection, finish.clone()).await
             } else {
                 Ok(())
@@ -120,11 +120,6 @@ fn report(reported: &mut String, error: &AmqpError) {
         tracing::warn!(error = text, "AMQP: changes are not sent; tried again every second");
         *reported = text;
     }
-}
-
-async fn take_turn(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    let query = "select pg_try_advisory_lock(hashtext('cirrus sink ' || $1))";
-    Ok(sqlx::query_scalar(query).bind(SINK).fetch_one(connection).await?)
 }
 
 /// Sends until the database is away or the server stops; brokers may come and go.

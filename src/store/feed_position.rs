@@ -31,6 +31,15 @@ pub async fn write(
     Ok(())
 }
 
+/// Makes this session the one that moves a position, until it ends; false if another one is.
+///
+/// # Errors
+/// When the database is away.
+pub async fn take_turn(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+    let query = "select pg_try_advisory_lock(hashtext('cirrus sink ' || $1))";
+    Ok(sqlx::query_scalar(query).bind(name).fetch_one(connection).await?)
+}
+
 /// How far a reader has come.
 ///
 /// # Errors
