@@ -21,13 +21,16 @@ use support::{Api, Checks, Process, Server, python, send_signal, wait_until};
 /// Within this time everything has arrived: consumers get some seconds to come back after an outage.
 const LIMIT: Duration = Duration::from_mins(1);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_message_bus() {
     let mut checks = Checks::default();
+    // It waits for half a minute; the others go on meanwhile.
+    let hanging = tokio::spawn(broker_hangs());
     checks.run("messages are those of contrail-api", messages()).await;
     checks.run("writes go on while the broker is away, and arrive later", broker_away()).await;
     checks.run("nothing is lost, whatever is killed", kills()).await;
     checks.run("a bad address is refused at once", async { bad_addresses() }).await;
+    checks.run("a broker that hangs does not hang the server", async { hanging.await.unwrap() }).await;
     checks.finish();
 }
 
@@ -222,6 +225,22 @@ async fn broker_away() {
     let promised = promised(&api, &since).await;
     assert!(server.terminate().success());
     all_arrive(&mut consumer, &promised);
+}
+
+/// A broker that keeps the connection and confirms nothing.
+async fn broker_hangs() {
+    let broker = RabbitMq::start();
+    let mut consumer = Consumer::start(&broker, "contrail-control.test");
+    let server = Server::start_with(&["--amqp-url", &broker.url()]);
+    let api = server.api();
+    wait_until("the server sends", LIMIT, || server.log().contains("AMQP: changes are sent"));
+    let since = api.position().await;
+    send_signal("STOP", &[broker.process_id()]);
+    create(&api, "network-policy", "unconfirmed").await;
+    wait_until("it is noticed", LIMIT, || server.log().contains("a confirmation did not come in time"));
+    send_signal("CONT", &[broker.process_id()]);
+    create(&api, "network-policy", "confirmed").await;
+    all_arrive(&mut consumer, &promised(&api, &since).await);
 }
 
 async fn kills() {

@@ -27,6 +27,8 @@ const MOST: u64 = 10_000;
 const LARGEST: usize = 8 << 20;
 /// How long an answer may be waited for, in seconds.
 const LONGEST_WAIT: u64 = 60;
+/// How long the database may take to tell older changes; then the answer has none of them, and is true all the same.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// How many changes are looked at for one answer: a filter may find nothing for a long time.
 const LOOKED_AT: u64 = 100_000;
 
@@ -61,9 +63,9 @@ impl App {
                 break;
             }
             let next = reader.next_up_to(usize::try_from(limit - count).unwrap_or(usize::MAX));
-            // What there is is not waited for, however long the database takes to tell it.
-            let next = if reader_has_more { Ok(next.await) } else { timeout_at(deadline, next).await };
-            let page = match next {
+            // What there is may take a moment to be read, also for who does not want to wait for more.
+            let patience = if reader_has_more { deadline.max(Instant::now() + READ_WITHIN) } else { deadline };
+            let page = match timeout_at(patience, next).await {
                 Ok(Ok(page)) => page,
                 Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
                 Ok(Err(Ended::Stopped)) | Err(_) => break,

@@ -24,7 +24,7 @@ use sqlx::PgConnection;
 use std::{collections::VecDeque, str::FromStr, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
 
 /// What the consumers' queues are bound to.
@@ -169,8 +169,17 @@ struct Sink<'a> {
     reported: String,
 }
 
-/// Messages that were sent and not confirmed yet, each with the revision that is complete with it, if any.
-type Window = VecDeque<(Option<u64>, PublisherConfirm)>;
+/// A message that is not confirmed yet.
+struct Sent {
+    /// The revision that is complete with it, if any.
+    complete: Option<u64>,
+    confirmation: PublisherConfirm,
+    /// When it is too late for that.
+    deadline: Instant,
+}
+
+/// In the order in which they were sent.
+type Window = VecDeque<Sent>;
 
 impl<'a> Sink<'a> {
     /// Where the last one stopped; at the end of the log, if there was none: consumers read everything when they start.
@@ -292,17 +301,8 @@ impl<'a> Sink<'a> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // The ticks come first: under load there is always something else to do.
                 biased;
-                confirmed = first_confirmed(&mut window), if !window.is_empty() => {
-                    self.confirm(&confirmed?)?;
-                    if self.unwritten >= WRITE_AFTER {
-                        self.write_position().await?;
-                    }
-                }
-                page = reader.next(), if window.len() < WINDOW => {
-                    let page = page.map_err(|_| AmqpError::Gone)?;
-                    self.publish(&page, channel, &mut window).await?;
-                }
                 _ = ticks.tick() => {
                     // Also when there is nothing to send: what was sent last may be lost with the broker.
                     if !channel.status().connected() {
@@ -312,6 +312,16 @@ impl<'a> Sink<'a> {
                     if self.written != self.confirmed || self.written_at.elapsed() > RENEW_EVERY {
                         self.write_position().await?;
                     }
+                }
+                confirmed = first_confirmed(&mut window), if !window.is_empty() => {
+                    self.confirm(&confirmed?)?;
+                    if self.unwritten >= WRITE_AFTER {
+                        self.write_position().await?;
+                    }
+                }
+                page = reader.next(), if window.len() < WINDOW => {
+                    let page = page.map_err(|_| AmqpError::Gone)?;
+                    self.publish(&page, channel, &mut window).await?;
                 }
                 () = raised(&mut finish), if window.is_empty() => {
                     return self.write_position().await;
@@ -336,13 +346,14 @@ impl<'a> Sink<'a> {
                     let confirmed = first_confirmed(window).await?;
                     self.confirm(&confirmed)?;
                 }
-                let confirm = publish(channel, message).await?;
-                window.push_back((complete.filter(|_| index == last), confirm));
+                let confirmation = publish(channel, message).await?;
+                let complete = complete.filter(|_| index == last);
+                window.push_back(Sent { complete, confirmation, deadline: Instant::now() + CONFIRM_WITHIN });
             }
             // What is not told on the bus is done with all that was told before it.
             if let Some(revision) = complete.filter(|_| messages.is_empty()) {
                 match window.back_mut() {
-                    Some((known, _)) => *known = Some(revision),
+                    Some(sent) => sent.complete = Some(revision),
                     None => self.confirmed.revision = revision,
                 }
             }
@@ -376,10 +387,11 @@ struct Confirmed {
 
 /// Waits for the confirmation of the oldest message. Nothing is lost when the wait is given up.
 async fn first_confirmed(window: &mut Window) -> Result<Confirmed, AmqpError> {
-    let Some((complete, confirm)) = window.front_mut() else { return std::future::pending().await };
+    let Some(sent) = window.front_mut() else { return std::future::pending().await };
     let late = |_| AmqpError::Outage("a confirmation did not come in time");
-    let confirmation = timeout(CONFIRM_WITHIN, confirm).await.map_err(late)??;
-    let complete = *complete;
+    // Its own deadline, not one from now on: this wait is given up and begun anew all the time.
+    let confirmation = timeout_at(sent.deadline, &mut sent.confirmation).await.map_err(late)??;
+    let complete = sent.complete;
     window.pop_front();
     match confirmation {
         Confirmation::Ack(returned) => Ok(Confirmed { complete, reached_a_queue: returned.is_none() }),

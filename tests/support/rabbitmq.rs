@@ -44,6 +44,10 @@ impl RabbitMq {
         format!("amqp://guest:guest@{}/%2F", self.address())
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.process.id
+    }
+
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
