@@ -8,8 +8,6 @@ mod graph;
 mod interface_route;
 mod ipam;
 mod json_text;
-// The loader reads every fact of the schema; some (operations, defaults, deprecation) have no reader yet.
-#[allow(dead_code, unused_imports)]
 mod model;
 mod python_literal;
 mod render;
@@ -22,8 +20,14 @@ mod watch;
 mod writer;
 
 use clap::Parser;
-use settings::{Command, CommandLine};
-use std::{fmt::Display, io::IsTerminal, process::ExitCode};
+use model::Model;
+use settings::{Command, CommandLine, OpenApiSettings};
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -35,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Serve(settings) => settings,
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings)),
         Command::Watch(settings) => return exit(watch::run(&settings)),
+        Command::Openapi(settings) => return exit(print_openapi(&settings)),
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,
@@ -46,6 +51,14 @@ async fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     exit(serve::serve(*settings).await)
+}
+
+/// The document, as it is in `openapi/`.
+fn print_openapi(settings: &OpenApiSettings) -> Result<(), Box<dyn Error>> {
+    let model = Model::read(settings.schema_dir.as_deref())?;
+    let mut output = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut output, &api::openapi::document(&model))?;
+    Ok(writeln!(output)?)
 }
 
 /// The end of the process: what went wrong in one line on standard error.

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Identity,
-    api::{App, handle},
+    api::{App, Documentation, handle},
     feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
@@ -56,10 +56,7 @@ pub enum StartError {
 /// # Errors
 /// What keeps it from starting.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
-    let model = Arc::new(match &settings.schema_dir {
-        Some(directory) => Model::from_directory(directory)?,
-        None => Model::embedded()?,
-    });
+    let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
     settings.quota.check(&model).map_err(StartError::Settings)?;
     // Before the database is started, so that a port that is taken is told at once.
     let listener =
@@ -102,6 +99,7 @@ async fn serve_on(
         .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
     let watch = settings.watch;
     let app = Data::new(App {
+        documentation: Documentation::new(Arc::clone(&model)),
         model,
         replica: Arc::clone(&replica),
         writer,

@@ -34,6 +34,16 @@ pub enum Command {
     InterfaceRoute(InterfaceRouteSettings),
     /// Show what changes on a Cirrus, a line a change
     Watch(WatchSettings),
+    /// Print the OpenAPI document of the REST interface
+    Openapi(OpenApiSettings),
+}
+
+/// Which interface to describe.
+#[derive(Args, Debug)]
+pub struct OpenApiSettings {
+    /// Read the data model from this directory, not from the one that is built in
+    #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
+    pub schema_dir: Option<PathBuf>,
 }
 
 /// How to serve.

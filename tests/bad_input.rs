@@ -55,6 +55,7 @@ async fn bad_input_is_refused() {
     check!("deep nesting", nesting(api.clone(), objects.clone()));
     check!("wrong UTF-8", wrong_utf8(api.clone(), address, objects.clone()));
     check!("numbers of 400 digits", numbers(api.clone(), objects.clone()));
+    check!("counts of addresses", counts(api.clone(), objects.clone()));
     check!("bodies that are too large", large_bodies(api.clone(), address));
     check!("request lines up to 65,535 bytes", long_request_line(api.clone()));
     check!("requests that stop half-way", half_way(address));
@@ -413,6 +414,15 @@ const ACTIONS_WITH_NUMBERS: &[(&str, &str)] = &[
     ("/tag-types", r#"{"tag-type": {"fq_name": ["numbers"], "tag_type_id": NUMBER}}"#),
     ("/route-targets", r#"{"route-target": {"fq_name": ["target:64512:NUMBER"]}}"#),
 ];
+
+async fn counts(api: Api, objects: Objects) {
+    for count in [json!(-1), json!(1_048_577), json!(1.5), json!("many"), json!([1])] {
+        let answer =
+            api.post(&format!("/virtual-network/{}/ip-alloc", objects.network), &json!({"count": count})).await;
+        let expected = (400, "Bad Request, count must be an integer from 0 to 1048576");
+        assert_eq!((answer.status, answer.text.as_str()), expected, "{count}");
+    }
+}
 
 async fn numbers(api: Api, objects: Objects) {
     let mut findings = Findings::new(&api);

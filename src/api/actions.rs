@@ -26,6 +26,9 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+/// How many addresses one request may reserve.
+pub const MOST_ADDRESSES: u32 = 1 << 20;
+
 type Body = Map<String, Value>;
 
 /// A member that is given and not null.
@@ -73,7 +76,7 @@ impl App {
             Action::ChangeMode => self.change_mode(call, &call.object()?).await,
             Action::AaaModeGet => Ok(Answer::json(&json!({"aaa-mode": AaaMode::NoAuth.name()}))),
             Action::AaaModePut => set_aaa_mode(&call.object()?),
-            Action::ObjectCache => self.object_cache(call, &call.object()?).await,
+            Action::ObjectCacheGet | Action::ObjectCachePost => self.object_cache(call, &call.object()?).await,
             Action::ExecuteJob => self.execute_job(call, &call.object()?).await,
             Action::AbortJob => self.need_config_nodes(call).await,
             Action::Publish | Action::RequestOverBus => Err(no_message_bus()),
@@ -96,13 +99,12 @@ impl App {
         let network = network.to_owned();
         match action {
             NetworkAction::Allocate => {
-                let count = match given(&body, "count") {
-                    None => Some(1),
-                    Some(count) => count.as_i64().map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
-                };
-                let count = count
-                    .filter(|count| *count <= 1 << 20)
-                    .ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer of at most 1048576"))?;
+                let count = given(&body, "count").map_or(Some(1), Value::as_u64);
+                let count = count.and_then(|count| u32::try_from(count).ok()).filter(|count| *count <= MOST_ADDRESSES);
+                let count = count.ok_or_else(|| {
+                    let text = format!("Bad Request, count must be an integer from 0 to {MOST_ADDRESSES}");
+                    ApiError::bad_request(text)
+                })?;
                 let subnet = match text_member(&body, "subnet")? {
                     None => None,
                     Some(text) => Some(Uuid::try_parse(&text).map_err(|_| {

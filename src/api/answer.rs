@@ -1,7 +1,7 @@
 //! What handlers answer, and how it goes out.
 
 use crate::{graph::Object, json_text, rules::Outcome};
-use actix_web::{HttpResponse, body::BoxBody, http::StatusCode};
+use actix_web::{HttpResponse, body::BoxBody};
 use serde_json::Value;
 
 /// An answer that is not a refusal.
@@ -20,7 +20,21 @@ pub enum Answer {
     /// 200 without a body.
     Empty,
     /// 304
-    NotModified,
+    NotModified {
+        /// The tag of what the client has.
+        etag: String,
+    },
+    /// 303 to a path relative to that of the request, so that it holds behind a proxy, too.
+    SeeOther(&'static str),
+    /// 200 with a file.
+    File {
+        /// What is in it.
+        bytes: Vec<u8>,
+        /// Its media type.
+        content_type: String,
+        /// Its tag.
+        etag: String,
+    },
     /// 200 with plain text.
     Text(String),
     /// 200 with server-sent events.
@@ -68,7 +82,14 @@ impl Answer {
                 response.content_type("application/json").body(text)
             }
             Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
-            Self::NotModified => HttpResponse::new(StatusCode::NOT_MODIFIED),
+            Self::NotModified { etag } => HttpResponse::NotModified().insert_header(("Etag", etag)).finish(),
+            Self::SeeOther(path) => HttpResponse::SeeOther().insert_header(("Location", path)).finish(),
+            Self::File { bytes, content_type, etag } => HttpResponse::Ok()
+                .content_type(content_type)
+                .insert_header(("Etag", etag))
+                // It may be kept, but the next release has another one.
+                .insert_header(("Cache-Control", "no-cache"))
+                .body(bytes),
             Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
             Self::Events(body) => HttpResponse::Ok()
                 .content_type("text/event-stream")

@@ -4,7 +4,10 @@ use super::error::{Answered, ApiError};
 use crate::{access::Identity, graph::Position, python_literal};
 use actix_web::{
     HttpRequest,
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, Header},
+    },
     web::Payload,
 };
 use futures_util::StreamExt;
@@ -33,6 +36,8 @@ pub struct Call {
     pub if_none_match: Option<String>,
     /// `Last-Event-ID`.
     pub last_event_id: Option<String>,
+    /// Whether HTML is asked for by name before JSON, as browsers do.
+    pub prefers_html: bool,
     /// Whether only the head of the answer is wanted.
     pub head_only: bool,
     /// From where the answer is, once that is known: `X-Cirrus-Revision`.
@@ -75,6 +80,7 @@ impl Call {
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             last_event_id: text("Last-Event-ID"),
+            prefers_html: prefers_html(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
@@ -134,6 +140,13 @@ impl Call {
         }
     }
 
+    /// Whether the client says that it has what this tag is of. `*` is none of the tags, as in contrail-api.
+    pub fn has_already(&self, etag: &str) -> bool {
+        let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
+        let given = self.if_none_match.as_deref().unwrap_or_default();
+        given.split(',').any(|tag| bare(tag) == bare(etag))
+    }
+
     /// Whether a query argument is there, with any value.
     pub fn has(&self, name: &str) -> bool {
         self.query.contains_key(name)
@@ -166,6 +179,15 @@ fn find_nul(value: &Value, path: String) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn prefers_html(request: &HttpRequest) -> bool {
+    let Ok(accept) = header::Accept::parse(request) else { return false };
+    let named = accept
+        .ranked()
+        .into_iter()
+        .find(|range| range.type_() == "text" && range.subtype() == "html" || range.subtype() == "json");
+    named.is_some_and(|range| range.subtype() == "html")
 }
 
 fn read_query(text: &str) -> HashMap<String, String> {

@@ -4,12 +4,14 @@ mod actions;
 mod answer;
 mod call;
 mod changes;
+mod documentation;
 mod error;
 mod filters;
 mod health;
 mod home;
 mod list;
 mod objects;
+pub mod openapi;
 mod routes;
 mod watch;
 
@@ -30,6 +32,7 @@ use actix_web::{
 };
 use answer::Answer;
 use call::Call;
+pub use documentation::Documentation;
 use error::{Answered, ApiError};
 use list::ListRequest;
 use routes::{Found, Route};
@@ -52,6 +55,8 @@ pub struct App {
     pub key_values: KeyValueStore,
     /// For `/watch` and `/changes`.
     pub feed: Arc<Feed>,
+    /// For `/openapi.json` and `/documentation/`.
+    pub documentation: Documentation,
     /// How watchers are served.
     pub watch: WatcherSettings,
 }
@@ -91,8 +96,10 @@ impl App {
             call.read_body(payload).await?;
         }
         match route {
+            Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/")),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),
-            Route::Documentation => Err(ApiError::not_found("File does not exist.")),
+            Route::OpenApi => Ok(self.documentation.document(call)),
+            Route::Documentation(path) => self.documentation.file(call, path.as_deref()),
             Route::Collection(type_id) if call.method == Method::POST => self.create(type_id, call).await,
             Route::Collection(type_id) => {
                 let request = ListRequest::from_query(&self.model, type_id, call)?;

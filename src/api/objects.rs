@@ -16,6 +16,7 @@ use crate::{
     writer::Snapshot,
 };
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 impl App {
     /// Hands a request to the writer.
@@ -96,17 +97,13 @@ impl App {
     pub async fn read(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
         let snapshot = self.snapshot(call).await?;
         let kind = self.model.object_type(type_id);
-        let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
-        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {uuid}")))?;
-        if object.type_id != type_id {
-            return Err(ApiError::not_found(format!("No {} object found for id {uuid}", kind.name)));
-        }
+        let object = self.find(&snapshot, type_id, uuid)?;
         if !call.identity.may_read(object) {
             return Err(ApiError::not_found(format!("This object is not visible by users: {uuid}")));
         }
         let etag = format!("\"{}\"", object.modified);
-        if call.if_none_match.as_deref().is_some_and(|given| given.trim_matches('"') == etag.trim_matches('"')) {
-            return Ok(Answer::NotModified);
+        if call.has_already(&etag) {
+            return Ok(Answer::NotModified { etag });
         }
         let selection = match call.query.get("fields") {
             Some(fields) => Selection::Named(fields.split(',').map(str::to_owned).collect()),
@@ -134,6 +131,17 @@ impl App {
         Ok(Answer::Json { body: output, etag: Some(etag), stale: snapshot.stale })
     }
 
+    /// The object of a path.
+    fn find<'s>(&self, snapshot: &'s Snapshot, type_id: TypeId, uuid: &str) -> Answered<&'s Arc<Object>> {
+        let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
+        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {uuid}")))?;
+        if object.type_id != type_id {
+            let kind = &self.model.object_type(type_id).name;
+            return Err(ApiError::not_found(format!("No {kind} object found for id {uuid}")));
+        }
+        Ok(object)
+    }
+
     /// `PUT /<type>/<uuid>`
     ///
     /// # Errors
@@ -141,11 +149,9 @@ impl App {
     pub async fn update(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
         let kind = self.model.object_type(type_id);
         let body = call.object()?;
+        let body = if body.is_empty() { body } else { self.content(type_id, &body)? };
         if body.is_empty() {
-            return Ok(Answer::Empty);
-        }
-        let body = self.content(type_id, &body)?;
-        if body.is_empty() {
+            self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
         }
         let document = Document::read(&self.model, kind, body, Purpose::Update);

@@ -9,8 +9,10 @@ use percent_encoding::percent_decode_str;
 pub enum Route {
     /// `/`
     Home,
-    /// `/documentation/...`
-    Documentation,
+    /// `/openapi.json`
+    OpenApi,
+    /// `/documentation/<file>`; without the slash there is no file, not even an empty one.
+    Documentation(Option<String>),
     /// `/<type>s`
     Collection(TypeId),
     /// `/<type>/<uuid>`
@@ -41,7 +43,8 @@ pub enum Action {
     ChangeMode,
     AaaModeGet,
     AaaModePut,
-    ObjectCache,
+    ObjectCacheGet,
+    ObjectCachePost,
     ExecuteJob,
     AbortJob,
     Publish,
@@ -82,8 +85,8 @@ pub const ACTIONS: [(&str, &str, Method, Action); 30] = [
     ("chmod", "/chmod", Method::POST, Action::ChangeMode),
     ("", "/aaa-mode", Method::GET, Action::AaaModeGet),
     ("aaa-mode", "/aaa-mode", Method::PUT, Action::AaaModePut),
-    ("obj-cache", "/obj-cache", Method::GET, Action::ObjectCache),
-    ("obj-cache", "/obj-cache", Method::POST, Action::ObjectCache),
+    ("obj-cache", "/obj-cache", Method::GET, Action::ObjectCacheGet),
+    ("obj-cache", "/obj-cache", Method::POST, Action::ObjectCachePost),
     ("execute-job", "/execute-job", Method::POST, Action::ExecuteJob),
     ("abort-job", "/abort-job", Method::POST, Action::AbortJob),
     ("amqp-publish", "/amqp-publish", Method::POST, Action::Publish),
@@ -103,6 +106,33 @@ pub const NETWORK_ACTIONS: [(&str, &str, NetworkAction); 3] = [
     ("virtual-network-ip-free", "ip-free", NetworkAction::Free),
     ("virtual-network-subnet-ip-count", "subnet-ip-count", NetworkAction::Count),
 ];
+
+/// Everything that is served: method, path, where it leads. In a path `{uuid}` stands for that of an object, `{file}` for the
+/// name of a file.
+pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
+    let uuid = || "{uuid}".to_owned();
+    let mut routes = vec![
+        (Method::GET, "/".to_owned(), Route::Home),
+        (Method::GET, "/openapi.json".to_owned(), Route::OpenApi),
+        (Method::GET, "/documentation".to_owned(), Route::Documentation(None)),
+        (Method::GET, "/documentation/".to_owned(), Route::Documentation(Some(String::new()))),
+        (Method::GET, "/documentation/{file}".to_owned(), Route::Documentation(Some("{file}".to_owned()))),
+    ];
+    for (_, path, method, action) in &ACTIONS {
+        routes.push((method.clone(), (*path).to_owned(), Route::Action(*action)));
+    }
+    for (_, last, action) in NETWORK_ACTIONS {
+        routes.push((Method::POST, format!("/virtual-network/{{uuid}}/{last}"), Route::Network(action, uuid())));
+    }
+    for kind in model.types() {
+        let collection = [Method::GET, Method::POST];
+        routes.extend(collection.map(|method| (method, format!("/{}", kind.collection), Route::Collection(kind.id))));
+        let object = [Method::GET, Method::PUT, Method::DELETE];
+        let path = || format!("/{}/{{uuid}}", kind.name);
+        routes.extend(object.map(|method| (method, path(), Route::Object(kind.id, uuid()))));
+    }
+    routes
+}
 
 /// Where a path leads, or why not.
 pub enum Found {
@@ -135,7 +165,11 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     match segments.as_slice() {
         [""] => of_methods(&[Method::GET], Route::Home),
-        ["documentation", ..] => of_methods(&[Method::GET], Route::Documentation),
+        ["openapi.json"] => of_methods(&[Method::GET], Route::OpenApi),
+        ["documentation"] => of_methods(&[Method::GET], Route::Documentation(None)),
+        ["documentation", file @ ..] => {
+            of_methods(&[Method::GET], Route::Documentation(Some(decoded(&file.join("/")))))
+        }
         [collection] => match model.find_collection(collection) {
             Some(id) => of_methods(&[Method::GET, Method::POST], Route::Collection(id)),
             None => Found::Nothing,

@@ -6,6 +6,7 @@ use include_dir::Dir;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -108,6 +109,8 @@ pub(super) struct ObjectTypeFile {
     pub(super) properties: Table<PropertyEntry>,
     #[serde(default)]
     pub(super) references: Table<ReferenceEntry>,
+    #[serde(default)]
+    pub(super) example: Map<String, Value>,
 }
 
 /// A file in `value-types/`.

@@ -19,10 +19,7 @@ mod check_tests;
 mod schema_tests;
 
 pub use loader::SchemaError;
-pub use object_type::{
-    BackReference, Child, Collection, Facts, ObjectType, Parent, Presence, Property, PropertyId, Reference,
-    ReferenceId, TypeId,
-};
+pub use object_type::{Collection, Facts, ObjectType, Parent, Presence, PropertyId, Reference, ReferenceId, TypeId};
 pub use value_type::{ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId};
 
 use include_dir::{Dir, include_dir};
@@ -53,6 +50,11 @@ impl Model {
     /// Reads a schema from a directory with the layout of `schema/`.
     pub fn from_directory(path: &Path) -> Result<Self, SchemaError> {
         Self::from_files(&loader::directory_files(path)?)
+    }
+
+    /// Reads the schema of this directory, or else the one that is compiled in.
+    pub fn read(directory: Option<&Path>) -> Result<Self, SchemaError> {
+        directory.map_or_else(Self::embedded, Self::from_directory)
     }
 
     fn from_files(files: &[loader::SourceFile]) -> Result<Self, SchemaError> {

@@ -3,7 +3,7 @@
 use super::value_type::{ComplexTypeId, Shape};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Index of an object type in [`Model::types`](super::Model::types).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,6 +67,8 @@ pub struct ObjectType {
     pub collection: String,
     /// Name in words, `Virtual Network`.
     pub title: String,
+    /// What the body of a create may look like, beside the name and the parent.
+    pub example: Map<String, Value>,
     /// The accepted parents, in the order of the schema.
     pub parents: Vec<Parent>,
     /// Own properties in the order of the schema, then the common ones.
@@ -82,13 +84,13 @@ pub struct ObjectType {
     pub(super) child_by_type: FxHashMap<TypeId, usize>,
 }
 
-/// What a field of an object is, with its index. Names are unique over all of these.
+/// What a field of an object is, with its index where it is its own. Names are unique over all of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum FieldKind {
     Property(PropertyId),
     Reference(ReferenceId),
-    Child(usize),
-    BackReference(usize),
+    Child,
+    BackReference,
 }
 
 impl ObjectType {
@@ -114,25 +116,9 @@ impl ObjectType {
         Some((id, self.references.get(usize::from(id.0))?))
     }
 
-    /// The children with this field name, such as `network_policys`.
-    pub fn child(&self, field: &str) -> Option<&Child> {
-        match self.fields.get(field)? {
-            FieldKind::Child(index) => self.children.get(*index),
-            _ => None,
-        }
-    }
-
     /// The children of this type.
     pub fn child_of_type(&self, child: TypeId) -> Option<&Child> {
         self.children.get(*self.child_by_type.get(&child)?)
-    }
-
-    /// The back references with this field name, such as `virtual_network_back_refs`.
-    pub fn back_reference(&self, field: &str) -> Option<&BackReference> {
-        match self.fields.get(field)? {
-            FieldKind::BackReference(index) => self.back_references.get(*index),
-            _ => None,
-        }
     }
 }
 
@@ -156,8 +142,6 @@ pub struct Property {
     pub shape: Shape,
     /// Whether the elements can be changed one by one.
     pub collection: Collection,
-    /// Whether every type of objects has this property.
-    pub common: bool,
     /// Whether an object without this property is refused on create, with the text
     /// `NAME property is missing` (wire contract 2.6).
     pub enforced: bool,
@@ -232,8 +216,6 @@ pub struct Reference {
     /// Whether the target is of the same type; such a link is stored on both ends
     /// (wire contract 0.1).
     pub symmetric: bool,
-    /// Whether every type of objects has this reference.
-    pub common: bool,
     /// What else the schema says.
     pub facts: Facts,
 }

@@ -65,6 +65,7 @@ fn new_types(files: &Files<'_>) -> Result<Vec<ObjectType>, SchemaError> {
             collection: format!("{}s", name.get_ref()),
             name: name.get_ref().clone(),
             field,
+            example: parsed.content.example.clone(),
             parents: Vec::new(),
             properties: Vec::new(),
             references: Vec::new(),
@@ -210,15 +211,15 @@ fn refuse_unreachable_types(files: &Files<'_>, types: &[ObjectType]) -> Result<(
     }
 }
 
-/// The own items and then the common ones, each with its file and whether it is common.
+/// The own items and then the common ones, each with its file.
 fn own_and_common<'files, T>(
     own: (&'files SourceFile, &'files Table<T>),
     common: (&'files SourceFile, &'files Table<T>),
-) -> impl Iterator<Item = (&'files SourceFile, &'files Spanned<String>, &'files T, bool)> {
-    let entries = |(file, table): (&'files SourceFile, &'files Table<T>), common: bool| {
-        table.iter().map(move |(name, entry)| (file, name, entry, common))
+) -> impl Iterator<Item = (&'files SourceFile, &'files Spanned<String>, &'files T)> {
+    let entries = |(file, table): (&'files SourceFile, &'files Table<T>)| {
+        table.iter().map(move |(name, entry)| (file, name, entry))
     };
-    entries(own, false).chain(entries(common, true))
+    entries(own).chain(entries(common))
 }
 
 fn resolve_properties(
@@ -229,10 +230,10 @@ fn resolve_properties(
     let mut properties: Vec<Property> = Vec::new();
     let own = (parsed.file, &parsed.content.properties);
     let common = (files.common.file, &files.common.content.properties);
-    for (file, name, entry, common) in own_and_common(own, common) {
+    for (file, name, entry) in own_and_common(own, common) {
         limit(file, name.span(), properties.len())?;
         let id = PropertyId(narrow(properties.len()));
-        properties.push(resolve_property(file, name, entry, id, common, types)?);
+        properties.push(resolve_property(file, name, entry, id, types)?);
     }
     Ok(properties)
 }
@@ -242,7 +243,6 @@ fn resolve_property(
     name: &Spanned<String>,
     entry: &PropertyEntry,
     id: PropertyId,
-    common: bool,
     types: &ValueTypes,
 ) -> Result<Property, SchemaError> {
     let ((Some(type_name), None, None) | (None, Some(type_name), None) | (None, None, Some(type_name))) =
@@ -280,7 +280,7 @@ fn resolve_property(
     }
     let mut facts = entry.facts(file)?;
     facts.default = default_of_shape(file, entry.default.as_ref(), shape, &types.simple)?;
-    Ok(Property { id, name: name.get_ref().clone(), shape, collection, common, enforced: entry.enforced, facts, item })
+    Ok(Property { id, name: name.get_ref().clone(), shape, collection, enforced: entry.enforced, facts, item })
 }
 
 fn wrapper_field(shape: Shape, types: &ValueTypes) -> Option<&Field> {
@@ -313,7 +313,7 @@ fn resolve_references(
     let mut references: Vec<Reference> = Vec::new();
     let own = (parsed.file, &parsed.content.references);
     let common = (files.common.file, &files.common.content.references);
-    for (file, name, entry, common) in own_and_common(own, common) {
+    for (file, name, entry) in own_and_common(own, common) {
         limit(file, name.span(), references.len())?;
         let target = find_type(file, name, names, &files.object_types)?;
         references.push(Reference {
@@ -323,7 +323,6 @@ fn resolve_references(
             attribute: resolve_attribute(file, entry, types)?,
             derived: entry.derived,
             symmetric: target == own_type,
-            common,
             facts: entry.facts(file)?,
         });
     }
@@ -373,10 +372,8 @@ fn index_fields(object_type: &mut ObjectType, parsed: &Parsed<'_, ObjectTypeFile
     let properties = object_type.properties.iter().map(|property| (&property.name, FieldKind::Property(property.id)));
     let references =
         object_type.references.iter().map(|reference| (&reference.field, FieldKind::Reference(reference.id)));
-    let children = object_type.children.iter().enumerate();
-    let children = children.map(|(index, child)| (&child.field, FieldKind::Child(index)));
-    let back_references = object_type.back_references.iter().enumerate();
-    let back_references = back_references.map(|(index, back)| (&back.field, FieldKind::BackReference(index)));
+    let children = object_type.children.iter().map(|child| (&child.field, FieldKind::Child));
+    let back_references = object_type.back_references.iter().map(|back| (&back.field, FieldKind::BackReference));
     let mut fields = FxHashMap::default();
     let all = properties.chain(references).chain(children);
     for (name, kind) in all.chain(back_references) {

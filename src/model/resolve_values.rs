@@ -26,7 +26,6 @@ pub(super) fn resolve_value_types(files: &Files<'_>) -> Result<ValueTypes, Schem
         let id = SimpleTypeId(narrow(types.simple.len()));
         types.shapes.insert(name.to_owned(), Shape::Simple(id));
         types.simple.push(SimpleType {
-            id,
             name: name.to_owned(),
             base: name.to_owned(),
             json,
@@ -47,7 +46,7 @@ pub(super) fn resolve_value_types(files: &Files<'_>) -> Result<ValueTypes, Schem
             limit(parsed.file, name.span(), types.simple.len())?;
             let id = SimpleTypeId(narrow(types.simple.len()));
             declare(&mut types, parsed.file, name, Shape::Simple(id))?;
-            let simple = resolve_simple(parsed.file, name, entry, id)?;
+            let simple = resolve_simple(parsed.file, name, entry)?;
             types.simple.push(simple);
         }
         for name in parsed.content.complex.keys() {
@@ -65,12 +64,7 @@ pub(super) fn resolve_value_types(files: &Files<'_>) -> Result<ValueTypes, Schem
                 fields.insert(field_name.get_ref().clone(), field);
             }
             let special = SpecialObject::of_type(name.get_ref());
-            types.complex.push(ComplexType {
-                id: ComplexTypeId(narrow(types.complex.len())),
-                name: name.get_ref().clone(),
-                fields,
-                special,
-            });
+            types.complex.push(ComplexType { name: name.get_ref().clone(), fields, special });
         }
     }
     refuse_endless_types(files, &types)?;
@@ -84,12 +78,7 @@ fn declare(types: &mut ValueTypes, file: &SourceFile, name: &Spanned<String>, sh
     Ok(())
 }
 
-fn resolve_simple(
-    file: &SourceFile,
-    name: &Spanned<String>,
-    entry: &SimpleEntry,
-    id: SimpleTypeId,
-) -> Result<SimpleType, SchemaError> {
+fn resolve_simple(file: &SourceFile, name: &Spanned<String>, entry: &SimpleEntry) -> Result<SimpleType, SchemaError> {
     let base = entry.base.get_ref();
     let Some((_, json)) = BUILT_IN.into_iter().find(|(built_in, _)| built_in == base) else {
         return Err(file.error(entry.base.span(), format!("unknown built-in type {base:?}")));
@@ -119,7 +108,6 @@ fn resolve_simple(
         }
     };
     let mut simple = SimpleType {
-        id,
         name: name.get_ref().clone(),
         base: base.clone(),
         json,

@@ -46,8 +46,6 @@ pub(super) const BUILT_IN: [(&str, JsonKind); 6] = [
 /// A type of strings, integers or booleans.
 #[derive(Debug)]
 pub struct SimpleType {
-    /// Index in the model.
-    pub id: SimpleTypeId,
     /// Name of the type.
     pub name: String,
     /// The built-in type that is restricted, or the name itself for a built-in type.
@@ -79,6 +77,18 @@ pub(super) enum SpecialString {
     ServiceInterface,
 }
 
+impl SimpleType {
+    /// A regular expression of what the checks beside the schema allow.
+    pub fn enforced_pattern(&self) -> Option<&'static str> {
+        self.special.map(|special| match special {
+            SpecialString::Community => {
+                "^(no-export|accept-own|no-advertise|no-export-subconfed|no-reoriginate|[0-9]+:[0-9]+)$"
+            }
+            SpecialString::ServiceInterface => "^(management|left|right|other[0-9]*)$",
+        })
+    }
+}
+
 impl SpecialString {
     pub(super) fn of_type(name: &str) -> Option<Self> {
         match name {
@@ -92,8 +102,6 @@ impl SpecialString {
 /// A type of JSON objects.
 #[derive(Debug)]
 pub struct ComplexType {
-    /// Index in the model.
-    pub id: ComplexTypeId,
     /// Name of the type.
     pub name: String,
     /// The fields by name, in the order of the schema.
@@ -108,6 +116,11 @@ impl ComplexType {
             [field] if field.list => Some(field),
             _ => None,
         }
+    }
+
+    /// Whether a value is looked at as one prefix.
+    pub fn is_subnet(&self) -> bool {
+        self.special == Some(SpecialObject::Subnet)
     }
 
     /// The name as contrail-api prints it in error texts.

@@ -94,7 +94,7 @@ pub use log_entry::{LogEntry, LogOperation, Origin, Subject};
 pub use options::{Options, QuotaDefaults, TagIdDigits};
 pub use rejection::{Decision, Kind, Rejection};
 pub use request::{Operation, Outcome, Request};
-pub use security_draft::ReviewDrafts;
+pub use security_draft::{DRAFTED_TYPES, ReviewDrafts, has_drafts};
 pub use set_tag::SetTag;
 pub use update::{PermissionChange, ReferenceUpdate, RelaxReference, Update};
 pub use virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};

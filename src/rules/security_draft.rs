@@ -16,7 +16,7 @@ use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 use uuid::Uuid;
 
 /// The types concerned, from those that refer to those that are referred to.
-const TYPES: [&str; 5] =
+pub const DRAFTED_TYPES: [&str; 5] =
     ["application-policy-set", "firewall-policy", "firewall-rule", "service-group", "address-group"];
 /// The property of a scope that switches the mode.
 pub const MODE: &str = "enable_security_policy_draft";
@@ -27,13 +27,14 @@ const CREATED: &str = "created";
 const UPDATED: &str = "updated";
 const DELETED: &str = "deleted";
 
-fn is_concerned(kind: &ObjectType) -> bool {
-    TYPES.contains(&kind.name.as_str())
+/// Whether changes of a type may be kept aside as drafts.
+pub fn has_drafts(kind: &ObjectType) -> bool {
+    DRAFTED_TYPES.contains(&kind.name.as_str())
 }
 
 /// The state of a draft; none for what is in force.
 fn state(work: &Work, object: &Object) -> Option<String> {
-    if !is_concerned(work.type_of(object)) {
+    if !has_drafts(work.type_of(object)) {
         return None;
     }
     work.property(object, STATE)?.as_str().map(str::to_owned)
@@ -51,7 +52,7 @@ fn holder(work: &Work, scope: &Object) -> Option<Arc<Object>> {
 
 /// The holder of drafts of objects with this parent, if they are to be drafted.
 fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> Option<Arc<Object>> {
-    let parent = parent.filter(|_| is_concerned(kind))?;
+    let parent = parent.filter(|_| has_drafts(kind))?;
     let scope = match work.type_of(parent).name.as_str() {
         "project" => Arc::clone(parent),
         _ if parent.fq_name.joined().as_ref() == "default-policy-management" => {
@@ -96,7 +97,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
     let model = Arc::clone(work.graph.model());
     for reference in draft.object_type().references.iter().filter(|reference| references.contains(&reference.id)) {
         let target_kind = model.object_type(reference.target);
-        if !is_concerned(target_kind) {
+        if !has_drafts(target_kind) {
             continue;
         }
         for target in draft.links(&reference.field).iter().filter_map(|link| work.graph.get(link.target)) {
@@ -238,7 +239,7 @@ pub fn follow_mode(work: &mut Work, scope: &Arc<Object>) -> Decision<()> {
 
 fn check_nothing_pending(work: &Work, scope: &Object, holder: &Object) -> Decision<()> {
     let mut pending = String::new();
-    for name in TYPES {
+    for name in DRAFTED_TYPES {
         let kind = work.type_id(name)?;
         let drafts: Vec<String> = work
             .graph
@@ -297,7 +298,7 @@ impl ReviewDrafts {
             return Err(Rejection::bad_request("Only 'commit' or 'discard' actions are supported"));
         };
         let mut drafts: Vec<Arc<Object>> = Vec::new();
-        for name in TYPES {
+        for name in DRAFTED_TYPES {
             drafts.extend(work.graph.children_of(holder.uuid, work.type_id(name)?).cloned());
         }
         if commits {

@@ -1,0 +1,167 @@
+//! The OpenAPI 3.1 document of the interface, made of the data model and the routes.
+
+mod actions;
+mod arguments;
+mod examples;
+mod object_types;
+mod refusals;
+mod value_types;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+use super::routes::{self, Route};
+use crate::model::{Model, ObjectType};
+use actix_web::http::Method;
+use utoipa::openapi::{
+    Components, ComponentsBuilder, Content, HeaderBuilder, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder,
+    Paths, Response, ResponseBuilder, Tag, Type,
+    path::{Operation, OperationBuilder},
+    tag::TagBuilder,
+};
+use vocabulary::{json_answer, list, nullable_text, object, simple, text};
+
+const DESCRIPTION: &str = include_str!("description.md");
+/// The group of what stands at the top.
+const HOME: &str = "home";
+
+/// The document.
+pub fn document(model: &Model) -> OpenApi {
+    let license = License::new(env!("CARGO_PKG_LICENSE"));
+    let info = InfoBuilder::new()
+        .title("Cirrus")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(license));
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths(model))
+        .components(Some(components(model)))
+        .tags(Some(tags(model)))
+        .build()
+}
+
+fn paths(model: &Model) -> Paths {
+    let mut paths = Paths::new();
+    for (method, path, route) in routes::all(model) {
+        let methods = http_method(&method).into_iter().collect();
+        paths.add_path_operation(path, methods, describe(model, &method, &route));
+    }
+    paths
+}
+
+/// What a route does. The match is exhaustive: a route without a description does not compile.
+fn describe(model: &Model, method: &Method, route: &Route) -> Operation {
+    match route {
+        Route::Home => home(),
+        Route::OpenApi => itself(),
+        Route::Documentation(None) => to_the_page(),
+        Route::Documentation(Some(file)) if file.is_empty() => page(),
+        Route::Documentation(Some(_)) => page_file(),
+        Route::Action(action) => actions::describe(*action),
+        Route::Network(action, _) => actions::describe_on_network(*action),
+        Route::Collection(id) => object_types::on_collection(model, model.object_type(*id), method),
+        Route::Object(id, _) => object_types::on_object(model.object_type(*id), method),
+    }
+}
+
+/// Only those that are served.
+fn http_method(method: &Method) -> Option<HttpMethod> {
+    [
+        (Method::GET, HttpMethod::Get),
+        (Method::POST, HttpMethod::Post),
+        (Method::PUT, HttpMethod::Put),
+        (Method::DELETE, HttpMethod::Delete),
+    ]
+    .into_iter()
+    .find_map(|(known, named)| (known == *method).then_some(named))
+}
+
+fn components(model: &Model) -> Components {
+    let schemas = value_types::schemas(model).chain(object_types::schemas(model));
+    let builder = ComponentsBuilder::new().schemas_from_iter(schemas).responses_from_iter(refusals::responses());
+    arguments::parameters().fold(builder, |builder, (name, parameter)| builder.parameter(name, parameter)).build()
+}
+
+fn tags(model: &Model) -> Vec<Tag> {
+    let tag = |name: &str, meaning: &str| TagBuilder::new().name(name).description(Some(meaning)).build();
+    let of_type = |kind: &ObjectType| tag(&kind.name, &kind.title);
+    let groups = actions::GROUPS.iter().map(|(name, meaning)| tag(name, meaning));
+    let home = tag(HOME, "Where to begin.");
+    std::iter::once(home).chain(groups).chain(model.types().iter().map(of_type)).collect()
+}
+
+fn at_home(id: &str, summary: &str) -> OperationBuilder {
+    OperationBuilder::new().tag(HOME).operation_id(Some(id)).summary(Some(summary))
+}
+
+fn home() -> Operation {
+    let link = object(
+        &["href", "name", "rel"],
+        [
+            ("href", text("")),
+            ("name", text("")),
+            ("rel", text("`documentation`, `root`, `collection`, `resource-base` or `action`.")),
+            ("method", nullable_text("")),
+        ],
+    );
+    let links = list(object(&["link"], [("link", link.into())]).into());
+    at_home("home", "What there is")
+        .description(Some(
+            "Clients learn from it which types and actions there are. A browser is led to the documentation.",
+        ))
+        .response(
+            "200",
+            json_answer("Links.", object(&["href", "links"], [("href", text("")), ("links", links.into())])),
+        )
+        .response("303", found("To the documentation, for who prefers HTML to JSON."))
+        .build()
+}
+
+fn itself() -> Operation {
+    at_home("openapi", "This document")
+        .parameter_ref(arguments::named("IfNoneMatch"))
+        .response("200", json_answer("OpenAPI 3.1.", simple(Type::Object)))
+        .response("304", unchanged())
+        .build()
+}
+
+fn to_the_page() -> Operation {
+    at_home("documentation_redirect", "Leads to the page").response("303", found("To `/documentation/`.")).build()
+}
+
+fn page() -> Operation {
+    at_home("documentation", "The interactive page")
+        .description(Some("Needs no internet."))
+        .parameter_ref(arguments::named("IfNoneMatch"))
+        .response("200", file_answer("The page.", &["text/html"]))
+        .response("304", unchanged())
+        .build()
+}
+
+fn page_file() -> Operation {
+    let operation = at_home("documentation_file", "A part of the interactive page")
+        .parameter(arguments::file_in_path())
+        .parameter_ref(arguments::named("IfNoneMatch"))
+        .response("200", file_answer("The part.", &["text/html", "text/css", "text/javascript", "image/png"]))
+        .response("304", unchanged());
+    object_types::refused(operation, &[404])
+}
+
+fn file_answer(meaning: &str, media_types: &[&str]) -> Response {
+    let content = || Content::new(Some(simple(Type::String)));
+    let answer = ResponseBuilder::new().description(meaning);
+    media_types.iter().fold(answer, |answer, media_type| answer.content(*media_type, content())).build()
+}
+
+/// 304
+fn unchanged() -> Response {
+    ResponseBuilder::new().description("It is as it was.").build()
+}
+
+/// 303
+fn found(meaning: &str) -> Response {
+    let location = HeaderBuilder::new().schema(Some(simple(Type::String))).build();
+    ResponseBuilder::new().description(meaning).header("Location", location).build()
+}

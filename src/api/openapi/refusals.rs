@@ -1,0 +1,145 @@
+//! The refusals, with their status codes and examples of their texts (contrail-api R21, wire contract 9).
+
+use super::vocabulary::{BARE_TEXT, JSON, object, simple, text};
+use serde_json::json;
+use utoipa::openapi::{
+    Content, Ref, RefOr, Response, ResponseBuilder, Type, content::ContentBuilder, example::ExampleBuilder,
+};
+
+/// One kind of refusal.
+struct Refusal {
+    status: u16,
+    name: &'static str,
+    meaning: &'static str,
+    texts: &'static [(&'static str, &'static str)],
+}
+
+/// All that there are; 410 alone has a body of JSON.
+const REFUSALS: [Refusal; 10] = [
+    Refusal {
+        status: 400,
+        name: "BadRequest",
+        meaning: "The request can't be read, or a rule forbids it. The text names the field and what was expected.",
+        texts: &[
+            ("no-name", "Bad Request, no fq_name in POST body"),
+            (
+                "property",
+                "Bad property in create: Error validating property port_security_enabled: true/false expected instead of maybe",
+            ),
+            ("parent", "Missing parent type: None. Allowed types: ['virtual-machine', 'project', 'virtual-router']"),
+            ("rule", "Overlapping addresses: [IPNetwork('10.0.0.0/16'), IPNetwork('10.0.1.0/24')]"),
+        ],
+    },
+    Refusal {
+        status: 403,
+        name: "Forbidden",
+        meaning: "A rule of the type forbids it.",
+        texts: &[("dns-record", "Record name does not adhere to DNS name requirements")],
+    },
+    Refusal {
+        status: 404,
+        name: "NotFound",
+        meaning: "There is no such object, or it is of another type.",
+        texts: &[
+            ("uuid", "Unknown id: 2ee1f8f0-9c2e-4f3a-8f0e-5d1d1c3a7b11"),
+            ("name", "Name ['default-domain', 'default-project', 'blue'] not found"),
+            ("type", "Resource type 'virtual-netwerk' not found"),
+        ],
+    },
+    Refusal {
+        status: 408,
+        name: "RequestTimeout",
+        meaning: "The body did not arrive within 30 seconds.",
+        texts: &[("late", "The body did not arrive in time")],
+    },
+    Refusal {
+        status: 409,
+        name: "Conflict",
+        meaning: "Another object is in the way: it has the name, the uuid or the address, or still needs this one.",
+        texts: &[
+            (
+                "exists",
+                "['default-domain', 'default-project', 'blue'] already exists with uuid: 2ee1f8f0-9c2e-4f3a-8f0e-5d1d1c3a7b11",
+            ),
+            (
+                "children",
+                "Delete when children still present: ['http://localhost:8082/network-policy/99710132-5f2b-4c50-9b8a-3c1d2f0a4e61']",
+            ),
+            (
+                "references",
+                "Delete when resource still referred: ['http://localhost:8082/instance-ip/d58b4879-02f7-4b7b-9f06-7c0b6a1d9e42']",
+            ),
+        ],
+    },
+    Refusal {
+        status: 410,
+        name: "Gone",
+        meaning: "The position is not in the change log (any more). `oldest` and `current` are.",
+        texts: &[],
+    },
+    Refusal {
+        status: 412,
+        name: "QuotaExceeded",
+        meaning: "The project has as many objects of the type as its quota allows.",
+        texts: &[("quota", "quota limit (2) exceeded for resource virtual_network")],
+    },
+    Refusal {
+        status: 413,
+        name: "RequestTooLarge",
+        meaning: "The body has more than 1,024,000 bytes.",
+        texts: &[("size", "Request to large: the limit is 1024000 bytes")],
+    },
+    Refusal {
+        status: 501,
+        name: "NotImplemented",
+        meaning: "It is part of the interface of contrail-api, and not built yet.",
+        texts: &[("action", "hbs-get is not implemented in this release")],
+    },
+    Refusal {
+        status: 503,
+        name: "Unavailable",
+        meaning: "What is needed for the answer can't be reached now. Nothing has changed.",
+        texts: &[("database", "The database can't be reached. Not able to perform requested action")],
+    },
+];
+
+/// All of them, by name.
+pub fn responses() -> impl Iterator<Item = (&'static str, Response)> {
+    REFUSALS.iter().map(|refusal| {
+        let response = ResponseBuilder::new().description(refusal.meaning);
+        (
+            refusal.name,
+            if refusal.status == 410 {
+                response.content(JSON, gone())
+            } else {
+                response.content(BARE_TEXT, bare_text(refusal))
+            }
+            .build(),
+        )
+    })
+}
+
+fn bare_text(refusal: &Refusal) -> Content {
+    let examples = refusal.texts.iter().map(|(name, text)| {
+        let example = ExampleBuilder::new().value(Some(json!(text))).build();
+        (*name, RefOr::T(example))
+    });
+    ContentBuilder::new().schema(Some(simple(Type::String))).examples_from_iter(examples).build()
+}
+
+fn gone() -> Content {
+    let members = [
+        ("error", text("`compacted`: it was in the log once; `future`: it never was, in this database")),
+        ("oldest", text("The oldest position in the log.")),
+        ("current", text("The newest.")),
+    ];
+    let schema = object(&["error", "oldest", "current"], members);
+    let example = json!({"error": "compacted", "oldest": "1-1200", "current": "1-5417"});
+    ContentBuilder::new().schema(Some(schema)).example(Some(example)).build()
+}
+
+/// Where those with these status codes are.
+pub fn of(statuses: &[u16]) -> impl Iterator<Item = (String, RefOr<Response>)> {
+    let known = REFUSALS.iter().filter(|refusal| statuses.contains(&refusal.status));
+    known.map(|refusal| (refusal.status.to_string(), Ref::from_response_name(refusal.name).into()))
+}
