@@ -3,6 +3,7 @@
 
 # The oldest PostgreSQL that will do (src/store/private/programs.rs says the same).
 oldest_postgresql=14
+oldest_node=18
 
 say() {
     printf '%s\n' "$*" >&2
@@ -171,22 +172,44 @@ prepare_rabbitmq() {
     export CIRRUS_RABBITMQ_SERVER
 }
 
-# The Python client of the original, in .venv, for the tests. A stamp makes the second time fast.
-prepare_client() {
-    requirements=scripts/client-requirements.txt
-    if ! { cmp -s "$requirements" .venv/installed.txt && .venv/bin/python -c '' 2>/dev/null; }; then
+# The Python client of the original, and what reads the OpenAPI document, in .venv, for the tests. A stamp makes the second
+# time fast.
+prepare_python() {
+    client=scripts/client-requirements.txt
+    openapi=scripts/openapi-requirements.txt
+    if ! { cat "$client" "$openapi" | cmp -s - .venv/installed.txt && .venv/bin/python -c '' 2>/dev/null; }; then
         find_python || fail "python3 cannot make virtual environments, even with python3-venv installed."
-        say "Installing the Python client for the tests into .venv ..."
+        say "Installing the Python programs for the tests into .venv ..."
         rm -rf .venv
         "$python" -m venv .venv || fail "could not make .venv"
+        install="pip install --quiet --disable-pip-version-check"
         # Without dependencies: the client asks for versions that no longer install; the file names those that do.
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --use-pep517 -r "$requirements" ||
-            fail "could not install the Python client"
+        .venv/bin/python -m $install --no-deps --use-pep517 -r "$client" || fail "could not install the Python client"
+        .venv/bin/python -m $install -r "$openapi" || fail "could not install what reads the OpenAPI document"
         .venv/bin/python -c 'from vnc_api.vnc_api import *' || fail "the Python client does not work"
-        cp "$requirements" .venv/installed.txt
+        cat "$client" "$openapi" >.venv/installed.txt
     fi
     CIRRUS_PYTHON="$PWD/.venv/bin/python"
     export CIRRUS_PYTHON
+}
+
+# Node.js, for the test of a TypeScript client.
+has_node() {
+    have npm && major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9][0-9]*\).*/\1/p') && [ "${major:-0}" -ge "$oldest_node" ]
+}
+
+need_node() {
+    has_node || missing="$missing nodejs npm"
+}
+
+# The packages of that client, in its directory.
+prepare_node() {
+    has_node || fail "node $oldest_node or newer is missing, even with the package nodejs installed."
+    packages=tests/typescript
+    cmp -s "$packages/package-lock.json" "$packages/node_modules/installed.json" && return
+    say "Installing the packages of the TypeScript client for the tests into $packages/node_modules ..."
+    npm ci --prefix "$packages" --silent --no-fund --no-audit || fail "could not install the packages of the TypeScript client"
+    cp "$packages/package-lock.json" "$packages/node_modules/installed.json"
 }
 
 missing=

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// What runs a program of `tests/python`.
-pub fn program(name: &str) -> Command {
+/// The Python that has what the tests need.
+fn interpreter() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var_os("CIRRUS_PYTHON").map_or_else(|| here.join(".venv/bin/python"), PathBuf::from);
     assert!(
@@ -14,9 +14,25 @@ pub fn program(name: &str) -> Command {
          contrail-api-client in CIRRUS_PYTHON",
         python.display()
     );
-    let mut command = Command::new(&python);
+    python
+}
+
+/// A command that is installed beside that Python, and finds others there.
+pub fn tool(name: &str) -> Command {
+    let program = interpreter().with_file_name(name);
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let here = program.parent().map(Path::to_owned).into_iter();
+    let path = std::env::join_paths(here.chain(std::env::split_paths(&others))).unwrap();
+    let mut command = Command::new(program);
+    command.env("PATH", path);
     command
-        .arg(here.join("tests/python").join(name))
+}
+
+/// What runs a program of `tests/python`.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(interpreter());
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name))
         // The library looks for its settings in the home directory and in /etc; a proxy is none of ours either.
         .env("NO_PROXY", "127.0.0.1");
     command
