@@ -73,12 +73,15 @@ pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError>
 /// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
 /// took over and may lack what was committed last. Nothing is known to be lost, but it can't be ruled out either.
 ///
+/// The timeline is that of the log that is being written: what the control file says is of the last checkpoint, and a
+/// standby that takes over writes for minutes before its first.
+///
 /// # Errors
 /// When the database is away.
 pub async fn recognise(connection: &mut PgConnection) -> Result<(), StoreError> {
     let query = "with here as (
             select concat_ws('/', (select system_identifier from pg_control_system()),
-                (select timeline_id from pg_control_checkpoint()),
+                ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int,
                 (select oid from pg_database where datname = current_database())) as cluster
         )
         update feed_sequence set epoch = gen_random_uuid(), cluster = here.cluster

@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 pub mod events;
+pub mod postgresql;
 pub mod python;
 pub mod rabbitmq;
 pub mod round_robin;
@@ -223,6 +224,12 @@ impl Server {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--database-url", &url];
         arguments.extend(options);
         Self::ready(Process::start(&arguments), &self.directory, false)
+    }
+
+    /// A server on a database that somebody else runs.
+    pub fn start_on(database_url: &str) -> Self {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", database_url];
+        Self::ready(Process::start(&arguments), Path::new(""), false)
     }
 
     fn ready(process: Process, directory: &Path, owns_database: bool) -> Self {

@@ -1,0 +1,228 @@
+//! `PostgreSQL` clusters of a test's own, when the private one of a server is not enough: a primary, and a standby that
+//! follows it. They have Unix sockets only, so that no port can be taken already.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::{
+    Process, fresh_directory, is_running, print_last_lines, send_signal, stopped_with_descendants, wait_until,
+};
+
+/// A second or two is usual.
+const START_LIMIT: Duration = Duration::from_mins(1);
+const KILL_LIMIT: Duration = Duration::from_secs(30);
+
+/// The name of the superuser and of the database.
+const NAME: &str = "cirrus";
+
+/// What all of them have, on top of the defaults. On the command line, so that no copy of a cluster brings along what is
+/// meant for the one that was copied. What is killed are processes and not the machine, so nothing has to reach a disk.
+const SETTINGS: [&str; 5] =
+    ["listen_addresses=", "fsync=off", "shared_buffers=32MB", "log_line_prefix=%m [%p] ", "lc_messages=C"];
+
+/// A running cluster. It ends with this value, and its directory with it.
+pub struct Cluster {
+    name: &'static str,
+    process: Process,
+    directory: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// A new cluster, ready for connections, but without the database.
+    pub fn start(name: &'static str, settings: &[&str]) -> Self {
+        let directory = owned_directory();
+        let data = data_in(directory.path());
+        let arguments = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"];
+        run("initdb", directory.path(), arguments.map(OsStr::new).into_iter().chain([data.as_os_str()]));
+        let mut cluster = Self { name, process: spawn(name, directory.path(), settings), directory };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// A standby of this one, which follows it, under its name in `synchronous_standby_names`.
+    pub fn start_standby(&self, name: &'static str, settings: &[&str]) -> Self {
+        let directory = owned_directory();
+        let data = data_in(directory.path());
+        let arguments = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"];
+        let arguments = arguments.map(OsStr::new).into_iter().chain([data.as_os_str()]);
+        // As the user of the one, into the directory of the other, which are the same.
+        run("pg_basebackup", self.directory.path(), arguments);
+        let mut cluster = Self { name, process: spawn(name, directory.path(), settings), directory };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// Makes the database. With a synchronous standby this ends when that one has it, too.
+    pub fn create_database(&self) {
+        run("createdb", self.directory.path(), [NAME]);
+    }
+
+    /// Where it is connected to.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(".s.PGSQL.5432")
+    }
+
+    /// The database's URL, for who connects to this very cluster.
+    pub fn url(&self) -> String {
+        let directory = self.directory.path().to_str().unwrap();
+        format!("postgresql://{NAME}@localhost:5432/{NAME}?host={directory}")
+    }
+
+    /// The same for who connects to it through a port of this machine.
+    pub fn url_through(port: u16) -> String {
+        format!("postgresql://{NAME}@127.0.0.1:{port}/{NAME}?sslmode=disable")
+    }
+
+    /// The transactions that are committed here and wait for a standby to have them, too.
+    pub fn commits_in_waiting(&self) -> usize {
+        let query = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and lower(query) = 'commit'";
+        let printed = run("psql", self.directory.path(), ["--no-psqlrc", "--tuples-only", "--command", query]);
+        printed.trim().parse().expect("a number")
+    }
+
+    /// Makes a standby a primary; when this returns it takes writes.
+    pub fn promote(&self) {
+        run("pg_ctl", self.directory.path(), [OsStr::new("promote"), "-D".as_ref(), self.data().as_os_str()]);
+    }
+
+    /// The end at once: none of its processes gets to do anything any more.
+    pub fn kill(&mut self) {
+        if self.process.wait(Duration::ZERO).is_some() {
+            return;
+        }
+        let all = stopped_with_descendants(self.process.id);
+        send_signal("KILL", &all);
+        assert!(self.process.wait(KILL_LIMIT).is_some(), "a killed PostgreSQL is gone");
+        for process in all {
+            wait_until("a killed PostgreSQL process is gone", KILL_LIMIT, || !is_running(process));
+        }
+        self.remove_shared_memory();
+    }
+
+    /// Starts it again after a kill, on what it has on disk.
+    pub fn restart(&mut self, settings: &[&str]) {
+        self.process = spawn(self.name, self.directory.path(), settings);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&mut self) {
+        let mut ended = None;
+        wait_until("PostgreSQL takes connections", START_LIMIT, || {
+            ended = self.process.wait(Duration::ZERO);
+            let mut asked = command("pg_isready", self.directory.path());
+            ended.is_some() || asked.stdout(Stdio::null()).status().expect("pg_isready").success()
+        });
+        assert!(ended.is_none(), "PostgreSQL ended instead of starting: {ended:?}\n{}", self.process.errors());
+    }
+
+    fn data(&self) -> PathBuf {
+        data_in(self.directory.path())
+    }
+
+    /// A killed `PostgreSQL` leaves a little shared memory behind for the next start, which there will not be.
+    fn remove_shared_memory(&self) {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        if let Some(segment) = file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) {
+            // Best effort: not every system has the program.
+            Command::new("ipcrm").args(["-m", segment]).stderr(Stdio::null()).status().ok();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            print_last_lines(self.name, &self.process.errors());
+        }
+        // At once, but with what it has in shared memory given back.
+        self.process.signal("QUIT");
+        if self.process.wait(KILL_LIMIT).is_none() {
+            self.kill();
+        }
+    }
+}
+
+fn data_in(directory: &Path) -> PathBuf {
+    directory.join("data")
+}
+
+/// A directory of the user that `PostgreSQL` runs as: ourselves, or when we are root, which it refuses to be, the same as a
+/// server would take.
+fn owned_directory() -> tempfile::TempDir {
+    let directory = fresh_directory();
+    if fs::metadata(directory.path()).expect("the directory").uid() == 0 {
+        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        let ids = |wanted: &str| {
+            let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
+            let mut fields = line.split(':').skip(2).map(|field| field.parse().ok());
+            Some((fields.next()??, fields.next()??))
+        };
+        let (user, group) = ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody");
+        chown(directory.path(), Some(user), Some(group)).expect("chown of the directory");
+    }
+    directory
+}
+
+/// One of `PostgreSQL`'s programs, for the cluster in this directory and as its owner.
+fn command(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(programs().join(program));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
+        command.env_remove(name);
+    }
+    let variables = [("LC_ALL", "C"), ("PGPORT", "5432"), ("PGUSER", NAME), ("PGDATABASE", "postgres")];
+    command.envs(variables).env("PGHOST", directory).stdin(Stdio::null()).current_dir("/");
+    let owner = fs::metadata(directory).expect("the directory");
+    if owner.uid() != fs::metadata("/proc/self").expect("/proc").uid() {
+        command.uid(owner.uid()).gid(owner.gid());
+    }
+    command
+}
+
+/// Runs a program to its end, which has to be a good one, and gives what it printed.
+fn run(program: &str, directory: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    let output = command(program, directory).args(arguments).output().expect(program);
+    assert!(output.status.success(), "{program}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn spawn(name: &str, directory: &Path, settings: &[&str]) -> Process {
+    let mut command = command("postgres", directory);
+    command.arg("-D").arg(data_in(directory));
+    let mut sockets = std::ffi::OsString::from("unix_socket_directories=");
+    sockets.push(directory);
+    command.arg("-c").arg(sockets).arg("-c").arg(format!("cluster_name={name}"));
+    for setting in SETTINGS.iter().chain(settings) {
+        command.args(["-c", setting]);
+    }
+    Process::spawn(&mut command)
+}
+
+/// The directory of the programs: the one that is named, one that the path leads to, or the newest of Debian's.
+fn programs() -> PathBuf {
+    // Links on the path may be to some of the programs only; where they lead, there are all.
+    let with_all = |directory: PathBuf| {
+        let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
+        let real = postgres.parent()?;
+        let complete = ["initdb", "pg_ctl", "pg_basebackup", "psql"].iter().all(|name| real.join(name).is_file());
+        complete.then(|| real.to_owned())
+    };
+    let named = std::env::var_os("CIRRUS_POSTGRESQL_BIN").map(PathBuf::from);
+    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find_map(with_all);
+    let newest = || {
+        let entries = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
+        let versions =
+            entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
+        let installed = versions.filter_map(|(version, path)| Some((version, with_all(path.join("bin"))?)));
+        installed.max().map(|(_, programs)| programs)
+    };
+    named.or_else(on_path).or_else(newest).expect(
+        "PostgreSQL is not installed: run ./check, which installs it, or name the directory of its programs in \
+         CIRRUS_POSTGRESQL_BIN",
+    )
+}
