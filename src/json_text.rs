@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 use serde_json::{Value, ser::Formatter};
-use std::io::{self, Write};
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 struct AsciiFormatter;
 
@@ -43,14 +47,55 @@ pub fn text(value: &Value) -> Box<str> {
     String::from_utf8(output).unwrap_or_default().into_boxed_str()
 }
 
-/// JSON text from elsewhere, with what is not ASCII escaped; such characters stand in strings only.
-pub fn ascii(json: &str) -> Box<str> {
-    if json.is_ascii() {
-        return json.into();
+/// JSON text from elsewhere as it would be written here: what is not ASCII escaped, and without blanks between the values.
+pub fn normal(json: &str) -> String {
+    let mut output = Vec::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    let mut begin = 0;
+    for (index, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            b' ' if !in_string => {
+                output.extend_from_slice(json.as_bytes().get(begin..index).unwrap_or_default());
+                begin = index + 1;
+            }
+            _ => {}
+        }
     }
-    let mut output = Vec::with_capacity(json.len() * 2);
-    let _ = write_ascii(&mut output, json);
-    String::from_utf8(output).unwrap_or_default().into_boxed_str()
+    output.extend_from_slice(json.as_bytes().get(begin..).unwrap_or_default());
+    let compact = String::from_utf8(output).unwrap_or_default();
+    if compact.is_ascii() {
+        return compact;
+    }
+    let mut output = Vec::with_capacity(compact.len() * 2);
+    let _ = write_ascii(&mut output, &compact);
+    String::from_utf8(output).unwrap_or_default()
+}
+
+/// How long a text may be to be kept once for all.
+const SHORT: usize = 128;
+/// How many texts are known at a time.
+const KNOWN: usize = 4096;
+static SHARED: LazyLock<Mutex<HashSet<Arc<str>>>> = LazyLock::new(Mutex::default);
+
+/// A text to keep. Short ones are the same for many objects (flags, rights, empty lists), and are in memory once.
+pub fn shared(text: &str) -> Arc<str> {
+    if text.len() > SHORT {
+        return text.into();
+    }
+    // Nothing in there is ever half done.
+    let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known.get(text) {
+        return Arc::clone(found);
+    }
+    if known.len() >= KNOWN {
+        known.clear();
+    }
+    let new: Arc<str> = text.into();
+    known.insert(Arc::clone(&new));
+    new
 }
 
 #[cfg(test)]
@@ -61,6 +106,22 @@ mod tests {
     #[test]
     fn escapes_beyond_ascii() {
         assert_eq!(&*text(&json!({"ü": "𝄞\n"})), r#"{"\u00fc":"\ud834\udd1e\n"}"#);
-        assert_eq!(&*ascii(r#"{"ü":1}"#), r#"{"\u00fc":1}"#);
+        assert_eq!(normal(r#"{"ü":1}"#), r#"{"\u00fc":1}"#);
+    }
+
+    #[test]
+    fn is_brought_to_one_form() {
+        for value in [json!({"a b": [1, " ", {"\\": "\\\" \" "}], "ü ü": null}), json!("a \"b"), json!([])] {
+            // As PostgreSQL prints it.
+            let spaced = serde_json::to_string_pretty(&value).unwrap().replace('\n', " ");
+            assert_eq!(normal(&spaced), &*text(&value));
+        }
+    }
+
+    #[test]
+    fn is_kept_once() {
+        assert!(Arc::ptr_eq(&shared("false"), &shared("false")));
+        let long = "x".repeat(SHORT + 1);
+        assert_eq!(&*shared(&long), long);
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     model::{ObjectType, TypeId},
     rules::LogEntry,
 };
-use std::{io::Write, sync::Arc};
+use memchr::memchr;
+use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
 /// Which fields of an object are shown.
@@ -53,6 +54,19 @@ impl Selection {
         }
     }
 
+    /// Whether anything of it can be of other objects. There are many names to go through.
+    fn looks_around(&self) -> bool {
+        match self {
+            Self::All { back_references, children, also } => *back_references || *children || !also.is_empty(),
+            Self::Named(names) | Self::Only(names) => !names.is_empty(),
+        }
+    }
+
+    /// Whether there is anything of it beside names and hrefs.
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Only(names) if names.is_empty())
+    }
+
     fn has_child(&self, name: &str) -> bool {
         match self {
             Self::All { children: true, .. } => true,
@@ -69,7 +83,7 @@ pub struct Renderer<'a> {
     pub graph: &'a Graph,
     /// Who looks.
     pub identity: &'a Identity,
-    /// What the object's own hrefs start with; none leaves them out.
+    /// What the object's own hrefs start with, escaped; none leaves them out.
     pub base: Option<&'a str>,
     /// Whether `parent_href` and the hrefs of links are shown, too.
     pub link_hrefs: bool,
@@ -111,24 +125,24 @@ impl<'o> Fields<'o> {
         json_text::write(self.name(name), text);
     }
 
-    fn uuid(&mut self, name: &str, uuid: Uuid) {
-        let mut buffer = Uuid::encode_buffer();
-        let text: &str = uuid.hyphenated().encode_lower(&mut buffer);
+    fn uuid(&mut self, name: &str, uuid: &str) {
         let output = self.name(name);
         output.push(b'"');
-        output.extend_from_slice(text.as_bytes());
+        output.extend_from_slice(uuid.as_bytes());
         output.push(b'"');
     }
 
     fn fq_name(&mut self, name: &str, fq_name: &FqName) {
-        json_text::write(self.name(name), &fq_name.elements());
+        write_fq_name(self.name(name), fq_name);
     }
 
-    fn href(&mut self, name: &str, base: &str, kind: &ObjectType, uuid: Uuid) {
+    /// The base is part of a JSON text already.
+    fn href(&mut self, name: &str, base: &str, kind: &ObjectType, uuid: &str) {
         let output = self.name(name);
         output.push(b'"');
-        json_text_inner(output, base);
-        let _ = write!(output, "/{}/{uuid}\"", kind.name);
+        for part in [base, "/", &kind.name, "/", uuid, "\""] {
+            output.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn close(self) {
@@ -136,11 +150,37 @@ impl<'o> Fields<'o> {
     }
 }
 
-/// A base in the middle of a string: hosts come from the client and may hold anything.
-fn json_text_inner(output: &mut Vec<u8>, text: &str) {
-    let mut quoted = Vec::with_capacity(text.len() + 2);
-    json_text::write(&mut quoted, text);
-    output.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+/// Whether a text stands for itself in JSON.
+fn is_plain(text: &str) -> bool {
+    let needs_care = |byte: u8| !matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    // To the end in any case: so it is done for many bytes at a time.
+    !text.bytes().fold(false, |found, byte| found | needs_care(byte))
+}
+
+/// A text for the middle of a JSON string: hosts come from the client and may hold anything.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return text.into();
+    }
+    let quoted = json_text::text(&text.into());
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned().into()
+}
+
+/// A name as a list of its elements. Nearly all names are plain, and there are many of them.
+fn write_fq_name(output: &mut Vec<u8>, fq_name: &FqName) {
+    if !is_plain(fq_name.joined()) {
+        return json_text::write(output, &fq_name.elements());
+    }
+    output.extend_from_slice(b"[\"");
+    let mut rest = fq_name.joined().as_bytes();
+    // All colons are between elements, but in a name of a single one.
+    while let Some(colon) = memchr(b':', rest).filter(|_| !fq_name.is_single()) {
+        output.extend_from_slice(rest.get(..colon).unwrap_or_default());
+        output.extend_from_slice(b"\",\"");
+        rest = rest.get(colon + 1..).unwrap_or_default();
+    }
+    output.extend_from_slice(rest);
+    output.extend_from_slice(b"\"]");
 }
 
 /// The data of a link as JSON.
@@ -173,16 +213,21 @@ impl Renderer<'_> {
         let model = self.graph.model();
         let kind = model.object_type(object.type_id);
         let mut fields = Fields::open(output);
-        fields.uuid("uuid", object.uuid);
+        let mut buffer = Uuid::encode_buffer();
+        let uuid = object.uuid.hyphenated().encode_lower(&mut buffer);
+        fields.uuid("uuid", uuid);
         if self.name {
             fields.text("name", object.fq_name.name());
         }
         fields.fq_name("fq_name", &object.fq_name);
         if let Some(base) = self.base {
-            fields.href("href", base, kind, object.uuid);
+            fields.href("href", base, kind, uuid);
         }
         if let Some(parent) = object.parent.filter(|_| self.parent) {
             self.parent(&mut fields, parent, known);
+        }
+        if selection.is_empty() {
+            return fields.close();
         }
         for (id, text) in &object.properties {
             if let Some(property) = kind.properties.get(usize::from(id.0))
@@ -192,6 +237,9 @@ impl Renderer<'_> {
             }
         }
         self.references(&mut fields, object, kind, selection, known);
+        if !selection.looks_around() {
+            return fields.close();
+        }
         for back in kind.back_references.iter().filter(|back| selection.has_back_reference(&back.field)) {
             let sources = self.graph.referrers(object.uuid, back.source);
             self.list(&mut fields, &back.field, sources, |renderer, output, source| {
@@ -215,10 +263,12 @@ impl Renderer<'_> {
         };
         let Some(type_id) = type_id else { return };
         let kind = self.graph.model().object_type(type_id);
+        let mut buffer = Uuid::encode_buffer();
+        let uuid = parent.hyphenated().encode_lower(&mut buffer);
         fields.text("parent_type", &kind.name);
-        fields.uuid("parent_uuid", parent);
+        fields.uuid("parent_uuid", uuid);
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
-            fields.href("parent_href", base, kind, parent);
+            fields.href("parent_href", base, kind, uuid);
         }
     }
 
@@ -293,6 +343,8 @@ impl Renderer<'_> {
     /// A link to an object; `attribute` is the JSON of its data, none for a child, which has no such field.
     fn link(&self, output: &mut Vec<u8>, uuid: Uuid, fq_name: &FqName, type_id: TypeId, attribute: Option<&str>) {
         let mut fields = Fields::open(output);
+        let mut buffer = Uuid::encode_buffer();
+        let uuid = uuid.hyphenated().encode_lower(&mut buffer);
         fields.fq_name("to", fq_name);
         fields.uuid("uuid", uuid);
         if let Some(attribute) = attribute {
@@ -302,5 +354,26 @@ impl Renderer<'_> {
             fields.href("href", base, self.graph.model().object_type(type_id), uuid);
         }
         fields.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_fast_is_what_json_has() {
+        for elements in
+            [&["a", "b-c", "d e"][..], &["target:1:2"], &[""], &["", ""], &["ü", "x"], &["a\"", "\\", "\n\u{7f}"]]
+        {
+            let mut output = Vec::new();
+            write_fq_name(&mut output, &FqName::new(elements));
+            assert_eq!(serde_json::from_slice::<Vec<String>>(&output).unwrap(), elements);
+            assert!(output.is_ascii());
+        }
+        for text in ["http://localhost:8082", "http://ü\"", "\\"] {
+            let quoted = format!("\"{}\"", escaped(text));
+            assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+        }
     }
 }

@@ -67,7 +67,7 @@ impl App {
             Action::StartProfile | Action::StopProfile => Ok(Answer::Empty),
             Action::ListBulk => {
                 let request = ListRequest::from_body(&self.model, &call.object()?)?;
-                self.list(&request, call).await
+                self.list(request, call).await
             }
             Action::ObjectPermissions => Ok(Answer::json(&json!({
                 "token_info": null, "is_cloud_admin_role": false, "is_global_read_only_role": false, "permissions": "RWX"
@@ -141,16 +141,6 @@ impl App {
                 Ok(Answer::json(&json!({"ip_count_list": counts})))
             }
         }
-    }
-
-    /// Any list.
-    ///
-    /// # Errors
-    /// 503 while the database is away.
-    pub async fn list(&self, request: &ListRequest, call: &Call) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let body = request.answer(&snapshot.graph, &call.identity, &call.base);
-        Ok(Answer::Json { body, etag: None, stale: snapshot.stale })
     }
 
     async fn name_to_id(&self, call: &Call, body: &Body) -> Answered<Answer> {

@@ -1,7 +1,7 @@
 //! What handlers answer, and how it goes out.
 
 use crate::{graph::Object, json_text, rules::Outcome};
-use actix_web::{HttpResponse, body::BoxBody};
+use actix_web::{HttpResponse, HttpResponseBuilder, body::BoxBody};
 use serde_json::Value;
 
 /// An answer that is not a refusal.
@@ -12,6 +12,13 @@ pub enum Answer {
         body: Vec<u8>,
         /// The tag of a single read.
         etag: Option<String>,
+        /// Whether something newer may exist.
+        stale: bool,
+    },
+    /// 200 with a body of JSON that is made while it goes out.
+    Pieces {
+        /// The pieces.
+        body: BoxBody,
         /// Whether something newer may exist.
         stale: bool,
     },
@@ -62,16 +69,13 @@ impl Answer {
     pub fn response(self) -> HttpResponse {
         match self {
             Self::Json { body, etag, stale } => {
-                let mut response = HttpResponse::Ok();
-                response.content_type("application/json");
+                let mut response = json_response(stale);
                 if let Some(etag) = etag {
                     response.insert_header(("Etag", etag));
                 }
-                if stale {
-                    response.insert_header(("X-Cirrus-Stale", "true"));
-                }
                 response.body(body)
             }
+            Self::Pieces { body, stale } => json_response(stale).body(body),
             Self::Pending(body) => {
                 let mut response = HttpResponse::Accepted();
                 let Some(value) = body else {
@@ -99,4 +103,13 @@ impl Answer {
                 .body(body),
         }
     }
+}
+
+fn json_response(stale: bool) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json");
+    if stale {
+        response.insert_header(("X-Cirrus-Stale", "true"));
+    }
+    response
 }

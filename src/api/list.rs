@@ -1,6 +1,8 @@
 //! Lists: `GET /<type>s` and `POST /list-bulk-collection` (contrail-api R21, wire contract 6).
 
 use super::{
+    App,
+    answer::Answer,
     call::{Call, text_of},
     error::{Answered, ApiError},
     filters::Filters,
@@ -9,18 +11,25 @@ use crate::{
     access::Identity,
     graph::{Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
-    render::{Renderer, Selection},
+    render::{Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
 };
+use actix_web::body::{BodyStream, BoxBody, MessageBody};
+use futures_util::stream;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeSet, HashSet},
+    convert::Infallible,
+    iter,
     sync::Arc,
+    vec,
 };
 use uuid::Uuid;
 
 /// How many items a page has where the client does not say.
 const DEFAULT_PAGE: usize = 256;
+/// About how many bytes of an answer are made at a time.
+const PIECE: usize = 128 << 10;
 
 /// What a list is asked for.
 #[allow(clippy::struct_excessive_bools)] // They are four arguments of the request.
@@ -162,58 +171,30 @@ impl ListRequest {
         })
     }
 
-    /// The answer.
-    pub fn answer(&self, graph: &Graph, identity: &Identity, base: &str) -> Vec<u8> {
-        let kind = graph.model().object_type(self.type_id);
-        let selected = self.select(graph, kind, identity);
-        let mut output = Vec::new();
-        if self.count {
-            crate::json_text::write(&mut output, &json!({ &kind.collection: {"count": selected.objects.len()} }));
-            return output;
+    /// How many objects it is about.
+    fn count(&self, graph: &Graph, identity: &Identity) -> usize {
+        if self.is_whole_type() {
+            return graph.objects_of(self.type_id).filter(|object| self.shows(identity, object)).count();
         }
-        let (objects, marker) = self.cut(selected);
-        let renderer = Renderer {
-            graph,
-            identity,
-            base: (!self.exclude_hrefs).then_some(base),
-            link_hrefs: false,
-            name: self.detail,
-            parent: self.detail || self.fields.is_some(),
-        };
-        let fields = self.fields.clone().unwrap_or_default();
-        let selection = if self.detail {
-            Selection::All { back_references: false, children: false, also: fields }
-        } else {
-            Selection::Only(fields)
-        };
-        output.extend_from_slice(b"{\"");
-        output.extend_from_slice(kind.collection.as_bytes());
-        output.extend_from_slice(b"\":[");
-        for (index, object) in objects.iter().enumerate() {
-            if index > 0 {
-                output.push(b',');
-            }
-            if self.detail {
-                output.extend_from_slice(b"{\"");
-                output.extend_from_slice(kind.name.as_bytes());
-                output.extend_from_slice(b"\":");
-            }
-            renderer.object(&mut output, object, &selection);
-            if self.detail {
-                output.push(b'}');
-            }
-        }
-        output.push(b']');
-        if let Some(marker) = marker {
-            output.extend_from_slice(b",\"marker\":");
-            crate::json_text::write(&mut output, &marker);
-        }
-        output.push(b'}');
-        output
+        self.select(graph, identity).objects.len()
+    }
+
+    /// Whether it goes through all objects of the type, by name, which needs no list of them beforehand.
+    fn is_whole_type(&self) -> bool {
+        let anchors = [&self.parents, &self.back_references, &self.uuids, &self.names];
+        anchors.iter().all(|anchor| anchor.is_none())
+            && self.parent_name.is_none()
+            && !self.shared
+            && self.page.is_none()
+    }
+
+    fn shows(&self, identity: &Identity, object: &Object) -> bool {
+        identity.may_read(object) && self.filters.match_object(object)
     }
 
     /// All objects asked for, in the order of their anchor.
-    fn select(&self, graph: &Graph, kind: &ObjectType, identity: &Identity) -> Selected {
+    fn select(&self, graph: &Graph, identity: &Identity) -> Selected {
+        let kind = graph.model().object_type(self.type_id);
         let parents = self.parent_uuids(graph, kind);
         let wanted = self.wanted_uuids(graph);
         let referred: Option<Vec<Uuid>> =
@@ -237,7 +218,7 @@ impl ListRequest {
             let wanted: HashSet<Uuid> = wanted.iter().copied().collect();
             objects.retain(|object| wanted.contains(&object.uuid));
         }
-        objects.retain(|object| identity.may_read(object) && self.filters.match_object(object));
+        objects.retain(|object| self.shows(identity, object));
         if self.shared {
             self.add_shared(graph, kind, identity, &mut objects);
         }
@@ -332,6 +313,147 @@ impl ListRequest {
         rest.truncate(page.limit);
         let marker = if rest.len() < page.limit { None } else { rest.last().map(|object| marker_of(object)) };
         (rest, Some(marker.map_or(Value::Null, Value::from)))
+    }
+}
+
+/// The objects of an answer that are not written yet.
+enum Rest {
+    /// All of the type after this name.
+    Type(Option<Arc<str>>),
+    Picked(vec::IntoIter<Arc<Object>>),
+    Nothing,
+}
+
+/// An answer in the making: a large one goes out while the rest of it is still to be written.
+struct ListAnswer {
+    request: ListRequest,
+    graph: Arc<Graph>,
+    identity: Identity,
+    base: String,
+    selection: Selection,
+    rest: Rest,
+    marker: Option<Value>,
+    begun: bool,
+}
+
+impl ListAnswer {
+    fn new(request: ListRequest, graph: Arc<Graph>, call: &Call) -> Self {
+        let fields = request.fields.clone().unwrap_or_default();
+        let selection = if request.detail {
+            Selection::All { back_references: false, children: false, also: fields }
+        } else {
+            Selection::Only(fields)
+        };
+        let (rest, marker) = if request.is_whole_type() {
+            (Rest::Type(None), None)
+        } else {
+            let (objects, marker) = request.cut(request.select(&graph, &call.identity));
+            (Rest::Picked(objects.into_iter()), marker)
+        };
+        let (identity, base) = (call.identity.clone(), escaped(&call.base).into_owned());
+        Self { request, graph, identity, base, selection, rest, marker, begun: false }
+    }
+
+    /// What goes out next; nothing after the end.
+    fn next_piece(&mut self) -> Option<Vec<u8>> {
+        let mut piece = Vec::with_capacity(PIECE + PIECE / 8);
+        let kind = self.graph.model().object_type(self.request.type_id);
+        let mut rest = match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Nothing => return None,
+            rest => rest,
+        };
+        let mut first = !self.begun;
+        if first {
+            piece.extend_from_slice(b"{\"");
+            piece.extend_from_slice(kind.collection.as_bytes());
+            piece.extend_from_slice(b"\":[");
+        }
+        let full = match &mut rest {
+            Rest::Type(after) => {
+                let objects = self.graph.objects_after(self.request.type_id, after.as_ref());
+                let shown = objects.filter(|object| self.request.shows(&self.identity, object));
+                let last = self.write_all(&mut piece, kind, &mut first, shown);
+                *after = last.map(|object| Arc::clone(object.fq_name.joined()));
+                after.is_some()
+            }
+            Rest::Picked(objects) => self.write_all(&mut piece, kind, &mut first, objects).is_some(),
+            Rest::Nothing => false,
+        };
+        self.begun = !first;
+        if full {
+            self.rest = rest;
+            return Some(piece);
+        }
+        piece.push(b']');
+        if let Some(marker) = &self.marker {
+            piece.extend_from_slice(b",\"marker\":");
+            crate::json_text::write(&mut piece, marker);
+        }
+        piece.push(b'}');
+        Some(piece)
+    }
+
+    /// Writes objects until there are no more, or the piece is large enough; then it gives the last one that is in it.
+    fn write_all<O: AsRef<Object>>(
+        &self,
+        piece: &mut Vec<u8>,
+        kind: &ObjectType,
+        first: &mut bool,
+        objects: impl Iterator<Item = O>,
+    ) -> Option<O> {
+        let renderer = Renderer {
+            graph: &self.graph,
+            identity: &self.identity,
+            base: (!self.request.exclude_hrefs).then_some(&self.base),
+            link_hrefs: false,
+            name: self.request.detail,
+            parent: self.request.detail || self.request.fields.is_some(),
+        };
+        for object in objects {
+            if !std::mem::take(first) {
+                piece.push(b',');
+            }
+            if self.request.detail {
+                piece.extend_from_slice(b"{\"");
+                piece.extend_from_slice(kind.name.as_bytes());
+                piece.extend_from_slice(b"\":");
+            }
+            renderer.object(piece, object.as_ref(), &self.selection);
+            if self.request.detail {
+                piece.push(b'}');
+            }
+            if piece.len() >= PIECE {
+                return Some(object);
+            }
+        }
+        None
+    }
+}
+
+impl App {
+    /// Any list.
+    ///
+    /// # Errors
+    /// 503 while the database is away.
+    pub async fn list(&self, request: ListRequest, call: &Call) -> Answered<Answer> {
+        let snapshot = self.snapshot(call).await?;
+        if request.count {
+            let kind = self.model.object_type(request.type_id);
+            let count = request.count(&snapshot.graph, &call.identity);
+            return Ok(Answer::json(&json!({ &kind.collection: {"count": count} })));
+        }
+        let stale = snapshot.stale;
+        let mut answer = ListAnswer::new(request, snapshot.graph, call);
+        let body = answer.next_piece().unwrap_or_default();
+        if matches!(answer.rest, Rest::Nothing) {
+            return Ok(Answer::Json { body, etag: None, stale });
+        }
+        if call.head_only {
+            return Ok(Answer::Pieces { body: BoxBody::new(()), stale });
+        }
+        let pieces = iter::once(body).chain(iter::from_fn(move || answer.next_piece()));
+        let pieces = stream::iter(pieces.map(|piece| Ok::<_, Infallible>(piece.into())));
+        Ok(Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale })
     }
 }
 

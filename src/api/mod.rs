@@ -103,7 +103,7 @@ impl App {
             Route::Collection(type_id) if call.method == Method::POST => self.create(type_id, call).await,
             Route::Collection(type_id) => {
                 let request = ListRequest::from_query(&self.model, type_id, call)?;
-                self.list(&request, call).await
+                self.list(request, call).await
             }
             Route::Object(type_id, uuid) => match call.method {
                 Method::PUT => self.update(type_id, &uuid, call).await,

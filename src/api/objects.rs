@@ -9,7 +9,7 @@ use super::{
 use crate::{
     graph::Object,
     model::TypeId,
-    render::{Renderer, Selection},
+    render::{Renderer, Selection, escaped},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
     },
@@ -113,11 +113,11 @@ impl App {
                 also: Vec::new(),
             },
         };
-        let base = (!call.has("exclude_hrefs")).then_some(call.base.as_str());
+        let base = escaped(&call.base);
         let renderer = Renderer {
             graph: &snapshot.graph,
             identity: &call.identity,
-            base,
+            base: (!call.has("exclude_hrefs")).then_some(&base),
             link_hrefs: true,
             name: true,
             parent: true,

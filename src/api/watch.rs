@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     access::Identity,
-    feed::{Ended, Gone, Reader},
+    feed::{Ended, Feed, Gone, Reader},
     graph::{Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
@@ -32,6 +32,10 @@ use tokio::time::{Instant, sleep_until};
 const BOOKMARK_EVERY: Duration = Duration::from_secs(15);
 /// About how many bytes are made at a time.
 const PIECE: usize = 64 << 10;
+/// Watchers that are up to date rest after a piece, so that what happens meanwhile goes out in one: a system call for each
+/// change and watcher would be all that the machine does. With few watchers there is no need to.
+const REST_PER_WATCHER: Duration = Duration::from_micros(10);
+const LONGEST_REST: Duration = Duration::from_millis(10);
 /// How many objects of the start are looked at, at a time.
 const OBJECTS: usize = 256;
 
@@ -163,6 +167,8 @@ impl App {
             reader: Some(reader),
             keepalive: Duration::from_secs(self.watch.keepalive_interval),
             silent_since: now,
+            rests_until: now,
+            feed: Arc::clone(&self.feed),
             bookmark_at: now + BOOKMARK_EVERY,
         };
         let pieces = stream::unfold(watcher, |mut watcher| async {
@@ -196,6 +202,8 @@ struct Watcher {
     told: Position,
     keepalive: Duration,
     silent_since: Instant,
+    rests_until: Instant,
+    feed: Arc<Feed>,
     bookmark_at: Instant,
 }
 
@@ -209,7 +217,12 @@ impl Watcher {
         while piece.is_empty() {
             self.write_changes(&mut piece).await?;
         }
-        self.silent_since = Instant::now();
+        let now = Instant::now();
+        self.silent_since = now;
+        if self.reader.as_ref().is_some_and(|reader| reader.position() == self.replica.current().position()) {
+            let others = u32::try_from(self.feed.reader_count()).unwrap_or(u32::MAX);
+            self.rests_until = now + LONGEST_REST.min(REST_PER_WATCHER.saturating_mul(others));
+        }
         Some(piece)
     }
 
@@ -271,6 +284,7 @@ impl Watcher {
     /// What happened next, or a sign of life. Nothing, if it is of no interest to this client.
     async fn write_changes(&mut self, piece: &mut Vec<u8>) -> Option<()> {
         let keepalive_at = self.silent_since + self.keepalive;
+        sleep_until(self.rests_until).await;
         let wake_at = if self.wanted.bookmarks { keepalive_at.min(self.bookmark_at) } else { keepalive_at };
         let reader = self.reader.as_mut()?;
         tokio::select! {

@@ -31,8 +31,8 @@ pub struct Graph {
     model: Arc<Model>,
     position: Position,
     objects: HashMap<Uuid, Arc<Object>>,
-    /// By type: joined name -> uuid, in the order in which lists are answered.
-    names: Vector<OrdMap<Arc<str>, Uuid>>,
+    /// By type: joined name -> object, in the order in which lists are answered.
+    names: Vector<OrdMap<Arc<str>, Arc<Object>>>,
     /// Parent, type of child, order of creation, child.
     children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
     /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
@@ -107,17 +107,12 @@ impl Graph {
 
     /// The object of this type whose name, joined by `:`, is this.
     pub fn find_joined(&self, type_id: TypeId, joined: &str) -> Option<&Arc<Object>> {
-        let uuid = self.names.get(usize::from(type_id.0))?.get(joined)?;
-        self.objects.get(uuid)
+        self.names.get(usize::from(type_id.0))?.get(joined)
     }
 
     /// All objects of a type, by name.
     pub fn objects_of(&self, type_id: TypeId) -> impl Iterator<Item = &Arc<Object>> {
-        self.names
-            .get(usize::from(type_id.0))
-            .into_iter()
-            .flat_map(|names| names.values())
-            .filter_map(|uuid| self.objects.get(uuid))
+        self.names.get(usize::from(type_id.0)).into_iter().flat_map(|names| names.values())
     }
 
     /// Objects of a type whose names, joined by `:`, come after this one, by name.
@@ -125,13 +120,13 @@ impl Graph {
         &'a self,
         type_id: TypeId,
         name: Option<&Arc<str>>,
-    ) -> impl Iterator<Item = &'a Arc<Object>> {
+    ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
         let start = name.map_or(Bound::Unbounded, |name| Bound::Excluded(Arc::clone(name)));
         self.names
             .get(usize::from(type_id.0))
             .into_iter()
             .flat_map(move |names| names.range((start.clone(), Bound::Unbounded)))
-            .filter_map(|(_, uuid)| self.objects.get(uuid))
+            .map(|(_, object)| object)
     }
 
     /// How many objects of a type there are.
@@ -204,8 +199,11 @@ impl Graph {
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
         if let Some(previous) = &previous {
             self.unindex_links(previous);
-        } else {
-            self.index_identity(object);
+        } else if let Some(parent) = object.parent {
+            self.children.insert((parent, object.type_id, object.created, object.uuid));
+        }
+        if let Some(names) = self.names.get_mut(usize::from(object.type_id.0)) {
+            names.insert(Arc::clone(object.fq_name.joined()), Arc::clone(object));
         }
         self.index_links(object);
         self.numbers.replace(previous.as_deref(), Some(object));
@@ -216,7 +214,7 @@ impl Graph {
     pub fn remove(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
         let object = self.objects.remove(&uuid)?;
         if let Some(names) = self.names.get_mut(usize::from(object.type_id.0))
-            && names.get(object.fq_name.joined()) == Some(&uuid)
+            && names.get(object.fq_name.joined()).is_some_and(|named| named.uuid == uuid)
         {
             names.remove(object.fq_name.joined());
         }
@@ -227,15 +225,6 @@ impl Graph {
         self.numbers.replace(Some(&object), None);
         self.pools.replace(Some(&object), None);
         Some(object)
-    }
-
-    fn index_identity(&mut self, object: &Object) {
-        if let Some(names) = self.names.get_mut(usize::from(object.type_id.0)) {
-            names.insert(Arc::clone(object.fq_name.joined()), object.uuid);
-        }
-        if let Some(parent) = object.parent {
-            self.children.insert((parent, object.type_id, object.created, object.uuid));
-        }
     }
 
     fn index_links(&mut self, object: &Object) {

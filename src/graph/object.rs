@@ -36,6 +36,11 @@ impl FqName {
         if self.single { vec![&self.joined] } else { self.joined.split(':').collect() }
     }
 
+    /// Whether there is one element only, whatever is in it.
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
     /// The last element.
     pub fn name(&self) -> &str {
         if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }

@@ -273,7 +273,7 @@ impl Draft {
                 object.set_property(*id, None);
                 continue;
             }
-            object.set_property(*id, Some(json_text::text(value).into()));
+            object.set_property(*id, Some(json_text::shared(&json_text::text(value))));
             if let Some(positions) = self.positions.get(id) {
                 object.positions.insert(*id, positions.clone());
             }
@@ -284,6 +284,8 @@ impl Draft {
         object.relaxed.clone_from(&self.relaxed);
         object.relaxed.retain(|uuid| object.links.iter().any(|link| link.target == *uuid));
         object.hold = self.hold;
+        // There are many objects, and what is spare is spare in each.
+        object.properties.shrink_to_fit();
         object
     }
 }
@@ -310,7 +312,7 @@ fn stored_links(reference: ReferenceId, links: &[NewLink]) -> Vec<Link> {
     let store = |link: &NewLink| Link {
         reference,
         target: link.target,
-        attribute: (!link.attribute.is_null()).then(|| json_text::text(&link.attribute).into()),
+        attribute: (!link.attribute.is_null()).then(|| json_text::shared(&json_text::text(&link.attribute))),
     };
     by_target.into_values().map(store).collect()
 }

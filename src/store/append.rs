@@ -5,7 +5,7 @@ use super::{
     record::{HoldBody, body_json, positions, properties_json},
 };
 use crate::{
-    graph::{FqName, Graph, Hold, Object},
+    graph::{Graph, Hold, Object},
     model::{Model, ObjectType},
     rules::{Change, Effect, LogEntry, Subject},
     timestamp::Timestamp,
@@ -13,7 +13,7 @@ use crate::{
 use indexmap::IndexMap;
 use serde_json::json;
 use sqlx::{PgConnection, types::ipnetwork::IpNetwork};
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 use uuid::Uuid;
 
 /// A decided request.
@@ -187,23 +187,38 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A list of texts in one text: arrays of arrays can't be sent. A JSON array keeps all characters apart.
-fn name_json(name: &FqName) -> String {
-    json!(name.elements()).to_string()
+/// A list of texts as `PostgreSQL` writes arrays: arrays of arrays can't be sent.
+fn array_text<T: Display>(elements: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::from("{");
+    for element in elements {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push('"');
+        for character in element.to_string().chars() {
+            if matches!(character, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        text.push('"');
+    }
+    text.push('}');
+    text
 }
 
 impl ObjectRows {
     fn push(&mut self, kind: &ObjectType, object: &Object, revision: u64) {
         self.uuid.push(object.uuid);
         self.kind.push(kind.name.clone());
-        self.fq_name.push(name_json(&object.fq_name));
+        self.fq_name.push(array_text(object.fq_name.elements()));
         self.parent.push(object.parent);
         self.created.push(signed(object.created));
         self.revision.push(signed(revision));
         self.properties.push(properties_json(kind, object));
         let positions = positions(kind, object);
         self.positions.push((!positions.is_empty()).then(|| json!(positions).to_string()));
-        self.relaxed.push((!object.relaxed.is_empty()).then(|| json!(object.relaxed).to_string()));
+        self.relaxed.push((!object.relaxed.is_empty()).then(|| array_text(&object.relaxed)));
     }
 }
 
@@ -233,7 +248,7 @@ impl ChangeRows {
         self.operation.push(entry.operation.letter());
         self.kind.push(model.object_type(entry.type_id).name.clone());
         self.uuid.push(entry.uuid);
-        self.fq_name.push(name_json(&entry.fq_name));
+        self.fq_name.push(array_text(entry.fq_name.elements()));
         self.body.push(body);
         self.trace.push(entry.request_id.as_deref().map(str::to_owned));
         self.who.push(entry.who.as_deref().map(str::to_owned));
@@ -244,9 +259,7 @@ impl ChangeRows {
 const WRITE: &str = "
 with objects as (
     insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    select uuid, type, array(select jsonb_array_elements_text(fq_name::jsonb)), parent, created, revision,
-           properties::jsonb, positions::jsonb,
-           case when relaxed is not null then array(select jsonb_array_elements_text(relaxed::jsonb)::uuid) end
+    select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[]
     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
          as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
     -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
@@ -262,7 +275,7 @@ with objects as (
 ), changes as (
     insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)
     select rev, request, $26::uuid, to_timestamp($27::bigint / 1e6::double precision), op, type, uuid,
-           array(select jsonb_array_elements_text(fq_name::jsonb)), body::jsonb, trace, who
+           fq_name::text[], body::jsonb, trace, who
     from unnest($17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::uuid[], $22::text[], $23::text[], $24::text[], $25::text[])
          as new (rev, request, op, type, uuid, fq_name, body, trace, who)
 )

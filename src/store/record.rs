@@ -179,7 +179,7 @@ pub fn object(
     let mut properties = Vec::with_capacity(body.properties.len());
     for (name, value) in &body.properties {
         if let Some((id, _)) = kind.property(name) {
-            properties.push((id, json_text::ascii(value.get()).into()));
+            properties.push((id, json_text::shared(&json_text::normal(value.get()))));
         }
     }
     properties.sort_by_key(|(id, _)| *id);
@@ -190,7 +190,7 @@ pub fn object(
         links.extend(references.iter().map(|reference| Link {
             reference: id,
             target: reference.uuid,
-            attribute: reference.attr.as_ref().map(|text| json_text::ascii(text.get()).into()),
+            attribute: reference.attr.as_ref().map(|text| json_text::shared(&json_text::normal(text.get()))),
         }));
     }
     links.sort_by_key(|link| (link.reference, link.target));
