@@ -14,7 +14,7 @@ use crate::{
     render::{Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
 };
-use actix_web::body::{BodyStream, BoxBody, MessageBody};
+use actix_web::body::{BodyStream, MessageBody};
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 use std::{
@@ -448,10 +448,9 @@ impl App {
         if matches!(answer.rest, Rest::Nothing) {
             return Ok(Answer::Json { body, etag: None, stale });
         }
-        if call.head_only {
-            return Ok(Answer::Pieces { body: BoxBody::new(()), stale });
-        }
-        let pieces = iter::once(body).chain(iter::from_fn(move || answer.next_piece()));
+        let rest = iter::from_fn(move || answer.next_piece());
+        // The head says the same in any case.
+        let pieces = iter::once(body).chain(rest).take(if call.head_only { 0 } else { usize::MAX });
         let pieces = stream::iter(pieces.map(|piece| Ok::<_, Infallible>(piece.into())));
         Ok(Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale })
     }
