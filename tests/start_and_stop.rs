@@ -128,9 +128,7 @@ async fn stop_in_the_middle() {
 fn refused(arguments: &[&str]) -> String {
     let mut process = Process::start(arguments);
     let status = process.wait(LIMIT);
-    // The pipe may hold its last words for a moment longer than the process lives.
-    wait_until("it says what is wrong", Duration::from_secs(5), || !process.errors().trim().is_empty());
-    let errors = process.errors();
+    let errors = process.last_errors(Duration::from_secs(5));
     let Some(status) = status else { panic!("{arguments:?}: still running after {LIMIT:?}; it says:\n{errors}") };
     assert!(!status.success(), "{arguments:?}: {status}; it says:\n{errors}");
     assert!(status.code().is_some(), "{arguments:?}: ends by itself, not by a {status}");

@@ -48,6 +48,7 @@ pub struct Process {
     status: Option<ExitStatus>,
     first_lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
+    errors_end: Receiver<()>,
 }
 
 impl Process {
@@ -81,11 +82,13 @@ impl Process {
             }
         });
         let collected = Arc::clone(&errors);
+        let (errors_sender, errors_end) = mpsc::channel();
         thread::spawn(move || {
             let mut piece = [0; 8192];
             while let Ok(length @ 1..) = stderr.read(&mut piece) {
                 collected.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
             }
+            errors_sender.send(()).ok();
         });
         let (end_sender, ended) = mpsc::channel();
         thread::spawn(move || {
@@ -93,7 +96,7 @@ impl Process {
                 end_sender.send(status).ok();
             }
         });
-        Self { id, ended, status: None, first_lines, errors }
+        Self { id, ended, status: None, first_lines, errors, errors_end }
     }
 
     /// The next line on standard output; `None` when the process closed it.
@@ -110,6 +113,12 @@ impl Process {
     /// What it has written on standard error until now.
     pub fn errors(&self) -> String {
         self.errors.lock().unwrap().clone()
+    }
+
+    /// All of it, of a process that has ended: the pipe may hold its last words for a moment longer than it lives.
+    pub fn last_errors(&self, limit: Duration) -> String {
+        self.errors_end.recv_timeout(limit).ok();
+        self.errors()
     }
 
     /// Waits for the end; `None` when it still runs after the limit.
