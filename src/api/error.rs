@@ -82,10 +82,7 @@ impl From<Rejection> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "a read can't be answered");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The database can't be reached. Not able to perform requested action",
-        )
+        Self::database_away()
     }
 }
 

@@ -54,18 +54,22 @@ pub fn schemas(model: &Model) -> Vec<(String, AnySchema)> {
     schemas
 }
 
-/// The seven fields of the answer to a create.
-fn created() -> AnySchema {
-    let members = [
+/// Which object it is, and where it belongs.
+fn identity() -> [(&'static str, AnySchema); 7] {
+    [
         ("uuid", uuid("")),
         ("name", text("The last element of `fq_name`.")),
-        ("fq_name", texts("")),
+        ("fq_name", texts("The names of the objects above it, from the top, then its own.")),
         ("href", text("")),
         ("parent_type", text("")),
         ("parent_uuid", uuid("")),
         ("parent_href", text("")),
-    ];
-    object(&["uuid", "name", "fq_name", "href"], members).into()
+    ]
+}
+
+/// What a create answers.
+fn created() -> AnySchema {
+    object(&["uuid", "name", "fq_name", "href"], identity()).into()
 }
 
 fn updated() -> AnySchema {
@@ -144,16 +148,7 @@ fn update_schema(model: &Model, kind: &ObjectType) -> AnySchema {
 
 /// What a read answers.
 fn read_schema(model: &Model, kind: &ObjectType) -> AnySchema {
-    let members = [
-        ("uuid", uuid("")),
-        ("name", text("The last element of `fq_name`.")),
-        ("fq_name", texts("The names of the objects above it, from the top, then its own.")),
-        ("href", text("")),
-        ("parent_type", text("")),
-        ("parent_uuid", uuid("")),
-        ("parent_href", text("")),
-    ];
-    let builder = object(&["uuid", "fq_name"], members).title(Some(kind.title.as_str()));
+    let builder = object(&["uuid", "fq_name"], identity()).title(Some(kind.title.as_str()));
     let mut builder = with_own_fields(builder, model, kind);
     for property in kind.properties.iter().filter(|property| property.facts.presence == Presence::SystemOnly) {
         if let Some(schema) = value_types::unrestricted(model, property.shape, facts_words(&property.facts)) {

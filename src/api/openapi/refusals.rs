@@ -98,7 +98,7 @@ const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: 503,
         name: "Unavailable",
-        meaning: "What is needed for the answer can't be reached now. Nothing has changed.",
+        meaning: "What is needed for the answer can't be reached now. Nothing has changed, unless the text says that this is not known.",
         texts: &[("database", "The database can't be reached. Not able to perform requested action")],
     },
 ];
