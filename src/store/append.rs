@@ -1,88 +1,172 @@
-//! A batch of decided requests on its way into the database: a constant number of statements, whatever its size.
+//! A batch of decided requests on its way into the database: one statement, whatever its size.
 
 use super::{
     StoreError,
     record::{HoldBody, body_json, positions, properties_json},
+    sequence,
 };
 use crate::{
-    graph::{Graph, Hold, Object},
-    model::{Model, ObjectType},
+    graph::{Graph, Hold, Link, Object, Position},
+    model::{Model, ObjectType, TypeId},
     rules::{Change, Effect, LogEntry, Subject},
     timestamp::Timestamp,
 };
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use serde_json::json;
-use sqlx::{PgConnection, types::ipnetwork::IpNetwork};
-use std::{fmt::Display, sync::Arc};
+use sqlx::{Arguments, PgConnection, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// A decided request.
-pub struct Decided {
-    /// Its changes, in order.
-    pub changes: Vec<Change>,
-    /// The same, as they are logged.
-    pub entries: Vec<Arc<LogEntry>>,
-}
-
-/// What is committed together.
+/// What is committed together, and when it is its turn.
 #[derive(Clone, Copy)]
-pub struct Batch {
-    /// To find out later whether it was committed.
-    pub id: Uuid,
+pub struct Turn {
+    /// To find out later whether the batch was committed.
+    pub batch: Uuid,
     /// When it was decided.
     pub now: Timestamp,
-    /// Whether other servers may wait for it.
-    pub wake_others: bool,
+    /// What it was decided on: nothing may have been committed since.
+    pub after: Position,
+    /// The only server, if any. If there is none, others are told of the batch.
+    pub sole: Option<Uuid>,
 }
 
-/// The state of an object before and after a batch.
+/// The state of an object before a batch and after it.
 struct Net {
     before: Option<Arc<Object>>,
-    after: Option<Arc<Object>>,
-    /// Of the last change.
+    after: Option<(Arc<Object>, ObjectRow)>,
+}
+
+/// A row of `object`.
+struct ObjectRow {
     revision: u64,
+    fq_name: String,
+    properties: String,
+    positions: Option<String>,
+    relaxed: Option<String>,
 }
 
-impl Net {
-    fn of(before: Option<Arc<Object>>) -> Self {
-        Self { before, after: None, revision: 0 }
+/// What decided requests make of the tables: the rows of a batch.
+pub struct Rows {
+    model: Arc<Model>,
+    objects: IndexMap<Uuid, Net, FxBuildHasher>,
+    holds: Holds,
+    changes: ChangeRows,
+}
+
+impl Rows {
+    /// None.
+    pub fn new(model: Arc<Model>) -> Self {
+        Self { model, objects: IndexMap::default(), holds: Holds::default(), changes: ChangeRows::default() }
     }
-}
 
-/// Writes a batch inside the transaction that holds the sequence, and moves the sequence on; tells the other servers,
-/// if there may be any, when it is committed.
-///
-/// # Errors
-/// When the database is away, or a constraint refuses; then the transaction must be rolled back.
-pub async fn append(
-    connection: &mut PgConnection,
-    graph: &Graph,
-    decided: &[Decided],
-    batch: Batch,
-) -> Result<(), StoreError> {
-    let mut objects: IndexMap<Uuid, Net> = IndexMap::new();
-    let mut holds = Holds::default();
-    for change in decided.iter().flat_map(|request| &request.changes) {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.changes.revision.is_empty()
+    }
+
+    /// Takes a change into account, and how it is logged.
+    pub fn add(&mut self, change: &Change, entry: &LogEntry) {
+        let kind = self.model.object_type(entry.type_id);
+        let properties = entry.object().map(|object| properties_json(kind, object));
+        self.changes.push(&self.model, entry, properties.as_deref());
         match &change.effect {
             Effect::Put { before, after, .. } => {
-                let net = objects.entry(change.uuid).or_insert_with(|| Net::of(before.clone()));
-                net.after = Some(Arc::clone(after));
-                net.revision = change.revision;
+                let row = ObjectRow::new(kind, after, change.revision, properties.unwrap_or_default());
+                let net = || Net { before: before.clone(), after: None };
+                self.objects.entry(change.uuid).or_insert_with(net).after = Some((Arc::clone(after), row));
             }
             Effect::Delete(last) => {
-                let net = objects.entry(change.uuid).or_insert_with(|| Net::of(Some(Arc::clone(last))));
-                net.after = None;
+                let net = || Net { before: Some(Arc::clone(last)), after: None };
+                self.objects.entry(change.uuid).or_insert_with(net).after = None;
             }
-            Effect::Reserve(reserved) => reserved.iter().for_each(|hold| holds.add(*hold, None)),
-            Effect::Free(freed) => freed.iter().for_each(|hold| holds.remove(*hold)),
+            Effect::Reserve(reserved) => reserved.iter().for_each(|hold| self.holds.add(*hold, None)),
+            Effect::Free(freed) => freed.iter().for_each(|hold| self.holds.remove(*hold)),
         }
     }
-    remove_old(connection, &objects, &mut holds).await?;
-    write_new(connection, graph, &objects, holds, decided, batch).await
+}
+
+/// Writes the rows of a batch and moves the sequence on, if it is the turn of this batch; else nothing happens and the answer is
+/// false. Other servers, if there may be any, are told of it when it is committed.
+///
+/// It is one statement, so that by itself it is a transaction and takes one way there and back.
+///
+/// # Errors
+/// When the database is away, or a constraint refuses; then nothing was written.
+pub async fn append(connection: &mut PgConnection, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
+    let arguments = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
+    let written = sqlx::query_with(WRITE, arguments).execute(connection).await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// A list of values for each column.
+fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<PgArguments, BoxDynError> {
+    let (mut new, mut altered) = (ObjectRows::default(), ObjectRows::default());
+    let (mut unlinked, mut linked) = (Unlinked::default(), ReferenceRows::default());
+    let mut deleted = Vec::new();
+    let mut holds = rows.holds.clone();
+    for (uuid, net) in &rows.objects {
+        let before = net.before.as_deref();
+        let after = net.after.as_ref().map(|(after, _)| &**after);
+        for link in changed_links(before, after) {
+            unlinked.source.push(*uuid);
+            unlinked.target.push(link.target);
+        }
+        if let Some((after, row)) = &net.after {
+            let kind = rows.model.object_type(after.type_id);
+            let table = if before.is_some() { &mut altered } else { &mut new };
+            table.push(kind, after, row);
+            changed_links(Some(after), before).for_each(|link| linked.push(kind, *uuid, link));
+        } else if before.is_some() {
+            deleted.push(*uuid);
+        }
+        holds.replace(before, after);
+    }
+    // With a network go the addresses that were reserved in it.
+    holds.added.retain(|(hold, _)| graph.get(hold.scope).is_some());
+    let owners: Vec<Option<Uuid>> = holds.added.iter().map(|(_, owner)| *owner).collect();
+    let (scopes, addresses) = columns(holds.added.into_iter().map(|(hold, _)| hold));
+    let (freed_scopes, freed_addresses) = columns(holds.removed.into_iter());
+    let changes = &rows.changes;
+    let mut arguments = PgArguments::default();
+    // All at once, for what is long.
+    arguments.reserve(50, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
+    arguments.add(turn.batch)?;
+    arguments.add(turn.now.0)?;
+    arguments.add(signed(turn.after.revision))?;
+    arguments.add(signed(graph.revision()))?;
+    arguments.add(turn.after.epoch)?;
+    arguments.add(turn.sole)?;
+    arguments.add(sequence::GRACE)?;
+    arguments.add(freed_scopes)?;
+    arguments.add(freed_addresses)?;
+    arguments.add(unlinked.source)?;
+    arguments.add(unlinked.target)?;
+    arguments.add(deleted)?;
+    altered.add_to(&mut arguments)?;
+    new.add_to(&mut arguments)?;
+    arguments.add(linked.source)?;
+    arguments.add(linked.target)?;
+    arguments.add(linked.name)?;
+    arguments.add(linked.attr)?;
+    arguments.add(scopes)?;
+    arguments.add(addresses)?;
+    arguments.add(owners)?;
+    arguments.add(&changes.revision)?;
+    arguments.add(&changes.request)?;
+    arguments.add(&changes.operation)?;
+    let kinds: Vec<&str> = changes.kind.iter().map(|kind| rows.model.object_type(*kind).name.as_str()).collect();
+    arguments.add(kinds)?;
+    arguments.add(&changes.uuid)?;
+    arguments.add(&changes.fq_name)?;
+    arguments.add(&changes.body)?;
+    arguments.add(&changes.trace)?;
+    arguments.add(&changes.who)?;
+    Ok(arguments)
 }
 
 /// Held addresses that go and come. One that goes and comes again in a batch may change its owner.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Holds {
     removed: Vec<Hold>,
     added: Vec<(Hold, Option<Uuid>)>,
@@ -100,73 +184,59 @@ impl Holds {
             self.removed.push(hold);
         }
     }
-}
 
-/// First statement(s): what gives way. Rows of links and addresses that changed, and objects that are gone.
-async fn remove_old(
-    connection: &mut PgConnection,
-    objects: &IndexMap<Uuid, Net>,
-    holds: &mut Holds,
-) -> Result<(), StoreError> {
-    let mut relinked = Vec::new();
-    let mut deleted = Vec::new();
-    for (uuid, net) in objects {
-        let Some(before) = &net.before else { continue };
-        match &net.after {
-            None => deleted.push(*uuid),
-            Some(after) if after.links != before.links => relinked.push(*uuid),
-            Some(_) => {}
-        }
-        if before.hold != net.after.as_ref().and_then(|after| after.hold)
-            && let Some(hold) = before.hold
-        {
-            holds.removed.push(hold);
+    fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        let hold = |object: Option<&Object>| object.and_then(|object| object.hold);
+        if hold(before) != hold(after) {
+            self.removed.extend(hold(before));
+            self.added.extend(hold(after).map(|hold| (hold, after.map(|object| object.uuid))));
         }
     }
-    if !holds.removed.is_empty() {
-        let (scopes, addresses): (Vec<Uuid>, Vec<IpNetwork>) = columns(holds.removed.iter().copied());
-        sqlx::query(
-            "delete from address_hold using unnest($1::uuid[], $2::inet[]) as gone (scope, address)
-             where address_hold.scope = gone.scope and address_hold.address = gone.address",
-        )
-        .bind(scopes)
-        .bind(addresses)
-        .execute(&mut *connection)
-        .await?;
-    }
-    if !relinked.is_empty() || !deleted.is_empty() {
-        relinked.extend(&deleted);
-        sqlx::query("delete from reference where source = any($1)").bind(relinked).execute(&mut *connection).await?;
-    }
-    if !deleted.is_empty() {
-        sqlx::query("delete from object where uuid = any($1)").bind(deleted).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 fn columns(holds: impl Iterator<Item = Hold>) -> (Vec<Uuid>, Vec<IpNetwork>) {
     holds.map(|hold| (hold.scope, IpNetwork::from(hold.address))).unzip()
 }
 
-/// The rows of one table, a vector a column, as the statement takes them.
+/// The links of an object before or after a batch that are not the same on the other side: of a thousand, one may have come.
+fn changed_links<'o>(object: Option<&'o Object>, other: Option<&Object>) -> impl Iterator<Item = &'o Link> {
+    // The same uuid may have become an object of another type.
+    let same = object.zip(other).filter(|(object, other)| object.type_id == other.type_id);
+    let others: &[Link] = same.map(|(_, other)| other.links.as_slice()).unwrap_or_default();
+    let key = |link: &Link| (link.reference, link.target);
+    let is_there = move |link: &Link| {
+        let found = others.binary_search_by_key(&key(link), key).ok();
+        found.and_then(|index| others.get(index)) == Some(link)
+    };
+    object.into_iter().flat_map(|object| &object.links).filter(move |link| !is_there(link))
+}
+
+/// Rows of `object`, a list a column, as the statement takes them.
 #[derive(Default)]
-struct ObjectRows {
+struct ObjectRows<'r> {
     uuid: Vec<Uuid>,
-    kind: Vec<String>,
-    fq_name: Vec<String>,
+    kind: Vec<&'r str>,
+    fq_name: Vec<&'r str>,
     parent: Vec<Option<Uuid>>,
     created: Vec<i64>,
     revision: Vec<i64>,
-    properties: Vec<String>,
-    positions: Vec<Option<String>>,
-    relaxed: Vec<Option<String>>,
+    properties: Vec<&'r str>,
+    positions: Vec<Option<&'r str>>,
+    relaxed: Vec<Option<&'r str>>,
+}
+
+/// References that go.
+#[derive(Default)]
+struct Unlinked {
+    source: Vec<Uuid>,
+    target: Vec<Uuid>,
 }
 
 #[derive(Default)]
-struct ReferenceRows {
+struct ReferenceRows<'m> {
     source: Vec<Uuid>,
     target: Vec<Uuid>,
-    name: Vec<String>,
+    name: Vec<&'m str>,
     attr: Vec<Option<String>>,
 }
 
@@ -175,7 +245,7 @@ struct ChangeRows {
     revision: Vec<i64>,
     request: Vec<i64>,
     operation: Vec<&'static str>,
-    kind: Vec<String>,
+    kind: Vec<TypeId>,
     uuid: Vec<Uuid>,
     fq_name: Vec<String>,
     body: Vec<String>,
@@ -188,18 +258,14 @@ fn signed(number: u64) -> i64 {
 }
 
 /// A list of texts as `PostgreSQL` writes arrays: arrays of arrays can't be sent.
-fn array_text<T: Display>(elements: impl IntoIterator<Item = T>) -> String {
+fn array_text<'t>(elements: impl IntoIterator<Item = &'t str>) -> String {
     let mut text = String::from("{");
     for element in elements {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push('"');
-        for character in element.to_string().chars() {
-            if matches!(character, '"' | '\\') {
-                text.push('\\');
-            }
-            text.push(character);
+        text.push_str(if text.len() > 1 { ",\"" } else { "\"" });
+        if memchr::memchr2(b'"', b'\\', element.as_bytes()).is_some() {
+            text.push_str(&element.replace('\\', r"\\").replace('"', r#"\""#));
+        } else {
+            text.push_str(element);
         }
         text.push('"');
     }
@@ -207,37 +273,60 @@ fn array_text<T: Display>(elements: impl IntoIterator<Item = T>) -> String {
     text
 }
 
-impl ObjectRows {
-    fn push(&mut self, kind: &ObjectType, object: &Object, revision: u64) {
-        self.uuid.push(object.uuid);
-        self.kind.push(kind.name.clone());
-        self.fq_name.push(array_text(object.fq_name.elements()));
-        self.parent.push(object.parent);
-        self.created.push(signed(object.created));
-        self.revision.push(signed(revision));
-        self.properties.push(properties_json(kind, object));
+impl ObjectRow {
+    fn new(kind: &ObjectType, object: &Object, revision: u64, properties: String) -> Self {
         let positions = positions(kind, object);
-        self.positions.push((!positions.is_empty()).then(|| json!(positions).to_string()));
-        self.relaxed.push((!object.relaxed.is_empty()).then(|| array_text(&object.relaxed)));
-    }
-}
-
-impl ReferenceRows {
-    fn push(&mut self, kind: &ObjectType, object: &Object) {
-        for link in &object.links {
-            let Some(reference) = kind.references.get(usize::from(link.reference.0)) else { continue };
-            self.source.push(object.uuid);
-            self.target.push(link.target);
-            self.name.push(reference.field.clone());
-            self.attr.push(link.attribute.as_deref().map(str::to_owned));
+        let relaxed = || format!("{{{}}}", object.relaxed.iter().map(Uuid::to_string).collect::<Vec<_>>().join(","));
+        Self {
+            revision,
+            fq_name: array_text(object.fq_name.elements()),
+            properties,
+            positions: (!positions.is_empty()).then(|| json!(positions).to_string()),
+            relaxed: (!object.relaxed.is_empty()).then(relaxed),
         }
     }
 }
 
+impl<'r> ObjectRows<'r> {
+    fn push(&mut self, kind: &'r ObjectType, object: &Object, row: &'r ObjectRow) {
+        self.uuid.push(object.uuid);
+        self.kind.push(&kind.name);
+        self.fq_name.push(&row.fq_name);
+        self.parent.push(object.parent);
+        self.created.push(signed(object.created));
+        self.revision.push(signed(row.revision));
+        self.properties.push(&row.properties);
+        self.positions.push(row.positions.as_deref());
+        self.relaxed.push(row.relaxed.as_deref());
+    }
+
+    fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        arguments.add(self.uuid)?;
+        arguments.add(self.kind)?;
+        arguments.add(self.fq_name)?;
+        arguments.add(self.parent)?;
+        arguments.add(self.created)?;
+        arguments.add(self.revision)?;
+        arguments.add(self.properties)?;
+        arguments.add(self.positions)?;
+        arguments.add(self.relaxed)
+    }
+}
+
+impl<'m> ReferenceRows<'m> {
+    fn push(&mut self, kind: &'m ObjectType, source: Uuid, link: &Link) {
+        let Some(reference) = kind.references.get(usize::from(link.reference.0)) else { return };
+        self.source.push(source);
+        self.target.push(link.target);
+        self.name.push(&reference.field);
+        self.attr.push(link.attribute.as_deref().map(str::to_owned));
+    }
+}
+
 impl ChangeRows {
-    fn push(&mut self, model: &Model, entry: &LogEntry) {
+    fn push(&mut self, model: &Model, entry: &LogEntry, properties: Option<&str>) {
         let body = match &entry.subject {
-            Subject::Object(object) => body_json(model, object, entry),
+            Subject::Object(object) => body_json(model, object, entry, properties.unwrap_or("{}")),
             Subject::Addresses(holds) => {
                 let body: Vec<HoldBody> = holds.iter().copied().map(HoldBody::from).collect();
                 json!(body).to_string()
@@ -246,7 +335,7 @@ impl ChangeRows {
         self.revision.push(signed(entry.revision));
         self.request.push(signed(entry.request));
         self.operation.push(entry.operation.letter());
-        self.kind.push(model.object_type(entry.type_id).name.clone());
+        self.kind.push(entry.type_id);
         self.uuid.push(entry.uuid);
         self.fq_name.push(array_text(entry.fq_name.elements()));
         self.body.push(body);
@@ -255,94 +344,69 @@ impl ChangeRows {
     }
 }
 
-/// Last statement: everything new in one, and the sequence. Constraints are checked at its end.
+/// Everything in one statement. What is read from `turn` makes nothing happen when there is no row in it, and what is read from
+/// a part that takes away, or changes names, makes that part go first. Foreign keys are checked at the end of it all.
+///
+/// No part leaves the order of a join to the planner: what is best while a table is small would be kept when it has grown.
 const WRITE: &str = "
-with objects as (
+with turn as (
+    update feed_sequence set last_rev = $4
+    where one and last_rev = $3 and epoch = $5 and sole is not distinct from $6
+          and (freed_at is null or freed_at + $7::text::interval <= clock_timestamp())
+    returning last_rev
+), freed as (
+    delete from address_hold where ctid = any(array(
+        select held.ctid
+        from unnest($8::uuid[], $9::inet[]) as gone (scope, address),
+             lateral (select ctid from address_hold as held
+                      where held.scope = gone.scope and held.address = gone.address offset 0) as held
+        where exists (select from turn)))
+    returning 1
+), unlinked as (
+    delete from reference where ctid = any(array(
+        select held.ctid
+        from unnest($10::uuid[], $11::uuid[]) as gone (source, target),
+             -- As rows, so that it can't be looked up by target alone, which may have very many.
+             lateral (select ctid from reference as held
+                      where (held.source, held.target) between (gone.source, gone.target) and (gone.source, gone.target)
+                      offset 0) as held
+        where exists (select from turn)))
+    returning 1
+), deleted as (
+    delete from object where uuid = any($12::uuid[]) and exists (select from turn)
+    returning 1
+), changed as (
     insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
     select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[]
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
+    from unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[])
          as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+    where exists (select from turn) and (select count(*) from deleted) >= 0
     -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
     on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
         created = excluded.created, revision = excluded.revision, properties = excluded.properties,
         positions = excluded.positions, relaxed = excluded.relaxed
+    returning 1
+), objects as (
+    insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+    select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[]
+    from unnest($22::uuid[], $23::text[], $24::text[], $25::uuid[], $26::bigint[], $27::bigint[], $28::text[], $29::text[], $30::text[])
+         as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+    where exists (select from turn) and (select count(*) from deleted) + (select count(*) from changed) >= 0
 ), links as (
     insert into reference (source, target, name, attr)
     select source, target, name, attr::jsonb
-    from unnest($10::uuid[], $11::uuid[], $12::text[], $13::text[]) as new (source, target, name, attr)
+    from unnest($31::uuid[], $32::uuid[], $33::text[], $34::text[]) as new (source, target, name, attr)
+    where exists (select from turn) and (select count(*) from unlinked) >= 0
 ), holds as (
-    insert into address_hold (scope, address, owner) select * from unnest($14::uuid[], $15::inet[], $16::uuid[])
+    insert into address_hold (scope, address, owner)
+    select scope, address, owner from unnest($35::uuid[], $36::inet[], $37::uuid[]) as new (scope, address, owner)
+    where exists (select from turn) and (select count(*) from freed) >= 0
 ), changes as (
     insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)
-    select rev, request, $26::uuid, to_timestamp($27::bigint / 1e6::double precision), op, type, uuid,
-           fq_name::text[], body::jsonb, trace, who
-    from unnest($17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::uuid[], $22::text[], $23::text[], $24::text[], $25::text[])
+    select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
+           fq_name::text[], body::json, trace, who
+    from unnest($38::bigint[], $39::bigint[], $40::text[], $41::text[], $42::uuid[], $43::text[], $44::text[], $45::text[], $46::text[])
          as new (rev, request, op, type, uuid, fq_name, body, trace, who)
+    where exists (select from turn)
 )
-update feed_sequence set last_rev = $28
-returning case when $29 then pg_notify('cirrus_feed', '')::text end";
-
-async fn write_new(
-    connection: &mut PgConnection,
-    graph: &Graph,
-    objects: &IndexMap<Uuid, Net>,
-    mut holds: Holds,
-    decided: &[Decided],
-    batch: Batch,
-) -> Result<(), StoreError> {
-    let mut rows = ObjectRows::default();
-    let mut references = ReferenceRows::default();
-    for net in objects.values() {
-        let Some(after) = &net.after else { continue };
-        let kind = graph.model().object_type(after.type_id);
-        rows.push(kind, after, net.revision);
-        if net.before.as_ref().is_none_or(|before| before.links != after.links) {
-            references.push(kind, after);
-        }
-        let before = net.before.as_ref().and_then(|before| before.hold);
-        if let Some(hold) = after.hold.filter(|hold| Some(*hold) != before) {
-            holds.add(hold, Some(after.uuid));
-        }
-    }
-    let mut changes = ChangeRows::default();
-    for entry in decided.iter().flat_map(|request| &request.entries) {
-        changes.push(graph.model(), entry);
-    }
-    // With a network go the addresses that were reserved in it.
-    holds.added.retain(|(hold, _)| graph.get(hold.scope).is_some());
-    let owners: Vec<Option<Uuid>> = holds.added.iter().map(|(_, owner)| *owner).collect();
-    let (scopes, addresses) = columns(holds.added.into_iter().map(|(hold, _)| hold));
-    sqlx::query(WRITE)
-        .bind(rows.uuid)
-        .bind(rows.kind)
-        .bind(rows.fq_name)
-        .bind(rows.parent)
-        .bind(rows.created)
-        .bind(rows.revision)
-        .bind(rows.properties)
-        .bind(rows.positions)
-        .bind(rows.relaxed)
-        .bind(references.source)
-        .bind(references.target)
-        .bind(references.name)
-        .bind(references.attr)
-        .bind(scopes)
-        .bind(addresses)
-        .bind(owners)
-        .bind(changes.revision)
-        .bind(changes.request)
-        .bind(changes.operation)
-        .bind(changes.kind)
-        .bind(changes.uuid)
-        .bind(changes.fq_name)
-        .bind(changes.body)
-        .bind(changes.trace)
-        .bind(changes.who)
-        .bind(batch.id)
-        .bind(batch.now.0)
-        .bind(signed(graph.revision()))
-        .bind(batch.wake_others)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
+select case when $6 is null then pg_notify('cirrus_feed', '')::text end from turn";

@@ -10,7 +10,7 @@ mod record;
 pub mod sequence;
 mod views;
 
-pub use append::{Batch, Decided, append};
+pub use append::{Rows, Turn, append};
 pub use key_value::KeyValueStore;
 pub use load::{PAGE_WEIGHT, load, load_log};
 pub use partitions::{Retention, make_until, trim};
@@ -115,6 +115,21 @@ impl Database {
     pub async fn connect(&self) -> Result<PgConnection, StoreError> {
         let connect = tokio::time::timeout(Duration::from_secs(10), self.options.connect()).await;
         Ok(connect.map_err(|_| sqlx::Error::PoolTimedOut)??)
+    }
+
+    /// A connection for batches. Their statements get the plans of a large database, by index, from the first on: a plan that is
+    /// made while the tables are small would be kept while they grow.
+    ///
+    /// # Errors
+    /// When there is none to be had within ten seconds.
+    pub async fn connect_to_write(&self) -> Result<PgConnection, StoreError> {
+        let options = self.options.clone().options([
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            // What that costs on paper would call for it.
+            ("jit", "off"),
+        ]);
+        Self { options }.connect().await
     }
 
     /// A connection that hears what is said on a channel.

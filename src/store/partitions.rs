@@ -7,7 +7,7 @@ use super::{
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use std::time::Duration;
 
-/// Makes partitions up to a revision, inside the transaction that holds the sequence.
+/// Makes partitions up to a revision, inside the transaction that holds the sequence. Gives the last revision that has one.
 ///
 /// # Errors
 /// When the database is away.
@@ -16,10 +16,10 @@ pub async fn make_until(
     sequence: &Sequence,
     revision: u64,
     size: u64,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut until = sequence.partitioned_until;
     if revision <= until {
-        return Ok(());
+        return Ok(until);
     }
     while until < revision {
         let first = until + 1;
@@ -32,9 +32,9 @@ pub async fn make_until(
         );
         sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
     }
-    let until = i64::try_from(until).unwrap_or(i64::MAX);
-    sqlx::query("update feed_sequence set partitioned_until = $1").bind(until).execute(connection).await?;
-    Ok(())
+    let last = i64::try_from(until).unwrap_or(i64::MAX);
+    sqlx::query("update feed_sequence set partitioned_until = $1").bind(last).execute(connection).await?;
+    Ok(until)
 }
 
 /// What has to stay in the log.

@@ -28,6 +28,7 @@ pub struct Body {
     /// Its place in the order of creation.
     pub created: u64,
     /// By name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<String, Box<RawValue>>,
     /// By field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -109,8 +110,8 @@ fn elements(name: &FqName) -> Vec<String> {
     name.elements().into_iter().map(str::to_owned).collect()
 }
 
-/// The body of a log entry about an object.
-pub fn body_json(model: &Model, object: &Object, entry: &LogEntry) -> String {
+/// The body of a log entry about an object, whose properties are JSON already and are put in as they are.
+pub fn body_json(model: &Model, object: &Object, entry: &LogEntry, properties: &str) -> String {
     let kind = model.object_type(object.type_id);
     let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
     for (link, name) in object.links.iter().zip(&entry.target_names) {
@@ -131,9 +132,13 @@ pub fn body_json(model: &Model, object: &Object, entry: &LogEntry) -> String {
         hold: object.hold.map(HoldBody::from),
         former_name: entry.former_name.as_ref().map(elements),
     };
-    let json = serde_json::to_string(&body).unwrap_or_default();
-    // The properties are JSON already; they are put in as they are.
-    json.replacen("\"properties\":{}", &format!("\"properties\":{}", properties_json(kind, object)), 1)
+    let mut json = serde_json::to_string(&body).unwrap_or_default();
+    json.pop();
+    json.reserve(properties.len() + 16);
+    json.push_str(",\"properties\":");
+    json.push_str(properties);
+    json.push('}');
+    json
 }
 
 /// What is needed to tell of an object without the graph, beside the object itself.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// How long a server counts as the only one after it has seen its name in the row.
 pub const LEASE: Duration = Duration::from_millis(400);
 /// How long nobody commits after a name was taken away: the lease, and the time that the taking may take.
-const GRACE: &str = "1 second";
+pub const GRACE: &str = "1 second";
 
 /// What the row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

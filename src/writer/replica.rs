@@ -127,7 +127,8 @@ impl Replica {
         }
     }
 
-    fn is_sole(&self) -> bool {
+    /// Whether nothing can have been committed that this process has not.
+    pub fn is_sole(&self) -> bool {
         self.elapsed(Instant::now()) < self.sole_until.load(Ordering::Acquire)
     }
 
@@ -331,7 +332,14 @@ impl Advance<'_> {
 /// # Errors
 /// When the database is away.
 pub async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
-    let mut connection = database.connect().await?;
+    recognised(database.connect().await?).await
+}
+
+/// The connection, when it is known to which history it leads.
+///
+/// # Errors
+/// When the database is away.
+pub async fn recognised(mut connection: PgConnection) -> Result<PgConnection, StoreError> {
     sequence::recognise(&mut connection).await?;
     Ok(connection)
 }
