@@ -40,6 +40,13 @@ pub fn write<T: Serialize + ?Sized>(output: &mut Vec<u8>, value: &T) {
     let _ = value.serialize(&mut serializer);
 }
 
+/// Whether a text stands for itself in JSON.
+pub fn is_plain(text: &str) -> bool {
+    let needs_care = |byte: u8| !matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    // To the end in any case: so it is done for many bytes at a time.
+    !text.bytes().fold(false, |found, byte| found | needs_care(byte))
+}
+
 /// A value as JSON text.
 pub fn text(value: &Value) -> Box<str> {
     let mut output = Vec::new();

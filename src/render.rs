@@ -7,9 +7,9 @@ use crate::{
     model::{ObjectType, TypeId},
     rules::LogEntry,
 };
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use std::{borrow::Cow, sync::Arc};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 /// Which fields of an object are shown.
 #[derive(Clone, Debug)]
@@ -105,44 +105,51 @@ impl<'o> Fields<'o> {
         Self { output, first: true }
     }
 
-    /// Starts a field; names are those of the model and need no escapes.
-    fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        if !self.first {
+    /// Starts a field, `"name":`.
+    fn key(&mut self, json_key: &str) -> &mut Vec<u8> {
+        if !std::mem::take(&mut self.first) {
             self.output.push(b',');
         }
-        self.first = false;
-        self.output.push(b'"');
-        self.output.extend_from_slice(name.as_bytes());
-        self.output.extend_from_slice(b"\":");
+        self.output.extend_from_slice(json_key.as_bytes());
         self.output
     }
 
-    fn raw(&mut self, name: &str, json: &str) {
-        self.name(name).extend_from_slice(json.as_bytes());
+    /// Starts a field; names are those of the model and need no escapes.
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        let output = self.key("\"");
+        output.extend_from_slice(name.as_bytes());
+        output.extend_from_slice(b"\":");
+        output
     }
 
-    fn text(&mut self, name: &str, text: &str) {
-        json_text::write(self.name(name), text);
+    fn raw(&mut self, json_key: &str, json: &str) {
+        self.key(json_key).extend_from_slice(json.as_bytes());
     }
 
-    fn uuid(&mut self, name: &str, uuid: &str) {
-        let output = self.name(name);
+    fn text(&mut self, json_key: &str, text: &str) {
+        json_text::write(self.key(json_key), text);
+    }
+
+    /// A text that stands for itself.
+    fn plain(&mut self, json_key: &str, text: &str) {
+        let output = self.key(json_key);
         output.push(b'"');
-        output.extend_from_slice(uuid.as_bytes());
+        output.extend_from_slice(text.as_bytes());
         output.push(b'"');
     }
 
-    fn fq_name(&mut self, name: &str, fq_name: &FqName) {
-        write_fq_name(self.name(name), fq_name);
+    fn fq_name(&mut self, json_key: &str, fq_name: &FqName) {
+        write_fq_name(self.key(json_key), fq_name);
     }
 
     /// The base is part of a JSON text already.
-    fn href(&mut self, name: &str, base: &str, kind: &ObjectType, uuid: &str) {
-        let output = self.name(name);
+    fn href(&mut self, json_key: &str, base: &str, kind: &ObjectType, uuid: &str) {
+        let output = self.key(json_key);
         output.push(b'"');
-        for part in [base, "/", &kind.name, "/", uuid, "\""] {
+        for part in [base, &kind.path, uuid] {
             output.extend_from_slice(part.as_bytes());
         }
+        output.push(b'"');
     }
 
     fn close(self) {
@@ -150,16 +157,9 @@ impl<'o> Fields<'o> {
     }
 }
 
-/// Whether a text stands for itself in JSON.
-fn is_plain(text: &str) -> bool {
-    let needs_care = |byte: u8| !matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
-    // To the end in any case: so it is done for many bytes at a time.
-    !text.bytes().fold(false, |found, byte| found | needs_care(byte))
-}
-
 /// A text for the middle of a JSON string: hosts come from the client and may hold anything.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if is_plain(text) {
+    if json_text::is_plain(text) {
         return text.into();
     }
     let quoted = json_text::text(&text.into());
@@ -168,7 +168,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 
 /// A name as a list of its elements. Nearly all names are plain, and there are many of them.
 fn write_fq_name(output: &mut Vec<u8>, fq_name: &FqName) {
-    if !is_plain(fq_name.joined()) {
+    if !fq_name.is_plain() {
         return json_text::write(output, &fq_name.elements());
     }
     output.extend_from_slice(b"[\"");
@@ -215,13 +215,18 @@ impl Renderer<'_> {
         let mut fields = Fields::open(output);
         let mut buffer = Uuid::encode_buffer();
         let uuid = object.uuid.hyphenated().encode_lower(&mut buffer);
-        fields.uuid("uuid", uuid);
+        fields.plain("\"uuid\":", uuid);
         if self.name {
-            fields.text("name", object.fq_name.name());
+            let name = object.fq_name.name();
+            if object.fq_name.is_plain() {
+                fields.plain("\"name\":", name);
+            } else {
+                fields.text("\"name\":", name);
+            }
         }
-        fields.fq_name("fq_name", &object.fq_name);
+        fields.fq_name("\"fq_name\":", &object.fq_name);
         if let Some(base) = self.base {
-            fields.href("href", base, kind, uuid);
+            fields.href("\"href\":", base, kind, uuid);
         }
         if let Some(parent) = object.parent.filter(|_| self.parent) {
             self.parent(&mut fields, parent, known);
@@ -233,7 +238,7 @@ impl Renderer<'_> {
             if let Some(property) = kind.properties.get(usize::from(id.0))
                 && selection.has_property(&property.name)
             {
-                fields.raw(&property.name, text);
+                fields.raw(&property.json_key, text);
             }
         }
         self.references(&mut fields, object, kind, selection, known);
@@ -265,10 +270,10 @@ impl Renderer<'_> {
         let kind = self.graph.model().object_type(type_id);
         let mut buffer = Uuid::encode_buffer();
         let uuid = parent.hyphenated().encode_lower(&mut buffer);
-        fields.text("parent_type", &kind.name);
-        fields.uuid("parent_uuid", uuid);
+        fields.plain("\"parent_type\":", &kind.name);
+        fields.plain("\"parent_uuid\":", uuid);
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
-            fields.href("parent_href", base, kind, uuid);
+            fields.href("\"parent_href\":", base, kind, uuid);
         }
     }
 
@@ -306,7 +311,7 @@ impl Renderer<'_> {
             if visible.peek().is_none() {
                 continue;
             }
-            let output = fields.name(&reference.field);
+            let output = fields.key(&reference.json_key);
             output.push(b'[');
             for (index, (link, name)) in visible.enumerate() {
                 if index > 0 {
@@ -345,21 +350,119 @@ impl Renderer<'_> {
         let mut fields = Fields::open(output);
         let mut buffer = Uuid::encode_buffer();
         let uuid = uuid.hyphenated().encode_lower(&mut buffer);
-        fields.fq_name("to", fq_name);
-        fields.uuid("uuid", uuid);
+        fields.fq_name("\"to\":", fq_name);
+        fields.plain("\"uuid\":", uuid);
         if let Some(attribute) = attribute {
-            fields.raw("attr", attribute);
+            fields.raw("\"attr\":", attribute);
         }
         if let Some(base) = self.base.filter(|_| self.link_hrefs) {
-            fields.href("href", base, self.graph.model().object_type(type_id), uuid);
+            fields.href("\"href\":", base, self.graph.model().object_type(type_id), uuid);
         }
         fields.close();
+    }
+}
+
+/// Writes objects of one type with uuid, name and href alone, as a [`Renderer`] would, but many in a row: what they have in
+/// common is made once.
+pub struct BriefRenderer {
+    /// Between the name and the uuid in the href; none without hrefs.
+    href: Option<Vec<u8>>,
+    /// The name of the last object up to the colon before its last element, ...
+    parent: Vec<u8>,
+    /// ... and the same as JSON, up to the quote before it.
+    parent_json: Vec<u8>,
+}
+
+impl BriefRenderer {
+    /// For objects of this type; the base is what hrefs start with, escaped; none leaves them out.
+    pub fn new(kind: &ObjectType, base: Option<&str>) -> Self {
+        let href = base.map(|base| format!(",\"href\":\"{base}{}", kind.path).into_bytes());
+        Self { href, parent: Vec::new(), parent_json: b"[\"".to_vec() }
+    }
+
+    /// Appends an object.
+    pub fn object(&mut self, output: &mut Vec<u8>, object: &Object) {
+        let mut uuid = [0; Hyphenated::LENGTH];
+        object.uuid.hyphenated().encode_lower(&mut uuid);
+        output.extend_from_slice(b"{\"uuid\":\"");
+        output.extend_from_slice(&uuid);
+        output.extend_from_slice(b"\",\"fq_name\":");
+        self.fq_name(output, &object.fq_name);
+        if let Some(href) = &self.href {
+            output.extend_from_slice(href);
+            output.extend_from_slice(&uuid);
+            output.push(b'"');
+        }
+        output.push(b'}');
+    }
+
+    fn fq_name(&mut self, output: &mut Vec<u8>, fq_name: &FqName) {
+        if !fq_name.is_plain() || fq_name.is_single() {
+            return write_fq_name(output, fq_name);
+        }
+        let joined = fq_name.joined().as_bytes();
+        let mut own = joined.strip_prefix(self.parent.as_slice()).unwrap_or(joined);
+        if own.len() == joined.len() || memchr(b':', own).is_some() {
+            let (parent, last) = joined.split_at(memrchr(b':', joined).map_or(0, |colon| colon + 1));
+            self.parent = parent.to_vec();
+            self.parent_json = [b"[\"", String::from_utf8_lossy(parent).replace(':', "\",\"").as_bytes()].concat();
+            own = last;
+        }
+        output.extend_from_slice(&self.parent_json);
+        output.extend_from_slice(own);
+        output.extend_from_slice(b"\"]");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{graph::Graph, model::Model, timestamp::Timestamp};
+    use proptest::prelude::*;
+    use std::{collections::BTreeMap, sync::LazyLock};
+
+    static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::read(None).unwrap()));
+
+    proptest! {
+        #[test]
+        fn a_brief_object_is_the_same_one_by_one_and_in_a_row(
+            names in prop::collection::vec(prop::collection::vec("[ab:\"ü]{0,2}", 1..4), 0..20),
+            base in prop::option::of(Just("http://host")),
+        ) {
+            let model = Arc::clone(&MODEL);
+            let (type_id, kind) = model.find("virtual-network").map(|id| (id, model.object_type(id))).unwrap();
+            let graph = Graph::new(Arc::clone(&model));
+            let identity = Identity::server("test");
+            let renderer =
+                Renderer { graph: &graph, identity: &identity, base, link_hrefs: false, name: false, parent: false };
+            let mut brief = BriefRenderer::new(kind, base);
+            for elements in names {
+                // Colons are in single elements only.
+                let elements: Vec<String> = match elements.as_slice() {
+                    [one] => vec![one.clone()],
+                    more => more.iter().map(|element| element.replace(':', "")).collect(),
+                };
+                let object = Object {
+                    uuid: Uuid::new_v4(),
+                    type_id,
+                    fq_name: FqName::new(&elements),
+                    parent: None,
+                    created: 0,
+                    modified: Timestamp::default(),
+                    hidden: false,
+                    properties: Vec::new(),
+                    positions: BTreeMap::new(),
+                    links: Vec::new(),
+                    relaxed: Vec::new(),
+                    hold: None,
+                };
+                let (mut expected, mut written) = (Vec::new(), Vec::new());
+                renderer.object(&mut expected, &object, &Selection::Only(Vec::new()));
+                brief.object(&mut written, &object);
+                prop_assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(expected).unwrap());
+            }
+        }
+    }
 
     #[test]
     fn what_is_written_fast_is_what_json_has() {

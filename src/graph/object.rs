@@ -1,6 +1,7 @@
 //! One object of the configuration, as every room below `api` sees it.
 
 use crate::{
+    json_text::is_plain,
     model::{PropertyId, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
@@ -17,13 +18,18 @@ pub struct FqName {
     joined: Arc<str>,
     /// Only route targets have colons in their (single) element.
     single: bool,
+    /// Whether it stands for itself in JSON.
+    plain: bool,
 }
 
 impl FqName {
     /// From its elements.
     pub fn new<S: AsRef<str>>(elements: &[S]) -> Self {
-        let joined = elements.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(":");
-        Self { joined: joined.into(), single: elements.len() == 1 }
+        Self::of(elements.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(":"), elements.len() == 1)
+    }
+
+    fn of(joined: String, single: bool) -> Self {
+        Self { plain: is_plain(&joined), joined: joined.into(), single }
     }
 
     /// The elements joined by `:`; what names are compared and sorted by.
@@ -41,6 +47,11 @@ impl FqName {
         self.single
     }
 
+    /// Whether all characters of it stand for themselves in JSON.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// The last element.
     pub fn name(&self) -> &str {
         if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }
@@ -49,7 +60,7 @@ impl FqName {
     /// The name of a child.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        Self { joined: format!("{}:{name}", self.joined).into(), single: false }
+        Self::of(format!("{}:{name}", self.joined), false)
     }
 }
 

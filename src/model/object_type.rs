@@ -65,6 +65,8 @@ pub struct ObjectType {
     pub field: String,
     /// Path of the collection, `virtual-networks`; always the name and `s`.
     pub collection: String,
+    /// What hrefs of its objects have between the host and the uuid, `/virtual-network/`.
+    pub path: String,
     /// Name in words, `Virtual Network`.
     pub title: String,
     /// What the body of a create may look like, beside the name and the parent.
@@ -138,6 +140,8 @@ pub struct Property {
     pub id: PropertyId,
     /// Name in JSON.
     pub name: String,
+    /// The same as it is written before the value, `"name":`.
+    pub json_key: String,
     /// Type of the value. For a list or map property: the wrapper.
     pub shape: Shape,
     /// Whether the elements can be changed one by one.
@@ -207,6 +211,8 @@ pub struct Reference {
     pub id: ReferenceId,
     /// Name in JSON, `network_ipam_refs`.
     pub field: String,
+    /// The same as it is written before the links, `"network_ipam_refs":`.
+    pub json_key: String,
     /// Type of the object that is referred to.
     pub target: TypeId,
     /// Type of the data of the link, if it has any.

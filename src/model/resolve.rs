@@ -63,6 +63,7 @@ fn new_types(files: &Files<'_>) -> Result<Vec<ObjectType>, SchemaError> {
             id: TypeId(narrow(types.len())),
             title: title(name.get_ref()),
             collection: format!("{}s", name.get_ref()),
+            path: format!("/{}/", name.get_ref()),
             name: name.get_ref().clone(),
             field,
             example: parsed.content.example.clone(),
@@ -280,7 +281,17 @@ fn resolve_property(
     }
     let mut facts = entry.facts(file)?;
     facts.default = default_of_shape(file, entry.default.as_ref(), shape, &types.simple)?;
-    Ok(Property { id, name: name.get_ref().clone(), shape, collection, enforced: entry.enforced, facts, item })
+    let json_key = format!("\"{}\":", name.get_ref());
+    Ok(Property {
+        id,
+        name: name.get_ref().clone(),
+        json_key,
+        shape,
+        collection,
+        enforced: entry.enforced,
+        facts,
+        item,
+    })
 }
 
 fn wrapper_field(shape: Shape, types: &ValueTypes) -> Option<&Field> {
@@ -316,9 +327,11 @@ fn resolve_references(
     for (file, name, entry) in own_and_common(own, common) {
         limit(file, name.span(), references.len())?;
         let target = find_type(file, name, names, &files.object_types)?;
+        let field = format!("{}_refs", name.get_ref().replace('-', "_"));
         references.push(Reference {
             id: ReferenceId(narrow(references.len())),
-            field: format!("{}_refs", name.get_ref().replace('-', "_")),
+            json_key: format!("\"{field}\":"),
+            field,
             target,
             attribute: resolve_attribute(file, entry, types)?,
             derived: entry.derived,
