@@ -106,6 +106,7 @@ async fn serve_on(
         database,
         key_values,
         feed: Arc::clone(&feed),
+        kept_lists: Arc::default(),
         watch,
     });
     let server = {

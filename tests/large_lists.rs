@@ -43,6 +43,15 @@ async fn large_lists_are_whole_and_of_one_moment() {
     assert!(plain.to_string().len() > 2 << 17);
     let all = names(&plain);
     assert!(all.is_superset(&created));
+    // Nothing has changed: this one the server has kept. With other hrefs, or none, it is another one.
+    assert_eq!(api.get("/virtual-networks").await.ok(), plain);
+    let client = reqwest::Client::new();
+    let elsewhere = client.get(format!("{}/virtual-networks", server.url())).header("Host", "elsewhere:1");
+    let elsewhere: Value = elsewhere.send().await.unwrap().json().await.unwrap();
+    assert_eq!(names(&elsewhere), all);
+    let href = |list: &Value| list["virtual-networks"][7]["href"].as_str().map(str::to_owned);
+    assert!(href(&elsewhere).unwrap().starts_with("http://elsewhere:1/virtual-network/"));
+    assert_eq!(href(&api.get("/virtual-networks?exclude_hrefs=true").await.ok()), None);
     assert_eq!(names(&api.get("/virtual-networks?detail=true").await.ok()), all);
     assert_eq!(api.get("/virtual-networks?count=true").await.ok()["virtual-networks"]["count"], all.len());
     // Some of them, by way of a list of uuids: these are not gone through by name.
@@ -52,13 +61,19 @@ async fn large_lists_are_whole_and_of_one_moment() {
     assert_eq!(names(&filtered), BTreeSet::from(["network-77".to_owned()]));
 
     // One is read slowly, and what it shows changes meanwhile.
-    let client = reqwest::Client::new();
     let url = format!("{}/virtual-networks?detail=true", server.url());
     let mut slow = client.get(&url).send().await.unwrap();
     let mut body = slow.chunk().await.unwrap().unwrap().to_vec();
-    for (uuid, name) in uuids.iter().rev().zip(0..50) {
+    let mut later = all.clone();
+    for ((uuid, name), number) in uuids.iter().zip(&created).rev().zip(0..50) {
         api.delete(&format!("/virtual-network/{uuid}")).await.status_is(200);
-        create(&api, &format!("with-a-later-name-{name}")).await;
+        let new = format!("with-a-later-name-{number}");
+        create(&api, &new).await;
+        assert!(later.remove(name) && later.insert(new));
+        if number % 10 == 0 {
+            // What was kept of it is of before.
+            assert_eq!(names(&api.get("/virtual-networks").await.ok()), later);
+        }
     }
     while let Some(chunk) = slow.chunk().await.unwrap() {
         body.extend_from_slice(&chunk);

@@ -16,6 +16,11 @@ pub struct Filters {
 }
 
 impl Filters {
+    /// Whether all objects match.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
     /// Reads the argument.
     ///
     /// # Errors

@@ -6,15 +6,17 @@ use super::{
     call::{Call, text_of},
     error::{Answered, ApiError},
     filters::Filters,
+    kept_lists::{Collector, ListKey},
 };
 use crate::{
     access::Identity,
     graph::{Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
-    render::{Renderer, Selection, escaped},
+    render::{BriefRenderer, Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
 };
 use actix_web::body::{BodyStream, MessageBody};
+use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 use std::{
@@ -186,6 +188,18 @@ impl ListRequest {
             && self.parent_name.is_none()
             && !self.shared
             && self.page.is_none()
+    }
+
+    /// Whether the objects are shown with nothing but their names and hrefs.
+    fn is_brief(&self) -> bool {
+        !self.detail && self.fields.is_none()
+    }
+
+    /// Which list it is, if it is the same whoever asks for it.
+    fn key(&self, call: &Call) -> Option<ListKey> {
+        let same =
+            self.is_whole_type() && self.is_brief() && self.filters.is_empty() && call.identity.sees_everything();
+        same.then(|| ListKey { type_id: self.type_id, base: (!self.exclude_hrefs).then(|| call.base.clone()) })
     }
 
     fn shows(&self, identity: &Identity, object: &Object) -> bool {
@@ -401,10 +415,12 @@ impl ListAnswer {
         first: &mut bool,
         objects: impl Iterator<Item = O>,
     ) -> Option<O> {
+        let base = (!self.request.exclude_hrefs).then_some(self.base.as_str());
+        let mut brief = self.request.is_brief().then(|| BriefRenderer::new(kind, base));
         let renderer = Renderer {
             graph: &self.graph,
             identity: &self.identity,
-            base: (!self.request.exclude_hrefs).then_some(&self.base),
+            base,
             link_hrefs: false,
             name: self.request.detail,
             parent: self.request.detail || self.request.fields.is_some(),
@@ -413,14 +429,16 @@ impl ListAnswer {
             if !std::mem::take(first) {
                 piece.push(b',');
             }
-            if self.request.detail {
+            if let Some(brief) = &mut brief {
+                brief.object(piece, object.as_ref());
+            } else if self.request.detail {
                 piece.extend_from_slice(b"{\"");
                 piece.extend_from_slice(kind.name.as_bytes());
                 piece.extend_from_slice(b"\":");
-            }
-            renderer.object(piece, object.as_ref(), &self.selection);
-            if self.request.detail {
+                renderer.object(piece, object.as_ref(), &self.selection);
                 piece.push(b'}');
+            } else {
+                renderer.object(piece, object.as_ref(), &self.selection);
             }
             if piece.len() >= PIECE {
                 return Some(object);
@@ -443,17 +461,40 @@ impl App {
             return Ok(Answer::json(&json!({ &kind.collection: {"count": count} })));
         }
         let stale = snapshot.stale;
+        let key = request.key(call);
+        if let Some(pieces) = key.as_ref().and_then(|key| self.kept_lists.find(key, &snapshot.graph)) {
+            let pieces = (0..pieces.len()).map_while(move |index| pieces.get(index).cloned());
+            return Ok(in_pieces(pieces, stale, call));
+        }
         let mut answer = ListAnswer::new(request, snapshot.graph, call);
         let body = answer.next_piece().unwrap_or_default();
         if matches!(answer.rest, Rest::Nothing) {
             return Ok(Answer::Json { body, etag: None, stale });
         }
-        let rest = iter::from_fn(move || answer.next_piece());
-        // The head says the same in any case.
-        let pieces = iter::once(body).chain(rest).take(if call.head_only { 0 } else { usize::MAX });
-        let pieces = stream::iter(pieces.map(|piece| Ok::<_, Infallible>(piece.into())));
-        Ok(Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale })
+        let first = Bytes::from(body);
+        let mut keeping = key.map(|key| (key, Collector::new(first.clone())));
+        let kept_lists = Arc::clone(&self.kept_lists);
+        let rest = iter::from_fn(move || {
+            let piece = answer.next_piece().map(Bytes::from);
+            if let (Some(piece), Some((_, collector))) = (&piece, &mut keeping) {
+                collector.push(piece);
+            } else if let Some((key, collector)) = keeping.take()
+                && let Some(pieces) = collector.finish()
+            {
+                kept_lists.keep(key, &answer.graph, pieces);
+            }
+            piece
+        });
+        Ok(in_pieces(iter::once(first).chain(rest), stale, call))
     }
+}
+
+/// An answer that goes out piece by piece.
+fn in_pieces(pieces: impl Iterator<Item = Bytes> + 'static, stale: bool, call: &Call) -> Answer {
+    // The head says the same in any case.
+    let pieces = pieces.take(if call.head_only { 0 } else { usize::MAX });
+    let pieces = stream::iter(pieces.map(Ok::<_, Infallible>));
+    Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale }
 }
 
 /// In which order a list stands.

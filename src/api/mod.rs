@@ -9,6 +9,7 @@ mod error;
 mod filters;
 mod health;
 mod home;
+mod kept_lists;
 mod list;
 mod objects;
 pub mod openapi;
@@ -34,6 +35,7 @@ use answer::Answer;
 use call::Call;
 pub use documentation::Documentation;
 use error::{Answered, ApiError};
+pub use kept_lists::KeptLists;
 use list::ListRequest;
 use routes::{Found, Route};
 use std::{sync::Arc, time::Instant};
@@ -57,6 +59,8 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
+    /// For lists that come again.
+    pub kept_lists: Arc<KeptLists>,
     /// How watchers are served.
     pub watch: WatcherSettings,
 }

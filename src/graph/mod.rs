@@ -25,14 +25,17 @@ use uuid::Uuid;
 
 type HashMap<K, V> = GenericHashMap<K, V, FxBuildHasher, DefaultSharedPtr>;
 
+/// The objects of one type by joined name, in the order in which lists are answered.
+pub type Names = OrdMap<Arc<str>, Arc<Object>>;
+
 /// A snapshot of the whole configuration at one revision.
 #[derive(Clone)]
 pub struct Graph {
     model: Arc<Model>,
     position: Position,
     objects: HashMap<Uuid, Arc<Object>>,
-    /// By type: joined name -> object, in the order in which lists are answered.
-    names: Vector<OrdMap<Arc<str>, Arc<Object>>>,
+    /// By type.
+    names: Vector<Names>,
     /// Parent, type of child, order of creation, child.
     children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
     /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
@@ -108,6 +111,11 @@ impl Graph {
     /// The object of this type whose name, joined by `:`, is this.
     pub fn find_joined(&self, type_id: TypeId, joined: &str) -> Option<&Arc<Object>> {
         self.names.get(usize::from(type_id.0))?.get(joined)
+    }
+
+    /// The objects of a type. Two graphs have the same map in memory only where no object of the type differs.
+    pub fn names_of(&self, type_id: TypeId) -> Option<&Names> {
+        self.names.get(usize::from(type_id.0))
     }
 
     /// All objects of a type, by name.
