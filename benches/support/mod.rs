@@ -6,8 +6,9 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    ops::RangeInclusive,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
 };
@@ -86,10 +87,17 @@ impl Server {
 
     /// The time that the process has computed, in seconds, its database not included.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        // User and system time, in hundredths of a second.
-        fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+        // User and system time.
+        seconds(&Path::new("/proc").join(self.id().to_string()), 11..=12).unwrap()
+    }
+
+    /// The time that its private database has computed, in seconds, with sessions that have ended.
+    pub fn database_cpu_seconds(&self) -> f64 {
+        let cluster = self.directory.path().join("data/cluster");
+        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+        let own = processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == cluster));
+        // The same, and that of children that were waited for.
+        own.filter_map(|process| seconds(&process, 11..=14)).sum()
     }
 
     /// The memory of the process that is its own, in MiB.
@@ -98,6 +106,13 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
+}
+
+/// Times of a process, which the kernel counts in hundredths of a second; none of one that has just ended.
+fn seconds(process: &Path, fields: RangeInclusive<usize>) -> Option<f64> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let all: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(all[fields].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0)
 }
 
 fn first_line(output: ChildStdout) -> String {
@@ -112,6 +127,14 @@ impl Drop for Server {
         Command::new("kill").args(["-TERM", &id]).status().ok();
         self.process.wait().ok();
     }
+}
+
+/// A request as it is sent.
+pub fn request_text(host: &str, method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// What comes back.
@@ -132,12 +155,7 @@ pub struct Connection {
 impl Connection {
     /// Sends a request, and waits for the whole answer.
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        self.stream.write_all(request.as_bytes()).unwrap();
+        self.stream.write_all(request_text(&self.host, method, path, body).as_bytes()).unwrap();
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         let status = line.split(' ').nth(1).unwrap().parse().unwrap();

@@ -1,9 +1,9 @@
 //! Requests in number, and what they took.
 
-use crate::support::Server;
+use crate::support::{Server, request_text};
 use std::{
     fs,
-    process::Command,
+    process::{Command, Output, Stdio},
     sync::{
         Barrier,
         atomic::{AtomicU64, Ordering},
@@ -24,18 +24,44 @@ pub struct Measured {
     pub median: f64,
     /// 99 of 100 took less.
     pub p99: f64,
-    /// How many cores the server's process kept busy, its database not included.
-    pub cores: f64,
+    /// How many cores the server kept busy.
+    pub cores: Cores,
+}
+
+/// How many cores were busy, or for how many seconds they were.
+#[derive(Clone, Copy, Debug)]
+pub struct Cores {
+    /// With the processes of the servers.
+    pub server: f64,
+    /// With their database.
+    pub database: f64,
+}
+
+impl Cores {
+    /// The seconds until now.
+    pub fn seconds(servers: &[&Server]) -> Self {
+        Self {
+            server: servers.iter().map(|server| server.cpu_seconds()).sum(),
+            // All are on the same one.
+            database: servers.first().map_or(f64::NAN, |server| server.database_cpu_seconds()),
+        }
+    }
+
+    /// The cores that were busy between two moments that are so far apart.
+    pub fn between(before: Self, after: Self, elapsed: Duration) -> Self {
+        let busy = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64();
+        Self { server: busy(before.server, after.server), database: busy(before.database, after.database) }
+    }
 }
 
 impl Measured {
-    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu: f64) -> Self {
+    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cores: Cores) -> Self {
         latencies.sort_unstable();
         Self {
             rate: latencies.len() as f64 / elapsed.as_secs_f64(),
             median: percentile(&latencies, 0.5),
             p99: percentile(&latencies, 0.99),
-            cores: cpu / elapsed.as_secs_f64(),
+            cores,
         }
     }
 }
@@ -70,7 +96,6 @@ fn until(
 ) -> Measured {
     let next = AtomicU64::new(0);
     let barrier = Barrier::new(clients + 1);
-    let cpu = || servers.iter().map(|server| server.cpu_seconds()).sum::<f64>();
     thread::scope(|scope| {
         let (next, barrier, go_on) = (&next, &barrier, &go_on);
         let workers: Vec<_> = (0..clients)
@@ -96,12 +121,12 @@ fn until(
                 })
             })
             .collect();
-        let before = cpu();
+        let before = Cores::seconds(servers);
         barrier.wait();
         let begin = Instant::now();
         let latencies: Vec<Duration> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
         let elapsed = begin.elapsed();
-        Measured::of(latencies, elapsed, cpu() - before)
+        Measured::of(latencies, elapsed, Cores::between(before, Cores::seconds(servers), elapsed))
     })
 }
 
@@ -110,7 +135,7 @@ fn until(
 pub fn open(server: &Server, rate: f64, duration: Duration, make: &(impl Fn(u64) -> Request + Sync)) -> Measured {
     const CONNECTIONS: u64 = 128;
     let count = (rate * duration.as_secs_f64()) as u64;
-    let before = server.cpu_seconds();
+    let before = Cores::seconds(&[server]);
     let begin = Instant::now() + Duration::from_millis(100);
     let next = AtomicU64::new(0);
     let latencies = thread::scope(|scope| {
@@ -136,32 +161,96 @@ pub fn open(server: &Server, rate: f64, duration: Duration, make: &(impl Fn(u64)
             .collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
-    Measured::of(latencies, begin.elapsed(), server.cpu_seconds() - before)
+    let elapsed = begin.elapsed();
+    Measured::of(latencies, elapsed, Cores::between(before, Cores::seconds(&[server]), elapsed))
 }
 
-/// The same request again and again, by wrk where it is installed: it costs less than the clients here.
+/// The most requests that a server gets in a second, each of another number.
+const MOST: u64 = 30_000;
+
+/// What wrk does: it reads requests, one after the other.
+const REPLAY: &str = "
+local requests, last = {}, 0
+local file = io.open('FILE', 'rb')
+for request in file:read('*a'):gmatch('[^\\1]+') do table.insert(requests, request) end
+file:close()
+function request()
+    last = last % #requests + 1
+    return requests[last]
+end
+";
+
+/// The same as `closed`, but the requests are made before and sent by wrk, which costs less than the clients here. Of two servers
+/// each gets every other request.
+pub fn sent(servers: &[&Server], clients: usize, duration: Duration, make: &impl Fn(u64) -> Request) -> Measured {
+    let count = servers.len() as u64;
+    let most = MOST * duration.as_secs() / count;
+    let scripts = servers.iter().zip(0..).map(|(server, index)| {
+        let requests = (0..most).map(|number| {
+            let (method, path, body) = make(number * count + index);
+            request_text(&server.address, method, &path, &body)
+        });
+        let file = server.directory().join(format!("requests-{index}"));
+        fs::write(&file, requests.collect::<Vec<_>>().join("\x01")).unwrap();
+        Script { server, path: String::new(), lines: REPLAY.replace("FILE", file.to_str().unwrap()) }
+    });
+    wrk(&scripts.collect::<Vec<_>>(), clients / servers.len(), duration)
+}
+
+/// The same request again and again, by wrk.
 pub fn repeated(server: &Server, clients: usize, duration: Duration, request: &Request) -> Measured {
     let (method, path, body) = request;
-    let script = server.directory().join("request.lua");
     let lines = format!(
         "wrk.method = \"{method}\"\nwrk.body = {body:?}\nwrk.headers[\"Content-Type\"] = \"application/json\"\n"
     );
-    fs::write(&script, lines).unwrap();
-    let before = server.cpu_seconds();
+    wrk(&[Script { server, path: path.clone(), lines }], clients, duration)
+}
+
+/// What one wrk does.
+struct Script<'s> {
+    server: &'s Server,
+    path: String,
+    lines: String,
+}
+
+/// Runs a wrk for each server at the same time.
+fn wrk(scripts: &[Script<'_>], clients: usize, duration: Duration) -> Measured {
+    let servers: Vec<&Server> = scripts.iter().map(|script| script.server).collect();
+    let before = Cores::seconds(&servers);
     let begin = Instant::now();
-    let wrk = Command::new("wrk")
-        .args(["--latency", "--threads", "1", "--connections", &clients.to_string()])
-        .args(["--duration", &format!("{}s", duration.as_secs())])
-        .arg("--script")
-        .arg(&script)
-        .arg(format!("http://{}{path}", server.address))
-        .output();
-    let Ok(output) = wrk else {
-        return closed(&[server], clients, duration, &|_| request.clone());
+    let start = |(index, script): (usize, &Script<'_>)| {
+        let file = script.server.directory().join(format!("load-{index}.lua"));
+        fs::write(&file, &script.lines).unwrap();
+        Command::new("wrk")
+            .args(["--latency", "--threads", "1", "--connections", &clients.to_string()])
+            .args(["--duration", &format!("{}s", duration.as_secs())])
+            .arg("--script")
+            .arg(&file)
+            .arg(format!("http://{}{}", script.server.address, script.path))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("wrk is needed; ./bench installs it")
     };
-    let cores = (server.cpu_seconds() - before) / begin.elapsed().as_secs_f64();
+    let running: Vec<_> = scripts.iter().enumerate().map(start).collect();
+    let outputs: Vec<_> = running.into_iter().map(|process| process.wait_with_output().unwrap()).collect();
+    let cores = Cores::between(before, Cores::seconds(&servers), begin.elapsed());
+    let each: Vec<Measured> = outputs.iter().map(|output| printed(output, cores)).collect();
+    Measured {
+        rate: each.iter().map(|measured| measured.rate).sum(),
+        // Of two servers what the slower one shows.
+        median: each.iter().map(|measured| measured.median).fold(0.0, f64::max),
+        p99: each.iter().map(|measured| measured.p99).fold(0.0, f64::max),
+        cores,
+    }
+}
+
+/// What wrk prints.
+fn printed(output: &Output, cores: Cores) -> Measured {
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !text.contains("Non-2xx"), "{text}");
+    // It goes on with requests of its own when the script has a fault.
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && faults.is_empty() && !text.contains("Non-2xx"), "{text}{faults}");
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
         line.unwrap_or_else(|| panic!("{name} in {text}")).trim().to_owned()

@@ -1,14 +1,16 @@
 //! What it costs: one table, a row a workload, each held against something that was measured in the same run.
 //!
 //! `cargo bench --bench workloads [-- SECONDS] [PART..]` starts what it needs: servers (release build) on private databases,
-//! handlers that do nothing, and pgbench. Parts are `reads`, `writes`, `pool`, `processes`, `watchers` and `growth`; all of them
-//! if none is named. Requests that are always the same come from wrk where it is installed, all others from this program.
+//! handlers that do nothing, and pgbench. Parts are `reads`, `writes`, `pool`, `processes`, `watchers`, `profiles` and `growth`;
+//! all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a certain number:
+//! they are of this program.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod growth;
 mod load;
+mod profile;
 mod references;
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,7 +20,7 @@ mod watchers;
 use load::{Measured, Request};
 use references::{BARE, Pgbench, Rows, bare, serve_bare};
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::{cell::Cell, path::Path, time::Duration};
 use support::Server;
 use table::{Against, Goal};
 
@@ -78,6 +80,9 @@ fn main() {
     if wanted("watchers") {
         watchers::watch(duration);
     }
+    if wanted("profiles") {
+        profiles();
+    }
     if wanted("growth") {
         let plot = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/growth.svg");
         let most = std::env::var("CIRRUS_BENCH_OBJECTS").map_or(1_000_000, |most| most.parse().unwrap());
@@ -91,7 +96,10 @@ const ROUNDS: usize = 3;
 /// Measures two things in turns, and gives the round whose ratio is the one in the middle: what else a machine does comes and
 /// goes.
 fn compare(one: impl Fn(usize) -> Measured, other: impl Fn(usize) -> Measured) -> (Measured, Measured) {
-    let mut rounds: Vec<(Measured, Measured)> = (0..ROUNDS).map(|round| (one(round), other(round))).collect();
+    middle((0..ROUNDS).map(|round| (one(round), other(round))).collect())
+}
+
+fn middle(mut rounds: Vec<(Measured, Measured)>) -> (Measured, Measured) {
     rounds.sort_by(|one, other| (one.0.rate / one.1.rate).total_cmp(&(other.0.rate / other.1.rate)));
     rounds[ROUNDS / 2]
 }
@@ -121,18 +129,25 @@ fn reads(duration: Duration) {
 fn writes(duration: Duration) {
     let server = Server::start(&[]);
     let pgbench = Pgbench::new(&server);
-    let against = |rows: Measured| Against::Rate("pgbench, a transaction each", rows.rate);
-    let many =
-        |round| load::closed(&[&server], WRITERS, duration, &|number| network(&format!("many-{round}-{number}")));
-    let (together, rows) = compare(many, |_| pgbench.measure(Rows::Create, WRITERS, duration));
-    table::row("create network, 64 clients", together, against(rows), Goal::AtLeast(2.5));
-    let statement = pgbench.measure(Rows::CreateInOneStatement, WRITERS, duration);
-    let one = Against::Rate("pgbench, a statement each", statement.rate);
-    table::row("create network, 64 clients", together, one, Goal::None);
+    let hold = |workload: &str, requests: &dyn Fn(usize) -> Measured, each: Rows, statement: Rows| {
+        let (measured, rows) = compare(requests, |_| pgbench.measure(each, WRITERS, duration));
+        let against = Against::Rate("pgbench, a transaction each", rows.rate);
+        table::row(&format!("{workload}, 64 clients"), measured, against, Goal::AtLeast(2.5));
+        let (measured, rows) = compare(requests, |_| pgbench.measure(statement, WRITERS, duration));
+        let against = Against::Rate("pgbench, a statement each", rows.rate);
+        table::row(&format!("{workload}, 64 clients"), measured, against, Goal::None);
+        measured
+    };
+    let used = Cell::new(0);
+    let many = |clients| {
+        // No name comes twice.
+        let round = used.replace(used.get() + 1);
+        load::sent(&[&server], clients, duration, &|number| network(&format!("many-{round}-{number}")))
+    };
+    let together = hold("create network", &|_| many(WRITERS), Rows::Create, Rows::CreateInOneStatement);
     let half = load::open(&server, together.rate / 2.0, duration, &|number| network(&format!("due-{number}")));
     table::row("create network, half of that rate, open loop", half, Against::Nothing, Goal::None);
-    let alone = |round| load::closed(&[&server], 1, duration, &|number| network(&format!("alone-{round}-{number}")));
-    let (alone, row) = compare(alone, |_| pgbench.measure(Rows::Create, 1, duration));
+    let (alone, row) = compare(|_| many(1), |_| pgbench.measure(Rows::Create, 1, duration));
     let against_time = Against::Time("pgbench, 1 client", row.median);
     table::row("create network, 1 client", alone, against_time, Goal::AtMost(1.3));
 
@@ -149,9 +164,8 @@ fn writes(duration: Duration) {
         let body = json!({"virtual-network": {"display_name": format!("name {number}")}});
         ("PUT", format!("/virtual-network/{}", of(number)), body.to_string())
     };
-    let changes = |_| load::closed(&[&server], WRITERS, duration, &update);
-    let (updated, rows) = compare(changes, |_| pgbench.measure(Rows::Update, WRITERS, duration));
-    table::row("update network, 64 clients", updated, against(rows), Goal::AtLeast(2.5));
+    let updates = |_| load::sent(&[&server], WRITERS, duration, &update);
+    hold("update network", &updates, Rows::Update, Rows::UpdateInOneStatement);
     let refer = |number: u64| {
         let operation = if (number / uuids.len() as u64).is_multiple_of(2) { "ADD" } else { "DELETE" };
         let attribute = json!({"sequence": {"major": 0, "minor": 0}});
@@ -161,57 +175,106 @@ fn writes(duration: Duration) {
         });
         ("POST", "/ref-update".to_owned(), body.to_string())
     };
-    let references = |_| load::closed(&[&server], WRITERS, duration, &refer);
-    let (referred, rows) = compare(references, |_| pgbench.measure(Rows::Reference, WRITERS, duration));
-    table::row("ref-update of a network, 64 clients", referred, against(rows), Goal::AtLeast(2.5));
+    let references = |_| load::sent(&[&server], WRITERS, duration, &refer);
+    hold("ref-update of a network", &references, Rows::Reference, Rows::ReferenceInOneStatement);
 }
 
-/// Addresses until there are none left.
+/// Addresses until there are none left: how the last 1 % go, against the second 1 %.
 fn pool() {
-    let server = Server::start(&[]);
-    let ipam = json!({
-        "to": ["default-domain", "default-project", "default-network-ipam"],
-        "attr": {"ipam_subnets": [{"subnet": {"ip_prefix": "10.0.0.0", "ip_prefix_len": 16}}]},
+    let rounds = (0..ROUNDS).map(|_| {
+        let server = Server::start(&[]);
+        let ipam = json!({
+            "to": ["default-domain", "default-project", "default-network-ipam"],
+            "attr": {"ipam_subnets": [{"subnet": {"ip_prefix": "10.0.0.0", "ip_prefix_len": 16}}]},
+        });
+        let name = ["default-domain", "default-project", "large"];
+        let network = json!({"fq_name": name, "parent_type": "project", "network_ipam_refs": [ipam]});
+        create(&server, "/virtual-networks", "virtual-network", &network);
+        // Network, broadcast, gateway and name server are not for others.
+        let all: u64 = 65_536 - 4;
+        let part = all / 100;
+        let mut done = 0;
+        let mut take = |count: u64| {
+            let first = done;
+            done += count;
+            load::counted(&[&server], WRITERS, count, &|number| {
+                let body = json!({"instance-ip": {"fq_name": [format!("address-{}", first + number)], "virtual_network_refs": [{"to": name}]}});
+                ("POST", "/instance-ips".to_owned(), body.to_string())
+            })
+        };
+        // The first ones find a server that has done nothing yet.
+        take(part);
+        let second = take(part);
+        take(all - 3 * part);
+        (take(part), second)
     });
-    let name = ["default-domain", "default-project", "large"];
-    let network = json!({"fq_name": name, "parent_type": "project", "network_ipam_refs": [ipam]});
-    create(&server, "/virtual-networks", "virtual-network", &network);
-    // Network, broadcast, gateway and name server are not for others.
-    let all: u64 = 65_536 - 4;
-    let part = all / 100;
-    let mut done = 0;
-    let mut take = |count: u64| {
-        let first = done;
-        done += count;
-        load::counted(&[&server], WRITERS, count, &|number| {
-            let body = json!({"instance-ip": {"fq_name": [format!("address-{}", first + number)], "virtual_network_refs": [{"to": name}]}});
-            ("POST", "/instance-ips".to_owned(), body.to_string())
-        })
-    };
-    // The first ones find a server that has done nothing yet.
-    take(part);
-    let first = take(part);
-    take(all - 3 * part);
-    let last = take(part);
-    table::row(
-        "instance-ip, the last 1 % of a /16, 64 clients",
-        last,
-        Against::Rate("the second 1 %", first.rate),
-        Goal::AtLeast(0.9),
-    );
+    let (last, second) = middle(rounds.collect());
+    let against = Against::Rate("the second 1 %", second.rate);
+    table::row("instance-ip, the last 1 % of a /16, 64 clients", last, against, Goal::AtLeast(0.9));
 }
 
 fn processes(duration: Duration) {
     let server = Server::start(&[]);
-    let one = load::closed(&[&server], WRITERS, duration, &|number| network(&format!("one-{number}")));
+    let settle = |servers: &[&Server], name: &str| {
+        load::closed(servers, WRITERS, Duration::from_secs(2), &|number| network(&format!("settle-{name}-{number}")))
+    };
+    let rounds = (0..ROUNDS).map(|round| {
+        // Until it knows that it is alone.
+        settle(&[&server], &format!("one-{round}"));
+        let one = load::sent(&[&server], WRITERS, duration, &|number| network(&format!("one-{round}-{number}")));
+        let other = server.start_another();
+        // Until both know that they are two.
+        settle(&[&server, &other], &format!("two-{round}"));
+        let two = |number| network(&format!("two-{round}-{number}"));
+        (load::sent(&[&server, &other], WRITERS, duration, &two), one)
+    });
+    let (two, one) = middle(rounds.collect());
+    let against = Against::Rate("one process", one.rate);
+    table::row("create network, 64 clients, two processes", two, against, Goal::AtLeast(0.8));
+}
+
+/// Where the time goes where a goal is far.
+fn profiles() {
+    let server = Server::start(&[]);
+    let name = |name: &'static str| move |number| network(&format!("{name}-{number}"));
+    profile::profile("create", "Creates of networks by 64 clients, from wrk.", Duration::from_secs(3), || {
+        load::sent(&[&server], WRITERS, profile::LOAD, &name("profiled"));
+    });
+    let update = {
+        let uuid = create(
+            &server,
+            "/virtual-networks",
+            "virtual-network",
+            &json!({"fq_name": ["default-domain", "default-project", "changed"], "parent_type": "project"}),
+        );
+        move |number| {
+            let body = json!({"virtual-network": {"display_name": format!("name {number}")}});
+            ("PUT", format!("/virtual-network/{uuid}"), body.to_string())
+        }
+    };
+    profile::profile("update", "Updates of a network by 64 clients, from wrk.", Duration::from_secs(3), || {
+        load::sent(&[&server], WRITERS, profile::LOAD, &update);
+    });
+    let lists = Server::start(&[]);
+    load::counted(&[&lists], WRITERS, LISTED, &name("listed"));
+    profile::profile("list", "Lists of 10,000 networks to 4 clients, to wrk.", Duration::from_secs(3), || {
+        load::repeated(&lists, 4, profile::LOAD, &get("/virtual-networks"));
+    });
     let other = server.start_another();
-    // Until both know that they are two.
-    load::closed(&[&server, &other], WRITERS, Duration::from_secs(2), &|number| network(&format!("settle-{number}")));
-    let two = load::closed(&[&server, &other], WRITERS, duration, &|number| network(&format!("two-{number}")));
-    table::row(
-        "create network, 64 clients, two processes",
-        two,
-        Against::Rate("one process", one.rate),
-        Goal::AtLeast(0.8),
+    profile::profile(
+        "two-processes",
+        "Creates of networks by 64 clients at two processes, from two wrk.",
+        Duration::from_secs(3),
+        || {
+            load::sent(&[&server, &other], WRITERS, profile::LOAD, &name("shared"));
+        },
+    );
+    profile::profile(
+        "watchers",
+        "Creates of policies, watched by 1,000, which are threads of the bench.",
+        watchers::UNTIL_WATCHED,
+        || {
+            watchers::watch(profile::LOAD);
+        },
     );
 }

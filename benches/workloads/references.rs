@@ -1,13 +1,16 @@
 //! What the server is compared with: a handler that does nothing, and PostgreSQL doing the same rows.
 
-use crate::{load::Measured, support::Server};
+use crate::{
+    load::{Cores, Measured},
+    support::Server,
+};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The name of the environment variable that makes this program a bare handler: how many bytes it answers.
@@ -90,6 +93,15 @@ const CREATE_IN_ONE_STATEMENT: &str = "
 
 const UPDATE: &str = "
     \\set n random(1, 10000)
+    begin;
+    update bench.object set properties = NETWORK, revision = 1 where uuid = md5('network' || :n)::uuid;
+    insert into bench.change (rev, request, batch, at, op, type, uuid, fq_name, body) values
+        (nextval('bench.number'), 1, md5('batch')::uuid, now(), 'u', 'virtual-network', md5('network' || :n)::uuid,
+            array['domain', 'project', 'n' || :n], CHANGE);
+    commit;";
+
+const UPDATE_IN_ONE_STATEMENT: &str = "
+    \\set n random(1, 10000)
     with updated as (update bench.object set properties = NETWORK, revision = nextval('bench.number')
         where uuid = md5('network' || :n)::uuid returning revision, uuid)
     insert into bench.change (rev, request, batch, at, op, type, uuid, fq_name, body)
@@ -98,6 +110,18 @@ const UPDATE: &str = "
 
 /// Adds a reference, or takes it away; with the object's revision.
 const REFERENCE: &str = "
+    \\set n random(1, 10000)
+    begin;
+    update bench.object set properties = NETWORK, revision = 1 where uuid = md5('network' || :n)::uuid;
+    with gone as (delete from bench.reference where source = md5('network' || :n)::uuid and target = md5('policy')::uuid returning source)
+    insert into bench.reference select md5('network' || :n)::uuid, md5('policy')::uuid, 'network_policy_refs', '{}'
+        where not exists (select from gone) on conflict do nothing;
+    insert into bench.change (rev, request, batch, at, op, type, uuid, fq_name, body) values
+        (nextval('bench.number'), 1, md5('batch')::uuid, now(), 'u', 'virtual-network', md5('network' || :n)::uuid,
+            array['domain', 'project', 'n' || :n], CHANGE);
+    commit;";
+
+const REFERENCE_IN_ONE_STATEMENT: &str = "
     \\set n random(1, 10000)
     with gone as (delete from bench.reference where source = md5('network' || :n)::uuid and target = md5('policy')::uuid returning source),
     come as (insert into bench.reference select md5('network' || :n)::uuid, md5('policy')::uuid, 'network_policy_refs', '{}'
@@ -114,7 +138,9 @@ pub enum Rows {
     Create,
     CreateInOneStatement,
     Update,
+    UpdateInOneStatement,
     Reference,
+    ReferenceInOneStatement,
 }
 
 impl<'s> Pgbench<'s> {
@@ -145,11 +171,15 @@ impl<'s> Pgbench<'s> {
             Rows::Create => CREATE,
             Rows::CreateInOneStatement => CREATE_IN_ONE_STATEMENT,
             Rows::Update => UPDATE,
+            Rows::UpdateInOneStatement => UPDATE_IN_ONE_STATEMENT,
             Rows::Reference => REFERENCE,
+            Rows::ReferenceInOneStatement => REFERENCE_IN_ONE_STATEMENT,
         };
         fs::write(&script, with_bodies(text)).unwrap();
         let (clients, seconds) = (clients.to_string(), duration.as_secs().to_string());
         let file = path_text(&script);
+        let before = Cores::seconds(&[self.server]);
+        let begin = Instant::now();
         let printed = self.run(
             "pgbench",
             &[
@@ -164,12 +194,13 @@ impl<'s> Pgbench<'s> {
                 file,
             ],
         );
+        let cores = Cores::between(before, Cores::seconds(&[self.server]), begin.elapsed());
         let value = |name: &str| {
             let line = printed.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{printed}"));
             line.split_whitespace().next().unwrap().parse::<f64>().unwrap()
         };
         // It prints no percentiles.
-        Measured { rate: value("tps = "), median: value("latency average = "), p99: f64::NAN, cores: f64::NAN }
+        Measured { rate: value("tps = "), median: value("latency average = "), p99: f64::NAN, cores }
     }
 }
 

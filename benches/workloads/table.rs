@@ -21,11 +21,11 @@ pub enum Goal {
     None,
 }
 
-/// Prints the head.
+/// Prints the head. `server` and `SQL` are the cores that the server and PostgreSQL kept busy.
 pub fn head() {
     println!(
-        "{:<52} {:>10} {:>9} {:>9} {:>6}  {:<34} {:>10} {:>7}  goal",
-        "workload", "requests/s", "median ms", "99 % ms", "cores", "held against", "", "ratio"
+        "{:<52} {:>10} {:>9} {:>9} {:>6} {:>6}  {:<34} {:>10} {:>7}  goal",
+        "workload", "requests/s", "median ms", "99 % ms", "server", "SQL", "held against", "", "ratio"
     );
 }
 
@@ -37,11 +37,12 @@ pub fn row(workload: &str, measured: Measured, against: Against, goal: Goal) {
         Against::Nothing => ("", String::new(), f64::NAN),
     };
     println!(
-        "{workload:<52} {:>10} {:>9} {:>9} {:>6}  {name:<34} {reference:>10} {:>7}  {}",
+        "{workload:<52} {:>10} {:>9} {:>9} {:>6} {:>6}  {name:<34} {reference:>10} {:>7}  {}",
         number(measured.rate, 0),
         number(measured.median, 3),
         number(measured.p99, 3),
-        number(measured.cores, 2),
+        number(measured.cores.server, 2),
+        number(measured.cores.database, 2),
         number(ratio, 2),
         verdict(goal, ratio)
     );
@@ -49,8 +50,9 @@ pub fn row(workload: &str, measured: Measured, against: Against, goal: Goal) {
 
 /// Prints a value that is not a rate, with what it should be.
 pub fn value(what: &str, value: f64, unit: &str, goal: Goal) {
-    println!("{what:<52} {:>10} {unit:<28} {:>62}", number(value, 2), verdict(goal, value));
+    println!("{what:<52} {:>10} {unit:<28} {:>69}", number(value, 2), verdict(goal, value));
 }
+
 fn verdict(goal: Goal, value: f64) -> String {
     let (text, met) = match goal {
         Goal::AtLeast(least) => (format!(">= {least}"), value >= least),

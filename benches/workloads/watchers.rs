@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    load::{Measured, percentile},
+    load::{Cores, Measured, percentile},
     support::Server,
     table::{self, Against, Goal},
 };
@@ -33,6 +33,11 @@ const WATCHERS: usize = 1000;
 const TIMED: usize = 10;
 /// How many writes a second they watch.
 const WRITES: f64 = 2000.0;
+
+/// How long it writes before anybody watches: what is kept of the last changes is full when memory is looked at.
+const WARM: Duration = Duration::from_secs(8);
+/// Until when all watch, with the start of the server.
+pub const UNTIL_WATCHED: Duration = Duration::from_secs(13);
 
 fn revision(position: &str) -> u64 {
     position.trim().rsplit('-').next().unwrap().parse().unwrap()
@@ -127,8 +132,7 @@ async fn measure(duration: Duration) {
         let server = Arc::clone(&server);
         tokio::task::spawn_blocking(move || creates(&server, name, rate, duration)).await.unwrap()
     };
-    // What is kept of the last changes is full when memory is looked at.
-    run("warm", f64::INFINITY, Duration::from_secs(8)).await;
+    run("warm", f64::INFINITY, WARM).await;
     let head = server.connect().send("HEAD", "/changes", "");
     let before = server.memory();
     let (end, ended) = watch::channel(None);
@@ -139,10 +143,10 @@ async fn measure(duration: Duration) {
         tasks.spawn(async move { watch_all(stream, since, ended, number < TIMED).await.unwrap() });
     }
     let idle = (server.memory() - before) / WATCHERS as f64;
-    let (begin, cpu) = (Instant::now(), server.cpu_seconds());
+    let (begin, before) = (Instant::now(), Cores::seconds(&[&server]));
     let answered = run("watched", WRITES, duration).await;
+    let cores = Cores::between(before, Cores::seconds(&[&server]), begin.elapsed());
     let written = begin.elapsed().as_secs_f64();
-    let cores = (server.cpu_seconds() - cpu) / written;
     end.send_replace(answered.keys().max().copied());
     let seen = tasks.join_all().await;
     let all = begin.elapsed().as_secs_f64();
