@@ -73,6 +73,7 @@ async fn large_lists_are_whole_and_of_one_moment() {
         if number % 10 == 0 {
             // What was kept of it is of before.
             assert_eq!(names(&api.get("/virtual-networks").await.ok()), later);
+            assert_eq!(names(&api.get("/virtual-networks?detail=true").await.ok()), later);
         }
     }
     while let Some(chunk) = slow.chunk().await.unwrap() {

@@ -20,7 +20,7 @@ mod watchers;
 use load::{Measured, Request};
 use references::{BARE, Pgbench, Rows, bare, serve_bare};
 use serde_json::{Value, json};
-use std::{cell::Cell, path::Path, time::Duration};
+use std::{cell::Cell, path::Path, thread, time::Duration};
 use support::Server;
 use table::{Against, Goal};
 
@@ -110,19 +110,32 @@ fn reads(duration: Duration) {
     let name = json!({"type": "virtual-network", "fq_name": ["default-domain", "default-project", "listed-77"]});
     let ask = ("POST", "/fqname-to-id".to_owned(), name.to_string());
     let uuid = send(&server, &ask)["uuid"].as_str().unwrap().to_owned();
-    for (workload, request, clients, goal) in [
+    let update = |number: u64| {
+        let body = json!({"virtual-network": {"display_name": format!("name {number}")}});
+        ("PUT", format!("/virtual-network/{uuid}"), body.to_string())
+    };
+    let reads = [
         ("GET by id, 32 clients", get(format!("/virtual-network/{uuid}")), READERS, 0.8),
         ("POST fqname-to-id, 32 clients", ask, READERS, 0.8),
         ("GET list of 10,000 networks, 4 clients", get("/virtual-networks"), 4, 0.5),
         ("GET list of 10,000 networks, detail, 4 clients", get("/virtual-networks?detail=true"), 4, 0.5),
-    ] {
-        let (method, path, body) = &request;
+    ];
+    for (workload, request, clients, goal) in &reads {
+        let (method, path, body) = request;
         let bytes = server.connect().send(method, path, body).body.len();
         let nothing = bare(bytes);
-        let repeated = |server| load::repeated(server, clients, duration, &request);
+        let repeated = |server| load::repeated(server, *clients, duration, request);
         let (measured, nothing) = compare(|_| repeated(&server), |_| repeated(&nothing));
         let against = Against::Rate("bare handler, as many bytes", nothing.rate);
-        table::row(&format!("{workload} ({bytes} bytes)"), measured, against, Goal::AtLeast(goal));
+        table::row(&format!("{workload} ({bytes} bytes)"), measured, against, Goal::AtLeast(*goal));
+        if *clients == 4 {
+            // What was kept of a list is of no use then.
+            let changed = thread::scope(|scope| {
+                scope.spawn(|| load::closed(&[&server], 1, duration + Duration::from_secs(1), &update));
+                repeated(&server)
+            });
+            table::row("the same, while a network is changed all the time", changed, against, Goal::None);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Plain lists of all objects of a type, kept while nothing of that type changes: programs ask for the same ones again and again.
+//! Lists of all objects of a type, kept while nothing that is in them changes: programs ask for the same ones again and again.
 
 use crate::{
     graph::{Graph, Names},
@@ -7,6 +7,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,14 +19,26 @@ const MOST: usize = 32 << 20;
 pub struct ListKey {
     /// Of what.
     pub type_id: TypeId,
+    /// Whether their own fields are shown.
+    pub detail: bool,
     /// What hrefs start with; none without hrefs.
     pub base: Option<String>,
 }
 
+impl ListKey {
+    /// All that is in the list: the objects, and where their fields are shown the names of those that they refer to.
+    fn sources<'g>(&self, graph: &'g Graph) -> impl Iterator<Item = &'g Names> + use<'g> {
+        let references = graph.model().object_type(self.type_id).references.as_slice();
+        let shown = if self.detail { references } else { &[] };
+        let types = iter::once(self.type_id).chain(shown.iter().map(|reference| reference.target));
+        types.filter_map(|type_id| graph.names_of(type_id))
+    }
+}
+
 struct KeptList {
     key: ListKey,
-    /// What it was made from; another one of the same type is another list.
-    names: Names,
+    /// What it was made from: where one of these is another one, so is the list.
+    sources: Vec<Names>,
     pieces: Arc<[Bytes]>,
 }
 
@@ -49,18 +62,18 @@ impl KeptLists {
 
     /// The pieces of the list as this graph has it.
     pub fn find(&self, key: &ListKey, graph: &Graph) -> Option<Arc<[Bytes]>> {
-        let names = graph.names_of(key.type_id)?;
         let lists = self.lists();
         let kept = lists.iter().find(|kept| kept.key == *key)?;
-        kept.names.ptr_eq(names).then(|| Arc::clone(&kept.pieces))
+        let same = kept.sources.iter().zip(key.sources(graph)).all(|(kept, now)| kept.ptr_eq(now));
+        same.then(|| Arc::clone(&kept.pieces))
     }
 
     /// Keeps a list of this graph, in the place of the one before; the oldest ones go where there is too much.
     pub fn keep(&self, key: ListKey, graph: &Graph, pieces: Vec<Bytes>) {
-        let Some(names) = graph.names_of(key.type_id).cloned() else { return };
+        let sources = key.sources(graph).cloned().collect();
         let mut lists = self.lists();
         lists.retain(|kept| kept.key != key);
-        lists.push_back(KeptList { key, names, pieces: pieces.into() });
+        lists.push_back(KeptList { key, sources, pieces: pieces.into() });
         while lists.iter().map(KeptList::size).sum::<usize>() > MOST {
             lists.pop_front();
         }
@@ -99,7 +112,13 @@ impl Collector {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::model::Model;
+    use crate::{
+        graph::{FqName, Object},
+        model::Model,
+        timestamp::Timestamp,
+    };
+    use std::collections::BTreeMap;
+    use uuid::Uuid;
 
     fn collected(sizes: &[usize]) -> Option<Vec<Bytes>> {
         let piece = |size: &usize| Bytes::from(vec![0; *size]);
@@ -113,12 +132,47 @@ mod tests {
         assert!(collected(&[1, MOST]).is_none());
         assert_eq!(collected(&[1, MOST - 1]).unwrap().len(), 2);
         let graph = Graph::new(Arc::new(Model::read(None).unwrap()));
-        let key = |base: usize| ListKey { type_id: TypeId(0), base: Some(base.to_string()) };
+        let key = |base: usize| ListKey { type_id: TypeId(0), detail: true, base: Some(base.to_string()) };
         let lists = KeptLists::default();
         for base in 0..3 {
             lists.keep(key(base), &graph, collected(&[MOST / 2]).unwrap());
         }
         let found: Vec<bool> = (0..3).map(|base| lists.find(&key(base), &graph).is_some()).collect();
         assert_eq!(found, [false, true, true]);
+    }
+
+    #[test]
+    fn a_list_with_fields_is_another_one_when_something_that_it_may_name_changes() {
+        let mut graph = Graph::new(Arc::new(Model::read(None).unwrap()));
+        let find = |name| graph.model().find(name).unwrap();
+        let (network, policy, other) = (find("virtual-network"), find("network-policy"), find("fabric-namespace"));
+        let key = |detail| ListKey { type_id: network, detail, base: None };
+        let lists = KeptLists::default();
+        lists.keep(key(false), &graph, Vec::new());
+        lists.keep(key(true), &graph, Vec::new());
+        let kept = |graph: &Graph| [false, true].map(|detail| lists.find(&key(detail), graph).is_some());
+        let put = |graph: &mut Graph, type_id| {
+            let object = Object {
+                uuid: Uuid::new_v4(),
+                type_id,
+                fq_name: FqName::new(&["new"]),
+                parent: None,
+                created: 1,
+                modified: Timestamp::default(),
+                hidden: false,
+                properties: Vec::new(),
+                positions: BTreeMap::new(),
+                links: Vec::new(),
+                relaxed: Vec::new(),
+                hold: None,
+            };
+            graph.put(&Arc::new(object));
+        };
+        put(&mut graph, other);
+        assert_eq!(kept(&graph), [true, true]);
+        put(&mut graph, policy);
+        assert_eq!(kept(&graph), [true, false]);
+        put(&mut graph, network);
+        assert_eq!(kept(&graph), [false, false]);
     }
 }

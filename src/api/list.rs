@@ -198,8 +198,9 @@ impl ListRequest {
     /// Which list it is, if it is the same whoever asks for it.
     fn key(&self, call: &Call) -> Option<ListKey> {
         let same =
-            self.is_whole_type() && self.is_brief() && self.filters.is_empty() && call.identity.sees_everything();
-        same.then(|| ListKey { type_id: self.type_id, base: (!self.exclude_hrefs).then(|| call.base.clone()) })
+            self.is_whole_type() && self.fields.is_none() && self.filters.is_empty() && call.identity.sees_everything();
+        let base = || (!self.exclude_hrefs).then(|| call.base.clone());
+        same.then(|| ListKey { type_id: self.type_id, detail: self.detail, base: base() })
     }
 
     fn shows(&self, identity: &Identity, object: &Object) -> bool {
