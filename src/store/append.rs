@@ -14,8 +14,10 @@ use crate::{
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use serde_json::json;
-use sqlx::{Arguments, PgConnection, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
-use std::sync::Arc;
+use sqlx::{
+    Arguments, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork,
+};
+use std::{iter, sync::Arc};
 use uuid::Uuid;
 
 /// What is committed together, and when it is its turn.
@@ -94,13 +96,14 @@ impl Rows {
 /// # Errors
 /// When the database is away, or a constraint refuses; then nothing was written.
 pub async fn append(connection: &mut PgConnection, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
-    let arguments = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
-    let written = sqlx::query_with(WRITE, arguments).execute(connection).await?;
+    let (needed, arguments) = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
+    let statement = AssertSqlSafe(statement(needed));
+    let written = sqlx::query_with(statement, arguments).execute(connection).await?;
     Ok(written.rows_affected() == 1)
 }
 
-/// A list of values for each column.
-fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<PgArguments, BoxDynError> {
+/// A list of values for each column, and which of them are not empty.
+fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArguments), BoxDynError> {
     let (mut new, mut altered) = (ObjectRows::default(), ObjectRows::default());
     let (mut unlinked, mut linked) = (Unlinked::default(), ReferenceRows::default());
     let mut deleted = Vec::new();
@@ -127,6 +130,15 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<PgArguments, BoxD
     let owners: Vec<Option<Uuid>> = holds.added.iter().map(|(_, owner)| *owner).collect();
     let (scopes, addresses) = columns(holds.added.into_iter().map(|(hold, _)| hold));
     let (freed_scopes, freed_addresses) = columns(holds.removed.into_iter());
+    let needed = [
+        !freed_scopes.is_empty(),
+        !unlinked.source.is_empty(),
+        !deleted.is_empty(),
+        !altered.uuid.is_empty(),
+        !new.uuid.is_empty(),
+        !linked.source.is_empty(),
+        !scopes.is_empty(),
+    ];
     let changes = &rows.changes;
     let mut arguments = PgArguments::default();
     // All at once, for what is long.
@@ -162,7 +174,7 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<PgArguments, BoxD
     arguments.add(&changes.body)?;
     arguments.add(&changes.trace)?;
     arguments.add(&changes.who)?;
-    Ok(arguments)
+    Ok((needed, arguments))
 }
 
 /// Held addresses that go and come. One that goes and comes again in a batch may change its owner.
@@ -344,69 +356,119 @@ impl ChangeRows {
     }
 }
 
-/// Everything in one statement. What is read from `turn` makes nothing happen when there is no row in it, and what is read from
-/// a part that takes away, or changes names, makes that part go first. Foreign keys are checked at the end of it all.
+/// A part of the statement that writes a batch.
+struct Part {
+    name: &'static str,
+    sql: &'static str,
+    /// Parts that have to be done before, because they take something away or change names.
+    after: &'static [&'static str],
+}
+
+/// The parts that a batch may need, beside its turn and its changes, in the order of [`Needed`]. Where it says `WHEN`, nothing
+/// happens if it is not the turn of the batch. Foreign keys are checked at the end of it all.
 ///
 /// No part leaves the order of a join to the planner: what is best while a table is small would be kept when it has grown.
-const WRITE: &str = "
-with turn as (
-    update feed_sequence set last_rev = $4
-    where one and last_rev = $3 and epoch = $5 and sole is not distinct from $6
-          and (freed_at is null or freed_at + $7::text::interval <= clock_timestamp())
-    returning last_rev
-), freed as (
-    delete from address_hold where ctid = any(array(
-        select held.ctid
-        from unnest($8::uuid[], $9::inet[]) as gone (scope, address),
-             lateral (select ctid from address_hold as held
-                      where held.scope = gone.scope and held.address = gone.address offset 0) as held
-        where exists (select from turn)))
-    returning 1
-), unlinked as (
-    delete from reference where ctid = any(array(
-        select held.ctid
-        from unnest($10::uuid[], $11::uuid[]) as gone (source, target),
-             -- As rows, so that it can't be looked up by target alone, which may have very many.
-             lateral (select ctid from reference as held
-                      where (held.source, held.target) between (gone.source, gone.target) and (gone.source, gone.target)
-                      offset 0) as held
-        where exists (select from turn)))
-    returning 1
-), deleted as (
-    delete from object where uuid = any($12::uuid[]) and exists (select from turn)
-    returning 1
-), changed as (
-    insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[]
-    from unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[])
-         as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    where exists (select from turn) and (select count(*) from deleted) >= 0
-    -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
-    on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
-        created = excluded.created, revision = excluded.revision, properties = excluded.properties,
-        positions = excluded.positions, relaxed = excluded.relaxed
-    returning 1
-), objects as (
-    insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[]
-    from unnest($22::uuid[], $23::text[], $24::text[], $25::uuid[], $26::bigint[], $27::bigint[], $28::text[], $29::text[], $30::text[])
-         as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
-    where exists (select from turn) and (select count(*) from deleted) + (select count(*) from changed) >= 0
-), links as (
-    insert into reference (source, target, name, attr)
-    select source, target, name, attr::jsonb
-    from unnest($31::uuid[], $32::uuid[], $33::text[], $34::text[]) as new (source, target, name, attr)
-    where exists (select from turn) and (select count(*) from unlinked) >= 0
-), holds as (
-    insert into address_hold (scope, address, owner)
-    select scope, address, owner from unnest($35::uuid[], $36::inet[], $37::uuid[]) as new (scope, address, owner)
-    where exists (select from turn) and (select count(*) from freed) >= 0
-), changes as (
-    insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)
-    select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
-           fq_name::text[], body::json, trace, who
-    from unnest($38::bigint[], $39::bigint[], $40::text[], $41::text[], $42::uuid[], $43::text[], $44::text[], $45::text[], $46::text[])
-         as new (rev, request, op, type, uuid, fq_name, body, trace, who)
-    where exists (select from turn)
-)
-select case when $6 is null then pg_notify('cirrus_feed', '')::text end from turn";
+const PARTS: [Part; 7] = [
+    Part {
+        name: "freed",
+        after: &[],
+        sql: "delete from address_hold where ctid = any(array(
+                select held.ctid
+                from unnest($8::uuid[], $9::inet[]) as gone (scope, address),
+                     lateral (select ctid from address_hold as held
+                              where held.scope = gone.scope and held.address = gone.address offset 0) as held
+                where WHEN))
+            returning 1",
+    },
+    Part {
+        name: "unlinked",
+        after: &[],
+        sql: "delete from reference where ctid = any(array(
+                select held.ctid
+                from unnest($10::uuid[], $11::uuid[]) as gone (source, target),
+                     -- As rows, so that it can't be looked up by target alone, which may have very many.
+                     lateral (select ctid from reference as held
+                              where (held.source, held.target)
+                                    between (gone.source, gone.target) and (gone.source, gone.target)
+                              offset 0) as held
+                where WHEN))
+            returning 1",
+    },
+    Part { name: "deleted", after: &[], sql: "delete from object where uuid = any($12::uuid[]) and WHEN returning 1" },
+    Part {
+        name: "changed",
+        after: &["deleted"],
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+            select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
+                   relaxed::uuid[]
+            from unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[],
+                        $20::text[], $21::text[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+            where WHEN
+            -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
+            on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
+                created = excluded.created, revision = excluded.revision, properties = excluded.properties,
+                positions = excluded.positions, relaxed = excluded.relaxed
+            returning 1",
+    },
+    Part {
+        name: "created",
+        after: &["deleted", "changed"],
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+            select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
+                   relaxed::uuid[]
+            from unnest($22::uuid[], $23::text[], $24::text[], $25::uuid[], $26::bigint[], $27::bigint[], $28::text[],
+                        $29::text[], $30::text[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+            where WHEN",
+    },
+    Part {
+        name: "linked",
+        after: &["unlinked"],
+        sql: "insert into reference (source, target, name, attr)
+            select source, target, name, attr::jsonb
+            from unnest($31::uuid[], $32::uuid[], $33::text[], $34::text[]) as new (source, target, name, attr)
+            where WHEN",
+    },
+    Part {
+        name: "held",
+        after: &["freed"],
+        sql: "insert into address_hold (scope, address, owner)
+            select scope, address, owner
+            from unnest($35::uuid[], $36::inet[], $37::uuid[]) as new (scope, address, owner)
+            where WHEN",
+    },
+];
+
+/// Which of [`PARTS`] a batch needs: what is left out costs nothing.
+type Needed = [bool; PARTS.len()];
+
+/// Everything in one statement.
+fn statement(needed: Needed) -> String {
+    let parts: Vec<&Part> = PARTS.iter().zip(needed).filter_map(|(part, needed)| needed.then_some(part)).collect();
+    let written = |part: &&Part| {
+        let before = parts.iter().filter(|before| part.after.contains(&before.name));
+        // Always so, but known only when that part is done.
+        let done = before.map(|before| format!("(select count(*) from {}) >= 0", before.name));
+        let when = iter::once("exists (select from turn)".to_owned()).chain(done).collect::<Vec<_>>().join(" and ");
+        format!("{} as ({}),", part.name, part.sql.replace("WHEN", &when))
+    };
+    format!(
+        "with turn as (
+            update feed_sequence set last_rev = $4
+            where one and last_rev = $3 and epoch = $5 and sole is not distinct from $6
+                  and (freed_at is null or freed_at + $7::text::interval <= clock_timestamp())
+            returning last_rev
+        ), {} logged as (
+            insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)
+            select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
+                   fq_name::text[], body::json, trace, who
+            from unnest($38::bigint[], $39::bigint[], $40::text[], $41::text[], $42::uuid[], $43::text[], $44::text[],
+                        $45::text[], $46::text[])
+                 as new (rev, request, op, type, uuid, fq_name, body, trace, who)
+            where exists (select from turn)
+        )
+        select case when $6 is null then pg_notify('cirrus_feed', '')::text end from turn",
+        parts.iter().map(written).collect::<Vec<_>>().join(" ")
+    )
+}
