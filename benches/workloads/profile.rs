@@ -32,10 +32,11 @@ pub fn profile(name: &str, what: &str, after: Duration, load: impl FnOnce() + Se
     }
     let report = |sort: &str, least: &str| {
         let arguments = ["report", "--stdio", "--input", file, "--sort", sort, "--percent-limit", least];
-        let output = Command::new("perf").args(arguments).stderr(Stdio::null()).output().unwrap();
+        let separated = ["--field-separator", "|"];
+        let output = Command::new("perf").args(arguments).args(separated).stderr(Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.collect::<Vec<_>>().join("\n")
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(columns).collect::<Vec<_>>().join("\n")
     };
     let cores = thread::available_parallelism().unwrap();
     let text = format!(
@@ -48,4 +49,12 @@ pub fn profile(name: &str, what: &str, after: Duration, load: impl FnOnce() + Se
     fs::create_dir_all(&directory).unwrap();
     fs::write(directory.join(format!("{name}.txt")), &text).unwrap();
     println!("{name}: docs/profiles/{name}.txt");
+}
+
+/// A line of a report: the share, the thread, and of a function the program and its name.
+fn columns(line: &str) -> String {
+    let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+    let field = |index: usize| fields.get(index).copied().unwrap_or_default();
+    let text = format!("{:>6} %  {:<16} {:<20} {}", field(0), field(1), field(2), field(3));
+    text.trim_end().to_owned()
 }

@@ -346,7 +346,7 @@ async fn start_first(cluster: &Cluster) -> Result<Postmaster, PrivateError> {
     let mut tries = 0;
     loop {
         cluster.clear_remains().await?;
-        let mut postmaster = cluster.spawn()?;
+        let mut postmaster = cluster.spawn().await?;
         match cluster.wait_until_ready(&mut postmaster).await {
             Ok(()) => return Ok(postmaster),
             Err(error) if error.is_in_use() && tries < IN_USE_TRIES => tries += 1,
@@ -406,7 +406,7 @@ async fn asked(stop: &mut watch::Receiver<bool>) {
 
 async fn restart(cluster: &Cluster) -> Result<Postmaster, PrivateError> {
     cluster.clear_remains().await?;
-    cluster.spawn()
+    cluster.spawn().await
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const NAME: &str = "cirrus";
 const PORT: u16 = 5432;
 
 /// How PostgreSQL is set up, on top of its defaults; these win over the cluster's postgresql.conf.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 18] = [
     // Only the Unix socket, and only for its owner.
     ("listen_addresses", ""),
     ("port", "5432"),
@@ -41,7 +41,6 @@ const SETTINGS: [(&str, &str); 19] = [
     // When one of its processes dies it recovers by itself, without a restart of the whole.
     ("restart_after_crash", "on"),
     ("max_connections", "100"),
-    ("shared_buffers", "256MB"),
     ("wal_compression", "on"),
     ("max_wal_size", "2GB"),
     // Our statements are short; compiling them takes longer than running them.
@@ -56,6 +55,18 @@ const SETTINGS: [(&str, &str); 19] = [
     ("cluster_name", NAME),
     ("update_process_title", "off"),
 ];
+
+/// Takes less time than the default way, where PostgreSQL has it: a tenth more writes.
+const LZ4: &str = "wal_compression=lz4";
+
+/// How much of the tables PostgreSQL keeps in its own memory, in MiB: an eighth of the machine's memory, within limits. At
+/// 300,000 objects, whose indexes are written all over, it writes a quarter faster with 1 GiB than with 256 MiB.
+fn shared_buffers() -> u64 {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    (total.unwrap_or(0_u64) / 1024 / 8).clamp(128, 1024)
+}
 
 /// The longest path of a Unix socket: 108 bytes on Linux and 104 elsewhere, with a zero at the end.
 const LONGEST_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -196,7 +207,7 @@ impl Cluster {
 
     /// Starts the postmaster, in a process group of its own: a Ctrl-C in the terminal is for us, and we stop it when
     /// the last of our own transactions is done.
-    pub(super) fn spawn(&self) -> Result<Postmaster, PrivateError> {
+    pub(super) async fn spawn(&self) -> Result<Postmaster, PrivateError> {
         if fs::metadata(&self.log).is_ok_and(|metadata| metadata.len() > LONGEST_LOG) {
             let older = self.log.with_extension("log.1");
             fs::rename(&self.log, &older).map_err(|source| PrivateError::directory(&older, source))?;
@@ -211,6 +222,10 @@ impl Cluster {
         for (name, value) in SETTINGS {
             command.arg("-c").arg(format!("{name}={value}"));
         }
+        command.arg("-c").arg(format!("shared_buffers={}MB", shared_buffers()));
+        if self.understands(LZ4).await {
+            command.arg("-c").arg(LZ4);
+        }
         let mut socket = std::ffi::OsString::from("unix_socket_directories=");
         socket.push(&self.socket);
         let child = command
@@ -222,6 +237,14 @@ impl Cluster {
             .spawn()
             .map_err(|source| PrivateError::program(&program, source))?;
         Ok(Postmaster { child, log_start })
+    }
+
+    /// Whether PostgreSQL takes a setting: some depend on how it was built.
+    async fn understands(&self, setting: &str) -> bool {
+        let name = setting.split('=').next().unwrap_or_default();
+        let mut ask = self.account.command(self.programs.program("postgres"));
+        ask.arg("-D").arg(&self.directory).args(["-C", name, "-c", setting]);
+        ask.stdout(Stdio::null()).stderr(Stdio::null()).status().await.is_ok_and(|status| status.success())
     }
 
     /// Waits until PostgreSQL accepts connections, and makes the database when it is not there yet.
