@@ -417,9 +417,9 @@ impl BriefRenderer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Graph, model::Model, timestamp::Timestamp};
+    use crate::{graph::Graph, model::Model};
     use proptest::prelude::*;
-    use std::{collections::BTreeMap, sync::LazyLock};
+    use std::sync::LazyLock;
 
     static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::read(None).unwrap()));
 
@@ -442,20 +442,7 @@ mod tests {
                     [one] => vec![one.clone()],
                     more => more.iter().map(|element| element.replace(':', "")).collect(),
                 };
-                let object = Object {
-                    uuid: Uuid::new_v4(),
-                    type_id,
-                    fq_name: FqName::new(&elements),
-                    parent: None,
-                    created: 0,
-                    modified: Timestamp::default(),
-                    hidden: false,
-                    properties: Vec::new(),
-                    positions: BTreeMap::new(),
-                    links: Vec::new(),
-                    relaxed: Vec::new(),
-                    hold: None,
-                };
+                let object = Object::new(Uuid::new_v4(), type_id, FqName::new(&elements), 0);
                 let (mut expected, mut written) = (Vec::new(), Vec::new());
                 renderer.object(&mut expected, &object, &Selection::Only(Vec::new()));
                 brief.object(&mut written, &object);

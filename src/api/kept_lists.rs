@@ -115,9 +115,7 @@ mod tests {
     use crate::{
         graph::{FqName, Object},
         model::Model,
-        timestamp::Timestamp,
     };
-    use std::collections::BTreeMap;
     use uuid::Uuid;
 
     fn collected(sizes: &[usize]) -> Option<Vec<Bytes>> {
@@ -152,20 +150,7 @@ mod tests {
         lists.keep(key(true), &graph, Vec::new());
         let kept = |graph: &Graph| [false, true].map(|detail| lists.find(&key(detail), graph).is_some());
         let put = |graph: &mut Graph, type_id| {
-            let object = Object {
-                uuid: Uuid::new_v4(),
-                type_id,
-                fq_name: FqName::new(&["new"]),
-                parent: None,
-                created: 1,
-                modified: Timestamp::default(),
-                hidden: false,
-                properties: Vec::new(),
-                positions: BTreeMap::new(),
-                links: Vec::new(),
-                relaxed: Vec::new(),
-                hold: None,
-            };
+            let object = Object::new(Uuid::new_v4(), type_id, FqName::new(&["new"]), 1);
             graph.put(&Arc::new(object));
         };
         put(&mut graph, other);

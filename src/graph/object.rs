@@ -114,6 +114,24 @@ pub struct Object {
 }
 
 impl Object {
+    /// An object with nothing but its identity, at the top level.
+    pub fn new(uuid: Uuid, type_id: TypeId, fq_name: FqName, created: u64) -> Self {
+        Self {
+            uuid,
+            type_id,
+            fq_name,
+            parent: None,
+            created,
+            modified: Timestamp::default(),
+            hidden: false,
+            properties: Vec::new(),
+            positions: BTreeMap::new(),
+            links: Vec::new(),
+            relaxed: Vec::new(),
+            hold: None,
+        }
+    }
+
     /// The text of a property that is set.
     pub fn property_text(&self, id: PropertyId) -> Option<&JsonText> {
         let index = self.properties.binary_search_by_key(&id, |(id, _)| *id).ok()?;

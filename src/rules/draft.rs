@@ -252,18 +252,8 @@ impl Draft {
     /// The object as it shall be, but for `id_perms` and `modified`.
     pub fn build(&self, created: u64) -> Object {
         let mut object = self.stored.as_deref().cloned().unwrap_or_else(|| Object {
-            uuid: self.uuid,
-            type_id: self.type_id,
-            fq_name: self.fq_name.clone(),
             parent: self.parent.as_ref().map(|parent| parent.uuid),
-            created,
-            modified: crate::timestamp::Timestamp::default(),
-            hidden: false,
-            properties: Vec::new(),
-            positions: BTreeMap::new(),
-            links: Vec::new(),
-            relaxed: Vec::new(),
-            hold: None,
+            ..Object::new(self.uuid, self.type_id, self.fq_name.clone(), created)
         });
         let kind = self.object_type();
         for (id, value) in &self.properties {

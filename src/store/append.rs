@@ -98,6 +98,7 @@ impl Rows {
 pub async fn append(connection: &mut PgConnection, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
     let (needed, arguments) = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
     let statement = AssertSqlSafe(statement(needed));
+    // To the end of the answer, which comes when the commit is done.
     let written = sqlx::query_with(statement, arguments).execute(connection).await?;
     Ok(written.rows_affected() == 1)
 }
