@@ -1,9 +1,6 @@
 //! Lists of all objects of a type, kept while nothing that is in them changes: programs ask for the same ones again and again.
 
-use crate::{
-    graph::{Graph, Names},
-    model::TypeId,
-};
+use crate::{graph::Graph, model::TypeId};
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
@@ -26,19 +23,20 @@ pub struct ListKey {
 }
 
 impl ListKey {
-    /// All that is in the list: the objects, and where their fields are shown the names of those that they refer to.
-    fn sources<'g>(&self, graph: &'g Graph) -> impl Iterator<Item = &'g Names> + use<'g> {
+    /// The versions of all that is in the list: the objects, and where their fields are shown the names of those that they refer
+    /// to.
+    fn sources(&self, graph: &Graph) -> Vec<u64> {
         let references = graph.model().object_type(self.type_id).references.as_slice();
         let shown = if self.detail { references } else { &[] };
         let types = iter::once(self.type_id).chain(shown.iter().map(|reference| reference.target));
-        types.filter_map(|type_id| graph.names_of(type_id))
+        types.filter_map(|type_id| graph.version_of(type_id)).collect()
     }
 }
 
 struct KeptList {
     key: ListKey,
-    /// What it was made from: where one of these is another one, so is the list.
-    sources: Vec<Names>,
+    /// The versions that it was made from: where one of these is another one, so is the list.
+    sources: Vec<u64>,
     pieces: Arc<[Bytes]>,
 }
 
@@ -64,13 +62,12 @@ impl KeptLists {
     pub fn find(&self, key: &ListKey, graph: &Graph) -> Option<Arc<[Bytes]>> {
         let lists = self.lists();
         let kept = lists.iter().find(|kept| kept.key == *key)?;
-        let same = kept.sources.iter().zip(key.sources(graph)).all(|(kept, now)| kept.ptr_eq(now));
-        same.then(|| Arc::clone(&kept.pieces))
+        (kept.sources == key.sources(graph)).then(|| Arc::clone(&kept.pieces))
     }
 
     /// Keeps a list of this graph, in the place of the one before; the oldest ones go where there is too much.
     pub fn keep(&self, key: ListKey, graph: &Graph, pieces: Vec<Bytes>) {
-        let sources = key.sources(graph).cloned().collect();
+        let sources = key.sources(graph);
         let mut lists = self.lists();
         lists.retain(|kept| kept.key != key);
         lists.push_back(KeptList { key, sources, pieces: pieces.into() });

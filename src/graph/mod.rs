@@ -20,13 +20,22 @@ use crate::{
 };
 use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
-use std::{ops::Bound, sync::Arc};
+use std::{
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use uuid::Uuid;
 
 type HashMap<K, V> = GenericHashMap<K, V, FxBuildHasher, DefaultSharedPtr>;
 
+/// The number of the next version of any type's objects in this process.
+static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
+
 /// The objects of one type by joined name, in the order in which lists are answered.
-pub type Names = OrdMap<Arc<str>, Arc<Object>>;
+type Names = OrdMap<Arc<str>, Arc<Object>>;
 
 /// A snapshot of the whole configuration at one revision.
 #[derive(Clone)]
@@ -36,6 +45,8 @@ pub struct Graph {
     objects: HashMap<Uuid, Arc<Object>>,
     /// By type.
     names: Vector<Names>,
+    /// By type: the number of the last change to any of its objects, which no other change has.
+    versions: Vector<u64>,
     /// Parent, type of child, order of creation, child.
     children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
     /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
@@ -49,6 +60,7 @@ impl Graph {
     pub fn new(model: Arc<Model>) -> Self {
         let names = model.types().iter().map(|_| OrdMap::new()).collect();
         Self {
+            versions: model.types().iter().map(|_| 0).collect(),
             numbers: Numbers::new(&model),
             pools: Pools::new(&model),
             model,
@@ -113,9 +125,15 @@ impl Graph {
         self.names.get(usize::from(type_id.0))?.get(joined)
     }
 
-    /// The objects of a type. Two graphs have the same map in memory only where no object of the type differs.
-    pub fn names_of(&self, type_id: TypeId) -> Option<&Names> {
-        self.names.get(usize::from(type_id.0))
+    /// A number that two graphs of this process share only where no object of the type differs.
+    pub fn version_of(&self, type_id: TypeId) -> Option<u64> {
+        self.versions.get(usize::from(type_id.0)).copied()
+    }
+
+    fn touch(&mut self, type_id: TypeId) {
+        if let Some(version) = self.versions.get_mut(usize::from(type_id.0)) {
+            *version = NEXT_VERSION.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// All objects of a type, by name.
@@ -204,6 +222,7 @@ impl Graph {
             // The same uuid, used anew.
             self.remove(object.uuid);
         }
+        self.touch(object.type_id);
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
         if let Some(previous) = &previous {
             self.unindex_links(previous);
@@ -221,6 +240,7 @@ impl Graph {
     /// Takes an object out. The links of others to it are theirs to drop.
     pub fn remove(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
         let object = self.objects.remove(&uuid)?;
+        self.touch(object.type_id);
         if let Some(names) = self.names.get_mut(usize::from(object.type_id.0))
             && names.get(object.fq_name.joined()).is_some_and(|named| named.uuid == uuid)
         {
