@@ -1,9 +1,5 @@
 //! Whole pools: every address of a large network can be had, each one once, and again when it is free.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,14 +7,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use support::{Answer, Api, Checks, Server};
+use crate::support::{Answer, Api, Checks, Server};
 
 /// A /16 without network, broadcast, gateway and service address.
 const IN_A_SIXTEEN: usize = 65_532;
 const CLIENTS: usize = 64;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whole_pools() {
+pub async fn whole_pools() {
     let server = Server::start_with(&["--log", "warn"]);
     let mut checks = Checks::default();
     checks.run("a /16 to its last address", a_whole_sixteen(server.api())).await;

@@ -1,10 +1,6 @@
 //! The message bus, with a real broker and a consumer on the library and with the settings of the original's daemons:
 //! every change arrives, in order, whatever is killed; only repetitions are allowed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,14 +11,13 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use support::rabbitmq::RabbitMq;
-use support::{Api, Checks, Process, Server, python, send_signal, wait_until};
+use crate::support::rabbitmq::RabbitMq;
+use crate::support::{Api, Checks, Process, Server, python, send_signal, wait_until};
 
 /// Within this time everything has arrived: consumers get some seconds to come back after an outage.
 const LIMIT: Duration = Duration::from_mins(1);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_message_bus() {
+pub async fn the_message_bus() {
     let mut checks = Checks::default();
     // It waits for half a minute; the others go on meanwhile.
     let hanging = tokio::spawn(broker_hangs());

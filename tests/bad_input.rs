@@ -1,10 +1,6 @@
 //! Nothing that a client sends makes the server fail: the answer is the client's fault (4xx), or the request is
 //! accepted, and afterwards the server still answers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use support::samples::{Samples, strings};
-use support::{Answer, Api, Checks, Server, shortened};
+use crate::support::samples::{Samples, strings};
+use crate::support::{Answer, Api, Checks, Server, shortened};
 
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 /// The largest body that is taken.
@@ -33,8 +29,7 @@ struct Objects {
     subnet: String,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_input_is_refused() {
+pub async fn bad_input_is_refused() {
     let server = Server::start();
     let (api, address) = (server.api(), server.address());
     let objects = objects(&api).await;

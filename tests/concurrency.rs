@@ -1,17 +1,13 @@
 //! Many clients on two server processes with one database: names and addresses are given once, nothing is lost, and
 //! every answer is true on either process as soon as it is given.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use support::{Api, Checks, Server, shortened};
+use crate::support::{Api, Checks, Server, shortened};
 
 const CLIENTS_ON_EACH: usize = 16;
 /// Every client tries to create each of them.
@@ -29,8 +25,7 @@ struct Seen {
     addresses: BTreeMap<String, Ipv4Addr>,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_on_one_database() {
+pub async fn two_processes_on_one_database() {
     let first = Server::start();
     let second = first.start_another();
     let (one, other) = (first.api(), second.api());

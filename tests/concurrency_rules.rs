@@ -1,24 +1,19 @@
 //! What the rules of types promise also holds for many clients on two server processes with one database: what two
 //! requests would break together is refused to one of them. The numbers are those of the contract's table.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value, missing_docs)]
-
-mod support;
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use support::{Answer, Api, Checks, Server};
+use crate::support::{Answer, Api, Checks, Server};
 
 /// So many clients ask at once, every other one on the other process.
 const CLIENTS: usize = 12;
 /// How often two requests are set against each other.
 const ROUNDS: usize = 20;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rules_hold_for_all_clients_together() {
+pub async fn rules_hold_for_all_clients_together() {
     let first = Server::start();
     let second = first.start_another();
     let apis = || Both { one: first.api(), other: second.api() };
@@ -92,7 +87,7 @@ fn subnet(prefix: &str, length: u8) -> Value {
     json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}})
 }
 
-fn reference(kind: &str, uuid: &str, target_kind: &str, target: &str, operation: &str, attribute: Value) -> Value {
+fn reference(kind: &str, uuid: &str, target_kind: &str, target: &str, operation: &str, attribute: &Value) -> Value {
     json!({"type": kind, "uuid": uuid, "ref-type": target_kind, "ref-uuid": target, "operation": operation, "attr": attribute})
 }
 
@@ -182,7 +177,7 @@ async fn quota(both: Both) {
     let added = both
         .post("/ref-update", CLIENTS, |client| {
             let subnets = json!({"ipam_subnets": [subnet(&format!("10.{client}.0.0"), 16)]});
-            reference("virtual-network", &networks[client % 3], "network-ipam", &ipams[client / 3], "ADD", subnets)
+            reference("virtual-network", &networks[client % 3], "network-ipam", &ipams[client / 3], "ADD", &subnets)
         })
         .await;
     assert_eq!((count(&added, 200), count(&added, 412)), (5, CLIENTS - 5));
@@ -217,7 +212,7 @@ async fn subnets_and_addresses(both: Both) {
         let name = format!("shrinking-{round}");
         let network = both.network(&name, json!([subnet("10.1.1.0", 24)])).await;
         let ipam = both.one.find("network-ipam", &in_project("default-network-ipam")).await.unwrap();
-        let remove = reference("virtual-network", &network, "network-ipam", &ipam, "DELETE", Value::Null);
+        let remove = reference("virtual-network", &network, "network-ipam", &ipam, "DELETE", &Value::Null);
         let refs = json!([{"to": in_project(&name)}]);
         let take = json!({"instance-ip": {"fq_name": [name], "virtual_network_refs": refs}});
         let (removed, taken) =
@@ -239,7 +234,7 @@ async fn overlapping_subnets(both: Both) {
         let network = both.create("virtual-network", name).await;
         let add = |ipam: &str, length: u8| {
             let subnets = json!({"ipam_subnets": [subnet("10.1.1.0", length)]});
-            reference("virtual-network", &network, "network-ipam", ipam, "ADD", subnets)
+            reference("virtual-network", &network, "network-ipam", ipam, "ADD", &subnets)
         };
         let (left, right) = (add(&ipams[0], 24), add(&ipams[1], 25));
         let answers = tokio::join!(both.one.post("/ref-update", &left), both.other.post("/ref-update", &right));
@@ -258,7 +253,7 @@ async fn sub_interfaces(both: Both) {
             subs.push(both.interface(&format!("{side}-{round}"), "trunk", tag.clone()).await);
         }
         let kind = "virtual-machine-interface";
-        let add = |sub: &str| reference(kind, sub, kind, &primary, "ADD", Value::Null);
+        let add = |sub: &str| reference(kind, sub, kind, &primary, "ADD", &Value::Null);
         let (left, right) = (add(&subs[0]), add(&subs[1]));
         let answers = tokio::join!(both.one.post("/ref-update", &left), both.other.post("/ref-update", &right));
         let answers = [answers.0, answers.1];
@@ -275,7 +270,7 @@ async fn gateways(both: Both) {
         let refs = json!([{"to": in_project(&name)}]);
         let take = json!({"instance-ip": {"fq_name": [name], "instance_ip_address": "10.1.1.254",
             "virtual_network_refs": [{"to": in_project("routed")}], "virtual_machine_interface_refs": refs}});
-        let add = reference("virtual-machine-interface", &port, "virtual-machine", &machine, "ADD", Value::Null);
+        let add = reference("virtual-machine-interface", &port, "virtual-machine", &machine, "ADD", &Value::Null);
         let answers = tokio::join!(both.one.post("/instance-ips", &take), both.other.post("/ref-update", &add));
         let answers = [answers.0, answers.1];
         assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 1), "{}; {}", answers[0], answers[1]);
@@ -297,7 +292,7 @@ async fn references(both: Both) {
             .await
             .ok();
         let list = json!({"virtual-network": {"network_policy_refs": [{"uuid": policies[0], "to": in_project("listed-a"), "attr": null}]}});
-        let add = reference("virtual-network", &network, "network-policy", &policies[1], "ADD", Value::Null);
+        let add = reference("virtual-network", &network, "network-policy", &policies[1], "ADD", &Value::Null);
         let path = format!("/virtual-network/{network}");
         let (put, added) = tokio::join!(both.one.put(&path, &list), both.other.post("/ref-update", &add));
         assert_eq!((put.status, added.status), (200, 200));
@@ -437,7 +432,7 @@ async fn aggregates(both: Both) {
     let added = both
         .post("/ref-update", CLIENTS, |client| {
             let group = &groups[client % groups.len()];
-            reference("virtual-port-group", group, "physical-interface", &interfaces[client], "ADD", Value::Null)
+            reference("virtual-port-group", group, "physical-interface", &interfaces[client], "ADD", &Value::Null)
         })
         .await;
     assert_eq!(count(&added, 200), CLIENTS, "{:?}", added.iter().map(ToString::to_string).collect::<Vec<_>>());

@@ -2,10 +2,6 @@
 //! leads there. What was answered is there, the server goes on, and whoever follows the changes is told that the history
 //! may be another one. Where the standby lacks something, that is not hidden.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,9 +17,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::timeout;
 
-use support::events::Events;
-use support::postgresql::Cluster;
-use support::{Answer, Api, Checks, Server, revision, wait_until};
+use crate::support::events::Events;
+use crate::support::postgresql::Cluster;
+use crate::support::{Answer, Api, Checks, Server, revision, wait_until};
 
 const CLIENTS: usize = 8;
 /// How many creates are answered before the primary is killed, and after the address leads to the other one.
@@ -35,8 +31,7 @@ const SYNCHRONOUS: [&str; 1] = ["synchronous_standby_names=standby"];
 /// What a request is refused with whose end is not known; of all others it is known that nothing was stored.
 const NOT_KNOWN: &str = "it is not known whether the request was stored";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_fails_over() {
+pub async fn the_database_fails_over() {
     let mut checks = Checks::default();
     checks.run("nothing answered is lost with a synchronous standby", nothing_answered_is_lost()).await;
     checks.run("nothing is answered that only the old primary has", nothing_is_answered_too_early()).await;

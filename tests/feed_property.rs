@@ -4,10 +4,6 @@
 //!
 //! `CIRRUS_FEED_CASES` is how many random histories are played, 12 by itself.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use support::events::Events;
-use support::{Api, Server, revision, send_signal};
+use crate::support::events::Events;
+use crate::support::{Api, Server, revision, send_signal};
 
 const WRITERS: usize = 4;
 /// No history takes a tenth of it; a reader that has lost its end would wait for ever.
@@ -135,8 +131,7 @@ impl Processes {
     }
 }
 
-#[test]
-fn every_reader_has_every_change_once_and_in_order() {
+pub fn every_reader_has_every_change_once_and_in_order() {
     let cases = std::env::var("CIRRUS_FEED_CASES").map_or(12, |text| text.parse().expect("CIRRUS_FEED_CASES"));
     let processes = Arc::new(Processes::start());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -1,24 +1,19 @@
 //! The feeds over HTTP, and `cirrus watch`: what clients get, how they go on after a break, and what they are told when
 //! they can't.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use support::events::{Event, Events};
-use support::{Api, Checks, Process, Server, fresh_directory, wait_until};
+use crate::support::events::{Event, Events};
+use crate::support::{Api, Checks, Process, Server, fresh_directory, wait_until};
 
 /// For what has to come at once.
 const SOON: Duration = Duration::from_secs(20);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn feeds() {
+pub async fn feeds() {
     let server = Server::start_with(&["--watch-keepalive-interval", "1", "--watch-limit", "12"]);
     let other = server.start_another();
     let (api, elsewhere) = (server.api(), other.api());
@@ -37,8 +32,7 @@ async fn feeds() {
     checks.finish();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn feeds_and_restarts() {
+pub async fn feeds_and_restarts() {
     let mut checks = Checks::default();
     checks.run("positions hold over a restart, and watchers do not hold it up", restart()).await;
     checks.run("another history has another epoch", another_history()).await;

@@ -6,20 +6,15 @@
 //!
 //! `CIRRUS_GOLDEN_CASES=subnet` replays the cases with that in their names only.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-#[path = "golden/normal.rs"]
 mod normal;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::{Answer, Api, Server};
 use normal::{Run, compare, covers, plain_error, sorted};
-use support::{Answer, Api, Server};
 
 struct Expected {
     case: String,
@@ -29,8 +24,7 @@ struct Expected {
     reason: String,
 }
 
-#[tokio::test]
-async fn recorded_exchanges() {
+pub async fn recorded_exchanges() {
     let cases = cases();
     let expected = expected_differences(&cases);
     let server = Server::start();

@@ -1,9 +1,5 @@
 //! `cirrus interface-route` against the real server, and beside a script on the Python client library.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
@@ -12,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use support::{Api, Checks, Server, python};
+use crate::support::{Api, Checks, Server, python};
 
 /// What a run of the tool printed, or the one line that it complained with.
 fn answer(output: &Output) -> Result<String, String> {
@@ -40,8 +36,7 @@ fn run(port: u16, arguments: &[&str]) -> Result<String, String> {
     answer(&tool(port, arguments).output().unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn static_routes_of_an_interface() {
+pub async fn static_routes_of_an_interface() {
     let server = Server::start();
     let port = server.address().port();
     let api = server.api();
@@ -252,8 +247,7 @@ fn guarded(header: &'static str) -> impl Fn(&str) -> (&'static str, &'static str
     }
 }
 
-#[test]
-fn a_server_that_asks_who_is_there() {
+pub fn a_server_that_asks_who_is_there() {
     let (port, _server) = fake(1, guarded("x-auth-token: t"));
     let complaint = run(port, &["show", UUID]).unwrap_err();
     assert_eq!(complaint, format!("http://127.0.0.1:{port} wants to know who asks: give user (-u) and password (-w)"));
@@ -269,8 +263,7 @@ fn a_server_that_asks_who_is_there() {
     assert_eq!(complaint, format!("http://127.0.0.1:{port} does not accept user and password"));
 }
 
-#[test]
-fn a_token_of_keystone() {
+pub fn a_token_of_keystone() {
     let (keystone, asked) = fake(1, |_| ("201 Created|X-Subject-Token: secret", "{}"));
     let (port, _server) = fake(3, guarded("x-auth-token: secret"));
     let mut command = tool(port, &["show", UUID, "-u", "me", "-t", "ours"]);

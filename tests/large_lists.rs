@@ -1,13 +1,9 @@
 //! Lists that are larger than what the server makes at a time: they are whole, and of one moment.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
+use crate::support::{Api, Server};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use support::{Api, Server};
 
 /// In plain about 300 KiB, more than two pieces of the server.
 const NETWORKS: usize = 1500;
@@ -31,8 +27,7 @@ fn names(list: &Value) -> BTreeSet<String> {
     names
 }
 
-#[tokio::test]
-async fn large_lists_are_whole_and_of_one_moment() {
+pub async fn large_lists_are_whole_and_of_one_moment() {
     let server = Server::start();
     let api = server.api();
     let large = (0..LARGE).map(|number| format!("large-{number}"));

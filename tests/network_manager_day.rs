@@ -1,20 +1,15 @@
 //! What a Kubernetes network manager does in its day, with fifty pods, on one server process and on two.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::round_robin::RoundRobin;
-use support::{Checks, Server, python};
+use crate::support::round_robin::RoundRobin;
+use crate::support::{Checks, Server, python};
 
 const PROGRAM: &str = "network_manager_day.py";
 /// Far more than it takes, also on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_mins(10);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_of_the_network_manager() {
+pub async fn a_day_of_the_network_manager() {
     let mut checks = Checks::default();
     checks.run("one process", one_process()).await;
     checks.run("each request goes to the other one of two processes", two_processes()).await;

@@ -1,9 +1,6 @@
 //! The OpenAPI document, its page, and the clients that generators make of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
+use crate::support::{Server, python};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::Value;
 use std::{
@@ -11,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::{Server, python};
 
 /// The copy that people read without a server.
 fn committed() -> PathBuf {
@@ -26,8 +22,7 @@ fn run(command: &mut Command) -> String {
     printed
 }
 
-#[test]
-fn the_committed_document_is_current() {
+pub fn the_committed_document_is_current() {
     let directory = tempfile::tempdir().unwrap();
     let made = directory.path().join("made.json");
     let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).arg("openapi").output().unwrap();
@@ -60,8 +55,7 @@ fn header<'r>(response: &'r Response, name: &str) -> &'r str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-#[tokio::test]
-async fn the_document_and_its_page_are_served() {
+pub async fn the_document_and_its_page_are_served() {
     let server = Server::start();
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let browser = Browser { client, url: server.url().to_owned() };
@@ -170,8 +164,7 @@ async fn the_served_methods_are_those_documented(browser: &Browser, document: &V
     }
 }
 
-#[tokio::test]
-async fn a_python_client_is_generated_and_works() {
+pub async fn a_python_client_is_generated_and_works() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let package = directory.path().join("cirrus_client");
@@ -184,8 +177,7 @@ async fn a_python_client_is_generated_and_works() {
     run(python::program("generated_client.py").arg(server.url()).env("PYTHONPATH", directory.path()));
 }
 
-#[tokio::test]
-async fn a_typescript_client_is_generated_and_works() {
+pub async fn a_typescript_client_is_generated_and_works() {
     let server = Server::start();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/typescript");
     let modules = here.join("node_modules");
@@ -206,8 +198,7 @@ async fn a_typescript_client_is_generated_and_works() {
     run(Command::new("node").arg("network.js").arg(server.url()).current_dir(directory.path()));
 }
 
-#[tokio::test]
-async fn each_example_can_be_sent() {
+pub async fn each_example_can_be_sent() {
     let server = Server::start();
     let api = server.api();
     let document: Value = serde_json::from_str(&fs::read_to_string(committed()).unwrap()).unwrap();

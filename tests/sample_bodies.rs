@@ -1,17 +1,12 @@
 //! Every object type is created with its smallest body, with every property filled in, and below each parent that it
 //! may have; every reference is set. The server has to answer what existing servers answer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use serde_json::{Value, json};
 
-use support::samples::Samples;
-use support::{Api, Server};
+use crate::support::samples::Samples;
+use crate::support::{Api, Server};
 
-#[tokio::test]
-async fn sample_bodies_get_the_recorded_status() {
+pub async fn sample_bodies_get_the_recorded_status() {
     // They are bodies of OpenSDN 2026, where ids of tags have twelve digits.
     let server = Server::start_with(&["--tag-id-digits", "12"]);
     let api = server.api();

@@ -1,23 +1,18 @@
 //! Requests of all kinds, made by schemathesis of the whole OpenAPI document: good ones and bad ones, one by one and in chains.
 //! The server never breaks, answers with nothing that is not documented, and refuses what is bad.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
+use crate::support::{Server, python};
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use support::{Server, python};
 
 /// The requests are the same each time; another seed finds other faults: `CIRRUS_FUZZ_SEED=2 CIRRUS_FUZZ_EXAMPLES=50`.
 fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-#[tokio::test]
-async fn the_server_does_what_its_document_says() {
+pub async fn the_server_does_what_its_document_says() {
     let server = Server::start_with(&["--log", "warn"]);
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let directory = tempfile::tempdir().unwrap();

@@ -3,10 +3,6 @@
 //!
 //! `CIRRUS_STOP_SECONDS` is for how long a reader stops under load, 5 by itself.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
@@ -17,16 +13,15 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use support::events::{Event, Events};
-use support::{Api, Checks, Server, revision};
+use crate::support::events::{Event, Events};
+use crate::support::{Api, Checks, Server, revision};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const CLIENTS: usize = 16;
 /// In bytes: some hundreds of changes of this size fill what the server keeps in memory.
 const LARGE: usize = 100_000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_readers() {
+pub async fn slow_readers() {
     let mut checks = Checks::default();
     checks.run("a reader that stops under load goes on without loss, and costs no memory", stopped()).await;
     checks.run("what an attached reader has not read is kept", kept()).await;

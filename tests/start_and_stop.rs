@@ -1,9 +1,5 @@
 //! Starting and stopping: what an operator sees.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,12 +9,11 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use support::{Api, Checks, Process, Server, fresh_directory, is_running, send_signal, wait_until};
+use crate::support::{Api, Checks, Process, Server, fresh_directory, is_running, send_signal, wait_until};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn starting_and_stopping() {
+pub async fn starting_and_stopping() {
     let mut checks = Checks::default();
     checks.run("stop and start again", stop_and_start_again()).await;
     checks.run("stop in the middle of requests", stop_in_the_middle()).await;
@@ -150,7 +145,7 @@ fn port_taken() {
     let data = directory.path().join("data");
     let errors = refused(&["serve", "--listen", &address, "--data-dir", data.to_str().unwrap()]);
     assert_says(&errors, &[&address]);
-    assert!(support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
+    assert!(crate::support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
 }
 
 fn malformed_listen() {
@@ -159,7 +154,7 @@ fn malformed_listen() {
     for listen in ["not an address", "127.0.0.1:99999", ""] {
         let errors = refused(&["serve", "--listen", listen, "--data-dir", data.to_str().unwrap()]);
         assert_says(&errors, &["listen"]);
-        assert!(support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
+        assert!(crate::support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
     }
 }
 

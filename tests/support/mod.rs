@@ -1,7 +1,7 @@
 //! What the integration tests share: the server under test as a real process on a database of its own, a small
 //! client, and a list of named checks.
 //!
-//! A server costs seconds to start, so a test file has one `#[tokio::test]` that starts what it needs and runs
+//! A server costs seconds to start, so a test file has one function that starts what it needs and runs
 //! its checks on it one after the other. The server belongs to that function and not to a static, which is never
 //! dropped: when the function ends, well or badly, the server and its `PostgreSQL` are stopped.
 
