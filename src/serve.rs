@@ -2,7 +2,7 @@
 
 use crate::{
     access::Identity,
-    api::{App, Documentation, handle},
+    api::{AllowedHosts, App, Documentation, handle},
     feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
@@ -108,6 +108,7 @@ async fn serve_on(
         feed: Arc::clone(&feed),
         kept_lists: Arc::default(),
         watch,
+        allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
     });
     let server = {
         let app = app.clone();

@@ -53,6 +53,11 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = parse_address)]
     pub listen: SocketAddr,
 
+    /// Names by which clients reach the server, joined by commas, beside `localhost`, addresses and the name of this machine.
+    /// Requests to other names are refused, as there is no authentication; `*` allows all
+    #[arg(long, env = "CIRRUS_ALLOWED_HOSTS", value_name = "NAME,..", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
     /// PostgreSQL 14 or newer, as <postgresql://user:password@host/name>. Without it, the server runs a private
     /// PostgreSQL in its data directory
     #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]

@@ -7,6 +7,7 @@
 mod address_capacity;
 mod amqp;
 mod bad_input;
+mod browsers;
 mod concurrency;
 mod concurrency_rules;
 mod crash;
@@ -83,6 +84,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(openapi::the_committed_document_is_current),

@@ -9,6 +9,7 @@ mod error;
 mod filters;
 mod health;
 mod home;
+mod hosts;
 mod kept_lists;
 mod list;
 mod objects;
@@ -27,7 +28,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         Method,
-        header::{HeaderName, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
     web::{Data, Payload},
 };
@@ -35,6 +36,7 @@ use answer::Answer;
 use call::Call;
 pub use documentation::Documentation;
 use error::{Answered, ApiError};
+pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
 use routes::{Found, Route};
@@ -42,6 +44,9 @@ use std::{sync::Arc, time::Instant};
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
+
+/// What a browser may do with an answer that is not a page of ours: nothing. Texts and JSON repeat what clients have sent.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
 /// What handlers work with.
 pub struct App {
@@ -63,16 +68,28 @@ pub struct App {
     pub kept_lists: Arc<KeptLists>,
     /// How watchers are served.
     pub watch: WatcherSettings,
+    /// By which names it may be asked.
+    pub allowed_hosts: AllowedHosts,
 }
 
 /// Answers any request, and says so in one line of the log.
 pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
     let mut call = Call::new(&request);
-    let mut response = match app.dispatch(&mut call, payload).await {
+    let answered = match app.allowed_hosts.check(&request) {
+        Ok(()) => app.dispatch(&mut call, payload).await,
+        Err(error) => Err(error),
+    };
+    let is_page = matches!(answered, Ok(Answer::File { .. }));
+    let mut response = match answered {
         Ok(answer) => answer.response(),
         Err(error) => error.response(),
     };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !is_page {
+        headers.insert(header::CONTENT_SECURITY_POLICY, NO_PAGE);
+    }
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
