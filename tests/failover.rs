@@ -392,7 +392,11 @@ async fn nothing_is_answered_too_early() {
     let api = server.api();
     create_in_the_end(&api, "before").await;
 
-    block_in_place(|| standby.kill());
+    block_in_place(|| {
+        // Until then it is the server's own word that could wait for the standby, and the create for that.
+        wait_until("the server is the only one", HANG, || primary.has_only_server());
+        standby.kill();
+    });
     let waiting = {
         let api = api.clone();
         tokio::spawn(async move { ask_for_network(&api, "waiting").await })

@@ -79,11 +79,20 @@ impl Cluster {
         format!("postgresql://{NAME}@127.0.0.1:{port}/{NAME}?sslmode=disable")
     }
 
-    /// The transactions that are committed here and wait for a standby to have them, too.
+    /// The transactions that are committed here and wait for a standby to have them, too, however they were sent.
     pub fn commits_in_waiting(&self) -> usize {
-        let query = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and lower(query) = 'commit'";
-        let printed = run("psql", self.directory.path(), ["--no-psqlrc", "--tuples-only", "--command", query]);
-        printed.trim().parse().expect("a number")
+        self.count("pg_stat_activity where wait_event = 'SyncRep'")
+    }
+
+    /// Whether a server counts as the only one on the database: what it writes of itself, beside requests, is written then.
+    pub fn has_only_server(&self) -> bool {
+        self.count("feed_sequence where sole is not null") > 0
+    }
+
+    fn count(&self, of: &str) -> usize {
+        let query = format!("select count(*) from {of}");
+        let arguments = ["--no-psqlrc", "--tuples-only", "--dbname", NAME, "--command", &query];
+        run("psql", self.directory.path(), arguments).trim().parse().expect("a number")
     }
 
     /// Makes a standby a primary; when this returns it takes writes.
