@@ -9,6 +9,7 @@
 
 pub mod events;
 pub mod postgresql;
+pub mod proxy;
 pub mod python;
 pub mod rabbitmq;
 pub mod round_robin;
