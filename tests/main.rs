@@ -15,6 +15,7 @@ mod failover;
 mod feed_property;
 mod feeds;
 mod golden;
+mod history;
 mod interface_route;
 mod large_lists;
 mod network_manager_day;
@@ -65,6 +66,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(bad_input::bad_input_is_refused),
     asynchronous!(address_capacity::whole_pools),
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
+    asynchronous!(history::histories_are_explained),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(slow_readers::slow_readers),
     asynchronous!(failover::the_database_fails_over),
@@ -87,6 +89,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
+    plain!(history::faults_in_histories_are_found),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
 ];

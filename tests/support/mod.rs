@@ -304,6 +304,12 @@ impl Server {
         status.unwrap_or_else(|| panic!("still running {STOP_LIMIT:?} after SIGTERM; standard error:\n{}", self.log()))
     }
 
+    /// The end at once of the server alone.
+    pub fn kill(&mut self) {
+        self.process.signal("KILL");
+        assert!(self.process.wait(STOP_LIMIT).is_some(), "a killed server is gone");
+    }
+
     /// The power cut: nobody gets to do anything any more, neither the server nor its `PostgreSQL`.
     pub fn kill_with_database(&mut self) {
         let database = self.postgresql().map(stopped_with_descendants).unwrap_or_default();

@@ -90,9 +90,22 @@ impl Cluster {
     }
 
     fn count(&self, of: &str) -> usize {
-        let query = format!("select count(*) from {of}");
-        let arguments = ["--no-psqlrc", "--tuples-only", "--dbname", NAME, "--command", &query];
-        run("psql", self.directory.path(), arguments).trim().parse().expect("a number")
+        self.ask(&format!("select count(*) from {of}")).trim().parse().expect("a number")
+    }
+
+    /// Executes SQL in the database.
+    pub fn execute(&self, sql: &str) {
+        self.ask(sql);
+    }
+
+    /// The numbers of processes that a query gives.
+    pub fn processes(&self, query: &str) -> Vec<u32> {
+        self.ask(query).split_whitespace().map(|number| number.parse().expect("a number")).collect()
+    }
+
+    fn ask(&self, sql: &str) -> String {
+        let arguments = ["--no-psqlrc", "--tuples-only", "--quiet", "--dbname", NAME, "--command", sql];
+        run("psql", self.directory.path(), arguments)
     }
 
     /// Makes a standby a primary; when this returns it takes writes.
