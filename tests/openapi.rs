@@ -4,7 +4,9 @@ use crate::support::{Server, python};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -100,10 +102,13 @@ pub async fn the_document_and_its_page_are_served() {
 
     let redirected = browser.get("/documentation").await;
     assert_eq!((redirected.status(), header(&redirected, "location")), (StatusCode::SEE_OTHER, "documentation/"));
-    the_page_is_whole(&browser).await;
+    the_pages_are_whole(&browser, &document).await;
+    compressed(&browser).await;
     for path in [
         "/documentation/nothing.html",
         "/documentation/a/b",
+        "/documentation/virtual-network/other.json",
+        "/documentation/nothing/",
         "/documentation/..%2f..%2fCargo.toml",
         "/documentation/%ff",
     ] {
@@ -117,25 +122,84 @@ pub async fn the_document_and_its_page_are_served() {
     the_served_methods_are_those_documented(&browser, &document).await;
 }
 
-/// Everything that the page loads is on this server, and there.
-async fn the_page_is_whole(browser: &Browser) {
-    let page = browser.get("/documentation/").await;
-    assert_eq!(header(&page, "content-type"), "text/html");
+/// Everything that the pages load is on this server, and there; each type and each group of actions has one.
+async fn the_pages_are_whole(browser: &Browser, document: &Value) {
+    let index = loads_what_is_there(browser, "/documentation/", 3).await;
+    for tag in document["tags"].as_array().unwrap() {
+        let directory = tag["name"].as_str().unwrap().replace(' ', "-");
+        assert!(index.contains(&format!("<a href=\"{directory}/\">")), "{directory} is in the index");
+        let answer = browser.get(&format!("/documentation/{directory}/openapi.json")).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{directory}");
+        let part = answer.text().await.unwrap();
+        assert!(part.len() < 150_000, "{directory}: {} bytes, which a browser shows at once", part.len());
+        the_part_is_that_of_the_whole(document, &tag["name"], &serde_json::from_str(&part).unwrap());
+    }
+    loads_what_is_there(browser, "/documentation/virtual-network/", 4).await;
+    let redirected = browser.get("/documentation/virtual-network").await;
+    assert_eq!((redirected.status(), header(&redirected, "location")), (StatusCode::SEE_OTHER, "virtual-network/"));
+}
+
+/// The operations of the tag as they are in the whole, with all that they refer to, and nothing else.
+fn the_part_is_that_of_the_whole(document: &Value, tag: &Value, part: &Value) {
+    let has_tag = |operation: &&Value| operation["tags"].as_array().unwrap().contains(tag);
+    let operations = |document: &Value| -> Vec<Value> {
+        let paths = document["paths"].as_object().unwrap().values();
+        paths.flat_map(|path| path.as_object().unwrap().values()).filter(has_tag).cloned().collect()
+    };
+    assert_eq!(operations(part), operations(document), "{tag}");
+    let references = |text: &str| -> BTreeSet<String> {
+        let begin = "\"#/components/";
+        text.match_indices(begin)
+            .filter_map(|(at, _)| text[at + begin.len()..].split('"').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let referred = references(&part.to_string());
+    let kinds = part["components"].as_object().unwrap();
+    let there =
+        kinds.iter().flat_map(|(kind, of)| of.as_object().unwrap().keys().map(move |name| format!("{kind}/{name}")));
+    assert_eq!(there.collect::<BTreeSet<_>>(), referred, "{tag}");
+}
+
+async fn loads_what_is_there(browser: &Browser, path: &str, least: usize) -> String {
+    let page = browser.get(path).await;
+    assert!(header(&page, "content-type").starts_with("text/html"));
     let html = page.text().await.unwrap();
     let quoted = html.split(['"', '\'']).skip(1).step_by(2);
     let is_file = |text: &&str| [".js", ".css", ".png"].iter().any(|end| text.ends_with(end));
     let files: Vec<&str> = quoted.filter(is_file).collect();
-    assert!(files.len() >= 5, "{html}");
+    assert!(files.len() >= least, "{html}");
     assert!(!html.contains("://"), "the page needs the internet: {html}");
     for file in files {
-        let part = browser.get(&format!("/documentation/{}", file.trim_start_matches("./"))).await;
+        let part = browser.get(&format!("{path}{file}")).await;
         assert_eq!(part.status(), StatusCode::OK, "{file}");
     }
-    let settings = browser.get("/documentation/swagger-initializer.js").await.text().await.unwrap();
-    assert!(
-        settings.contains("\"url\": \"../openapi.json\"") && settings.contains("\"validatorUrl\": \"none\""),
-        "{settings}"
-    );
+    html
+}
+
+/// Who takes gzip gets it, and the same in it.
+async fn compressed(browser: &Browser) {
+    let plain = browser.get("/openapi.json").await.bytes().await.unwrap();
+    for (accepted, encoding) in
+        [("gzip, deflate", "gzip"), ("gzip;q=0", ""), ("br", ""), ("identity", "")]
+    {
+        let answer =
+            browser.request(Method::GET, "/openapi.json").header("Accept-Encoding", accepted).send().await.unwrap();
+        assert_eq!(
+            (header(&answer, "content-encoding"), header(&answer, "vary")),
+            (encoding, "Accept-Encoding"),
+            "{accepted}"
+        );
+        let bytes = answer.bytes().await.unwrap();
+        if encoding.is_empty() {
+            assert!(bytes == plain, "{accepted}");
+        } else {
+            assert!(bytes.len() < plain.len() / 8, "{} of {}", bytes.len(), plain.len());
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text).unwrap();
+            assert!(text == plain, "{accepted}");
+        }
+    }
 }
 
 /// Each path answers with the methods that the document has of it, and the home page names no other path.

@@ -1,8 +1,10 @@
 //! What handlers answer, and how it goes out.
 
+use super::documentation::File;
 use crate::{graph::Object, json_text, rules::Outcome};
 use actix_web::{HttpResponse, HttpResponseBuilder, body::BoxBody};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// An answer that is not a refusal.
 pub enum Answer {
@@ -32,15 +34,13 @@ pub enum Answer {
         etag: String,
     },
     /// 303 to a path relative to that of the request, so that it holds behind a proxy, too.
-    SeeOther(&'static str),
+    SeeOther(String),
     /// 200 with a file.
     File {
-        /// What is in it.
-        bytes: Vec<u8>,
-        /// Its media type.
-        content_type: String,
-        /// Its tag.
-        etag: String,
+        /// What it is.
+        file: Arc<File>,
+        /// Whether the client takes it compressed.
+        compressed: bool,
     },
     /// 200 with plain text.
     Text(String),
@@ -88,12 +88,19 @@ impl Answer {
             Self::Empty => HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(""),
             Self::NotModified { etag } => HttpResponse::NotModified().insert_header(("Etag", etag)).finish(),
             Self::SeeOther(path) => HttpResponse::SeeOther().insert_header(("Location", path)).finish(),
-            Self::File { bytes, content_type, etag } => HttpResponse::Ok()
-                .content_type(content_type)
-                .insert_header(("Etag", etag))
-                // It may be kept, but the next release has another one.
-                .insert_header(("Cache-Control", "no-cache"))
-                .body(bytes),
+            Self::File { file, compressed } => {
+                let mut response = HttpResponse::Ok();
+                response
+                    .content_type(file.content_type.as_str())
+                    .insert_header(("Etag", file.etag.as_str()))
+                    .insert_header(("Vary", "Accept-Encoding"))
+                    // It may be kept, but the next release has another one.
+                    .insert_header(("Cache-Control", "no-cache"));
+                match file.compressed.as_ref().filter(|_| compressed) {
+                    Some(bytes) => response.insert_header(("Content-Encoding", "gzip")).body(bytes.clone()),
+                    None => response.body(file.bytes.clone()),
+                }
+            }
             Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
             Self::Events(body) => HttpResponse::Ok()
                 .content_type("text/event-stream")

@@ -38,6 +38,8 @@ pub struct Call {
     pub last_event_id: Option<String>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
     pub prefers_html: bool,
+    /// Whether an answer may be compressed with gzip.
+    pub takes_gzip: bool,
     /// Whether only the head of the answer is wanted.
     pub head_only: bool,
     /// From where the answer is, once that is known: `X-Cirrus-Revision`.
@@ -81,6 +83,7 @@ impl Call {
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             last_event_id: text("Last-Event-ID"),
             prefers_html: prefers_html(request),
+            takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
@@ -188,6 +191,12 @@ fn prefers_html(request: &HttpRequest) -> bool {
         .into_iter()
         .find(|range| range.type_() == "text" && range.subtype() == "html" || range.subtype() == "json");
     named.is_some_and(|range| range.subtype() == "html")
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let gzip = header::Encoding::gzip();
+    header::AcceptEncoding::parse(request)
+        .is_ok_and(|accepted| accepted.negotiate([gzip.clone()].iter()).is_some_and(|chosen| chosen == gzip))
 }
 
 fn read_query(text: &str) -> HashMap<String, String> {

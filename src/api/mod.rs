@@ -45,6 +45,10 @@ use std::{sync::Arc, time::Instant};
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
 
+/// What a browser may do with a page of ours: all of it is here.
+const OWN_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+);
 /// What a browser may do with an answer that is not a page of ours: nothing. Texts and JSON repeat what clients have sent.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
@@ -87,9 +91,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !is_page {
-        headers.insert(header::CONTENT_SECURITY_POLICY, NO_PAGE);
-    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NO_PAGE });
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
@@ -117,7 +119,7 @@ impl App {
             call.read_body(payload).await?;
         }
         match route {
-            Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/")),
+            Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),
             Route::OpenApi => Ok(self.documentation.document(call)),
             Route::Documentation(path) => self.documentation.file(call, path.as_deref()),

@@ -4,6 +4,7 @@ mod actions;
 mod arguments;
 mod examples;
 mod object_types;
+pub mod part;
 mod refusals;
 mod value_types;
 mod vocabulary;
@@ -132,8 +133,8 @@ fn to_the_page() -> Operation {
 }
 
 fn page() -> Operation {
-    at_home("documentation", "The interactive page")
-        .description(Some("Needs no internet."))
+    at_home("documentation", "The interactive pages: their index")
+        .description(Some("Each type and each group of actions has a page of its own. They need no internet."))
         .parameter_ref(arguments::named("IfNoneMatch"))
         .response("200", file_answer("The page.", &["text/html"]))
         .response("304", unchanged())
@@ -141,10 +142,14 @@ fn page() -> Operation {
 }
 
 fn page_file() -> Operation {
-    let operation = at_home("documentation_file", "A part of the interactive page")
+    let operation = at_home("documentation_file", "A part of the interactive pages")
         .parameter(arguments::file_in_path())
         .parameter_ref(arguments::named("IfNoneMatch"))
-        .response("200", file_answer("The part.", &["text/html", "text/css", "text/javascript", "image/png"]))
+        .response(
+            "200",
+            file_answer("The part.", &["text/html", "text/css", "text/javascript", "image/png", "application/json"]),
+        )
+        .response("303", found("To the page of a type, which ends with a slash."))
         .response("304", unchanged());
     object_types::refused(operation, &[404])
 }
