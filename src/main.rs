@@ -15,6 +15,7 @@ mod rules;
 mod serve;
 mod settings;
 mod store;
+mod supervision;
 mod timestamp;
 mod watch;
 mod writer;

@@ -8,6 +8,7 @@ use crate::{
     rules::{Operation, Options, Request},
     settings::ServeSettings,
     store::{Database, KeyValueStore, PrivateError, PrivatePostgres, StoreError},
+    supervision::Supervision,
     writer::{Replica, Writer},
 };
 use actix_web::{
@@ -19,11 +20,16 @@ use socket2::SockRef;
 use std::{any::Any, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
+    time::{Instant, timeout},
 };
 
 /// For how long a peer may take nothing of what is sent to it.
 const TAKES_NOTHING: Duration = Duration::from_mins(2);
+/// How long after the signal to stop everything that waits for the database has to be at its end.
+const STOPS_WITHIN: Duration = Duration::from_secs(8);
+/// How long the last changes may take to be sent.
+const SENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +55,11 @@ pub enum StartError {
     /// The server broke.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// A part of it has a fault and can't begin anew by itself.
+    #[error(
+        "the {0} has broken off, without which the server is of no use; what was answered is stored, start it again"
+    )]
+    Broken(&'static str),
 }
 
 /// Serves until it is told to stop.
@@ -81,22 +92,30 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await?;
     database.migrate(&model).await?;
-    let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
+    let supervision = Arc::new(Supervision::default());
+    let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency, &supervision).await?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
     let partition_size = retention.partition_size();
-    let (writer, writing) =
-        Writer::start(database.clone(), Arc::clone(&replica), settings.batch_limit, partition_size, options);
+    let (writer, writing) = Writer::start(
+        database.clone(),
+        Arc::clone(&replica),
+        settings.batch_limit,
+        partition_size,
+        options,
+        &supervision,
+    );
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
 
-    let key_values = KeyValueStore::new(database.pool());
+    let key_values = KeyValueStore::new(database.sessions());
     let address = listener.local_addr()?;
-    let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention);
-    let finish = watch::Sender::new(false);
-    let sending = settings
-        .amqp_url
-        .clone()
-        .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
+    let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
+    let (finish, finished) = watch::channel(false);
+    let sending = settings.amqp_url.clone().map(|servers| {
+        let feed = Arc::clone(&feed);
+        // The next one goes on where the position was written, as after a kill.
+        supervision.keep("message bus", move || send_to_amqp(Arc::clone(&feed), servers.clone(), finished.clone()))
+    });
     let watch = settings.watch;
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
@@ -104,6 +123,7 @@ async fn serve_on(
         replica: Arc::clone(&replica),
         writer,
         database,
+        supervision: Arc::clone(&supervision),
         key_values,
         feed: Arc::clone(&feed),
         kept_lists: Arc::default(),
@@ -114,32 +134,55 @@ async fn serve_on(
         let app = app.clone();
         HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))
     };
+    let (tell, signalled) = oneshot::channel();
+    let stopping = (feed, Arc::clone(&replica));
+    let stop = async move {
+        stop_signal().await;
+        // Watchers would stay for ever, so they are sent away; and nobody is held up for long any more.
+        stopping.0.stop();
+        stopping.1.stop();
+        let _ = tell.send(Instant::now());
+    };
     let server = server
         .on_connect(|connection, _| prepare_connection(connection))
-        .shutdown_signal(stop_signal(feed))
+        .shutdown_signal(stop)
         .client_request_timeout(Duration::from_secs(30))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(30)
         .listen(listener)?
         .run();
     announce(address);
-    server.await?;
+    tokio::select! {
+        served = server => served?,
+        name = supervision.broke() => {
+            resign(&replica, Duration::from_secs(1)).await;
+            return Err(StartError::Broken(name));
+        }
+    }
+    let signalled = signalled.await.unwrap_or_else(|_| Instant::now());
+    let left = |least: u64| STOPS_WITHIN.saturating_sub(signalled.elapsed()).max(Duration::from_secs(least));
     // The last handle of the writer goes with the application; then it finishes what it has and ends.
     drop(app);
-    if tokio::time::timeout(Duration::from_secs(30), writing).await.is_err() {
+    if timeout(left(1), writing).await.is_err() {
         tracing::warn!("the writer did not end in time");
     }
     finish.send_replace(true);
     if let Some(sending) = sending
-        && tokio::time::timeout(Duration::from_secs(5), sending).await.is_err()
+        && timeout(left(1).min(SENDS_WITHIN), sending).await.is_err()
     {
         tracing::warn!("AMQP: not all changes were sent; the next server goes on with them");
     }
-    if let Err(error) = replica.resign().await {
-        tracing::debug!(%error, "could not resign");
-    }
+    resign(&replica, left(1)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn resign(replica: &Replica, limit: Duration) {
+    match timeout(limit, replica.resign()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "could not resign"),
+        Err(_) => tracing::debug!("could not resign in time"),
+    }
 }
 
 /// Sends small pieces at once, and gives up on a peer that takes nothing for a time: it is gone, or as good as gone. A
@@ -152,8 +195,8 @@ fn prepare_connection(connection: &dyn Any) {
     }
 }
 
-/// Waits for the signal to stop; watchers would stay for ever, so they are sent away.
-async fn stop_signal(feed: Arc<Feed>) {
+/// Waits for the signal to stop.
+async fn stop_signal() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => terminate.recv().await,
@@ -164,7 +207,6 @@ async fn stop_signal(feed: Arc<Feed>) {
         _ = terminate => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    feed.stop();
 }
 
 /// The one line on standard output.

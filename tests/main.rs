@@ -11,13 +11,16 @@ mod browsers;
 mod concurrency;
 mod concurrency_rules;
 mod crash;
+mod database_refusals;
 mod failover;
 mod feed_property;
 mod feeds;
 mod golden;
 mod history;
+mod hanging_database;
 mod interface_route;
 mod large_lists;
+mod lease;
 mod network_manager_day;
 mod openapi;
 mod python_client;
@@ -68,11 +71,14 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
     asynchronous!(history::histories_are_explained),
     asynchronous!(crash::nothing_answered_is_lost),
+    asynchronous!(hanging_database::nobody_hangs_with_the_database),
+    asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(slow_readers::slow_readers),
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(concurrency::two_processes_on_one_database),
+    asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     asynchronous!(openapi::a_python_client_is_generated_and_works),

@@ -195,7 +195,7 @@ async fn health() {
     let ready = api.get("/readyz").await;
     assert_eq!((ready.status, ready.text.as_str()), (200, "ok\n"));
     let verbose = api.get("/readyz?verbose").await;
-    assert_eq!((verbose.status, verbose.text.as_str()), (200, "[+] server\n[+] database\n[+] replica\n"));
+    assert_eq!((verbose.status, verbose.text.as_str()), (200, "[+] server\n[+] database\n[+] replica\n[+] writer\n"));
     assert!(verbose.headers["content-type"].starts_with("text/plain"));
     let database = server.postgresql().unwrap();
     send_signal("STOP", &[database]);

@@ -41,13 +41,6 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
-    fn database_away() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The database can't be reached. Not able to perform requested action",
-        )
-    }
-
     /// 405 with the methods that there are.
     pub fn method_not_allowed(allow: String) -> Self {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.") }
@@ -82,7 +75,7 @@ impl From<Rejection> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "a read can't be answered");
-        Self::database_away()
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.told)
     }
 }
 
@@ -104,8 +97,8 @@ impl From<OpenError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "the database is away");
-        Self::database_away()
+        tracing::warn!(%error, "the database does not do what a request needs");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.told())
     }
 }
 

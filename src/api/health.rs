@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 /// Who asks has to know soon, also while the database hangs.
 const LIMIT: Duration = Duration::from_secs(2);
+/// For how long a batch may be on its way into the database, and the heartbeat without an answer.
+const HANGS_AFTER: Duration = Duration::from_secs(2);
 
 /// What was looked at, and what is wrong with it, if anything.
 type Finding = (&'static str, Option<String>);
@@ -23,19 +25,22 @@ impl App {
     /// # Errors
     /// 503 with what is wrong.
     pub async fn ready(&self, call: &Call) -> Answered<Answer> {
-        let findings = [
-            ("server", self.stops()),
-            ("database", self.database_is_away().await),
-            ("replica", self.is_behind().await),
-        ];
+        let (database, replica, writer) =
+            tokio::join!(self.database_is_away(), self.is_behind(), self.batches_do_not_arrive());
+        let findings =
+            [("server", self.is_not_whole()), ("database", database), ("replica", replica), ("writer", writer)];
         if findings.iter().any(|(_, wrong)| wrong.is_some()) {
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, report(&findings)));
         }
         Ok(Answer::Text(if call.has("verbose") { report(&findings) } else { "ok\n".to_owned() }))
     }
 
-    fn stops(&self) -> Option<String> {
-        self.feed.is_stopped().then(|| "it stops".to_owned())
+    fn is_not_whole(&self) -> Option<String> {
+        if self.feed.is_stopped() {
+            return Some("it stops".to_owned());
+        }
+        let broken = self.supervision.not_well();
+        (!broken.is_empty()).then(|| format!("broken off: {}", broken.join(", ")))
     }
 
     /// Whether a new connection finds the tables as this release needs them.
@@ -49,9 +54,33 @@ impl App {
 
     /// Whether this server knows what was committed last.
     async fn is_behind(&self) -> Option<String> {
+        let silence = self.replica.silence();
+        if silence > HANGS_AFTER {
+            return Some(format!("the heartbeat has missed the database for {} s", silence.as_secs()));
+        }
         match within(self.replica.snapshot()).await {
             Ok(snapshot) if snapshot.stale => Some("what was committed last is not known".to_owned()),
             Ok(_) => None,
+            Err(wrong) => Some(wrong),
+        }
+    }
+
+    /// Whether what is written gets into the database. After a batch that did not, it is tried whether another one would: nobody
+    /// may send one to a server that is not ready.
+    async fn batches_do_not_arrive(&self) -> Option<String> {
+        let progress = self.writer.progress();
+        let waits = progress.waits();
+        if waits > HANGS_AFTER {
+            return Some(format!("a batch has been on its way into the database for {} s", waits.as_secs()));
+        }
+        if !progress.has_failed() {
+            return None;
+        }
+        match within(self.database.takes_writes()).await {
+            Ok(()) => {
+                progress.recover();
+                None
+            }
             Err(wrong) => Some(wrong),
         }
     }

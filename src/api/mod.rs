@@ -22,6 +22,7 @@ use crate::{
     model::Model,
     settings::WatcherSettings,
     store::{Database, KeyValueStore},
+    supervision::Supervision,
     writer::{Replica, Writer},
 };
 use actix_web::{
@@ -62,6 +63,8 @@ pub struct App {
     pub writer: Writer,
     /// For `/readyz`.
     pub database: Database,
+    /// For `/readyz`, too.
+    pub supervision: Arc<Supervision>,
     /// For `/useragent-kv`.
     pub key_values: KeyValueStore,
     /// For `/watch` and `/changes`.

@@ -12,7 +12,7 @@ use crate::{
     json_text,
     render::{Renderer, Selection},
     rules::{LogEntry, LogOperation},
-    store::{StoreError, feed_position},
+    store::{Session, StoreError, feed_position},
 };
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm,
@@ -20,7 +20,6 @@ use lapin::{
     types::FieldTable,
     uri::AMQPUri,
 };
-use sqlx::PgConnection;
 use std::{collections::VecDeque, str::FromStr, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -126,7 +125,7 @@ fn report(reported: &mut String, error: &AmqpError) {
 async fn hold_turn(
     feed: &Arc<Feed>,
     servers: &AmqpServers,
-    connection: PgConnection,
+    connection: Session,
     finish: watch::Receiver<bool>,
 ) -> Result<(), AmqpError> {
     let mut sink = Sink::start(feed, connection).await?;
@@ -152,7 +151,7 @@ async fn hold_turn(
 struct Sink<'a> {
     feed: &'a Arc<Feed>,
     /// It holds the lock; without it nothing can be written down either.
-    connection: PgConnection,
+    connection: Session,
     /// All changes up to here are confirmed.
     confirmed: Position,
     written: Position,
@@ -183,7 +182,7 @@ type Window = VecDeque<Sent>;
 
 impl<'a> Sink<'a> {
     /// Where the last one stopped; at the end of the log, if there was none: consumers read everything when they start.
-    async fn start(feed: &'a Arc<Feed>, mut connection: PgConnection) -> Result<Self, AmqpError> {
+    async fn start(feed: &'a Arc<Feed>, mut connection: Session) -> Result<Self, AmqpError> {
         let known = feed_position::read(&mut connection, SINK).await?;
         let confirmed = known.unwrap_or_else(|| feed.replica.current().position());
         let mut sink = Self {
@@ -204,8 +203,7 @@ impl<'a> Sink<'a> {
 
     async fn write_position(&mut self) -> Result<(), AmqpError> {
         let server = self.feed.replica.server;
-        let write = feed_position::write(&mut self.connection, SINK, self.confirmed, server);
-        timeout(CONFIRM_WITHIN, write).await.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))??;
+        feed_position::write(&mut self.connection, SINK, self.confirmed, server).await?;
         self.written = self.confirmed;
         self.written_at = Instant::now();
         self.unwritten = 0;

@@ -11,10 +11,10 @@ use crate::{
     graph::Position,
     model::Model,
     rules::LogEntry,
-    store::{Database, Retention, StoreError, feed_position, load_log, sequence, trim},
+    store::{Database, Retention, Session, Sessions, StoreError, feed_position, load_log, sequence, trim},
+    supervision::Supervision,
     writer::Replica,
 };
-use sqlx::{PgConnection, PgPool};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -46,7 +46,7 @@ pub struct Feed {
     pub replica: Arc<Replica>,
     model: Arc<Model>,
     database: Database,
-    pool: PgPool,
+    sessions: Sessions,
     retention: Retention,
     questions: Semaphore,
     /// The positions of all readers, by number.
@@ -57,11 +57,17 @@ pub struct Feed {
 
 impl Feed {
     /// Starts to look after the log.
-    pub fn start(database: Database, model: Arc<Model>, replica: Arc<Replica>, retention: Retention) -> Arc<Self> {
+    pub fn start(
+        database: Database,
+        model: Arc<Model>,
+        replica: Arc<Replica>,
+        retention: Retention,
+        supervision: &Arc<Supervision>,
+    ) -> Arc<Self> {
         let feed = Arc::new(Self {
             replica,
             model,
-            pool: database.pool(),
+            sessions: database.sessions(),
             database,
             retention,
             questions: Semaphore::new(MOST_QUESTIONS),
@@ -69,7 +75,9 @@ impl Feed {
             next_reader: AtomicU64::new(0),
             stopped: watch::Sender::new(false),
         });
-        tokio::spawn(Arc::clone(&feed).keep_house());
+        let kept = Arc::clone(&feed);
+        // What was not done in one round is done in the next.
+        supervision.keep("upkeep of the log", move || Arc::clone(&kept).keep_house());
         feed
     }
 
@@ -96,8 +104,8 @@ impl Feed {
     async fn older(&self, after: u64, limit: usize) -> Result<Vec<Arc<LogEntry>>, StoreError> {
         // The semaphore is never closed.
         let _permit = self.questions.acquire().await;
-        let mut connection = self.pool.acquire().await?;
-        load_log(&mut connection, &self.model, after, u32::try_from(limit).unwrap_or(u32::MAX)).await
+        let mut borrowed = self.sessions.take().await?;
+        load_log(borrowed.session()?, &self.model, after, u32::try_from(limit).unwrap_or(u32::MAX)).await
     }
 
     /// From where on the log can be read.
@@ -106,8 +114,8 @@ impl Feed {
     /// When the database is away.
     pub async fn oldest(&self) -> Result<Position, StoreError> {
         let _permit = self.questions.acquire().await;
-        let mut connection = self.pool.acquire().await?;
-        let sequence = sequence::peek(&mut connection).await?;
+        let mut borrowed = self.sessions.take().await?;
+        let sequence = sequence::peek(borrowed.session()?).await?;
         Ok(Position { epoch: sequence.epoch, revision: sequence.floor })
     }
 
@@ -129,12 +137,7 @@ impl Feed {
         }
     }
 
-    async fn housekeeping(
-        &self,
-        connection: &mut Option<PgConnection>,
-        round: u32,
-        floor: u64,
-    ) -> Result<u64, StoreError> {
+    async fn housekeeping(&self, connection: &mut Option<Session>, round: u32, floor: u64) -> Result<u64, StoreError> {
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(self.database.connect().await?),
@@ -152,7 +155,7 @@ impl Feed {
         let long = self.retention.changes + self.retention.partition_size();
         if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
             feed_position::forget_stale_readers(connection).await?;
-            return trim(connection, self.retention).await;
+            return trim(&mut self.database.connect_for_upkeep().await?, self.retention).await;
         }
         Ok(floor)
     }

@@ -1,9 +1,8 @@
 //! A batch of decided requests on its way into the database: one statement, whatever its size.
 
 use super::{
-    StoreError,
+    Session, StoreError,
     record::{HoldBody, body_json, positions, properties_json},
-    sequence,
 };
 use crate::{
     graph::{Graph, Hold, Link, Object, Position},
@@ -14,9 +13,7 @@ use crate::{
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use serde_json::json;
-use sqlx::{
-    Arguments, AssertSqlSafe, PgConnection, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork,
-};
+use sqlx::{Arguments, AssertSqlSafe, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
 use std::{iter, sync::Arc};
 use uuid::Uuid;
 
@@ -31,6 +28,8 @@ pub struct Turn {
     pub after: Position,
     /// The only server, if any. If there is none, others are told of the batch.
     pub sole: Option<Uuid>,
+    /// What the row has to say, too, so that nobody has been told that this batch was not committed.
+    pub fence: Uuid,
 }
 
 /// The state of an object before a batch and after it.
@@ -95,7 +94,7 @@ impl Rows {
 ///
 /// # Errors
 /// When the database is away, or a constraint refuses; then nothing was written.
-pub async fn append(connection: &mut PgConnection, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
+pub async fn append(connection: &mut Session, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
     let (needed, arguments) = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
     let statement = AssertSqlSafe(statement(needed));
     // To the end of the answer, which comes when the commit is done.
@@ -150,7 +149,7 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     arguments.add(signed(graph.revision()))?;
     arguments.add(turn.after.epoch)?;
     arguments.add(turn.sole)?;
-    arguments.add(sequence::GRACE)?;
+    arguments.add(turn.fence)?;
     arguments.add(freed_scopes)?;
     arguments.add(freed_addresses)?;
     arguments.add(unlinked.source)?;
@@ -458,7 +457,7 @@ fn statement(needed: Needed) -> String {
         "with turn as (
             update feed_sequence set last_rev = $4
             where one and last_rev = $3 and epoch = $5 and sole is not distinct from $6
-                  and (freed_at is null or freed_at + $7::text::interval <= clock_timestamp())
+                  and freed is null and fence = $7
             returning last_rev
         ), {} logged as (
             insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)

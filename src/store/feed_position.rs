@@ -1,8 +1,8 @@
 //! How far the readers of the change log have come: what is needed to keep for them, and where a sink goes on.
 
-use super::StoreError;
+use super::{Session, StoreError};
 use crate::graph::Position;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -17,12 +17,7 @@ fn signed(revision: u64) -> i64 {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn write(
-    connection: &mut PgConnection,
-    name: &str,
-    position: Position,
-    holder: Uuid,
-) -> Result<(), StoreError> {
+pub async fn write(connection: &mut Session, name: &str, position: Position, holder: Uuid) -> Result<(), StoreError> {
     let query = "insert into feed_position (name, rev, epoch, holder, at) values ($1, $2, $3, $4, clock_timestamp())
         on conflict (name) do update
         set rev = excluded.rev, epoch = excluded.epoch, holder = excluded.holder, at = excluded.at";
@@ -35,7 +30,7 @@ pub async fn write(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn take_turn(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+pub async fn take_turn(connection: &mut Session, name: &str) -> Result<bool, StoreError> {
     let query = "select pg_try_advisory_lock(hashtext('cirrus sink ' || $1))";
     Ok(sqlx::query_scalar(query).bind(name).fetch_one(connection).await?)
 }
@@ -44,7 +39,7 @@ pub async fn take_turn(connection: &mut PgConnection, name: &str) -> Result<bool
 ///
 /// # Errors
 /// When the database is away.
-pub async fn read(connection: &mut PgConnection, name: &str) -> Result<Option<Position>, StoreError> {
+pub async fn read(connection: &mut Session, name: &str) -> Result<Option<Position>, StoreError> {
     let query = sqlx::query("select rev, epoch from feed_position where name = $1").bind(name);
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
     let revision = u64::try_from(row.try_get::<i64, _>("rev")?).unwrap_or_default();
@@ -55,7 +50,7 @@ pub async fn read(connection: &mut PgConnection, name: &str) -> Result<Option<Po
 ///
 /// # Errors
 /// When the database is away.
-pub async fn lowest(connection: &mut PgConnection, epoch: Uuid) -> Result<Option<u64>, StoreError> {
+pub async fn lowest(connection: &mut Session, epoch: Uuid) -> Result<Option<u64>, StoreError> {
     let query = "select min(rev) from feed_position
         where epoch = $1 and at > clock_timestamp() - make_interval(secs => $2)";
     let lowest: Option<i64> =
@@ -67,7 +62,7 @@ pub async fn lowest(connection: &mut PgConnection, epoch: Uuid) -> Result<Option
 ///
 /// # Errors
 /// When the database is away.
-pub async fn forget(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
+pub async fn forget(connection: &mut Session, name: &str) -> Result<(), StoreError> {
     sqlx::query("delete from feed_position where name = $1").bind(name).execute(connection).await?;
     Ok(())
 }
@@ -76,7 +71,7 @@ pub async fn forget(connection: &mut PgConnection, name: &str) -> Result<(), Sto
 ///
 /// # Errors
 /// When the database is away.
-pub async fn forget_stale_readers(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub async fn forget_stale_readers(connection: &mut Session) -> Result<(), StoreError> {
     let query = "delete from feed_position
         where name like 'readers of %' and at < clock_timestamp() - make_interval(secs => $1)";
     sqlx::query(query).bind(RENEW_WITHIN.as_secs_f64()).execute(connection).await?;

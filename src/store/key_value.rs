@@ -1,18 +1,17 @@
 //! `/useragent-kv`: a store of texts by key, apart from all objects.
 
-use super::StoreError;
-use sqlx::{PgPool, Row};
+use super::{Sessions, StoreError};
+use sqlx::Row;
 
 /// Texts by key.
-#[derive(Clone)]
 pub struct KeyValueStore {
-    pool: PgPool,
+    sessions: Sessions,
 }
 
 impl KeyValueStore {
-    /// On these connections.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    /// In these sessions.
+    pub fn new(sessions: Sessions) -> Self {
+        Self { sessions }
     }
 
     /// Writes, or overwrites.
@@ -26,8 +25,9 @@ impl KeyValueStore {
         )
         .bind(key)
         .bind(value)
-        .execute(&self.pool)
-        .await?;
+        .execute(self.sessions.take().await?.session()?)
+        .await
+        .map_err(StoreError::of_write)?;
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl KeyValueStore {
         &self,
         query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        let rows = query.fetch_all(&self.pool).await?;
+        let rows = query.fetch_all(self.sessions.take().await?.session()?).await?;
         rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
     }
 
@@ -67,8 +67,9 @@ impl KeyValueStore {
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         sqlx::query("delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1])")
             .bind(key)
-            .execute(&self.pool)
-            .await?;
+            .execute(self.sessions.take().await?.session()?)
+            .await
+            .map_err(StoreError::of_write)?;
         Ok(())
     }
 }

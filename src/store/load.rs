@@ -1,7 +1,7 @@
 //! From the database into the graph: all of it at start, later what others have changed.
 
 use super::{
-    StoreError,
+    Session, StoreError,
     record::{Body, HoldBody, Reference, Surroundings, object, surroundings},
     sequence,
 };
@@ -12,19 +12,24 @@ use crate::{
     timestamp::Timestamp,
 };
 use futures_util::TryStreamExt;
-use sqlx::{Connection, PgConnection, Row, postgres::PgRow, types::ipnetwork::IpNetwork};
+use sqlx::{Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use uuid::Uuid;
 
-/// Reads the whole configuration, as of one revision.
+/// How long the next row may take: the first one comes when all are sorted.
+const ROW_WITHIN: Duration = Duration::from_mins(1);
+
+/// Reads the whole configuration, as of one revision. The session goes with it: it is a patient one from here on.
 ///
 /// # Errors
 /// When the database is away, or holds what this release can't read.
-pub async fn load(connection: &mut PgConnection, model: &Arc<Model>) -> Result<Graph, StoreError> {
-    let mut transaction = connection.begin().await?;
+pub async fn load(session: Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
+    let mut session = session.with_answers_within(ROW_WITHIN);
+    let mut transaction = session.begin().await?;
     sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *transaction).await?;
     // A large configuration takes longer than any other statement may.
     sqlx::query("set local statement_timeout = 0").execute(&mut *transaction).await?;
@@ -65,7 +70,7 @@ pub async fn load(connection: &mut PgConnection, model: &Arc<Model>) -> Result<G
 
 type References = BTreeMap<String, Vec<Reference>>;
 
-async fn load_references(connection: &mut PgConnection) -> Result<HashMap<Uuid, References>, StoreError> {
+async fn load_references(connection: &mut Session) -> Result<HashMap<Uuid, References>, StoreError> {
     let mut by_source: HashMap<Uuid, References> = HashMap::new();
     let mut rows = sqlx::query("select source, target, name, attr::text as attr from reference").fetch(connection);
     while let Some(row) = rows.try_next().await? {
@@ -77,7 +82,7 @@ async fn load_references(connection: &mut PgConnection) -> Result<HashMap<Uuid, 
     Ok(by_source)
 }
 
-async fn load_holds(connection: &mut PgConnection) -> Result<(HashMap<Uuid, HoldBody>, Vec<Hold>), StoreError> {
+async fn load_holds(connection: &mut Session) -> Result<(HashMap<Uuid, HoldBody>, Vec<Hold>), StoreError> {
     let mut holds = HashMap::new();
     let mut reservations = Vec::new();
     let mut rows = sqlx::query("select scope, address, owner from address_hold").fetch(connection);
@@ -110,7 +115,7 @@ pub const PAGE_WEIGHT: usize = 1 << 20;
 /// # Errors
 /// When the database is away, or holds what this release can't read.
 pub async fn load_log(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     model: &Model,
     after: u64,
     limit: u32,

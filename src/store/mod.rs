@@ -7,7 +7,9 @@ mod load;
 mod partitions;
 mod private;
 mod record;
+pub mod refusal;
 pub mod sequence;
+mod session;
 mod views;
 
 pub use append::{Rows, Turn, append};
@@ -15,10 +17,13 @@ pub use key_value::KeyValueStore;
 pub use load::{PAGE_WEIGHT, load, load_log};
 pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
+pub use refusal::{AWAY, UNKNOWN};
+pub use session::{Session, Sessions};
 
 use crate::model::Model;
+use refusal::Refusal;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    ConnectOptions, PgConnection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
@@ -26,6 +31,7 @@ use std::{
     str::FromStr,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -38,43 +44,87 @@ pub enum StoreError {
     /// The tables can't be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The answer to a statement that writes did not come.
+    #[error("it is not known whether it was written: {0}")]
+    Unknown(sqlx::Error),
     /// A row does not say what this release expects.
     #[error("unexpected row in the database: {0}")]
     Row(String),
 }
 
+/// How long a new connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// How long an answer may take. The database gives up a moment earlier, with [`SESSION_LIMITS`], and then it is known that
+/// nothing was done.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
+/// How long an answer may take where large parts of the log are moved about; the database gives up earlier, too.
+const UPKEEP_WITHIN: Duration = Duration::from_secs(21);
+/// How long an idle session that listens may take to show that it is still there.
+const LISTENER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// What the database is told about each session.
+const SESSION_LIMITS: [(&str, &str); 3] = [
+    // A server that hangs while it holds the sequence loses it, and the others go on.
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "3s"),
+    ("statement_timeout", "4s"),
+];
+
 /// How the database takes a failed statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// The connection, or the server behind it, is gone; the same again may work.
+    /// The session is gone, or the answer did not come: a statement that was sent may have been carried out.
     Connection,
-    /// What was sent is refused; the same again will be refused, too.
+    /// What was sent is refused, and nothing was done; the same will be refused again.
     Data,
+    /// The database does nothing at the moment, and has done nothing; it says why.
+    Refused,
 }
 
 impl StoreError {
-    /// Whether the same may work in a moment: nobody listens yet, or the database is starting (`cannot_connect_now`), or has
-    /// no connection left.
+    /// Whether the same may work in a moment: nobody listens yet, or the database is starting, or has no connection left.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300"))
-            }
+            Self::Database(sqlx::Error::Database(_)) => self.refusal().is_some_and(|refusal| refusal.passes),
             Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
-            Self::Migration(_) | Self::Row(_) => false,
+            Self::Migration(_) | Self::Unknown(_) | Self::Row(_) => false,
         }
     }
 
-    /// What kind of failure it is.
+    /// What a statement that writes by itself fails with.
+    fn of_write(error: sqlx::Error) -> Self {
+        if session::ends_session(&error) { Self::Unknown(error) } else { Self::Database(error) }
+    }
+
+    /// What kind of failure of a statement it is.
     pub fn failure(&self) -> Failure {
         match self {
-            // Classes 22 (data exception) and 23 (integrity constraint) speak of the rows; all others of the server.
+            Self::Database(sqlx::Error::Encode(_)) | Self::Row(_) => Failure::Data,
+            Self::Database(error) if session::ends_session(error) => Failure::Connection,
+            // Classes 22 (data exception) and 23 (integrity constraint) speak of the rows; all others of the database.
             Self::Database(sqlx::Error::Database(error)) => match error.code() {
                 Some(code) if code.starts_with("22") || code.starts_with("23") => Failure::Data,
-                _ => Failure::Connection,
+                _ => Failure::Refused,
             },
-            Self::Database(sqlx::Error::Encode(_)) | Self::Row(_) => Failure::Data,
-            Self::Database(_) | Self::Migration(_) => Failure::Connection,
+            Self::Database(_) => Failure::Refused,
+            Self::Migration(_) | Self::Unknown(_) => Failure::Connection,
+        }
+    }
+
+    /// What the database says for itself, if it is something that is known here.
+    pub fn refusal(&self) -> Option<&'static Refusal> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => Refusal::of(&error.code()?),
+            _ => None,
+        }
+    }
+
+    /// What is told to a client whose request was not performed because of it.
+    pub fn told(&self) -> String {
+        match (self.refusal(), self) {
+            (Some(refusal), _) => refusal.text(),
+            (None, Self::Database(sqlx::Error::Database(error))) => refusal::other(error.message()),
+            (None, Self::Unknown(_)) => UNKNOWN.to_owned(),
+            (None, _) => AWAY.to_owned(),
         }
     }
 }
@@ -98,57 +148,65 @@ impl Database {
         }
         let options = PgConnectOptions::from_str(url)?
             .application_name("cirrus")
-            // A server that hangs while it holds the sequence loses it, and the others go on.
-            .options([
-                ("idle_in_transaction_session_timeout", "10s"),
-                ("lock_timeout", "30s"),
-                ("statement_timeout", "60s"),
-            ])
+            .options(SESSION_LIMITS)
             .disable_statement_logging();
         Ok(Self { options })
     }
 
-    /// A connection of its own.
-    ///
-    /// # Errors
-    /// When there is none to be had within ten seconds.
-    pub async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let connect = tokio::time::timeout(Duration::from_secs(10), self.options.connect()).await;
-        Ok(connect.map_err(|_| sqlx::Error::PoolTimedOut)??)
+    async fn connect_with(&self, options: &[(&str, &str)], answer_within: Duration) -> Result<Session, StoreError> {
+        let connection = connect(&self.options.clone().options(options.iter().copied())).await?;
+        Ok(Session::new(connection, answer_within))
     }
 
-    /// A connection for batches. Their statements get the plans of a large database, by index, from the first on: a plan that is
+    /// A session of its own.
+    ///
+    /// # Errors
+    /// When there is none to be had in time.
+    pub async fn connect(&self) -> Result<Session, StoreError> {
+        self.connect_with(&[], ANSWER_WITHIN).await
+    }
+
+    /// A session for batches. Its statements get the plans of a large database, by index, from the first on: a plan that is
     /// made while the tables are small would be kept while they grow.
     ///
     /// # Errors
-    /// When there is none to be had within ten seconds.
-    pub async fn connect_to_write(&self) -> Result<PgConnection, StoreError> {
-        let options = self.options.clone().options([
+    /// When there is none to be had in time.
+    pub async fn connect_to_write(&self) -> Result<Session, StoreError> {
+        let options = [
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
             // What that costs on paper would call for it.
             ("jit", "off"),
-        ]);
-        Self { options }.connect().await
+        ];
+        self.connect_with(&options, ANSWER_WITHIN).await
+    }
+
+    /// A session for what may take its time and hinders nobody.
+    ///
+    /// # Errors
+    /// When there is none to be had in time.
+    pub async fn connect_for_upkeep(&self) -> Result<Session, StoreError> {
+        self.connect_with(&[("statement_timeout", "20s")], UPKEEP_WITHIN).await
     }
 
     /// A connection that hears what is said on a channel.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn listen(&self, channel: &str) -> Result<PgListener, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(5));
-        let mut listener = PgListener::connect_with(&pool.connect_lazy_with(self.options.clone())).await?;
-        listener.listen(channel).await?;
-        Ok(listener)
+    pub async fn listen(&self, channel: &str) -> Result<Listener, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_WITHIN);
+        let connect = async {
+            let mut listener = PgListener::connect_with(&pool.connect_lazy_with(self.options.clone())).await?;
+            listener.listen(channel).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        let listener = timeout(CONNECT_WITHIN, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        Ok(Listener { listener })
     }
 
-    /// Connections for what needs one now and then.
-    pub fn pool(&self) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(self.options.clone())
+    /// Sessions for what needs one now and then.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.clone())
     }
 
     /// Waits until the database takes connections: it may be about to start.
@@ -176,11 +234,23 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
-        let mut connection = self.connect().await?;
+        let mut session = self.connect().await?;
         let applied: Vec<i64> =
-            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut connection).await?;
-        connection.close().await?;
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut session).await?;
+        session.close().await?;
         Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
+    }
+
+    /// Whether somebody could write now: the turn is to be had, and the database lets it be taken.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+        let mut session = self.connect().await?;
+        let mut transaction = session.begin().await?;
+        sequence::lock(&mut transaction).await?;
+        transaction.roll_back().await?;
+        session.close().await
     }
 
     /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.
@@ -188,10 +258,40 @@ impl Database {
     /// # Errors
     /// When a step fails; it is then not done.
     pub async fn migrate(&self, model: &Model) -> Result<(), StoreError> {
-        // Waiting for another server's migration may take longer than any statement of ours.
+        // Waiting for another server's migration may take longer than any statement of ours, and so may a step. There is
+        // nobody yet who waits for an answer of this server.
         let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-        let mut connection = options.connect().await?;
+        let mut connection = connect(&options).await?;
         MIGRATIONS.run(&mut connection).await?;
         views::refresh(&mut connection, model).await
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let connected = timeout(CONNECT_WITHIN, options.connect()).await;
+    Ok(connected.map_err(|_| sqlx::Error::PoolTimedOut)??)
+}
+
+/// Who hears what is said on a channel.
+pub struct Listener {
+    listener: PgListener,
+}
+
+impl Listener {
+    /// Waits until something is said, for this long at most; then it is seen to that the database is still there to say it.
+    ///
+    /// # Errors
+    /// When the connection is lost, and with it perhaps what was said meanwhile.
+    pub async fn hears(&mut self, limit: Duration) -> Result<bool, StoreError> {
+        match timeout(limit, self.listener.try_recv()).await {
+            Ok(Ok(Some(_))) => Ok(true),
+            Ok(Ok(None)) => Err(sqlx::Error::PoolClosed.into()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => {
+                let asked = timeout(LISTENER_ANSWERS_WITHIN, sqlx::raw_sql("select").execute(&mut self.listener)).await;
+                asked.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                Ok(false)
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The partitions of the change log: made when revisions come that need one, dropped when nobody needs theirs.
 
 use super::{
-    StoreError, feed_position,
+    Session, StoreError, feed_position,
     sequence::{self, Sequence},
 };
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
 
 /// Makes partitions up to a revision, inside the transaction that holds the sequence. Gives the last revision that has one.
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// # Errors
 /// When the database is away.
 pub async fn make_until(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     sequence: &Sequence,
     revision: u64,
     size: u64,
@@ -60,7 +60,7 @@ impl Retention {
 ///
 /// # Errors
 /// When the database is away, or a statement takes too long: then the rest is done the next time.
-pub async fn trim(connection: &mut PgConnection, retention: Retention) -> Result<u64, StoreError> {
+pub async fn trim(connection: &mut Session, retention: Retention) -> Result<u64, StoreError> {
     let mine: bool =
         sqlx::query_scalar("select pg_try_advisory_lock(hashtext('cirrus trim'))").fetch_one(&mut *connection).await?;
     if !mine {
@@ -71,7 +71,7 @@ pub async fn trim(connection: &mut PgConnection, retention: Retention) -> Result
     trimmed
 }
 
-async fn trim_alone(connection: &mut PgConnection, retention: Retention) -> Result<u64, StoreError> {
+async fn trim_alone(connection: &mut Session, retention: Retention) -> Result<u64, StoreError> {
     let sequence = sequence::peek(connection).await?;
     let needed = feed_position::lowest(connection, sequence.epoch).await?.unwrap_or(u64::MAX);
     let wanted = sequence.last_revision.saturating_sub(retention.changes).min(needed);
@@ -96,7 +96,7 @@ async fn trim_alone(connection: &mut PgConnection, retention: Retention) -> Resu
     Ok(floor)
 }
 
-async fn is_older(connection: &mut PgConnection, revision: u64, age: Duration) -> Result<bool, StoreError> {
+async fn is_older(connection: &mut Session, revision: u64, age: Duration) -> Result<bool, StoreError> {
     let query = "select at < now() - make_interval(secs => $2) from change where rev = $1";
     let older: Option<bool> = sqlx::query_scalar(query)
         .bind(i64::try_from(revision).unwrap_or(i64::MAX))
@@ -122,7 +122,7 @@ enum State {
 }
 
 /// All of them, the oldest first.
-async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, StoreError> {
+async fn tables(connection: &mut Session) -> Result<Vec<Table>, StoreError> {
     let query = "select substr(relname, 8)::bigint as first, inhdetachpending as detaching
          from pg_class left join pg_inherits on inhrelid = pg_class.oid and inhparent = 'change'::regclass
          where relkind = 'r' and relname ~ '^change_[0-9]+$' and pg_table_is_visible(pg_class.oid)
@@ -141,7 +141,7 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, StoreError>
 }
 
 /// Takes a table out of the log without a lock that reads or writes would notice, and drops it.
-async fn drop_table(connection: &mut PgConnection, table: &Table) -> Result<(), StoreError> {
+async fn drop_table(connection: &mut Session, table: &Table) -> Result<(), StoreError> {
     let name = format!("change_{}", table.first);
     let detach = match table.state {
         State::Partition => Some("concurrently"),

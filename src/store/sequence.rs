@@ -1,20 +1,43 @@
 //! The sequence of revisions: one row, whose lock decides who commits next.
 //!
-//! The row also names the server, if any, that is the only one: it answers reads from its memory without asking
-//! here. It may do so for [`LEASE`] after it has seen its own name. Whoever else wants to commit first takes the name
-//! away and then waits for [`GRACE`], by when that permission has run out.
+//! The row also names the server, if any, that is the only one (`sole`): it answers reads from its memory without asking
+//! here. Reads see everything that any server has answered before all the same, because of this:
+//!
+//! 1. A server may do so for [`LEASE`] from the moment at which it asked a question whose answer had its own name. So when
+//!    it goes by its memory, there was a moment within the last [`LEASE`] at which the row that everybody sees had its name.
+//! 2. Whoever else wants to commit takes the name away first: `sole` becomes null, and `freed` a new uuid. When a server
+//!    has *seen* that uuid, in an answer, the row that everybody sees does not have the name any more, however long the
+//!    commit that took it away was under way. By 1 nobody goes by that name [`LEASE`] later.
+//! 3. While `freed` is there, nobody commits anything who has not known this very uuid for [`GRACE`], which is longer, by
+//!    his own clock, begun when the answer that had it was there. It does not matter who took the name away, and whether he
+//!    still lives. Then `freed` is cleared, in the transaction that commits.
+//! 4. A name comes into the row only where there is none and nobody has to be waited for any more: `freed` is null, or the
+//!    one who claims it has waited himself, as in 3. So where there is a name there is no `freed`, and a server that goes
+//!    by another name, taken away before, is none that still answers from its memory.
+//! 5. Who gives his own name back ([`resign`]) does not go by it any more, and nobody has to wait for him.
+//! 6. All of it is looked at and changed under the lock of the row, or with a condition in the statement that writes.
+//!
+//! No clock is ever compared with that of another machine: it is enough that none runs [`GRACE`] / [`LEASE`] times as fast
+//! as another. A server that is stopped between a look at its lease and an answer answers a read that had begun before what
+//! it was stopped for, and may be answered so. Of the two clocks that Linux has for this, the one is used that goes on
+//! while the machine sleeps; where a virtual machine is frozen with all its clocks for longer than [`LEASE`], what it answers
+//! within the rest of that time after it was thawed may be of before.
+//!
+//! `fence` makes it definite that a batch was not committed. A statement that was sent may still be on its way when its
+//! connection is given up, or wait in a process that is stopped, and be carried out much later. Who asks whether it was
+//! changes `fence`, and a statement with another one does nothing.
 //!
 //! The row tells the history that the revisions are of, too (`epoch`), and what is left of it in the log (`floor`).
 
-use super::StoreError;
-use sqlx::{PgConnection, Row};
+use super::{Session, StoreError};
+use sqlx::Row;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How long a server counts as the only one after it has seen its name in the row.
 pub const LEASE: Duration = Duration::from_millis(400);
-/// How long nobody commits after a name was taken away: the lease, and the time that the taking may take.
-pub const GRACE: &str = "1 second";
+/// How long nobody commits after he has seen that a name was taken away.
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// What the row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +52,10 @@ pub struct Sequence {
     pub partitioned_until: u64,
     /// The only server.
     pub sole: Option<Uuid>,
-    /// How long to wait before a commit.
-    pub wait: Duration,
+    /// Set while the name of an only server may still be gone by: nobody commits who has not known it for [`GRACE`].
+    pub freed: Option<Uuid>,
+    /// What a batch has to name to be written.
+    pub fence: Uuid,
 }
 
 fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
@@ -38,15 +63,14 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
         let number: i64 = row.try_get(column)?;
         u64::try_from(number).map_err(|_| StoreError::Row(format!("{column} {number}")))
     };
-    let wait: f64 = row.try_get("wait")?;
-    let wait = Duration::try_from_secs_f64(wait.max(0.0)).unwrap_or_default();
     Ok(Sequence {
         last_revision: number("last_rev")?,
         epoch: row.try_get("epoch")?,
         floor: number("floor")?,
         partitioned_until: number("partitioned_until")?,
         sole: row.try_get("sole")?,
-        wait,
+        freed: row.try_get("freed")?,
+        fence: row.try_get("fence")?,
     })
 }
 
@@ -54,20 +78,27 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
 ///
 /// # Errors
 /// When the database is away or the lock is not to be had.
-pub async fn lock(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, epoch, floor, partitioned_until, sole,
-        coalesce(extract(epoch from freed_at + $1::text::interval - clock_timestamp()), 0)::float8 as wait
-        from feed_sequence for update";
-    read(&sqlx::query(query).bind(GRACE).fetch_one(connection).await?)
+pub async fn lock(connection: &mut Session) -> Result<Sequence, StoreError> {
+    let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence for update";
+    read(&sqlx::query(query).fetch_one(connection).await?)
 }
 
 /// Reads the row without waiting.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, epoch, floor, partitioned_until, sole, 0::float8 as wait from feed_sequence";
+pub async fn peek(connection: &mut Session) -> Result<Sequence, StoreError> {
+    let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence";
     read(&sqlx::query(query).fetch_one(connection).await?)
+}
+
+/// Which cluster, timeline and database a session leads to, in SQL.
+macro_rules! here {
+    () => {
+        "(select concat_ws('/', (select system_identifier from pg_control_system()),
+            ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int,
+            (select oid from pg_database where datname = current_database())))"
+    };
 }
 
 /// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
@@ -78,14 +109,19 @@ pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError>
 ///
 /// # Errors
 /// When the database is away.
-pub async fn recognise(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let query = "with here as (
-            select concat_ws('/', (select system_identifier from pg_control_system()),
-                ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int,
-                (select oid from pg_database where datname = current_database())) as cluster
-        )
-        update feed_sequence set epoch = gen_random_uuid(), cluster = here.cluster
-        from here where feed_sequence.cluster is distinct from here.cluster";
+pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
+    // Asked first, because a database that is read-only can still be read.
+    let query = concat!("select cluster is distinct from ", here!(), " from feed_sequence");
+    let is_other: bool = sqlx::query_scalar(query).fetch_one(&mut *connection).await?;
+    if !is_other {
+        return Ok(());
+    }
+    let query = concat!(
+        "update feed_sequence set epoch = gen_random_uuid(), cluster = ",
+        here!(),
+        " where cluster is distinct from ",
+        here!()
+    );
     if sqlx::query(query).execute(connection).await?.rows_affected() > 0 {
         tracing::info!("a new epoch of revisions begins on this database");
     }
@@ -96,18 +132,28 @@ pub async fn recognise(connection: &mut PgConnection) -> Result<(), StoreError> 
 ///
 /// # Errors
 /// When the database is away.
-pub async fn raise_floor(connection: &mut PgConnection, floor: u64) -> Result<(), StoreError> {
+pub async fn raise_floor(connection: &mut Session, floor: u64) -> Result<(), StoreError> {
     let floor = i64::try_from(floor).unwrap_or(i64::MAX);
     sqlx::query("update feed_sequence set floor = $1 where floor < $1").bind(floor).execute(connection).await?;
     Ok(())
 }
 
-/// Takes the name of the only server away, whoever it is.
+/// Takes the name of the only server away, whoever it is. Nobody commits before he has waited for it.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn free(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set sole = null, freed_at = clock_timestamp()").execute(connection).await?;
+pub async fn free(connection: &mut Session) -> Result<(), StoreError> {
+    let query = "update feed_sequence set sole = null, freed = gen_random_uuid() where sole is not null";
+    sqlx::query(query).execute(connection).await?;
+    Ok(())
+}
+
+/// Tells everybody that nobody has to wait any more: who calls it has waited. To be done under the lock.
+///
+/// # Errors
+/// When the database is away.
+pub async fn settle(connection: &mut Session) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set freed = null").execute(connection).await?;
     Ok(())
 }
 
@@ -115,26 +161,27 @@ pub async fn free(connection: &mut PgConnection) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn resign(connection: &mut PgConnection, server: Uuid) -> Result<(), StoreError> {
+pub async fn resign(connection: &mut Session, server: Uuid) -> Result<(), StoreError> {
     sqlx::query("update feed_sequence set sole = null where sole = $1").bind(server).execute(connection).await?;
     Ok(())
 }
 
-/// Writes the own name, if none is there, and gives the revision from which on it holds.
+/// Writes the own name, if none is there, and nothing that others have to wait for but what the caller has waited for.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn claim(connection: &mut PgConnection, server: Uuid) -> Result<Option<u64>, StoreError> {
-    let query = "update feed_sequence set sole = $1 where sole is null returning last_rev";
-    let row = sqlx::query(query).bind(server).fetch_optional(connection).await?;
-    row.map(|row| Ok(u64::try_from(row.try_get::<i64, _>("last_rev")?).unwrap_or_default())).transpose()
+pub async fn claim(connection: &mut Session, server: Uuid, waited_for: Option<Uuid>) -> Result<(), StoreError> {
+    let query = "update feed_sequence set sole = $1, freed = null
+        where sole is null and (freed is null or freed = $2)";
+    sqlx::query(query).bind(server).bind(waited_for).execute(connection).await?;
+    Ok(())
 }
 
 /// Marks the session as that of a running server, until it ends.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn announce(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub async fn announce(connection: &mut Session) -> Result<(), StoreError> {
     sqlx::query("select pg_advisory_lock_shared(hashtext('cirrus server'))").execute(connection).await?;
     Ok(())
 }
@@ -143,20 +190,70 @@ pub async fn announce(connection: &mut PgConnection) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn count_servers(connection: &mut PgConnection) -> Result<i64, StoreError> {
+pub async fn count_servers(connection: &mut Session) -> Result<i64, StoreError> {
     let query = "select count(*) from pg_locks where locktype = 'advisory' and granted
         and database = (select oid from pg_database where datname = current_database())
         and objid = ((hashtext('cirrus server')::bigint & 4294967295))::oid";
     Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
 }
 
-/// Whether the batch with this id, which ends with this revision, was committed. To be asked under the lock: then a
-/// commit that was under way when a connection broke has been decided.
+/// Sees to it that no batch is committed any more that was sent before. To be done under the lock.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn is_committed(connection: &mut PgConnection, batch: Uuid, last_revision: u64) -> Result<bool, StoreError> {
+pub async fn fence_off(connection: &mut Session) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set fence = gen_random_uuid()").execute(connection).await?;
+    Ok(())
+}
+
+/// Whether the batch with this id, which ends with this revision, is committed. It may be on its way, unless it was fenced
+/// off, or the process that it was sent to is gone.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: u64) -> Result<bool, StoreError> {
     let query = sqlx::query("select 1 from change where rev = $1 and batch = $2");
     let revision = i64::try_from(last_revision).unwrap_or(i64::MAX);
     Ok(query.bind(revision).bind(batch).fetch_optional(connection).await?.is_some())
+}
+
+/// Whether a process of the database has come to its end, and with it all that was sent to it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, StoreError> {
+    let query = "select not exists (select from pg_stat_activity where pid = $1)";
+    Ok(sqlx::query_scalar(query).bind(process).fetch_one(connection).await?)
+}
+
+/// Which process of the database serves this session.
+///
+/// # Errors
+/// When the database is away.
+pub async fn process(connection: &mut Session) -> Result<i32, StoreError> {
+    Ok(sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await?)
+}
+
+/// Ends a session that this server has given up, where it holds or awaits the lock: the database may not know for long that
+/// nobody is there any more. One that commits is left alone: it may wait for a standby, which it would not do any more.
+///
+/// # Errors
+/// When the database is away, or the session is of another role.
+pub async fn end_session(connection: &mut Session, process: i32) -> Result<(), StoreError> {
+    let query = "select pg_terminate_backend(pid) from pg_stat_activity
+        where pid = $1 and datname = current_database() and application_name = 'cirrus'
+              and (state = 'idle in transaction' or wait_event_type = 'Lock')";
+    sqlx::query(query).bind(process).execute(connection).await?;
+    Ok(())
+}
+
+/// The processes of the database that hold the lock, or have it next.
+///
+/// # Errors
+/// When the database is away.
+pub async fn holders(connection: &mut Session) -> Result<Option<String>, StoreError> {
+    let query = "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
+        where relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock') and granted
+              and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'";
+    Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
 }

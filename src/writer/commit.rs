@@ -1,25 +1,24 @@
 //! How batches come into the database: at once while this server is the only one, else by taking turns with the others.
 
 use super::{
-    Committed,
+    Committed, Job,
     batch::Batch,
+    progress::Progress,
     replica::{Replica, follow, recognised},
+    ticket,
 };
 use crate::{
-    rules::{Decision, LogEntry, Options, Rejection, Request},
-    store::{Database, Failure, StoreError, Turn, append, make_until, sequence},
+    rules::{Decision, LogEntry, Options, Rejection},
+    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, make_until, sequence},
 };
-use sqlx::{Connection, PgConnection};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-/// What is answered while the database is away.
-const AWAY: &str = "The database can't be reached. Not able to perform requested action";
-/// What is answered when it went away around a commit, and did not come back in time.
-const UNKNOWN: &str = "The database went away; it is not known whether the request was stored";
+/// What is answered when it was not the turn of a request for too long.
+pub const LATE: &str = "The database did not answer in time. Not able to perform requested action; nothing was stored";
 /// How long to find out whether a batch was committed when the connection broke around the commit.
-const FIND_OUT: Duration = Duration::from_mins(1);
+const FIND_OUT: Duration = Duration::from_secs(5);
 
 /// An answer for each request of a batch.
 pub type Answers = Vec<Decision<Committed>>;
@@ -32,6 +31,8 @@ enum Attempt {
     Wait(Duration),
     /// Nothing was committed, and what this process knows has to be read anew first.
     Reload,
+    /// Nothing was committed, because somebody does not wait any more for what was decided.
+    DecideAnew,
 }
 
 /// Why a batch was not committed.
@@ -48,12 +49,6 @@ impl From<StoreError> for Trouble {
     }
 }
 
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::NotCommitted(error.into())
-    }
-}
-
 /// Who writes into the database.
 pub struct Committer {
     pub database: Database,
@@ -63,12 +58,36 @@ pub struct Committer {
     pub partition_size: u64,
     /// The last revision that the log is known to have a partition for.
     partitioned_until: u64,
-    connection: Option<PgConnection>,
+    session: Option<Session>,
+    /// What the row of the sequence said in this session, for batches that do not read it first.
+    fence: Uuid,
+    /// The database's process for it.
+    process: i32,
+    /// That of a session which was given up and may not be at its end.
+    left_behind: Option<i32>,
+    progress: Arc<Progress>,
 }
 
 impl Committer {
-    pub fn new(database: Database, replica: Arc<Replica>, options: Arc<Options>, partition_size: u64) -> Self {
-        Self { database, replica, options, partition_size, partitioned_until: 0, connection: None }
+    pub fn new(
+        database: Database,
+        replica: Arc<Replica>,
+        options: Arc<Options>,
+        partition_size: u64,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self {
+            database,
+            replica,
+            options,
+            partition_size,
+            partitioned_until: 0,
+            session: None,
+            fence: Uuid::nil(),
+            process: 0,
+            left_behind: None,
+            progress,
+        }
     }
 
     /// Commits a batch that was decided on what this process knows, if it is the only server and knows everything. Gives the
@@ -83,67 +102,80 @@ impl Committer {
             // As fresh as a read.
             return Some(batch.answers);
         }
-        let connection = self.connection.as_mut()?;
+        let session = self.session.as_mut()?;
         if batch.fork.revision() > self.partitioned_until {
             return None;
         }
-        let turn = turn(&batch, Some(replica.server));
-        match append(connection, &batch.fork, &batch.rows, turn).await {
+        let turn = turn(&batch, Some(replica.server), self.fence);
+        self.progress.begin();
+        match append(session, &batch.fork, &batch.rows, turn).await {
             Ok(true) => {
+                self.progress.end(true);
                 advance.publish(batch.fork, batch.entries);
                 Some(batch.answers)
             }
             Ok(false) => None,
             Err(error) => {
                 drop(advance);
-                self.connection = None;
-                if error.failure() == Failure::Data {
+                self.give_up_session();
+                match error.failure() {
                     // Who is at fault is found one by one.
-                    return None;
+                    Failure::Data => None,
+                    Failure::Refused if error.refusal().is_some_and(|refusal| refusal.is_worth_another_try) => None,
+                    Failure::Refused => Some(self.refuse(batch.answers.len(), &error)),
+                    Failure::Connection => {
+                        tracing::warn!(%error, "the connection broke around a commit");
+                        self.settle(batch, Vec::new()).await
+                    }
                 }
-                tracing::warn!(%error, "the connection broke around a commit");
-                self.settle(batch, Vec::new()).await
             }
         }
     }
 
     /// Decides and commits requests in turn with other servers, and gives an answer for each.
-    pub async fn commit_in_turn(&mut self, requests: &[&Request]) -> Answers {
+    pub async fn commit_in_turn(&mut self, jobs: &[Job]) -> Answers {
         let mut retried = false;
         loop {
-            match self.attempt(requests).await {
-                Ok(Attempt::Answered(answers)) => return answers,
+            self.progress.begin();
+            match self.attempt(jobs).await {
+                Ok(Attempt::Answered(answers)) => {
+                    self.progress.end(true);
+                    return answers;
+                }
                 Ok(Attempt::Wait(wait)) => tokio::time::sleep(wait).await,
+                Ok(Attempt::DecideAnew) => {}
                 Ok(Attempt::Reload) => {
                     if let Err(error) = self.replica.advance().await.reload().await {
                         tracing::warn!(%error, "the configuration can't be loaded");
-                        return refuse_all(requests.len(), &Rejection::unavailable(AWAY));
+                        return self.refuse(jobs.len(), &error);
                     }
                 }
                 Err(Trouble::Unknown { batch, followed }) => {
-                    self.connection = None;
+                    self.give_up_session();
                     if let Some(answers) = self.settle(*batch, followed).await {
                         return answers;
                     }
+                    jobs.iter().for_each(|job| job.ticket.take_back());
                 }
                 Err(Trouble::NotCommitted(error)) if error.failure() == Failure::Data => {
-                    self.connection = None;
-                    if let [_] = requests {
+                    self.give_up_session();
+                    if let [_] = jobs {
                         tracing::error!(%error, "the database refuses what the rules allow");
-                        return refuse_all(requests.len(), &refused_by_database(&error));
+                        self.progress.end(true);
+                        return refuse_all(jobs.len(), &refused_by_database(&error));
                     }
                     // One of them is at fault; the others shall not suffer.
-                    let mut answers = Vec::with_capacity(requests.len());
-                    for request in requests {
-                        answers.extend(Box::pin(self.commit_in_turn(&[*request])).await);
+                    let mut answers = Vec::with_capacity(jobs.len());
+                    for job in jobs {
+                        answers.extend(Box::pin(self.commit_in_turn(std::slice::from_ref(job))).await);
                     }
                     return answers;
                 }
                 Err(Trouble::NotCommitted(error)) => {
-                    self.connection = None;
-                    if retried {
-                        tracing::warn!(%error, requests = requests.len(), "the database is away");
-                        return refuse_all(requests.len(), &Rejection::unavailable(AWAY));
+                    self.give_up_session();
+                    let is_worth_it = error.refusal().is_none_or(|refusal| refusal.is_worth_another_try);
+                    if retried || !is_worth_it {
+                        return self.refuse(jobs.len(), &error);
                     }
                     retried = true;
                 }
@@ -151,42 +183,103 @@ impl Committer {
         }
     }
 
-    async fn attempt(&mut self, requests: &[&Request]) -> Result<Attempt, Trouble> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => self.connection.insert(recognised(self.database.connect_to_write().await?).await?),
-        };
+    /// The session of batches is of no use any more. The database may not know that.
+    fn give_up_session(&mut self) {
+        if self.session.take().is_some() {
+            self.left_behind = Some(self.process);
+        }
+    }
+
+    /// An answer for each of so many requests that the database does not take: nothing was stored.
+    fn refuse(&self, requests: usize, error: &StoreError) -> Answers {
+        tracing::warn!(%error, requests, "the database does not take a batch");
+        self.progress.end(false);
+        refuse_all(requests, &Rejection::unavailable(error.told()))
+    }
+
+    /// Lets go of the turn that a session may have which was given up.
+    async fn end_left_behind(&self, session: &mut Session) {
+        if let Some(process) = self.left_behind
+            && let Err(error) = sequence::end_session(session, process).await
+        {
+            tracing::debug!(%error, process, "a session that was given up can't be ended");
+        }
+    }
+
+    /// A session for batches: the one that there is, or a new one.
+    async fn connected(&mut self) -> Result<(), StoreError> {
+        if self.session.is_none() {
+            let mut session = recognised(self.database.connect_to_write().await?).await?;
+            self.process = sequence::process(&mut session).await?;
+            self.end_left_behind(&mut session).await;
+            self.left_behind = None;
+            self.session = Some(session);
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<Attempt, Trouble> {
+        self.connected().await?;
+        let Some(session) = &mut self.session else { return Ok(Attempt::DecideAnew) };
         let advance = self.replica.advance().await;
-        let mut transaction = connection.begin().await?;
-        let state = sequence::lock(&mut transaction).await?;
+        let mut transaction = session.begin().await?;
+        let state = match sequence::lock(&mut transaction).await {
+            Ok(state) => state,
+            Err(error) => {
+                if error.failure() == Failure::Refused && transaction.roll_back().await.is_ok() {
+                    let holders = sequence::holders(session).await.ok().flatten();
+                    tracing::warn!(%error, ?holders, "the turn to write is not to be had");
+                }
+                return Err(error.into());
+            }
+        };
+        self.replica.observe(&state);
+        self.fence = state.fence;
         if state.sole.is_some_and(|sole| sole != self.replica.server) {
             sequence::free(&mut transaction).await?;
             transaction.commit().await?;
             return Ok(Attempt::Wait(Duration::ZERO));
         }
-        if !state.wait.is_zero() {
-            transaction.rollback().await?;
-            return Ok(Attempt::Wait(state.wait));
+        let wait = self.replica.has_to_wait(&state);
+        if !wait.is_zero() {
+            transaction.roll_back().await?;
+            return Ok(Attempt::Wait(wait));
         }
         let Some((graph, followed)) = follow(advance.graph(), &mut transaction, &state).await? else {
-            transaction.rollback().await?;
+            transaction.roll_back().await?;
             return Ok(Attempt::Reload);
         };
         let mut batch = Batch::on(graph.clone());
-        for request in requests {
-            batch.decide(request, &self.options);
+        for job in jobs {
+            if job.ticket.is_given_up() {
+                batch.answers.push(Err(Rejection::unavailable(LATE)));
+            } else {
+                batch.decide(&job.request, &self.options);
+            }
         }
         if batch.rows.is_empty() {
-            transaction.rollback().await?;
+            transaction.roll_back().await?;
             advance.publish(graph, followed);
             return Ok(Attempt::Answered(batch.answers));
         }
+        if state.freed.is_some() {
+            sequence::settle(&mut transaction).await?;
+        }
         let partitioned_until =
             make_until(&mut transaction, &state, batch.fork.revision(), self.partition_size).await?;
-        if !append(&mut transaction, &batch.fork, &batch.rows, turn(&batch, state.sole)).await? {
+        if !append(&mut transaction, &batch.fork, &batch.rows, turn(&batch, state.sole, state.fence)).await? {
             return Err(StoreError::Row("the sequence is not what it was when it was locked".to_owned()).into());
         }
+        let decided = jobs.iter().zip(&batch.answers).filter(|(_, answer)| answer.is_ok()).map(|(job, _)| &*job.ticket);
+        if !ticket::send(decided) {
+            transaction.roll_back().await?;
+            return Ok(Attempt::DecideAnew);
+        }
         if let Err(error) = transaction.commit().await {
+            if error.failure() != Failure::Connection {
+                jobs.iter().for_each(|job| job.ticket.take_back());
+                return Err(error.into());
+            }
             tracing::warn!(%error, "the connection broke around a commit");
             return Err(Trouble::Unknown { batch: Box::new(batch), followed });
         }
@@ -200,12 +293,18 @@ impl Committer {
     async fn settle(&self, batch: Batch, followed: Vec<Arc<LogEntry>>) -> Option<Answers> {
         match self.find_out(&batch).await {
             Some(true) => {
+                self.progress.end(true);
                 let entries = [followed, batch.entries].concat();
                 self.replica.advance().await.publish(batch.fork, entries);
                 Some(batch.answers)
             }
             Some(false) => None,
-            None => Some(refuse_all(batch.answers.len(), &Rejection::unavailable(UNKNOWN))),
+            None => {
+                // What this process knows may be of before that batch, and nobody tells.
+                self.replica.end_lease();
+                self.progress.end(false);
+                Some(refuse_all(batch.answers.len(), &Rejection::unavailable(UNKNOWN)))
+            }
         }
     }
 
@@ -224,19 +323,30 @@ impl Committer {
     }
 
     async fn ask(&self, batch: &Batch) -> Result<bool, StoreError> {
-        let mut connection = self.database.connect().await?;
-        let mut transaction = connection.begin().await?;
-        sequence::lock(&mut transaction).await?;
-        let committed = sequence::is_committed(&mut transaction, batch.id, batch.fork.revision()).await?;
-        // Not rolled back: a database that crashed shows commits that its synchronous standby may not have, and this one is
-        // done when the standby has all before it, too. The lock makes it one that is waited for.
+        let mut session = self.database.connect().await?;
+        let revision = batch.fork.revision();
+        // Nothing has to be written for that, which may not be possible at the moment.
+        if let Some(process) = self.left_behind
+            && sequence::is_gone(&mut session, process).await?
+            && !sequence::is_committed(&mut session, batch.id, revision).await?
+        {
+            return Ok(false);
+        }
+        self.end_left_behind(&mut session).await;
+        let mut transaction = session.begin().await?;
+        self.replica.observe(&sequence::lock(&mut transaction).await?);
+        // A commit that was under way has been decided by now.
+        sequence::fence_off(&mut transaction).await?;
+        let committed = sequence::is_committed(&mut transaction, batch.id, revision).await?;
+        // A database that crashed shows commits that its synchronous standby may not have, and this one is done when the
+        // standby has all before it, too.
         transaction.commit().await?;
         Ok(committed)
     }
 }
 
-fn turn(batch: &Batch, sole: Option<Uuid>) -> Turn {
-    Turn { batch: batch.id, now: batch.now, after: batch.base, sole }
+fn turn(batch: &Batch, sole: Option<Uuid>, fence: Uuid) -> Turn {
+    Turn { batch: batch.id, now: batch.now, after: batch.base, sole, fence }
 }
 
 fn refuse_all(requests: usize, refusal: &Rejection) -> Answers {

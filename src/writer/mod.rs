@@ -6,19 +6,24 @@
 
 mod batch;
 mod commit;
+mod progress;
 mod recent;
 mod replica;
+mod ticket;
 
+pub use progress::Progress;
 pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
 use crate::{
     graph::{Graph, Position},
     rules::{Decision, Options, Outcome, Rejection, Request},
-    store::Database,
+    store::{Database, UNKNOWN},
+    supervision::Supervision,
 };
 use batch::Batch;
-use commit::{Answers, Committer};
-use std::{num::NonZeroUsize, sync::Arc};
+use commit::{Answers, Committer, LATE};
+use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
+use ticket::Ticket;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -28,6 +33,8 @@ use tokio::{
 const MAX_WAITING: usize = 16_384;
 /// How many requests are decided before the writer looks whether the batch on its way has arrived.
 const AT_A_TIME: usize = 8;
+/// How long a request is held up at most.
+const WRITE_WITHIN: Duration = Duration::from_millis(9500);
 
 /// What became of a request that was not refused.
 #[derive(Debug)]
@@ -40,6 +47,7 @@ pub struct Committed {
 
 struct Job {
     request: Request,
+    ticket: Arc<Ticket>,
     answer: oneshot::Sender<Decision<Committed>>,
 }
 
@@ -47,22 +55,33 @@ struct Job {
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Job>,
+    replica: Arc<Replica>,
+    progress: Arc<Progress>,
 }
 
 impl Writer {
-    /// Starts the writer of this process. It ends when the last handle is dropped and the queue is empty.
+    /// Starts the writer of this process. It ends when the last handle is dropped and the queue is empty. It is not started
+    /// again when it breaks: there may be a batch on its way of which nobody knows any more.
     pub fn start(
         database: Database,
         replica: Arc<Replica>,
         batch_limit: NonZeroUsize,
         partition_size: u64,
         options: Options,
+        supervision: &Arc<Supervision>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
         let options = Arc::new(options);
-        let committer = Committer::new(database, Arc::clone(&replica), Arc::clone(&options), partition_size);
-        let task = Task { jobs, replica, options, batch_limit: batch_limit.get() };
-        (Self { queue }, tokio::spawn(task.run(committer)))
+        let progress = Arc::new(Progress::default());
+        let committer =
+            Committer::new(database, Arc::clone(&replica), Arc::clone(&options), partition_size, Arc::clone(&progress));
+        let task = Task { jobs, replica: Arc::clone(&replica), options, batch_limit: batch_limit.get() };
+        (Self { queue, replica, progress }, supervision.need("writer", task.run(committer)))
+    }
+
+    /// Whether batches get into the database.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Decides and commits a request.
@@ -71,9 +90,20 @@ impl Writer {
     /// The refusal that the client gets; 503 while the database is away.
     pub async fn submit(&self, request: Request) -> Decision<Committed> {
         let (answer, answered) = oneshot::channel();
-        let stopped = || Rejection::unavailable("The server stops");
-        self.queue.send(Job { request, answer }).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let ticket = Arc::new(Ticket::default());
+        let job = Job { request, ticket: Arc::clone(&ticket), answer };
+        let decided = async {
+            self.queue.send(job).await.ok()?;
+            answered.await.ok()
+        };
+        match self.replica.patiently(WRITE_WITHIN, decided).await {
+            Some(Some(decision)) => decision,
+            late => Err(Rejection::unavailable(match (ticket.give_up(), late) {
+                (true, Some(_)) => "The server stops",
+                (true, None) => LATE,
+                (false, _) => UNKNOWN,
+            })),
+        }
     }
 }
 
@@ -89,7 +119,7 @@ impl Pending {
     }
 
     fn decide(&mut self, jobs: &mut Vec<Job>, options: &Arc<Options>) {
-        for job in jobs.drain(..) {
+        for job in jobs.drain(..).filter(|job| !job.ticket.is_given_up()) {
             self.batch.decide(&job.request, options);
             self.jobs.push(job);
         }
@@ -112,8 +142,7 @@ impl Task {
                 (committer, jobs) = rest;
             }
             if !jobs.is_empty() {
-                let requests: Vec<&Request> = jobs.iter().map(|job| &job.request).collect();
-                let answers = committer.commit_in_turn(&requests).await;
+                let answers = committer.commit_in_turn(&jobs).await;
                 answer(std::mem::take(&mut jobs), answers);
             }
         }
@@ -126,6 +155,10 @@ impl Task {
         next.decide(&mut jobs, &self.options);
         while !next.jobs.is_empty() {
             let Pending { jobs: waiting, batch } = next;
+            if !ticket::send(waiting.iter().map(|job| &*job.ticket)) {
+                // Somebody has gone with the word that nothing was stored: decided anew, without him.
+                return Some((committer, waiting));
+            }
             next = Pending::on(batch.fork.clone());
             // A task of its own, so that it goes on while this one decides.
             let mut committing = tokio::spawn(commit_alone(committer, batch));
@@ -134,7 +167,11 @@ impl Task {
                 tokio::select! {
                     biased;
                     done = &mut committing => {
-                        let (back, answers) = done.ok()?;
+                        let (back, answers) = match done {
+                            Ok(done) => done,
+                            // As if it had happened here: whoever looks after this task has to know.
+                            Err(fault) => resume_unwind(fault.try_into_panic().ok()?),
+                        };
                         committer = back;
                         break answers;
                     }
@@ -145,6 +182,7 @@ impl Task {
             };
             let Some(answers) = answers else {
                 let mut refused = waiting;
+                refused.iter().for_each(|job| job.ticket.take_back());
                 refused.append(&mut next.jobs);
                 return Some((committer, refused));
             };

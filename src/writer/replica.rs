@@ -5,20 +5,23 @@ use crate::{
     graph::{Graph, Position},
     rules::LogEntry,
     store::{
-        Database, StoreError, load, load_log,
+        AWAY, Database, Failure, Session, StoreError, load, load_log,
         sequence::{self, Sequence},
     },
+    supervision::Supervision,
 };
 use arc_swap::ArcSwap;
-use sqlx::PgConnection;
 use std::{
     sync::{
         Arc, Mutex as StdMutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 /// How many changes are read at a time.
@@ -27,11 +30,42 @@ const PAGE: u32 = 1000;
 const HEARTBEAT: Duration = Duration::from_millis(100);
 /// How many heartbeats pass between two attempts to become the only one.
 const CLAIM_EVERY: u32 = 10;
+/// How long an answer to a small question may take before another session is tried.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
+/// How long a read is held up at most.
+const READ_WITHIN: Duration = Duration::from_secs(9);
+/// How long one may be held up that would do with what is known here ...
+const LOCAL_READ_WITHIN: Duration = Duration::from_secs(1);
+/// ... and not at all when the heartbeat has missed the database for this long.
+const HEARTBEAT_MISSED: Duration = Duration::from_secs(1);
+/// How long a request is held up once the server is to stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(3);
+/// After so much silence a listener looks whether there is still somebody to hear.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Why a read can't be answered.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the database can't be reached, so what was committed last is not known: {0}")]
-pub struct Unavailable(pub String);
+#[error("what was committed last is not known: {reason}")]
+pub struct Unavailable {
+    reason: String,
+    /// What the client is told.
+    pub told: String,
+}
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self { told: error.told(), reason: error.to_string() }
+    }
+}
+
+impl Unavailable {
+    fn because(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), told: AWAY.to_owned() }
+    }
+}
+
+/// Who waits for the answer to what was committed last.
+type Question = oneshot::Sender<Result<(), Unavailable>>;
 
 /// How fresh a read must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -64,11 +98,25 @@ pub struct Replica {
     moved: watch::Sender<Position>,
     /// Held by whoever moves the graph on.
     advancing: Mutex<()>,
-    started: Instant,
-    /// Until when reads need not ask the database, in microseconds after `started`.
+    /// Until when reads need not ask the database, in microseconds of [`now`].
     sole_until: AtomicU64,
-    /// Whether the last question to the database was answered.
-    readers: mpsc::UnboundedSender<oneshot::Sender<Result<(), Unavailable>>>,
+    /// When the heartbeat had its last answer, in microseconds of [`now`].
+    heard_at: AtomicU64,
+    /// What is to be waited for before a commit, and since when that is known; with the history that it is of.
+    freed: StdMutex<Option<(Uuid, Uuid, Duration)>>,
+    readers: mpsc::UnboundedSender<Question>,
+    questions: Mutex<mpsc::UnboundedReceiver<Question>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// The time since the machine was started, also while it slept: no lease outlasts that.
+pub fn now() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or_default(), u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
+pub fn micros(moment: Duration) -> u64 {
+    u64::try_from(moment.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Replica {
@@ -80,30 +128,39 @@ impl Replica {
         database: Database,
         model: Arc<crate::model::Model>,
         consistency: Consistency,
+        supervision: &Arc<Supervision>,
     ) -> Result<Arc<Self>, StoreError> {
-        let mut connection = connect(&database).await?;
-        let server = Uuid::new_v4();
-        if sequence::peek(&mut connection).await?.sole.is_some() {
+        let mut session = connect(&database).await?;
+        let mut state = sequence::peek(&mut session).await?;
+        if state.sole.is_some() {
             // Whoever it is, if it still runs, is no longer alone.
-            sequence::free(&mut connection).await?;
+            sequence::free(&mut session).await?;
+            state = sequence::peek(&mut session).await?;
         }
-        let graph = load(&mut connection, &model).await?;
+        let freed = state.freed.map(|freed| (state.epoch, freed, now()));
         let (readers, questions) = mpsc::unbounded_channel();
+        let graph = load(session, &model).await?;
         let replica = Arc::new(Self {
-            server,
+            server: Uuid::new_v4(),
             database,
             consistency,
             moved: watch::Sender::new(graph.position()),
             graph: ArcSwap::from_pointee(graph),
             recent: StdMutex::default(),
             advancing: Mutex::new(()),
-            started: Instant::now(),
             sole_until: AtomicU64::new(0),
+            heard_at: AtomicU64::new(micros(now())),
+            freed: StdMutex::new(freed),
             readers,
+            questions: Mutex::new(questions),
+            stopping: watch::Sender::new(false),
         });
-        tokio::spawn(Arc::clone(&replica).answer_readers(questions));
-        tokio::spawn(Arc::clone(&replica).keep_lease());
-        tokio::spawn(Arc::clone(&replica).listen());
+        // None of them leaves anything half done that the next one needs: a lease runs out, a reader is told that his question
+        // was lost, and what was not heard the heartbeat finds.
+        let (one, another, third) = (Arc::clone(&replica), Arc::clone(&replica), Arc::clone(&replica));
+        supervision.keep("questions of reads", move || Arc::clone(&one).answer_readers());
+        supervision.keep("heartbeat", move || Arc::clone(&another).keep_lease());
+        supervision.keep("listener", move || Arc::clone(&third).listen());
         Ok(replica)
     }
 
@@ -120,7 +177,13 @@ impl Replica {
         if self.is_sole() {
             return Ok(Snapshot { graph: self.current(), stale: false });
         }
-        match (self.catch_up_for_read().await, self.consistency) {
+        let fresh = match self.consistency {
+            Consistency::Linearizable => self.patiently(READ_WITHIN, self.catch_up_for_read()).await,
+            Consistency::Local if self.silence() > HEARTBEAT_MISSED => None,
+            Consistency::Local => timeout(LOCAL_READ_WITHIN, self.catch_up_for_read()).await.ok(),
+        };
+        let fresh = fresh.unwrap_or_else(|| Err(Unavailable::because("no answer from the database in time")));
+        match (fresh, self.consistency) {
             (Ok(()), _) => Ok(Snapshot { graph: self.current(), stale: false }),
             (Err(_), Consistency::Local) => Ok(Snapshot { graph: self.current(), stale: true }),
             (Err(unavailable), Consistency::Linearizable) => Err(unavailable),
@@ -129,25 +192,74 @@ impl Replica {
 
     /// Whether nothing can have been committed that this process has not.
     pub fn is_sole(&self) -> bool {
-        self.elapsed(Instant::now()) < self.sole_until.load(Ordering::Acquire)
+        micros(now()) < self.sole_until.load(Ordering::Acquire)
     }
 
-    fn elapsed(&self, moment: Instant) -> u64 {
-        u64::try_from(moment.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+    /// For how long the heartbeat has had no answer from the database.
+    pub fn silence(&self) -> Duration {
+        now().saturating_sub(Duration::from_micros(self.heard_at.load(Ordering::Relaxed)))
+    }
+
+    /// Reads have to ask the database again, until it has said anew that this is the only server.
+    pub fn end_lease(&self) {
+        self.sole_until.store(0, Ordering::Release);
+    }
+
+    /// Takes note of what the row of the sequence says: the lease is over when the own name is gone, and the time to wait for
+    /// another one begins when it is first seen that it was taken away. To be told of the row whenever it was read.
+    pub fn observe(&self, state: &Sequence) {
+        let at = now();
+        if state.sole != Some(self.server) {
+            self.end_lease();
+        }
+        let mut known = self.freed.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = match (*known, state.freed) {
+            (Some((epoch, freed, since)), Some(now_freed)) if (epoch, freed) == (state.epoch, now_freed) => {
+                Some((epoch, freed, since))
+            }
+            (_, Some(freed)) => Some((state.epoch, freed, at)),
+            (_, None) => None,
+        };
+    }
+
+    /// How long to wait before something may be committed on a row that says this, and was observed.
+    pub fn has_to_wait(&self, state: &Sequence) -> Duration {
+        let Some(freed) = state.freed else { return Duration::ZERO };
+        let known = *self.freed.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.filter(|(epoch, known, _)| (*epoch, *known) == (state.epoch, freed)) {
+            Some((_, _, since)) => sequence::GRACE.saturating_sub(now().saturating_sub(since)),
+            None => sequence::GRACE,
+        }
+    }
+
+    /// What comes within this time, or soon after the server was told to stop.
+    pub async fn patiently<T>(&self, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = std::pin::pin!(answer);
+        if let Ok(answer) = timeout(STOPS_WITHIN.min(limit), &mut answer).await {
+            return Some(answer);
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            answer = &mut answer => Some(answer),
+            () = sleep(limit.saturating_sub(STOPS_WITHIN)) => None,
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+
+    /// Requests are not held up for long any more.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     async fn catch_up_for_read(&self) -> Result<(), Unavailable> {
         let (answer, answered) = oneshot::channel();
-        let stopped = || Unavailable("the server stops".to_owned());
-        self.readers.send(answer).map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        self.readers.send(answer).map_err(|_| Unavailable::because("the server stops"))?;
+        answered.await.map_err(|_| Unavailable::because("the question was lost"))?
     }
 
     /// One question to the database for all reads that wait at the moment.
-    async fn answer_readers(
-        self: Arc<Self>,
-        mut questions: mpsc::UnboundedReceiver<oneshot::Sender<Result<(), Unavailable>>>,
-    ) {
+    async fn answer_readers(self: Arc<Self>) {
+        let mut questions = self.questions.lock().await;
         let mut connection = None;
         while let Some(first) = questions.recv().await {
             let mut waiting = vec![first];
@@ -163,7 +275,7 @@ impl Replica {
             if answer.is_err() {
                 connection = None;
             }
-            let answer = answer.map_err(|error| Unavailable(error.to_string()));
+            let answer = answer.map_err(Unavailable::from);
             for reader in waiting {
                 // Whoever has gone meanwhile needs no answer.
                 let _ = reader.send(answer.clone());
@@ -171,12 +283,12 @@ impl Replica {
         }
     }
 
-    async fn catch_up(&self, connection: &mut Option<PgConnection>) -> Result<(), StoreError> {
+    async fn catch_up(&self, connection: &mut Option<Session>) -> Result<(), StoreError> {
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(connect(&self.database).await?),
         };
-        let wanted = sequence::peek(connection).await?;
+        let wanted = self.look(connection).await?;
         let is_known = |known: Position| known.epoch == wanted.epoch && known.revision >= wanted.last_revision;
         if is_known(self.current().position()) {
             return Ok(());
@@ -193,6 +305,13 @@ impl Replica {
         Ok(())
     }
 
+    /// Reads the row of the sequence, and takes note of it.
+    async fn look(&self, session: &mut Session) -> Result<Sequence, StoreError> {
+        let state = sequence::peek(session).await?;
+        self.observe(&state);
+        Ok(state)
+    }
+
     /// Follows what other servers commit when they say so. A word may get lost; the heartbeat makes up for it.
     async fn listen(self: Arc<Self>) {
         loop {
@@ -200,13 +319,20 @@ impl Replica {
                 Ok(listener) => listener,
                 Err(error) => {
                     tracing::debug!(%error, "can't listen to other servers");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             };
-            while let Ok(Some(_)) = listener.try_recv().await {
-                // When the database is away the heartbeat tells.
-                let _ = self.catch_up_for_read().await;
+            loop {
+                match listener.hears(SILENCE).await {
+                    // When the database is away the heartbeat tells.
+                    Ok(true) => drop(self.catch_up_for_read().await),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "other servers are not heard");
+                        break;
+                    }
+                }
             }
         }
     }
@@ -254,7 +380,7 @@ impl Replica {
         }
     }
 
-    async fn beat(&self, connection: &mut Option<PgConnection>, beat: u32) -> Result<(), StoreError> {
+    async fn beat(&self, connection: &mut Option<Session>, beat: u32) -> Result<(), StoreError> {
         let connection = if let Some(connection) = connection {
             connection
         } else {
@@ -262,26 +388,39 @@ impl Replica {
             sequence::announce(&mut fresh).await?;
             connection.insert(fresh)
         };
-        let asked = Instant::now();
-        let state = sequence::peek(connection).await?;
+        let asked = now();
+        let state = self.look(connection).await?;
+        self.heard_at.store(micros(now()), Ordering::Relaxed);
         let known = self.current().position();
         let same_history = known.epoch == state.epoch;
         let caught_up = same_history && known.revision >= state.last_revision;
         // The only server is behind where its own writer has committed and not yet published.
         if state.sole == Some(self.server) && same_history && (caught_up || self.is_sole()) {
-            let until = self.elapsed(asked + sequence::LEASE);
-            self.sole_until.store(until, Ordering::Release);
+            self.sole_until.store(micros(asked + sequence::LEASE), Ordering::Release);
         } else if state.sole.is_none()
             && beat.is_multiple_of(CLAIM_EVERY)
+            && self.has_to_wait(&state).is_zero()
             && sequence::count_servers(connection).await? == 1
         {
-            // The next beat finds the own name, and the graph caught up: a read's question sees to that.
-            sequence::claim(connection, self.server).await?;
-            self.catch_up_for_read().await.map_err(|error| StoreError::Row(error.to_string()))?;
-        } else if !caught_up {
-            self.catch_up_for_read().await.map_err(|error| StoreError::Row(error.to_string()))?;
+            // The next beat finds the own name.
+            match sequence::claim(connection, self.server, state.freed).await {
+                // Where nothing can be written, there is no need to.
+                Err(error) if error.failure() == Failure::Refused => {
+                    tracing::debug!(%error, "this server can't say that it is the only one");
+                }
+                claimed => claimed?,
+            }
+        }
+        if !caught_up {
+            self.follow_others();
         }
         Ok(())
+    }
+
+    /// A question like that of a read, whose answer nobody waits for: the next beat looks again.
+    fn follow_others(&self) {
+        let (answer, _) = oneshot::channel();
+        let _ = self.readers.send(answer);
     }
 
     /// Gives up being the only server, at the end.
@@ -289,6 +428,7 @@ impl Replica {
     /// # Errors
     /// When the database is away.
     pub async fn resign(&self) -> Result<(), StoreError> {
+        self.end_lease();
         let mut connection = self.database.connect().await?;
         sequence::resign(&mut connection, self.server).await
     }
@@ -316,8 +456,8 @@ impl Advance<'_> {
     /// # Errors
     /// When the database is away, or holds what this release can't read.
     pub async fn reload(&self) -> Result<(), StoreError> {
-        let mut connection = connect(&self.replica.database).await?;
-        let graph = load(&mut connection, self.graph().model()).await?;
+        let session = connect(&self.replica.database).await?;
+        let graph = load(session, self.graph().model()).await?;
         let (position, known) = (graph.position(), self.replica.current().position());
         tracing::warn!(%position, %known, "the log does not lead from what is known to what there is: loaded anew");
         self.replica.recent().clear();
@@ -327,21 +467,21 @@ impl Advance<'_> {
     }
 }
 
-/// A connection on which the sequence may be asked: to a database whose history is known.
+/// A session in which the sequence may be asked: of a database whose history is known.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
-    recognised(database.connect().await?).await
+pub async fn connect(database: &Database) -> Result<Session, StoreError> {
+    recognised(database.connect().await?.with_answers_within(LOOK_WITHIN)).await
 }
 
-/// The connection, when it is known to which history it leads.
+/// The session, when it is known to which history it leads.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn recognised(mut connection: PgConnection) -> Result<PgConnection, StoreError> {
-    sequence::recognise(&mut connection).await?;
-    Ok(connection)
+pub async fn recognised(mut session: Session) -> Result<Session, StoreError> {
+    sequence::recognise(&mut session).await?;
+    Ok(session)
 }
 
 /// Applies what was committed until now. Gives the graph with the changes that led there; nothing, if the log does not
@@ -351,7 +491,7 @@ pub async fn recognised(mut connection: PgConnection) -> Result<PgConnection, St
 /// When the database is away, or holds what this release can't read.
 pub async fn follow(
     mut graph: Graph,
-    connection: &mut PgConnection,
+    connection: &mut Session,
     wanted: &Sequence,
 ) -> Result<Option<(Graph, Vec<Arc<LogEntry>>)>, StoreError> {
     let mut entries = Vec::new();

@@ -1,0 +1,79 @@
+//! What the database says when it refuses by itself: for reasons that have nothing to do with what was asked. An error that
+//! it answers a statement with is definite: nothing was done. Only where no answer came, or the session ended in place of
+//! one, that is not known.
+
+/// What is answered while the database is away.
+pub const AWAY: &str = "The database can't be reached. Not able to perform requested action";
+/// What is answered when it went away around a commit, and did not come back in time.
+pub const UNKNOWN: &str = "The database went away; it is not known whether the request was stored";
+
+/// A kind of refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// SQLSTATE: the code, or the class that it begins with.
+    code: &'static str,
+    /// What is the matter with the database.
+    what: &'static str,
+    /// Whether a new session may fare better at once: another server may answer there, or whoever was in the way is gone.
+    pub is_worth_another_try: bool,
+    /// Whether a server that starts waits for it to pass.
+    pub passes: bool,
+}
+
+const fn refusal(code: &'static str, what: &'static str, is_worth_another_try: bool, passes: bool) -> Refusal {
+    Refusal { code, what, is_worth_another_try, passes }
+}
+
+/// All that are told apart; codes before their classes.
+const REFUSALS: &[Refusal] = &[
+    refusal("25006", "is read-only", true, false),
+    refusal("28", "does not let this server in", false, false),
+    refusal("3D000", "is not there", false, false),
+    refusal("40001", "could not put it in order with something else", true, false),
+    refusal("40P01", "could not put it in order with something else", true, false),
+    refusal("42501", "does not allow it to this server's role", false, false),
+    refusal("53100", "has no room left on its disk", false, false),
+    refusal("53200", "has no memory left", false, false),
+    refusal("53300", "has no connection left", true, true),
+    refusal("53", "has come to a limit of its resources", false, false),
+    refusal("55P03", "is held up: another session has the turn to write and does not end it", true, false),
+    refusal("57014", "took too long, or was told to give up", false, false),
+    refusal("57P01", "is being stopped", true, true),
+    refusal("57P02", "has crashed and recovers", true, true),
+    refusal("57P03", "is starting", true, true),
+    refusal("58", "has trouble with its files", false, false),
+    refusal("XX001", "has found its files damaged", false, false),
+    refusal("XX002", "has found its files damaged", false, false),
+];
+
+impl Refusal {
+    /// What a code means.
+    pub fn of(code: &str) -> Option<&'static Self> {
+        REFUSALS.iter().find(|refusal| code.starts_with(refusal.code))
+    }
+
+    /// What a client is told.
+    pub fn text(&self) -> String {
+        format!("The database {}. Not able to perform requested action; nothing was stored", self.what)
+    }
+}
+
+/// What a client is told of any other.
+pub fn other(message: &str) -> String {
+    format!("The database refuses: {message}. Not able to perform requested action; nothing was stored")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_come_before_their_classes() {
+        assert!(Refusal::of("53100").unwrap().what.contains("disk"));
+        assert!(Refusal::of("53400").unwrap().what.contains("limit"));
+        assert_eq!(Refusal::of("23505"), None);
+        for (place, refusal) in REFUSALS.iter().enumerate() {
+            assert_eq!(REFUSALS.iter().position(|other| refusal.code.starts_with(other.code)), Some(place));
+        }
+    }
+}

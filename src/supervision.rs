@@ -1,0 +1,131 @@
+//! The tasks that a server needs for as long as it runs, and what becomes of it when one of them has a fault. A panic ends a
+//! task and nothing else; without somebody who looks, its work would never be done again, and nobody would know.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+/// How long to wait before a task that broke is started again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A task that has run for this long since it broke is well.
+const WELL_AFTER: Duration = Duration::from_secs(10);
+
+/// Who looks after the tasks.
+#[derive(Default)]
+pub struct Supervision {
+    /// When a task broke the last time, by its name.
+    broken: Mutex<BTreeMap<&'static str, Instant>>,
+    ended: watch::Sender<Option<&'static str>>,
+}
+
+impl Supervision {
+    /// Runs a task that can begin anew at any time: one that breaks is started again. For tasks that keep nothing from one
+    /// round to the next but what they can do without.
+    pub fn keep<F>(self: &Arc<Self>, name: &'static str, start: impl Fn() -> F + Send + 'static) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let supervision = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Err(fault) = tokio::spawn(start()).await {
+                if fault.is_cancelled() {
+                    // The runtime ends.
+                    return;
+                }
+                tracing::error!(task = name, %fault, "a task of the server has broken off; it is started again");
+                supervision.broken().insert(name, Instant::now());
+                sleep(PAUSE).await;
+            }
+        })
+    }
+
+    /// Runs a task that can't begin anew, because it does not leave things as they were when it breaks: then the server has
+    /// to end, see [`Supervision::broke`].
+    pub fn need<T>(self: &Arc<Self>, name: &'static str, task: T) -> JoinHandle<()>
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let supervision = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(fault) = tokio::spawn(task).await
+                && !fault.is_cancelled()
+            {
+                tracing::error!(task = name, %fault, "a task of the server has broken off; without it the server ends");
+                supervision.broken().insert(name, Instant::now());
+                supervision.ended.send_replace(Some(name));
+            }
+        })
+    }
+
+    /// Waits until a task has broken off that is needed; gives its name.
+    pub async fn broke(&self) -> &'static str {
+        let mut ended = self.ended.subscribe();
+        loop {
+            if let Some(name) = *ended.borrow_and_update() {
+                return name;
+            }
+            if ended.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// The tasks that are not well.
+    pub fn not_well(&self) -> Vec<&'static str> {
+        let ended = *self.ended.borrow();
+        let broken = self.broken();
+        let is_ill = |(name, since): &(&&'static str, &Instant)| since.elapsed() < WELL_AFTER || ended == Some(**name);
+        broken.iter().filter(is_ill).map(|(name, _)| *name).collect()
+    }
+
+    fn broken(&self) -> MutexGuard<'_, BTreeMap<&'static str, Instant>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_breaks_is_started_again() {
+        let supervision = Arc::new(Supervision::default());
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let kept = supervision.keep("counting", move || {
+            let counted = Arc::clone(&counted);
+            async move {
+                assert!(counted.fetch_add(1, Ordering::Relaxed) >= 2, "breaks twice");
+                std::future::pending().await
+            }
+        });
+        sleep(PAUSE / 2).await;
+        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (1, vec!["counting"]));
+        sleep(PAUSE * 3).await;
+        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (3, vec!["counting"]));
+        sleep(WELL_AFTER).await;
+        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (3, vec![]));
+        assert!(!kept.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_is_needed_is_missed_for_good() {
+        let supervision = Arc::new(Supervision::default());
+        supervision.need("one that ends", async {}).await.unwrap();
+        assert_eq!(supervision.not_well(), Vec::<&str>::new(), "it was at its end");
+        let broken = supervision.need("one that breaks", async { panic!("a fault") });
+        assert_eq!(supervision.broke().await, "one that breaks");
+        broken.await.unwrap();
+        sleep(WELL_AFTER * 2).await;
+        assert_eq!(supervision.not_well(), ["one that breaks"]);
+    }
+}
