@@ -135,8 +135,8 @@ impl Committer {
     /// Decides and commits requests in turn with other servers, and gives an answer for each.
     pub async fn commit_in_turn(&mut self, jobs: &[Job]) -> Answers {
         let mut retried = false;
+        self.progress.begin();
         loop {
-            self.progress.begin();
             match self.attempt(jobs).await {
                 Ok(Attempt::Answered(answers)) => {
                     self.progress.end(true);

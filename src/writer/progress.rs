@@ -16,9 +16,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A batch is on its way.
+    /// A batch is on its way, or still is.
     pub fn begin(&self) {
-        self.begun.store(micros(now()), Ordering::Relaxed);
+        // Whoever began before is still at it.
+        let _ = self.begun.compare_exchange(0, micros(now()), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// It has arrived, or it is known that it won't.
