@@ -15,7 +15,7 @@ mod texts;
 
 use std::fmt;
 
-pub use address::{parse_address, parse_prefix};
+pub use address::{parse_address, parse_prefix, parse_prefix_address, why_refused, write_usual_notation};
 pub use free_ranges::FreeRanges;
 pub use request::{check_entry, check_overlap, complete_entry, update_entry};
 pub use subnet::Subnet;

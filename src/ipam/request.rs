@@ -10,12 +10,15 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Fault;
-use super::address::{address_of, bounds, number_of, overlap, parse_address, prefix_name, prefix_of};
+use super::address::{
+    address_of, bounds, number_of, overlap, parse_address, prefix_name, prefix_of, why_refused, write_usual_notation,
+};
 use super::subnet::{Pool, whole_units};
 use super::texts::{invalid_subnet, invalid_unit};
 
 const GATEWAY: &str = "default_gateway";
 const SERVICE: &str = "dns_server_address";
+const NAME_SERVERS: &str = "dns_nameservers";
 const POOLS: &str = "allocation_pools";
 const UNIT: &str = "alloc_unit";
 const FROM_START: &str = "addr_from_start";
@@ -63,7 +66,16 @@ fn fill(entry: &mut Map<String, Value>, prefix: IpNetwork, reserve: bool, owner:
         };
         entry.insert(key.to_owned(), Value::String(value));
     }
+    write_usual_notations(entry);
     Ok(())
+}
+
+/// Writes the addresses of pools and name servers without leading zeros, for readers that take these for octal.
+fn write_usual_notations(entry: &mut Map<String, Value>) {
+    for pool in entry.get_mut(POOLS).and_then(Value::as_array_mut).into_iter().flatten() {
+        pool.as_object_mut().into_iter().flat_map(Map::values_mut).for_each(write_usual_notation);
+    }
+    entry.get_mut(NAME_SERVERS).and_then(Value::as_array_mut).into_iter().flatten().for_each(write_usual_notation);
 }
 
 /// The same for a subnet that is there already: `stored` is its entry, of the same prefix.
@@ -177,7 +189,11 @@ fn unreadable_prefix(entry: &Map<String, Value>) -> Fault {
         return Fault::bad_request("Subnet is missing in ipam_subnets");
     };
     let [prefix, length] = ["ip_prefix", "ip_prefix_len"].map(|key| plain(subnet.get(key)));
-    Fault::bad_request(format!("Subnet type '{prefix}/{length}' is invalid"))
+    Fault::bad_request(format!("Subnet type '{prefix}/{length}' is invalid{}", why_refused(&prefix)))
+}
+
+fn unreadable_address(complaint: &str, text: &str) -> Fault {
+    Fault::conflict(format!("{complaint}{text}{}", why_refused(text)))
 }
 
 fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fault> {
@@ -191,8 +207,7 @@ fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fa
         check_pool(pool, prefix, &name)?;
     }
     if let Some(text) = given(entry, GATEWAY) {
-        let gateway =
-            parse_address(&text).ok_or_else(|| Fault::conflict(format!("Invalid gateway Ip address:{text}")))?;
+        let gateway = parse_address(&text).ok_or_else(|| unreadable_address("Invalid gateway Ip address:", &text))?;
         let (first, last) = bounds(prefix);
         let number = number_of(gateway);
         let usable = prefix.contains(gateway) && number != first && number != last;
@@ -204,7 +219,7 @@ fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fa
     if let Some(text) = given(entry, SERVICE)
         && parse_address(&text).is_none()
     {
-        return Err(Fault::conflict(format!("Invalid Dns Server Ip address:{text}")));
+        return Err(unreadable_address("Invalid Dns Server Ip address:", &text));
     }
     Ok(())
 }
@@ -218,7 +233,10 @@ fn check_pool(pool: &Value, prefix: IpNetwork, name: &str) -> Result<(), Fault> 
             }
             Err(Fault::conflict(format!("allocation pool start:{start}, end:{end} out of cidr:{name}")))
         }
-        _ => Err(Fault::conflict(format!("Invalid allocation Pool start:{start}, end:{end} in subnet:{name}"))),
+        _ => {
+            let why = [&start, &end].map(|text| why_refused(text)).concat();
+            Err(Fault::conflict(format!("Invalid allocation Pool start:{start}, end:{end} in subnet:{name}{why}")))
+        }
     }
 }
 
@@ -235,10 +253,11 @@ fn check_allocation(entry: &mut Map<String, Value>, prefix: IpNetwork, owner: &s
     if pools.windows(2).any(|pair| matches!(pair, [one, other] if other.0 <= one.1)) {
         return Err(Fault::bad_request(invalid_subnet(owner, &format!("{name}:overlapping alloc-pools"))));
     }
-    for server in list(entry.get("dns_nameservers")) {
+    for server in list(entry.get(NAME_SERVERS)) {
         let text = plain(Some(server));
         if parse_address(&text).is_none() {
-            return Err(Fault::bad_request(format!("subnet({owner}:{name}) has Invalid DNS Nameserver({text})")));
+            let why = why_refused(&text);
+            return Err(Fault::bad_request(format!("subnet({owner}:{name}) has Invalid DNS Nameserver({text}){why}")));
         }
     }
     let unit = unit_or_fault(entry, &name, owner)?;

@@ -1,6 +1,6 @@
 //! Checks that go beyond the types of the schema. contrail-api has them beside its schema too.
 
-use crate::python_literal;
+use crate::{ipam, python_literal};
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -42,34 +42,34 @@ pub(super) fn check_service_interface(name: &str) -> Result<(), String> {
     Err(format!("Invalid service interface type {name}. Valid values are: management|left|right|other[0-9]*"))
 }
 
-/// Brings a subnet to its one spelling: no host bits, IPv6 in short lower case, the length as a number
-/// (wire contract 2.6).
+/// Brings a subnet to its one spelling: no host bits, IPv6 in short lower case, all octets of IPv4, the length as a
+/// number (wire contract 2.6).
 pub(super) fn normalise_subnet(subnet: &mut Map<String, Value>) -> Result<(), String> {
     let prefix = subnet.get("ip_prefix").unwrap_or(&Value::Null);
     let length = subnet.get("ip_prefix_len").unwrap_or(&Value::Null);
-    let network = parse_network(prefix, length).ok_or_else(|| {
-        format!("Subnet type '{}/{}' is invalid", python_literal::text(prefix), python_literal::text(length))
-    })?;
+    let network = parse_network(prefix, length).ok_or_else(|| invalid_subnet(prefix, length))?;
     subnet.insert("ip_prefix".to_owned(), network.network().to_string().into());
     subnet.insert("ip_prefix_len".to_owned(), network.prefix().into());
     Ok(())
+}
+
+fn invalid_subnet(prefix: &Value, length: &Value) -> String {
+    let [prefix, length] = [prefix, length].map(python_literal::text);
+    format!("Subnet type '{prefix}/{length}' is invalid{}", ipam::why_refused(&prefix))
 }
 
 fn parse_network(prefix: &Value, length: &Value) -> Option<IpNetwork> {
     if length.is_boolean() {
         return None;
     }
-    let address: IpAddr = prefix.as_str()?.trim().parse().ok()?;
+    let address = ipam::parse_prefix_address(prefix.as_str()?.trim())?;
     let length = u8::try_from(to_integer(length)?).ok()?;
     IpNetwork::new(address, length).ok()
 }
 
-/// An address that several ports use in turn must not cover many addresses (VMI-C7). Everything that
-/// is not about that is left to the check of the fields.
+/// The prefix of an address pair begins with no blanks, unlike that of other subnets. An address that several ports use
+/// in turn must not cover many addresses (VMI-C7). Everything else is left to the check of the fields.
 pub(super) fn check_allowed_address_pair(pair: &Map<String, Value>) -> Result<(), String> {
-    if pair.get("address_mode").and_then(Value::as_str) != Some("active-standby") {
-        return Ok(());
-    }
     let subnet = match pair.get("ip") {
         Some(Value::Object(subnet)) => Some(subnet),
         None | Some(Value::Null) => None,
@@ -77,12 +77,15 @@ pub(super) fn check_allowed_address_pair(pair: &Map<String, Value>) -> Result<()
     };
     let field = |name: &str| subnet.and_then(|subnet| subnet.get(name)).unwrap_or(&Value::Null);
     let prefix = field("ip_prefix");
-    let address: Option<IpAddr> = prefix.as_str().and_then(|text| text.trim().parse().ok());
-    let Some(address) = address else {
-        return Err(format!(
-            "failed to detect a valid IP address from {}",
-            python_literal::string(&python_literal::text(prefix))
-        ));
+    let text = prefix.as_str().filter(|text| !text.starts_with(char::is_whitespace));
+    if pair.get("address_mode").and_then(Value::as_str) != Some("active-standby") {
+        let is_good = text.is_some() || !prefix.is_string();
+        return if is_good { Ok(()) } else { Err(invalid_subnet(prefix, field("ip_prefix_len"))) };
+    }
+    let Some(address) = text.and_then(|text| ipam::parse_prefix_address(text.trim())) else {
+        let text = python_literal::text(prefix);
+        let why = ipam::why_refused(&text);
+        return Err(format!("failed to detect a valid IP address from {}{why}", python_literal::string(&text)));
     };
     let Some(length) = to_integer(field("ip_prefix_len")) else {
         return Ok(());

@@ -89,7 +89,10 @@ pub struct Found {
 /// 400 for what is no address.
 pub fn parse_wish(property: &str, value: Option<&Value>) -> Decision<Option<IpAddr>> {
     let Some(text) = value.and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let refuse = || Rejection::bad_request(format!("{property}: '{text}' is not an IP address"));
+    let refuse = || {
+        let why = ipam::why_refused(text);
+        Rejection::bad_request(format!("{property}: '{text}' is not an IP address{why}"))
+    };
     ipam::parse_address(text).ok_or_else(refuse).map(Some)
 }
 
@@ -138,7 +141,7 @@ pub fn is_flat(work: &Work, ipam: &Object) -> bool {
     work.property(ipam, "ipam_subnet_method") == Some(Value::from("flat-subnet"))
 }
 
-/// Seeks an address for an object of a network: IIP-C6 (version), IIP-C7 (subnet), IIP-C8 (which subnets first), IIP-C9
+/// Seeks an address for an object of a network: IIP-C6 (version, also that of an address asked for), IIP-C7 (subnet), IIP-C8 (which subnets first), IIP-C9
 /// (nothing found).
 ///
 /// # Errors
@@ -147,6 +150,11 @@ pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> 
     let flat = |work: &Work, network: &Object| {
         flat(work, network, |ipam| subscriber::subnets(work, ipam, wish.subscriber.as_deref()))
     };
+    if let Some((address, version)) = wish.address.zip(wish.version)
+        && Version::of_address(address) != version
+    {
+        return Err(exhausted(network, &[]));
+    }
     if let Some(address) = wish.address.filter(|_| wish.may_share_gateway)
         && let Some(found) = shared_gateway(work, network, address)
     {

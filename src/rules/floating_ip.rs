@@ -65,6 +65,8 @@ pub fn take_from_pool(
     // FIP-C4: one address only, of the first subnet that has one; the others are not touched.
     let any = [None];
     let subnets = if subnets.is_empty() { &any[..] } else { subnets };
+    // OSD-23: an address asked for is of its own version.
+    let versions = if address.is_some() { &[None][..] } else { versions };
     let mut refusal = None;
     for version in versions {
         for subnet in subnets {

@@ -9,7 +9,7 @@ use super::{
     subscriber,
     virtual_network::first_network,
 };
-use crate::graph::Object;
+use crate::{graph::Object, ipam};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
@@ -41,6 +41,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let subscriber = draft.given("instance_ip_subscriber_tag").and_then(Value::as_str).map(str::to_owned);
     let found = if let Some(network) = first_network(work, networks) {
         if is_unmanaged(&network) {
+            write_usual_notation(draft);
             return Ok(());
         }
         let wish =
@@ -87,6 +88,14 @@ fn after_delete(work: &mut Work, address: &Arc<Object>) -> Decision<()> {
         subscriber::release(work, hold);
     }
     Ok(())
+}
+
+/// Writes an address that is only stored without leading zeros, for readers that take these for octal.
+fn write_usual_notation(draft: &mut Draft) {
+    if let Some(mut address) = draft.given(ADDRESS).cloned() {
+        ipam::write_usual_notation(&mut address);
+        draft.set(ADDRESS, address);
+    }
 }
 
 /// IIP-C1
@@ -148,6 +157,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             break;
         }
     }
+    write_usual_notation(draft);
     let network = first_network(work, &draft.stored_links("virtual_network_refs"));
     if network.as_ref().is_some_and(|network| is_unmanaged(network)) {
         return Ok(());

@@ -3,12 +3,20 @@
 use super::{Decision, Draft, NewLink, Rejection, Work, create::create_side_object, delete::delete_side_object};
 use crate::{graph::Object, ipam};
 use serde_json::Value;
-use std::{collections::BTreeSet, net::IpAddr, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 const PROPERTIES: &str = "virtual_network_routed_properties";
 const LOOPBACK: &str = "loopback_ip_address";
 const ADDRESS: &str = "instance_ip_address";
+/// Where addresses are in an entry.
+const ADDRESSES: [&str; 5] = [
+    "/routed_interface_ip_address",
+    "/loopback_ip_address",
+    "/bgp_params/peer_ip_address",
+    "/bgp_params/peer_ip_address_list",
+    "/pim_params/rp_ip_address",
+];
 
 /// Checks the routers of a network that is routed, and gives them their loopback addresses.
 ///
@@ -22,7 +30,8 @@ pub fn update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let mut entries: Vec<Value> =
         value.get_mut("routed_properties").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     let has_loopbacks = has_loopbacks(work, draft)?;
-    for entry in &entries {
+    for entry in &mut entries {
+        write_usual_notations(entry);
         check_entry(work, draft, entry, has_loopbacks)?;
     }
     if has_loopbacks {
@@ -54,6 +63,17 @@ fn check_entry(work: &Work, draft: &Draft, entry: &Value, has_loopbacks: bool) -
     check_protocols(entry)
 }
 
+/// Writes addresses without leading zeros: devices take these for octal.
+fn write_usual_notations(entry: &mut Value) {
+    for place in ADDRESSES {
+        match entry.pointer_mut(place) {
+            Some(Value::Array(addresses)) => addresses.iter_mut().for_each(ipam::write_usual_notation),
+            Some(address) => ipam::write_usual_notation(address),
+            None => {}
+        }
+    }
+}
+
 /// An address of a device is one of the network.
 fn check_inside(work: &Work, draft: &Draft, address: &str) -> Decision<()> {
     let ipams = draft.links("network_ipam_refs");
@@ -64,7 +84,8 @@ fn check_inside(work: &Work, draft: &Draft, address: &str) -> Decision<()> {
     if ipam::parse_address(address).is_some_and(inside) {
         return Ok(());
     }
-    Err(Rejection::conflict(format!("IP {address} does not belong to any subnet")))
+    let why = ipam::why_refused(address);
+    Err(Rejection::conflict(format!("IP {address} does not belong to any subnet{why}")))
 }
 
 /// What the devices of a fabric can do: neighbours of IPv4, one mode of PIM, OSPF's backbone as number zero.
@@ -75,8 +96,8 @@ fn check_protocols(entry: &Value) -> Decision<()> {
     let listed = lists.into_iter().flatten().filter_map(Value::as_array).flatten();
     let neighbours = listed.filter_map(Value::as_str).chain(text(&bgp, "peer_ip_address"));
     for neighbour in neighbours {
-        if neighbour.parse::<Ipv4Addr>().is_err() {
-            return Err(Rejection::conflict(neighbour));
+        if !ipam::parse_address(neighbour).is_some_and(|address| address.is_ipv4()) {
+            return Err(Rejection::conflict(format!("{neighbour}{}", ipam::why_refused(neighbour))));
         }
     }
     if text(&pim, "mode").is_some_and(|mode| mode != "sparse-dense") {

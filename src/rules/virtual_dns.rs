@@ -2,9 +2,9 @@
 //! (VDNS-C1, `permissions.rs`).
 
 use super::{Decision, Draft, Rejection, Rules, Work, domain_name};
-use crate::graph::Object;
+use crate::{graph::Object, ipam};
 use serde_json::Value;
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, before_delete, ..Rules::NONE };
@@ -29,7 +29,11 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     // VDNS-C4; the order of records is one that the model knows.
     check_time_to_live(data.get("default_ttl_seconds")).map_err(Rejection::bad_request)?;
-    check_next(work, draft, text(NEXT))
+    check_next(work, draft, text(NEXT))?;
+    let mut data = data.clone();
+    data.get_mut(NEXT).into_iter().for_each(ipam::write_usual_notation);
+    draft.set(DATA, data);
+    Ok(())
 }
 
 /// How long an answer may be kept.
@@ -56,11 +60,14 @@ fn next_of(work: &Work, server: &Object) -> Option<String> {
 
 /// VDNS-C5: the next server is there, or somewhere else, and does not ask back.
 fn check_next(work: &Work, draft: &Draft, next: &str) -> Decision<()> {
-    if next.is_empty() || next.parse::<Ipv4Addr>().is_ok() {
+    if next.is_empty() || ipam::parse_address(next).is_some_and(|address| address.is_ipv4()) {
         return Ok(());
     }
     let server = find(work, next)?;
-    let refuse = || Rejection::bad_request("Invalid Virtual Forwarder(next virtual dns server)");
+    let refuse = || {
+        let why = ipam::why_refused(next);
+        Rejection::bad_request(format!("Invalid Virtual Forwarder(next virtual dns server){why}"))
+    };
     let server = server.ok_or_else(refuse)?;
     if next_of(work, &server).as_deref() == Some(draft.fq_name.joined()) {
         return Err(Rejection::forbidden("Cannot have Virtual DNS Servers referring to each other"));

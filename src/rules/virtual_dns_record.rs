@@ -1,15 +1,17 @@
 //! virtual-DNS-record (contrail-api R21: VDNSR-C1). The model knows the types and classes of records.
 
 use super::{Decision, Draft, Rejection, Rules, Work, domain_name, virtual_dns};
+use crate::ipam;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
 
+const RECORD: &str = "virtual_DNS_record_data";
+
 /// VDNSR-C1
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let Some(record) = draft.given("virtual_DNS_record_data").filter(|record| !record.is_null()) else { return Ok(()) };
+    let Some(record) = draft.given(RECORD).filter(|record| !record.is_null()) else { return Ok(()) };
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (kind, name, data) = (text("record_type").to_uppercase(), text("record_name"), text("record_data"));
     check_name(&kind, name)?;
@@ -19,17 +21,25 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if kind == "MX" && preference.is_some_and(|preference| !(0..=0xffff).contains(&preference)) {
         return Err(Rejection::forbidden("Invalid value for MX record preference"));
     }
+    let address = match kind.as_str() {
+        "A" => "record_data",
+        "PTR" => "record_name",
+        _ => return Ok(()),
+    };
+    let mut record = record.clone();
+    record.get_mut(address).into_iter().for_each(ipam::write_usual_notation);
+    draft.set(RECORD, record);
     Ok(())
 }
 
 fn check_name(kind: &str, name: &str) -> Decision<()> {
     if kind == "PTR" {
         let reverse = [".in-addr.arpa", ".ip6.arpa"].iter().any(|end| name.trim_end_matches('.').ends_with(end));
-        if name.parse::<IpAddr>().is_ok() || reverse && domain_name::is_valid(name) {
+        if ipam::parse_address(name).is_some() || reverse && domain_name::is_valid(name) {
             return Ok(());
         }
         let text = "PTR Record name has to be IP address or reverse.ip.in-addr.arpa";
-        return Err(Rejection::forbidden(text));
+        return Err(Rejection::forbidden(format!("{text}{}", ipam::why_refused(name))));
     }
     if domain_name::is_valid(name) {
         return Ok(());
@@ -39,13 +49,14 @@ fn check_name(kind: &str, name: &str) -> Decision<()> {
 
 fn check_data(work: &Work, kind: &str, data: &str) -> Decision<()> {
     let (good, complaint) = match kind {
-        "A" => (data.parse::<Ipv4Addr>().is_ok(), "Invalid IP address"),
-        "AAAA" => (data.parse::<Ipv6Addr>().is_ok(), "Invalid IPv6 address"),
+        "A" => (ipam::parse_address(data).is_some_and(|address| address.is_ipv4()), "Invalid IP address"),
+        "AAAA" => (ipam::parse_address(data).is_some_and(|address| address.is_ipv6()), "Invalid IPv6 address"),
         "NS" => {
             let known = domain_name::is_valid(data) || virtual_dns::find(work, data)?.is_some();
             (known, "Invalid virtual dns server in record data")
         }
         _ => (domain_name::is_valid(data), "Record data does not adhere to DNS name requirements"),
     };
-    if good { Ok(()) } else { Err(Rejection::forbidden(complaint)) }
+    let why = if kind == "A" { ipam::why_refused(data) } else { String::new() };
+    if good { Ok(()) } else { Err(Rejection::forbidden(format!("{complaint}{why}"))) }
 }

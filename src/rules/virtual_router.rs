@@ -2,6 +2,7 @@
 //! or is below it keeps it (VR-D1).
 
 use super::{Decision, Draft, NewLink, Rejection, Rules, Work, addresses::is_flat};
+use crate::ipam;
 use serde_json::Value;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -22,7 +23,8 @@ impl Pool {
     fn of(value: &Value) -> Option<Self> {
         let end = |name: &str| value.get(name).and_then(Value::as_str);
         let (start, end) = (end("start")?, end("end")?);
-        Some(Self { ends: (start.parse().ok()?, end.parse().ok()?), text: format!("start:{start}, end:{end}") })
+        let ends = (ipam::parse_address(start)?, ipam::parse_address(end)?);
+        Some(Self { ends, text: format!("start:{start}, end:{end}") })
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -50,8 +52,7 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let subnets = work.property(ipam, "ipam_subnets").unwrap_or_default();
         let own = pools_for_routers(&subnets);
         for value in given {
-            let refuse = || Rejection::bad_request("allocation_pools: a pool is {start, end}, two addresses");
-            let pool = Pool::of(value).ok_or_else(refuse)?;
+            let pool = Pool::of(value).ok_or_else(|| no_pool(value))?;
             if !own.iter().any(|own| own.ends == pool.ends) {
                 return Err(Rejection::bad_request(format!("vrouter allocation-pool {} not in ipam", pool.text)));
             }
@@ -61,11 +62,18 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             }
             if let Some(fields) = value.as_object_mut() {
                 fields.remove("vrouter_specific_pool");
+                fields.values_mut().for_each(ipam::write_usual_notation);
             }
         }
     }
     draft.set_links(IPAMS, links);
     Ok(())
+}
+
+fn no_pool(value: &Value) -> Rejection {
+    let end = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let why = ["start", "end"].map(|name| ipam::why_refused(end(name))).concat();
+    Rejection::bad_request(format!("allocation_pools: a pool is {{start, end}}, two addresses{why}"))
 }
 
 /// The pools of an ipam that are set aside for virtual routers.

@@ -350,6 +350,17 @@ fn adr_16_adr_17_iip_c6_versions() {
     assert_eq!(configuration.take(&network, of("v4")), Err(exhausted("n", "[]")));
     assert_eq!(configuration.take(&network, json!({})).as_deref(), Ok("fd14::ffff:ffff:ffff:fffb"));
     assert_eq!(configuration.take(&network, asked("FD14:0:0:0::00AB")).as_deref(), Ok("fd14::ab"));
+    // An address is of the version that is asked for, also one that is shared.
+    for (address, family) in [("11.1.1.6", "v6"), ("fd14::ab", "v4"), ("fd14::ffff:ffff:ffff:fffe", "v4")] {
+        let mut both = of(family);
+        extend(&mut both, asked(address));
+        assert_eq!(configuration.take(&network, both), Err(exhausted("n", "[]")), "{address} of {family}");
+    }
+    for (address, family) in [("11.1.1.6", "v4"), ("fd14::5", "v6")] {
+        let mut both = of(family);
+        extend(&mut both, asked(address));
+        assert_eq!(configuration.take(&network, both).as_deref(), Ok(address));
+    }
     let unknown = configuration.take(&network, of("v5")).unwrap_err();
     assert!(unknown.starts_with("400 Bad property in create: Error validating property instance_ip_family"));
 }
@@ -371,7 +382,11 @@ fn adr_19_adr_4_iip_c5_iip_c9_what_is_asked_for() {
             ("11.1.1.77", IN_USE),
             ("12.1.1.1", &exhausted),
             ("fd14::1", &exhausted),
-            ("11.1.1.01", "400 instance_ip_address: '11.1.1.01' is not an IP address"),
+            (
+                "11.1.1.011",
+                "400 instance_ip_address: '11.1.1.011' is not an IP address (is 011 octal or decimal? Write octets \
+                 without leading zeros)",
+            ),
             ("11.1.1.1/32", "400 instance_ip_address: '11.1.1.1/32' is not an IP address"),
             ("184615169", "400 instance_ip_address: '184615169' is not an IP address"),
         ],
@@ -716,9 +731,78 @@ fn adr_29_adr_10_vn_x1_vn_x2_vn_x3_direct_calls() {
     assert_eq!(refusal(configuration.submit(Operation::AllocateAddresses(allocate))), text);
     let free = FreeAddresses { network: no_network, addresses: Vec::new() };
     assert_eq!(refusal(configuration.submit(Operation::FreeAddresses(free))), text);
+    let subnet = configuration.subnets(&network)[0]["subnet_uuid"].as_str().and_then(|uuid| uuid.parse().ok());
+    let of_both = AllocateAddresses {
+        network: network.uuid.to_string(),
+        count: 1,
+        subnet,
+        version: Some(crate::rules::Version::Six),
+    };
+    let none = refusal(configuration.submit(Operation::AllocateAddresses(of_both)));
+    assert_eq!(none, exhausted(network.fq_name.name(), "[]").replacen("400", "409", 1));
     let bare = configuration.in_project("virtual-network", "bare", json!({})).unwrap();
     let none = refusal(configuration.allocate(&bare, 1, None));
     assert_eq!(none, exhausted("bare", "[]").replacen("400", "409", 1));
+}
+
+#[test]
+fn vn_s7_short_and_padded_prefixes_are_completed() {
+    let mut configuration = Configuration::new();
+    for (given, length, stored) in [
+        ("0", 0, "0.0.0.0"),
+        ("10", 8, "10.0.0.0"),
+        ("1.1", 16, "1.1.0.0"),
+        ("10.9.8", 24, "10.9.8.0"),
+        ("10.09.8", 24, ""),
+        ("10.07.08.0", 24, ""),
+        ("10.07.00.000", 24, "10.7.0.0"),
+    ] {
+        let network = configuration.network_with("n", json!([subnet(given, length)]), json!({}));
+        if stored.is_empty() {
+            assert!(refusal(network).contains("octal or decimal"));
+            continue;
+        }
+        let network = network.unwrap();
+        let expected = json!({"ip_prefix": stored, "ip_prefix_len": length});
+        assert_eq!(configuration.subnets(&network)[0]["subnet"], expected);
+        // The same subnet, not another one.
+        let uuid = configuration.subnets(&network)[0]["subnet_uuid"].clone();
+        let references = json!({"network_ipam_refs": ipam_references(json!([subnet(given, length)]))});
+        configuration.update(&network, references).unwrap();
+        assert_eq!(configuration.subnets(&network)[0]["subnet_uuid"], uuid);
+        configuration.delete(&network).unwrap();
+    }
+}
+
+#[test]
+fn leading_zeros_are_taken_where_octal_and_decimal_are_the_same() {
+    let mut configuration = Configuration::new();
+    let members = json!({"default_gateway": "10.20.0.01", "dns_server_address": "10.20.00.02",
+        "allocation_pools": [{"start": "10.20.0.03", "end": "10.20.0.07"}], "dns_nameservers": ["10.20.0.07"]});
+    let network = configuration.network_with("n", json!([subnet_with("10.20.0.0/24", members)]), json!({})).unwrap();
+    let stored = configuration.subnets(&network)[0].clone();
+    assert_eq!(stored["default_gateway"], "10.20.0.1");
+    assert_eq!(stored["dns_server_address"], "10.20.0.2");
+    assert_eq!(stored["allocation_pools"], json!([{"start": "10.20.0.3", "end": "10.20.0.7"}]));
+    assert_eq!(stored["dns_nameservers"], json!(["10.20.0.7"]));
+    let address = configuration.address("a", &network, &asked("10.020.0.6"));
+    let text = "400 instance_ip_address: '10.020.0.6' is not an IP address (is 020 octal or decimal? Write octets \
+                without leading zeros)";
+    assert_eq!(refusal(address), text);
+    let address = configuration.address("a", &network, &asked("10.20.0.06")).unwrap();
+    assert_eq!(configuration.get(&address, "instance_ip_address"), "10.20.0.6");
+    configuration.update(&address, asked("10.20.000.006")).unwrap();
+    assert_eq!(configuration.get(&address, "instance_ip_address"), "10.20.0.6");
+    assert_eq!(configuration.take(&network, asked("10.20.0.06")), Err(IN_USE.to_owned()));
+    let unmanaged = configuration.find("virtual-network", "default-domain:default-project:ip-fabric").unwrap();
+    assert_eq!(configuration.take(&unmanaged, asked("1.2.3.04")).as_deref(), Ok("1.2.3.4"));
+    for (kind, pool) in [("floating-ip", "floating-ip-pool"), ("alias-ip", "alias-ip-pool")] {
+        let pool = configuration.below(&network, pool, "p", json!({})).unwrap();
+        let property = format!("{}_address", kind.replace('-', "_"));
+        let object = configuration.below(&pool, kind, "o", json!({&property: "10.20.0.05"})).unwrap();
+        assert_eq!(configuration.get(&object, &property), "10.20.0.5");
+        configuration.delete(&object).unwrap();
+    }
 }
 
 #[test]
@@ -956,6 +1040,20 @@ fn adr_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
     for attribute in [json!(null), json!({}), json!({"ipam_subnets": [{}]}), json!({"ipam_subnets": null})] {
         let refs = json!({"network_ipam_refs": [{"to": default_ipam(), "attr": attribute}]});
         assert!(refusal(configuration.in_project("virtual-network", "n", refs)).starts_with("400 "));
+    }
+    let ambiguous = " (is 010 octal or decimal? Write octets without leading zeros)";
+    let refused = refusal(configuration.network_with("n", json!([subnet("010.1.1.0", 24)]), json!({})));
+    assert!(refused.ends_with(&format!("Subnet type '010.1.1.0/24' is invalid{ambiguous}")), "{refused}");
+    for (given, text) in [
+        (json!({"default_gateway": "11.1.1.010"}), "409 Invalid gateway Ip address:11.1.1.010"),
+        (json!({"dns_server_address": "11.1.1.010"}), "409 Invalid Dns Server Ip address:11.1.1.010"),
+        (
+            json!({"allocation_pools": [{"start": "11.1.1.010", "end": "11.1.1.20"}]}),
+            "409 Invalid allocation Pool start:11.1.1.010, end:11.1.1.20 in subnet:11.1.1.0/24",
+        ),
+    ] {
+        let refused = configuration.network_with("n", with(given), json!({}));
+        assert_eq!(refusal(refused), format!("{text}{ambiguous}"));
     }
     // Two networks may have the same prefix; prefixes are stored without host bits.
     let one = configuration.network("one", "11.1.1.77", 24);

@@ -36,6 +36,8 @@ fn osd_23_the_first_subnet_with_room_decides_about_the_version() {
         ("a", json!({"floating_ip_address_family": "v6"}), expected_six),
         ("b", json!({"floating_ip_address_family": "v4"}), "17.1.1.4"),
         ("c", json!({"floating_ip_address": "fd17::9"}), "fd17::9"),
+        ("d", json!({"floating_ip_address": "fd17::8", "floating_ip_address_family": "v4"}), "fd17::8"),
+        ("e", json!({"floating_ip_address": "17.1.1.2", "floating_ip_address_family": "v6"}), "17.1.1.2"),
     ] {
         let object = configuration.below(&pool, "floating-ip", name, members).unwrap();
         assert_eq!(configuration.get(&object, "floating_ip_address"), expected);

@@ -82,6 +82,29 @@ fn vdns_c5_vdns_d1_the_next_server() {
 }
 
 #[test]
+fn vdns_c5_vdnsr_c1_addresses_are_written_without_leading_zeros() {
+    let mut configuration = Configuration::new();
+    let next = |next: &str| json!({"next_virtual_DNS": next});
+    let refused = refusal(server(&mut configuration, "a", next("8.8.8.08")));
+    assert!(refused.contains("(is 08 octal or decimal?"), "{refused}");
+    let first = server(&mut configuration, "a", next("8.8.8.04")).unwrap();
+    assert_eq!(configuration.get(&first, "virtual_DNS_data")["next_virtual_DNS"], "8.8.8.4");
+    let record = |kind: &str, name: &str, data: &str| {
+        json!({"virtual_DNS_record_data": {"record_name": name,
+        "record_type": kind, "record_class": "IN", "record_data": data, "record_ttl_seconds": 60}})
+    };
+    let mut create = |name: &str, members: Value| configuration.below(&first, "virtual-DNS-record", name, members);
+    let refused = refusal(create("r", record("A", "www", "10.1.1.010")));
+    assert!(refused.starts_with("403 Invalid IP address (is 010 octal or decimal?"), "{refused}");
+    let refused = refusal(create("r", record("PTR", "10.1.1.010", "example.org")));
+    assert!(refused.contains("(is 010 octal or decimal?"), "{refused}");
+    let forward = create("a", record("A", "www", "10.1.1.01")).unwrap();
+    let backward = create("p", record("PTR", "10.1.1.01", "example.org")).unwrap();
+    assert_eq!(configuration.get(&forward, "virtual_DNS_record_data")["record_data"], "10.1.1.1");
+    assert_eq!(configuration.get(&backward, "virtual_DNS_record_data")["record_name"], "10.1.1.1");
+}
+
+#[test]
 fn vdnsr_c1_records() {
     let mut configuration = Configuration::new();
     let server = server(&mut configuration, "s", json!({})).unwrap();

@@ -38,6 +38,10 @@ fn vn_u13_what_devices_need() {
         (own(json!({"bgp_params": {"peer_ip_address_list": ["10.1.1.9", "fd00::1"]}})), "fd00::1"),
         (own(json!({"pim_params": {"rp_ip_address": ["fd00::2"]}})), "fd00::2"),
         (
+            own(json!({"bgp_params": {"peer_ip_address": "10.1.1.010"}})),
+            "10.1.1.010 (is 010 octal or decimal? Write octets without leading zeros)",
+        ),
+        (
             own(json!({"pim_params": {"rp_ip_address": ["10.1.1.9"], "mode": "dense"}})),
             "PIM mode only sparse-dense supported",
         ),
@@ -51,6 +55,17 @@ fn vn_u13_what_devices_need() {
     let good = own(json!({"pim_params": {"rp_ip_address": ["10.1.1.9"], "mode": "sparse-dense"},
         "ospf_params": {"area_id": "0.0.0.0", "area_type": "backbone"}}));
     configuration.update(&network, entries(&[good])).unwrap();
+    let padded = entry(json!({"routed_interface_ip_address": "10.1.1.05", "loopback_ip_address": "10.1.1.06",
+        "bgp_params": {"peer_ip_address": "10.1.1.07", "peer_ip_address_list": ["10.1.01.7"]},
+        "pim_params": {"rp_ip_address": ["10.01.1.7"]}}));
+    let usual = entry(json!({"routed_interface_ip_address": "10.1.1.5", "loopback_ip_address": "10.1.1.6",
+        "bgp_params": {"peer_ip_address": "10.1.1.7", "peer_ip_address_list": ["10.1.1.7"]},
+        "pim_params": {"rp_ip_address": ["10.1.1.7"]}}));
+    configuration.update(&network, entries(&[padded])).unwrap();
+    assert_eq!(
+        configuration.get(&network, "virtual_network_routed_properties"),
+        entries(&[usual])["virtual_network_routed_properties"]
+    );
     let tenant = configuration.network("tenant", "10.1.1.0", 24);
     configuration.update(&tenant, entries(&[json!({})])).unwrap();
 }

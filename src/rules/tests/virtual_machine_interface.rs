@@ -214,6 +214,9 @@ fn vmi_c7_vmi_u8_allowed_address_pairs() {
     for (prefix, length, mode, text) in [
         ("10.1.1.300", 24, "active-standby", "failed to detect a valid IP address from '10.1.1.300'"),
         ("10.1.1.300", 24, "active-active", "Subnet type '10.1.1.300/24' is invalid"),
+        (" 10.1.1.3", 24, "active-standby", "failed to detect a valid IP address from ' 10.1.1.3'"),
+        (" 10.1.1.3", 24, "active-active", "Subnet type ' 10.1.1.3/24' is invalid"),
+        ("10.1.1.010", 32, "active-standby", "from '10.1.1.010' (is 010 octal or decimal?"),
         ("10.1.0.0", 16, "active-standby", "IPv4 Prefix length lesser than 24"),
         ("fd00::", 64, "active-standby", "IPv6 Prefix length lesser than 120"),
     ] {
