@@ -1,8 +1,9 @@
 //! Checks of documents against the model (wire contract 2.6, 2.7 and 7.6).
 //!
 //! Values that Python takes for false (`null`, `false`, `0`, `""`, `[]`, `{}`) are never checked, on any
-//! level: clients rely on clearing a value this way. Elements of list and map properties are the
-//! exception, because they are stored one by one.
+//! level: clients rely on clearing a value this way. Elements of list and map properties are an
+//! exception, because they are stored one by one, and so are elements of lists that have to be of a form
+//! beside the schema (types, section 16).
 
 use super::Model;
 use super::object_type::{Collection, Property, Reference};
@@ -68,7 +69,7 @@ impl Model {
     /// reference has none.
     ///
     /// `entry` is the whole reference. The key `attr` has to be there if references of this kind can
-    /// have data, but may be null; data of a reference that can have none is dropped.
+    /// have data, but may be null; data of a reference that can have none is dropped, and data of any type is kept.
     ///
     /// The error is the text that follows `Bad reference in create: `.
     pub fn check_attribute(&self, reference: &Reference, entry: &Value) -> Result<Value, String> {
@@ -77,7 +78,13 @@ impl Model {
             return Err(format!("Error in reference {name} value of {} ", python_literal::text(entry)));
         };
         let Some(id) = reference.attribute else {
-            return Ok(Value::Null);
+            return match entry_fields.get("attr").filter(|_| reference.untyped_attribute) {
+                Some(attribute) if holds_nul(attribute) => {
+                    Err(format!("Error validating reference {name}: {NUL_REFUSED}"))
+                }
+                Some(attribute) if attribute.is_object() || !is_false(attribute) => Ok(attribute.clone()),
+                _ => Ok(Value::Null),
+            };
         };
         let failure = |reason: String| {
             let printed = python_literal::value(entry);
@@ -204,13 +211,24 @@ impl Model {
                 self.check_field(field, value)?;
             } else if let Value::Array(items) = value {
                 for item in items {
-                    self.check_field(field, item)?;
+                    self.check_list_item(field, item)?;
                 }
             } else {
                 return Err(not_a_list(name, value));
             }
         }
         Ok(())
+    }
+
+    /// Checks an element of a list. One that has to be of a form is checked also where it is empty.
+    fn check_list_item(&self, field: &Field, item: &mut Value) -> Result<(), String> {
+        match field.shape {
+            Shape::Simple(id) if self.simple_type(id).special.is_some() => match item {
+                Value::Null => check_form(self.simple_type(id), &python_literal::text(item)),
+                _ => check_simple_strictly(self.simple_type(id), &field.name, item),
+            },
+            _ => self.check_field(field, item),
+        }
     }
 
     /// Checks the value of a field, or one of its elements.
@@ -273,6 +291,11 @@ fn check_string(simple: &SimpleType, name: &str, string: &str) -> Result<(), Str
     if !simple.value_set.is_empty() && !simple.value_set.contains(string) {
         return Err(format!("{name}: value must be one of {}", python_literal::list(&simple.values)));
     }
+    check_form(simple, string)
+}
+
+/// Checks what goes beyond the type of a string.
+fn check_form(simple: &SimpleType, string: &str) -> Result<(), String> {
     match simple.special {
         None => Ok(()),
         Some(SpecialString::Community) => special::check_community(string),

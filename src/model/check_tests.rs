@@ -225,8 +225,14 @@ fn references_with_data_need_the_key() {
     );
     assert!(check(json!({"attr": "x"})).is_err());
     assert!(check(json!("x")).is_err());
-    let plain = attribute("virtual-network", "qos_config_refs", &json!({"to": ["q"]}));
+    let plain = attribute("virtual-network", "qos_config_refs", &json!({"to": ["q"], "attr": {"dropped": 1}}));
     assert_eq!(plain.unwrap(), json!(null));
+    let untyped = |entry: Value| attribute("data-center-interconnect", "logical_router_refs", &entry);
+    assert_eq!(untyped(json!({"to": ["r"], "attr": {"kept": [1]}})).unwrap(), json!({"kept": [1]}));
+    for nothing in [json!({"to": ["r"]}), json!({"to": ["r"], "attr": null}), json!({"to": ["r"], "attr": ""})] {
+        assert_eq!(untyped(nothing).unwrap(), json!(null));
+    }
+    assert!(untyped(json!({"to": ["r"], "attr": {"a": "\0"}})).is_err());
 }
 
 // ---- special types -------------------------------------------------------------------------------
@@ -242,6 +248,13 @@ fn subnets_are_normalised() {
         ("0.0.0.0", json!(0), "0.0.0.0", 0),
         ("2001:DB8:0:0:0:0:0:1", json!(64), "2001:db8::", 64),
         ("::1", json!(128.0), "::1", 128),
+        ("0", json!(0), "0.0.0.0", 0),
+        ("10", json!(8), "10.0.0.0", 8),
+        ("1.1", json!(16), "1.1.0.0", 16),
+        ("10.9.8", json!("24"), "10.9.8.0", 24),
+        ("10.9.8", json!(16), "10.9.0.0", 16),
+        ("10.20.00.01", json!(32), "10.20.0.1", 32),
+        (" 10.9.8.0 ", json!(24), "10.9.8.0", 24),
     ] {
         assert_eq!(check(json!(prefix), length).unwrap(), json!({"ip_prefix": normal, "ip_prefix_len": normal_length}));
     }
@@ -256,6 +269,9 @@ fn subnets_are_normalised() {
         let text = error(check(prefix, length));
         assert!(text.ends_with(&format!("}} Subnet type '{printed}' is invalid")), "{text}");
     }
+    let ambiguous = error(check(json!("10.1.010.0"), json!(24)));
+    let end = "Subnet type '10.1.010.0/24' is invalid (is 010 octal or decimal? Write octets without leading zeros)";
+    assert!(ambiguous.ends_with(end), "{ambiguous}");
     let missing = property("instance-ip", "instance_ip_subnet", json!({"ip_prefix": "10.1.0.0"}));
     assert!(error(missing).ends_with("Subnet type '10.1.0.0/None' is invalid"));
     let unknown = property("instance-ip", "instance_ip_subnet", json!({"prefix": "10.1.0.0"}));
@@ -279,6 +295,9 @@ fn allowed_address_pairs() {
         (subnet("300.0.0.1", 32), "active-standby", "failed to detect a valid IP address from '300.0.0.1'"),
         (json!(null), "active-standby", "failed to detect a valid IP address from 'None'"),
         (subnet("300.0.0.1", 32), "active-active", "Subnet type '300.0.0.1/32' is invalid"),
+        (subnet(" 10.0.0.1", 32), "active-active", "Subnet type ' 10.0.0.1/32' is invalid"),
+        (subnet(" 10.0.0.1", 32), "active-standby", "failed to detect a valid IP address from ' 10.0.0.1'"),
+        (subnet(" 10.0.0.1", 32), "", "Subnet type ' 10.0.0.1/32' is invalid"),
         (json!("10.0.0.1"), "active-standby", "ip: <class 'SubnetType'> expected instead of 10.0.0.1"),
     ] {
         let text = error(check(ip, mode));
@@ -303,6 +322,23 @@ fn communities() {
         let text = error(check(community));
         let end = format!("}} Invalid community format {community}. Change to 'number:number'");
         assert!(text.ends_with(&end), "{text}");
+    }
+    // Elements of lists are checked also where Python takes them for false.
+    let list = |list: Value| {
+        let route = json!({"prefix": "0.0.0.0/0", "community_attributes": {"community_attribute": list}});
+        property("interface-route-table", "interface_route_table_routes", json!({"route": [route]}))
+    };
+    for (given, end) in [
+        (json!([""]), "Invalid community format . Change to 'number:number'"),
+        (json!(["64512:5", ""]), "Invalid community format . Change to 'number:number'"),
+        (json!([null]), "Invalid community format None. Change to 'number:number'"),
+        (json!([false]), "community_attribute: string value expected instead of False"),
+    ] {
+        let text = error(list(given));
+        assert!(text.ends_with(&format!("}} {end}")), "{text}");
+    }
+    for nothing in [json!([]), json!(null), json!("")] {
+        assert!(list(nothing).is_ok());
     }
     for community in ["99999:1", "99999999999999999999:1"] {
         let text = error(check(community));

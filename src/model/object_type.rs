@@ -217,6 +217,8 @@ pub struct Reference {
     pub target: TypeId,
     /// Type of the data of the link, if it has any.
     pub attribute: Option<ComplexTypeId>,
+    /// Whether the link may have data of any type, which nobody checks.
+    pub untyped_attribute: bool,
     /// Whether the system makes the link; it does not keep the target from being deleted.
     pub derived: bool,
     /// Whether the target is of the same type; such a link is stored on both ends

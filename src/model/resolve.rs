@@ -334,6 +334,7 @@ fn resolve_references(
             field,
             target,
             attribute: resolve_attribute(file, entry, types)?,
+            untyped_attribute: entry.attribute.as_ref().is_some_and(|name| name.get_ref() == ANY_ATTRIBUTE),
             derived: entry.derived,
             symmetric: target == own_type,
             facts: entry.facts(file)?,
@@ -342,12 +343,15 @@ fn resolve_references(
     Ok(references)
 }
 
+/// What stands for the type of data that is not checked.
+const ANY_ATTRIBUTE: &str = "any";
+
 fn resolve_attribute(
     file: &SourceFile,
     entry: &ReferenceEntry,
     types: &ValueTypes,
 ) -> Result<Option<ComplexTypeId>, SchemaError> {
-    let Some(name) = &entry.attribute else {
+    let Some(name) = entry.attribute.as_ref().filter(|name| name.get_ref() != ANY_ATTRIBUTE) else {
         return Ok(None);
     };
     match find_shape(file, name, types)? {

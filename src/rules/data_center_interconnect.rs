@@ -1,9 +1,9 @@
 //! data-center-interconnect (contrail-api R21: DCI-*): how fabrics, or the routers of one fabric, reach each other.
 //!
-//! contrail-api takes the one logical router whose reference has data for the source of an interconnect inside a
-//! fabric. The schema has no data for these references, so it is the one that is not listed as a destination.
+//! The source of an interconnect inside a fabric is the one logical router whose reference has data, whatever they are:
+//! no file of the schema names their type.
 
-use super::{Decision, Draft, Rejection, Rules, Work};
+use super::{Decision, Draft, NewLink, Rejection, Rules, Work};
 use crate::graph::Object;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,12 +48,9 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
     }
     if is_intra_fabric(draft.value(TYPE).as_ref()) {
-        let targets = |links: Vec<super::NewLink>| -> Vec<Uuid> { links.iter().map(|link| link.target).collect() };
-        let old =
-            sources(&targets(draft.stored_links(ROUTERS)), &destinations(draft.stored_value(DESTINATIONS).as_ref()));
-        let new = sources(&targets(draft.links(ROUTERS)), &destinations(draft.value(DESTINATIONS).as_ref()));
+        let (old, new) = (sources(&draft.stored_links(ROUTERS)), sources(&draft.links(ROUTERS)));
         // Without a source, or with several, the text of DCI-C3 says more.
-        if new.len() == 1 && old != new {
+        if new.len() == 1 && !old.is_empty() && old != new {
             let text = "Cannot change Source LR for intra_fabric typedata_center_interconnect.";
             return Err(Rejection::forbidden(text));
         }
@@ -156,12 +153,12 @@ fn destinations(list: Option<&Value>) -> BTreeMap<String, Vec<String>> {
     list.into_iter().flatten().filter_map(entry).collect()
 }
 
-/// The routers that are not listed as destinations.
-fn sources(routers: &[Uuid], destinations: &BTreeMap<String, Vec<String>>) -> BTreeSet<Uuid> {
-    routers.iter().copied().filter(|router| !destinations.contains_key(&router.to_string())).collect()
+/// The routers whose references have data.
+fn sources(links: &[NewLink]) -> BTreeSet<Uuid> {
+    links.iter().filter(|link| !link.attribute.is_null()).map(|link| link.target).collect()
 }
 
-/// DCI-C3: one router gives what it has to others.
+/// DCI-C3: one router gives what it has to others, which are all listed.
 fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
     let kind = "intra_fabric type data_center_interconnect";
     let routers = targets(draft, ROUTERS);
@@ -170,25 +167,32 @@ fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
             return refuse(format!("{router} logical router entry exists more than one in {ROUTERS}."));
         }
     }
-    let destinations = destinations(draft.value(DESTINATIONS).as_ref());
-    let sources = sources(&routers, &destinations);
+    let sources = sources(&draft.links(ROUTERS));
     let Some(source) = sources.first().copied() else {
         return refuse(format!("No Source LR specified in {ROUTERS} for {kind}."));
     };
+    if sources.len() > 1 {
+        return refuse(format!("More than one Source LR not allowed for {kind}."));
+    }
     if routers.len() == 1 {
         return refuse(format!("No Destination LR specified in {ROUTERS} for {kind}."));
     }
+    let destinations = destinations(draft.value(DESTINATIONS).as_ref());
     if destinations.is_empty() {
         return refuse(format!("No destination LR exist in {DESTINATIONS}"));
-    }
-    if sources.len() > 1 {
-        return refuse(format!("More than one Source LR not allowed for {kind}."));
     }
     let both = "Provide either routing_policy_refs or virtual_network_refs.";
     match (targets(draft, POLICIES).is_empty(), targets(draft, NETWORKS).is_empty()) {
         (false, false) => return refuse(format!("{both} Both has been provided for {kind}")),
         (true, true) => return refuse(format!("{both} None of them provided for {kind}")),
         _ => {}
+    }
+    if destinations.contains_key(&source.to_string()) {
+        return refuse(format!("{DESTINATIONS}: logical router {source} is the source in {ROUTERS}"));
+    }
+    let is_unlisted = |router: &&Uuid| **router != source && !destinations.contains_key(&router.to_string());
+    if let Some(router) = routers.iter().find(is_unlisted) {
+        return refuse(format!("{ROUTERS}: logical router {router} is not in {DESTINATIONS}"));
     }
     check_source(work, draft, source)?;
     destinations.iter().try_for_each(|(router, devices)| check_destination(work, &routers, router, devices))
@@ -197,8 +201,8 @@ fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
 /// DCI-C3: a router is the source of one.
 fn check_source(work: &Work, draft: &Draft, source: Uuid) -> Decision<()> {
     for other in work.graph.referrers(source, draft.type_id).filter(|other| other.uuid != draft.uuid) {
-        let routers: Vec<Uuid> = work.links(other, ROUTERS).iter().map(|link| link.target).collect();
-        let is_source = sources(&routers, &destinations(work.property(other, DESTINATIONS).as_ref())).contains(&source);
+        let links = work.links(other, ROUTERS).iter();
+        let is_source = links.filter(|link| link.target == source).any(|link| link.attribute.is_some());
         if is_source && is_intra_fabric(work.property(other, TYPE).as_ref()) {
             let router = work.graph.get(source).map(|router| router.fq_name.name()).unwrap_or_default();
             return refuse(format!(

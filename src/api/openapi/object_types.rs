@@ -91,7 +91,8 @@ fn link(attribute: Option<(&Model, ComplexTypeId)>) -> ObjectBuilder {
         ("href", nullable_text("Its address; only answered.")),
     ];
     match attribute {
-        None => object(&[], members).property("attr", anything("This reference has no data: null in answers.")),
+        None => object(&[], members)
+            .property("attr", anything("No data: null in answers, unless the reference says that there may be some.")),
         Some((model, id)) => {
             let data = crate::model::Shape::Complex(id);
             object(&["attr"], members)
@@ -189,7 +190,8 @@ fn with_own_fields(mut builder: ObjectBuilder, model: &Model, kind: &ObjectType)
 fn references(model: &Model, reference: &Reference) -> AnySchema {
     let title = &model.object_type(reference.target).title;
     let symmetric = reference.symmetric.then(|| "Both ends have it.".to_owned());
-    let meaning = words(&[Some(format!("Refers to: {title}.")), symmetric, facts_words(&reference.facts)]);
+    let untyped = reference.untyped_attribute.then(|| "There may be data of any type in `attr`.".to_owned());
+    let meaning = words(&[Some(format!("Refers to: {title}.")), symmetric, untyped, facts_words(&reference.facts)]);
     nullable_list(named(&link_name(model, reference.attribute))).description(meaning).into()
 }
 

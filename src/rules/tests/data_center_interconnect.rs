@@ -105,10 +105,16 @@ fn dci_c3_dci_u1_one_router_gives_to_others() {
         let list: Vec<Value> = routers.iter().map(entry).collect();
         json!({"destination_physical_router_list": {"logical_router_list": list}})
     };
-    let body = |routers: &[&Object], list: &[(&Object, Uuid)], networks: &[&Object], policies: &[&Object]| {
+    // Of the routers the first so many are sources: their references have data.
+    let routers = |sources: usize, routers: &[&Object]| {
+        let data = |index: usize| if index < sources { json!({"any": "data"}) } else { Value::Null };
+        let reference = |(index, router): (usize, &&Object)| json!({"uuid": router.uuid, "attr": data(index)});
+        json!({"logical_router_refs": routers.iter().enumerate().map(reference).collect::<Vec<_>>()})
+    };
+    let body_of = |sources, given: &[&Object], list: &[(&Object, Uuid)], networks: &[&Object], policies: &[&Object]| {
         let mut body = json!({"data_center_interconnect_type": "intra_fabric"});
         for part in [
-            references("logical_router_refs", routers),
+            routers(sources, given),
             listed(list),
             references("virtual_network_refs", networks),
             references("routing_policy_refs", policies),
@@ -117,15 +123,19 @@ fn dci_c3_dci_u1_one_router_gives_to_others() {
         }
         body
     };
+    let body = |given: &[&Object], list: &[(&Object, Uuid)], networks: &[&Object], policies: &[&Object]| {
+        body_of(1, given, list, networks, policies)
+    };
     let to = [(&*destination, device.uuid)];
     let kind = "intra_fabric type data_center_interconnect";
     let either = "400 Provide either routing_policy_refs or virtual_network_refs.";
     let wrong = [(&*destination, network.uuid)];
     let beyond = [(&*destination, device.uuid), (&*other, device.uuid)];
+    let with_source = [(&*destination, device.uuid), (&*source, device.uuid)];
     for (members, fault) in [
         (body(&[], &to, &[&network], &[]), format!("400 No Source LR specified in logical_router_refs for {kind}.")),
         (
-            body(&[&destination], &to, &[&network], &[]),
+            body_of(0, &[&source, &destination], &to, &[&network], &[]),
             format!("400 No Source LR specified in logical_router_refs for {kind}."),
         ),
         (
@@ -137,8 +147,22 @@ fn dci_c3_dci_u1_one_router_gives_to_others() {
             "400 No destination LR exist in destination_physical_router_list".to_owned(),
         ),
         (
-            body(&[&source, &other, &destination], &to, &[&network], &[]),
+            body_of(2, &[&source, &other, &destination], &to, &[&network], &[]),
             format!("400 More than one Source LR not allowed for {kind}."),
+        ),
+        (
+            body(&[&source, &other, &destination], &to, &[&network], &[]),
+            format!(
+                "400 logical_router_refs: logical router {} is not in destination_physical_router_list",
+                other.uuid
+            ),
+        ),
+        (
+            body(&[&source, &destination], &with_source, &[&network], &[]),
+            format!(
+                "400 destination_physical_router_list: logical router {} is the source in logical_router_refs",
+                source.uuid
+            ),
         ),
         (
             body(&[&source, &destination, &destination], &to, &[&network], &[]),
@@ -182,12 +206,16 @@ fn dci_c3_dci_u1_one_router_gives_to_others() {
              'intra_fabric'",
         ),
         (
-            references("logical_router_refs", &[&other, &destination]),
+            routers(1, &[&other, &destination]),
             "403 Cannot change Source LR for intra_fabric typedata_center_interconnect.",
         ),
     ] {
         assert_eq!(refusal(configuration.update(&interconnect, members)), fault);
     }
+    let without = references("logical_router_refs", &[&source, &destination]);
+    assert!(refusal(configuration.update(&interconnect, without)).starts_with("400 No Source LR specified"));
+    let stored = configuration.links(&interconnect, "logical_router_refs");
+    assert!(stored.contains(&("default-domain:default-project:s".to_owned(), json!({"any": "data"}))));
     let mode = json!({"data_center_interconnect_mode": "l3", "data_center_interconnect_type": "intra_fabric"});
     configuration.update(&interconnect, mode).unwrap();
 }

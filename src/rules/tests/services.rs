@@ -158,6 +158,18 @@ fn communities_of_static_routes_have_two_numbers() {
     for (number, good) in ["no-export", "accept-own", "64512:1"].iter().enumerate() {
         configuration.in_project("interface-route-table", &number.to_string(), route(good)).unwrap();
     }
+    let mut lists =
+        vec![json!([""]), json!(["64512:1", ""]), json!([null]), json!(["64512:1", null]), json!([0]), json!([{}])];
+    for list in lists.drain(..) {
+        let mut routes = route("64512:1");
+        routes["interface_route_table_routes"]["route"][1]["community_attributes"]["community_attribute"] =
+            list.clone();
+        let refused = refusal(configuration.in_project("interface-route-table", "t", routes));
+        assert!(refused.starts_with("400 Bad property in create"), "{list}: {refused}");
+        let term = json!({"term": [{"term_action_list": {"update": {"community": {"add": {"community": list}}}}}]});
+        let refused = refusal(configuration.in_project("routing-policy", "p", json!({"routing_policy_entries": term})));
+        assert!(refused.starts_with("400 Bad property in create"), "{list}: {refused}");
+    }
     for (bad, text) in [
         ("x", "Invalid community format x. Change to 'number:number'"),
         ("1:2:3", "Invalid community format 1:2:3. Change to 'number:number'"),
