@@ -53,7 +53,7 @@ fn complete_service(draft: &mut Draft) -> Decision<()> {
     }
     let service = draft.value(SERVICE);
     let has_groups = !draft.links(SERVICE_GROUPS).is_empty();
-    let Some(Value::Object(mut service)) = service else {
+    let Some(mut service) = service.and_then(members) else {
         if has_groups {
             return Ok(());
         }
@@ -67,6 +67,14 @@ fn complete_service(draft: &mut Draft) -> Decision<()> {
     number_protocol(&mut service)?;
     draft.set(SERVICE, Value::Object(service));
     Ok(())
+}
+
+/// What a value says, unless that is nothing.
+fn members(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(members) if !members.is_empty() => Some(members),
+        _ => None,
+    }
 }
 
 /// FR-C7: the types of tags that both ends must have in common, as numbers; that of applications where nothing is said.

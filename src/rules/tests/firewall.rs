@@ -100,7 +100,9 @@ fn fr_c1_fr_u1_one_kind_of_service() {
     let groups = json!({"service_group_refs": [{"to": below_project("g")}]});
     let neither = "400 Firewall Rule requires at least 'service' property or Service Group references(s)";
     let both = "400 Firewall Rule cannot have both defined 'service' property and Service Group reference(s)";
-    assert_eq!(refusal(configuration.in_project(RULE, "r", rule(json!({"service": null})))), neither);
+    for nothing in [json!({"service": null}), json!({"service": {}})] {
+        assert_eq!(refusal(configuration.in_project(RULE, "r", rule(nothing))), neither);
+    }
     assert_eq!(refusal(configuration.in_project(RULE, "r", rule(groups.clone()))), both);
     let stored = configuration.in_project(RULE, "r", rule(json!({}))).unwrap();
     assert_eq!(refusal(configuration.update(&stored, groups.clone())), both);
@@ -123,6 +125,22 @@ fn fr_c2_svcg_c1_osd_24_protocols_of_services() {
     let group = configuration.in_project("service-group", "g", services("tcp")).unwrap();
     let stored = configuration.get(&group, "service_group_firewall_service_list");
     assert_eq!(stored, json!({"firewall_service": [{"protocol": "tcp", "protocol_id": 6}, {}]}));
+    // A service may do without a protocol, and is stored as it was sent.
+    let ports = json!({"dst_ports": {"start_port": 80, "end_port": 81}});
+    for (name, protocol) in
+        [("null", json!({"protocol": null})), ("empty", json!({"protocol": ""})), ("none", json!({}))]
+    {
+        let mut service = ports.clone();
+        extend(&mut service, protocol);
+        let stored = configuration.in_project(RULE, name, rule(json!({ "service": service }))).unwrap();
+        assert_eq!(configuration.get(&stored, "service"), service);
+        let of_group = json!({"firewall_service": [service]});
+        configuration.update(&group, json!({"service_group_firewall_service_list": of_group})).unwrap();
+        assert_eq!(configuration.get(&group, "service_group_firewall_service_list"), of_group);
+        configuration.update(&stored, json!({"service": {"protocol": "tcp"}})).unwrap();
+        configuration.update(&stored, json!({ "service": service })).unwrap();
+        assert_eq!(configuration.get(&stored, "service"), service);
+    }
     for protocol in ["x", "256"] {
         let text = format!("400 Invalid protocol: {protocol}");
         assert_eq!(refusal(configuration.update(&group, services(protocol))), text);
