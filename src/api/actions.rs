@@ -16,8 +16,8 @@ use crate::{
     python_literal,
     render::{Renderer, Selection},
     rules::{
-        AllocateAddresses, FreeAddresses, GivenLink, Operation, Outcome, PermissionChange, ReferenceUpdate,
-        RelaxReference, ReviewDrafts, SetTag, canonical_uuid,
+        AllocateAddresses, FreeAddresses, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
+        ReviewDrafts, SetTag, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
         count_addresses, string_list,
     },
@@ -210,8 +210,6 @@ impl App {
             let target = &self.model.object_type(reference_type).name;
             ApiError::bad_request(format!("Bad Request: {} has no reference to {target}", kind.name))
         })?;
-        let entry = json!({"to": target_name, "uuid": target_uuid, "attr": body.get("attr").unwrap_or(&Value::Null)});
-        let attribute = GivenLink::read(&self.model, reference, &entry, "ref-update").map(|link| link.attribute);
         let update = ReferenceUpdate {
             type_id,
             uuid: uuid.clone(),
@@ -219,7 +217,7 @@ impl App {
             target_uuid,
             target_name,
             add,
-            attribute,
+            attribute: body.get("attr").cloned().unwrap_or_default(),
             relax: body.get("relax_ref_for_delete") == Some(&Value::Bool(true)),
         };
         let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;

@@ -51,6 +51,8 @@ pub struct Graph {
     children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
     /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
     back_references: OrdSet<(Uuid, TypeId, Uuid)>,
+    /// Target, object whose references do not stop the delete of the target, whether there are any or not.
+    relaxing: OrdSet<(Uuid, Uuid)>,
     numbers: Numbers,
     pools: Pools,
 }
@@ -69,6 +71,7 @@ impl Graph {
             names,
             children: OrdSet::new(),
             back_references: OrdSet::new(),
+            relaxing: OrdSet::new(),
         }
     }
 
@@ -193,6 +196,11 @@ impl Graph {
             .filter_map(|(_, _, uuid)| self.objects.get(uuid))
     }
 
+    /// The objects whose references do not stop the delete of this one, by uuid; they need not have any to it.
+    pub fn relaxing(&self, target: Uuid) -> impl Iterator<Item = Uuid> {
+        self.relaxing.range((target, Uuid::nil())..=(target, Uuid::max())).map(|(_, uuid)| *uuid)
+    }
+
     /// Numbers that objects occupy: network ids and the like.
     pub fn numbers(&self) -> &Numbers {
         &self.numbers
@@ -259,11 +267,15 @@ impl Graph {
         for link in self.directed_links(object) {
             self.back_references.insert((link.target, object.type_id, object.uuid));
         }
+        self.relaxing.extend(object.relaxed.iter().map(|target| (*target, object.uuid)));
     }
 
     fn unindex_links(&mut self, object: &Object) {
         for link in self.directed_links(object) {
             self.back_references.remove(&(link.target, object.type_id, object.uuid));
+        }
+        for target in &object.relaxed {
+            self.relaxing.remove(&(*target, object.uuid));
         }
     }
 

@@ -18,6 +18,7 @@ const NETWORKS: &str = "virtual_network_refs";
 const INTENT_MAPS: &str = "intent_map_refs";
 const GLOBAL: &str = "default-global-system-config";
 const DEFAULT_FABRIC: &str = "default-fabric";
+const NATIVE: &str = "tor_port_vlan_id";
 const LAST_VLAN: i64 = 4094;
 
 fn is_bare_metal(bindings: &Bindings) -> bool {
@@ -163,10 +164,15 @@ struct Vlan {
     is_native: bool,
 }
 
+/// A VLAN as clients write it: a number, or a text in the list of bindings, which only has texts.
+fn vlan_id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
 impl Vlan {
     /// VPG-M1: from bindings if they have one, else the tag of the properties.
     fn of(bindings: &Bindings, properties: Option<&Value>) -> Self {
-        let native = bindings.get("tor_port_vlan_id").and_then(|text| text.parse().ok()).filter(|id| *id != 0);
+        let native = bindings.get(NATIVE).and_then(|text| text.parse().ok()).filter(|id| *id != 0);
         let tag = properties.and_then(|properties| properties.get("sub_interface_vlan_tag")).and_then(Value::as_i64);
         Self { id: native.or(tag).unwrap_or(0), is_native: native.is_some() }
     }
@@ -174,13 +180,14 @@ impl Vlan {
     /// From the reference of a port to a group.
     fn of_attribute(attribute: Option<&str>) -> Self {
         let value: Value = attribute.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let number = |field: &str| value.get(field).and_then(Value::as_i64);
+        let number = |field: &str| value.get(field).and_then(vlan_id);
         let native = number("native_vlan_tag");
         Self { id: native.or_else(|| number("vlan_tag")).unwrap_or(0), is_native: native.is_some() }
     }
 
-    fn attribute(self) -> Value {
-        if self.is_native { json!({"native_vlan_tag": self.id}) } else { json!({"vlan_tag": self.id}) }
+    /// For the reference of a port to a group: that of the bindings as it stands there, a text.
+    fn attribute(self, bindings: &Bindings) -> Value {
+        if self.is_native { json!({"native_vlan_tag": bindings.get(NATIVE)}) } else { json!({"vlan_tag": self.id}) }
     }
 }
 
@@ -222,15 +229,15 @@ fn attach(work: &mut Work, port: &Arc<Object>, with_interfaces: bool) -> Decisio
     let interfaces = interfaces.iter().map(|interface| interface.uuid).collect();
     tie_group(work, &group, port.uuid, (with_interfaces && !cables.is_empty()).then_some(interfaces))?;
     let mut draft = Draft::update(work, port);
-    draft.set_links(GROUPS, vec![NewLink { target: group.uuid, attribute: vlan.attribute() }]);
+    draft.set_links(GROUPS, vec![NewLink { target: group.uuid, attribute: vlan.attribute(&bindings) }]);
     work.save(&draft);
     add_intent_map(work, &fabric, network)
 }
 
 fn check_native_vlan(bindings: &Bindings) -> Decision<()> {
-    let Some(text) = bindings.get("tor_port_vlan_id") else { return Ok(()) };
+    let Some(text) = bindings.get(NATIVE) else { return Ok(()) };
     if !text.parse::<i64>().is_ok_and(|id| (0..=LAST_VLAN).contains(&id)) {
-        let text = format!("{BINDINGS}: tor_port_vlan_id must be 0 to {LAST_VLAN}, not {text}");
+        let text = format!("{BINDINGS}: {NATIVE} must be 0 to {LAST_VLAN}, not {text}");
         return Err(Rejection::bad_request(text));
     }
     Ok(())
@@ -267,7 +274,8 @@ fn check_groups_of(work: &Work, interfaces: &[Arc<Object>], group: Option<&Objec
     Ok(())
 }
 
-/// VPG-M2: the group refers to the port, without keeping it, and to the interfaces that are given.
+/// VPG-M2: the group refers to the port and to the interfaces that are given, without keeping them; the interfaces that
+/// it has of its own it keeps.
 fn tie_group(work: &mut Work, group: &Arc<Object>, port: Uuid, interfaces: Option<BTreeSet<Uuid>>) -> Decision<()> {
     let mut draft = Draft::update(work, group);
     let mut is_changed = false;
@@ -275,7 +283,7 @@ fn tie_group(work: &mut Work, group: &Arc<Object>, port: Uuid, interfaces: Optio
     if !ports.iter().any(|link| link.target == port) {
         ports.push(NewLink { target: port, attribute: Value::Null });
         draft.set_links(PORTS, ports);
-        draft.relaxed.push(port);
+        draft.relax(port);
         is_changed = true;
     }
     let stored = draft.stored_links(INTERFACES);
@@ -283,6 +291,7 @@ fn tie_group(work: &mut Work, group: &Arc<Object>, port: Uuid, interfaces: Optio
     if let Some(interfaces) = interfaces.filter(|interfaces| !is_same(interfaces)) {
         let known = |target: Uuid| stored.iter().find(|link| link.target == target).cloned();
         let link = |target: Uuid| known(target).unwrap_or(NewLink { target, attribute: Value::Null });
+        interfaces.iter().filter(|target| known(**target).is_none()).for_each(|target| draft.relax(*target));
         draft.set_links(INTERFACES, interfaces.into_iter().map(link).collect());
         is_changed = true;
     }
@@ -407,7 +416,7 @@ fn add_intent_map(work: &mut Work, fabric: &Object, network: Option<Uuid>) -> De
     if !links.iter().any(|link| link.target == map) {
         links.push(NewLink { target: map, attribute: Value::Null });
         draft.set_links(INTENT_MAPS, links);
-        draft.relaxed.push(map);
+        draft.relax(map);
         work.save(&draft);
     }
     Ok(())

@@ -41,8 +41,8 @@ pub struct Draft {
     positions: BTreeMap<PropertyId, Vec<String>>,
     /// References given or filled in: each the whole list of its kind.
     links: BTreeMap<ReferenceId, Vec<NewLink>>,
-    /// References whose target this object's existence shall not protect.
-    pub relaxed: Vec<Uuid>,
+    /// Targets that the references of this object do not protect, also references that are yet to come.
+    relaxed: Vec<Uuid>,
     /// The address taken.
     pub hold: Option<Hold>,
     /// Made by the server because of something else: what clients may not set is set (GEN-12).
@@ -244,6 +244,14 @@ impl Draft {
         self.links.insert(id, links);
     }
 
+    /// Marks a target: references of this object do not stop its delete (GEN-10). The mark counts for all of them, and
+    /// stays when they go, until the target goes.
+    pub fn relax(&mut self, target: Uuid) {
+        if !self.relaxed.contains(&target) {
+            self.relaxed.push(target);
+        }
+    }
+
     /// The kinds of references that are given.
     pub fn given_reference_ids(&self) -> Vec<ReferenceId> {
         self.links.keys().copied().collect()
@@ -272,7 +280,6 @@ impl Draft {
             object.set_links(*id, stored_links(*id, links));
         }
         object.relaxed.clone_from(&self.relaxed);
-        object.relaxed.retain(|uuid| object.links.iter().any(|link| link.target == *uuid));
         object.hold = self.hold;
         // There are many objects, and what is spare is spare in each.
         object.properties.shrink_to_fit();

@@ -18,7 +18,7 @@ pub const RULES: Rules = Rules {
 
 const PORTS: &str = "port_refs";
 
-/// PORT-C1: the interface of the switch refers to the port, without keeping it; a missing interface is passed over.
+/// PORT-C1: the interface of the switch refers to the port, and keeps it; a missing interface is passed over.
 fn connect(work: &mut Work, port: &Arc<Object>, before: Option<Uuid>) -> Decision<()> {
     let after = other_end(work, port);
     for interface in before.into_iter().filter(|before| Some(*before) != after) {
@@ -50,7 +50,6 @@ fn change(work: &mut Work, interface: Uuid, port: Uuid, is_added: bool) {
     links.retain(|link| link.target != port);
     if is_added {
         links.push(NewLink { target: port, attribute: Value::Null });
-        draft.relaxed.push(port);
     }
     draft.set_links(PORTS, links);
     work.save(&draft);

@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     graph::Object,
-    model::{ReferenceId, TypeId},
+    model::{Model, Reference, ReferenceId, TypeId},
     python_literal,
 };
+use serde_json::{Value, json};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Runs the rules of the type on a draft and puts it into the graph.
 ///
@@ -121,51 +121,65 @@ pub struct ReferenceUpdate {
     pub target_name: Option<Vec<String>>,
     /// `ADD`, else `DELETE`.
     pub add: bool,
-    /// The checked data of the link.
-    pub attribute: Decision<serde_json::Value>,
+    /// The data of the link, as given.
+    pub attribute: Value,
     /// Whether the target may go in spite of this reference.
     pub relax: bool,
 }
 
 impl ReferenceUpdate {
-    /// Decides the change of one reference; all others stay as they are.
+    /// Decides the change of one reference; all others stay as they are. The checks are in the peer's order: whether
+    /// the target is there, the holder, and then what the target is, of which the peer takes no notice.
     ///
     /// # Errors
     /// 404 for an unknown target (but not of a removal by uuid) or holder, 400 for the link's data.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
-        let kind = work.graph.model().object_type(self.type_id);
-        let (field, target_type) = match kind.references.get(usize::from(self.reference.0)) {
-            Some(reference) => (reference.field.clone(), reference.target),
-            None => return Err(Rejection::internal("unknown reference")),
-        };
-        let target = match (&self.target_uuid, &self.target_name) {
-            (Some(given), _) => {
-                let uuid = super::document::canonical_uuid(given);
-                let found = uuid.filter(|uuid| work.graph.get_of_type(target_type, *uuid).is_some());
-                if found.is_none() && self.add {
-                    return Err(Rejection::not_found(format!("Unknown id: {given}")));
-                }
-                found
-            }
-            (None, Some(name)) => {
-                let found = work.graph.find(target_type, name).map(|object| object.uuid);
-                let missing = || Rejection::not_found(format!("Name {} not found", python_literal::list(name)));
-                Some(found.ok_or_else(missing)?)
-            }
-            (None, None) => None,
-        };
+        let model = Arc::clone(work.graph.model());
+        let reference = model.object_type(self.type_id).references.get(usize::from(self.reference.0));
+        let reference = reference.ok_or_else(|| Rejection::internal("unknown reference"))?;
+        let target = self.find_target(work, reference.target)?;
         let stored = find(work, self.type_id, &self.uuid)?;
+        let target = target.filter(|target| target.type_id == reference.target);
+        if target.is_none() && self.add {
+            return Err(Rejection::not_found(format!(
+                "Unknown id: {}",
+                self.target_uuid.as_deref().unwrap_or_default()
+            )));
+        }
         let mut draft = Draft::update(work, &stored);
-        let mut links = draft.stored_links(&field);
-        links.retain(|link| Some(link.target) != target);
-        if let Some(target) = target.filter(|_| self.add) {
-            links.push(NewLink { target, attribute: self.attribute.clone()? });
-            if self.relax && !draft.relaxed.contains(&target) {
-                draft.relaxed.push(target);
+        let mut links = draft.stored_links(&reference.field);
+        if let Some(target) = target {
+            links.retain(|link| link.target != target.uuid);
+            if self.add {
+                let attribute = self.check_attribute(&model, reference, &target)?;
+                links.push(NewLink { target: target.uuid, attribute });
+                if self.relax {
+                    draft.relax(target.uuid);
+                }
             }
         }
-        draft.set_links(&field, links);
+        draft.set_links(&reference.field, links);
         commit(work, draft)
+    }
+
+    /// The object of any type with the uuid, or of this type with the name. None for a removal by a uuid that nobody
+    /// has.
+    fn find_target(&self, work: &Work, type_id: TypeId) -> Decision<Option<Arc<Object>>> {
+        match (&self.target_uuid, &self.target_name) {
+            (Some(given), _) if self.add => find_any(work, given, "Unknown id: ").map(Some),
+            (Some(given), _) => Ok(find_any(work, given, "").ok()),
+            (None, Some(name)) => {
+                let missing = || Rejection::not_found(format!("Name {} not found", python_literal::list(name)));
+                work.graph.find(type_id, name).cloned().map(Some).ok_or_else(missing)
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The data of the link in the form in which it is stored. Texts print the reference as it would be read.
+    fn check_attribute(&self, model: &Model, reference: &Reference, target: &Object) -> Decision<Value> {
+        let entry = json!({"to": target.fq_name.elements(), "uuid": target.uuid, "attr": self.attribute});
+        GivenLink::read(model, reference, &entry, "ref-update").map(|link| link.attribute)
     }
 }
 
@@ -179,8 +193,8 @@ pub struct RelaxReference {
 }
 
 impl RelaxReference {
-    /// Marks a reference so that it no longer stops the delete of its target. Without such a reference there is
-    /// nothing to mark.
+    /// Marks a target, so that references of the holder do not stop its delete: those that there are, and those that
+    /// come later (GEN-10).
     ///
     /// # Errors
     /// 404 for an unknown holder.
@@ -188,12 +202,9 @@ impl RelaxReference {
         let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid));
         let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
         let target = super::document::canonical_uuid(&self.target);
-        let refers = |target: &Uuid| holder.links.iter().any(|link| link.target == *target);
-        let Some(target) = target.filter(|target| refers(target) && !holder.relaxed.contains(target)) else {
-            return Ok(holder);
-        };
+        let Some(target) = target.filter(|target| !holder.relaxed.contains(target)) else { return Ok(holder) };
         let mut draft = Draft::update(work, &holder);
-        draft.relaxed.push(target);
+        draft.relax(target);
         Ok(work.save(&draft))
     }
 }
@@ -204,7 +215,7 @@ pub struct PermissionChange {
     /// The object.
     pub uuid: String,
     /// The members to replace.
-    pub members: serde_json::Map<String, serde_json::Value>,
+    pub members: serde_json::Map<String, Value>,
 }
 
 impl PermissionChange {
@@ -215,13 +226,13 @@ impl PermissionChange {
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find_any(work, &self.uuid, "Unknown id: ")?;
         let mut draft = Draft::update(work, &stored);
-        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| serde_json::json!({}));
+        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| json!({}));
         if let Some(perms2) = perms2.as_object_mut() {
             perms2.extend(self.members.clone());
         }
         draft.set("perms2", perms2);
         if let Some(access) = self.members.get("global_access") {
-            draft.set("is_shared", serde_json::Value::Bool(access.as_u64() != Some(0)));
+            draft.set("is_shared", Value::Bool(access.as_u64() != Some(0)));
         }
         Ok(work.save(&draft))
     }

@@ -12,7 +12,7 @@ use crate::{
     model::{ObjectType, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -142,17 +142,23 @@ impl Work {
         object
     }
 
-    /// Takes an object out of the graph, with all links that others still have to it.
+    /// Takes an object out of the graph, with all links that others still have to it, and their marks on it.
     pub fn remove(&mut self, object: &Arc<Object>) {
         let others = object.links.iter().filter_map(|link| self.graph.get(link.target));
-        let symmetric = others.filter(|other| other.type_id == object.type_id).cloned();
-        let referrers: Vec<_> = symmetric.chain(self.graph.all_referrers(object.uuid).cloned()).collect();
+        let symmetric = others.filter(|other| other.type_id == object.type_id);
+        let referrers = symmetric.chain(self.graph.all_referrers(object.uuid)).map(|referrer| referrer.uuid);
+        let referrers: IndexSet<Uuid> = referrers.chain(self.graph.relaxing(object.uuid)).collect();
         for referrer in referrers {
-            let implicit = referrer.type_id == object.type_id;
-            if !referrer.links.iter().any(|link| link.target == object.uuid) {
+            let Some(referrer) = self.graph.get(referrer).filter(|referrer| referrer.uuid != object.uuid) else {
+                continue;
+            };
+            let is_linked = referrer.links.iter().any(|link| link.target == object.uuid);
+            // A mark alone is nothing that anybody sees.
+            let implicit = referrer.type_id == object.type_id || !is_linked;
+            if !is_linked && !referrer.relaxed.contains(&object.uuid) {
                 continue;
             }
-            let mut referrer = Object::clone(&referrer);
+            let mut referrer = Object::clone(referrer);
             referrer.links.retain(|link| link.target != object.uuid);
             referrer.relaxed.retain(|target| *target != object.uuid);
             self.put(referrer, implicit);

@@ -102,8 +102,12 @@ fn port_c1_the_interface_of_the_switch_refers_to_the_port() {
     configuration.update(&port, at("elsewhere")).unwrap();
     assert!(configuration.links(&second, "port_refs").is_empty());
     configuration.update(&port, at("ge:0")).unwrap();
-    configuration.delete(&port).unwrap();
+    let href = format!("http://api:8082/physical-interface/{}", first.uuid);
+    let kept = configuration.delete(&port);
+    assert_eq!(refusal(kept), format!("409 Delete when resource still referred: ['{href}']"));
+    configuration.update(&port, json!({"bms_port_info": null})).unwrap();
     assert!(configuration.links(&first, "port_refs").is_empty());
+    configuration.delete(&port).unwrap();
 }
 
 #[test]

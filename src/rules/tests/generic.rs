@@ -170,6 +170,74 @@ fn gen_10_what_does_not_stop_a_delete() {
 }
 
 #[test]
+fn gen_10_a_mark_counts_for_references_that_come_later() {
+    let mut configuration = Configuration::new();
+    let network = configuration.network("blue", "10.1.1.0", 24);
+    let uuid = json!({"uuid": "7c1a9e52-3f64-4d0b-9a27-5b8e6d1f0c21"});
+    let policy = configuration.in_project("network-policy", "p", uuid.clone()).unwrap();
+    let references = json!({"network_policy_refs": [{"uuid": policy.uuid, "attr": null}]});
+    relax(&mut configuration, &network, &policy);
+    configuration.update(&network, references.clone()).unwrap();
+    configuration.unrefer(&network, &policy).unwrap();
+    configuration.update(&network, references.clone()).unwrap();
+    configuration.delete(&policy).unwrap();
+    assert!(configuration.links(&network, "network_policy_refs").is_empty());
+    // The mark goes with its target, whether there is a reference at the time or not.
+    for _ in 0..2 {
+        let policy = configuration.in_project("network-policy", "p", uuid.clone()).unwrap();
+        configuration.update(&network, references.clone()).unwrap();
+        assert!(refusal(configuration.delete(&policy)).starts_with("409 Delete when resource still referred"));
+        configuration.unrefer(&network, &policy).unwrap();
+        relax(&mut configuration, &network, &policy);
+        configuration.delete(&policy).unwrap();
+    }
+    let other = configuration.network("red", "10.1.2.0", 24);
+    relax(&mut configuration, &network, &other);
+    configuration.delete(&network).unwrap();
+    assert!(configuration.graph.relaxing(other.uuid).next().is_none());
+    assert_eq!(contents(&configuration.follower), contents(&configuration.graph));
+}
+
+#[test]
+fn gen_6_a_reference_update_names_what_is_wrong() {
+    let mut configuration = Configuration::new();
+    let network = configuration.network("blue", "10.1.1.0", 24);
+    let policy = configuration.in_project("network-policy", "p", json!({})).unwrap();
+    let group = configuration.in_project("security-group", "g", json!({})).unwrap();
+    let nobody = "7c1a9e52-3f64-4d0b-9a27-5b8e6d1f0c22".to_owned();
+    let kind = network.type_id;
+    let reference = model().object_type(kind).reference("network_policy_refs").map(|(id, _)| id).unwrap();
+    let mut update = |holder: &str, target: &str, attribute: Value| {
+        let update = ReferenceUpdate {
+            type_id: kind,
+            uuid: holder.to_owned(),
+            reference,
+            target_uuid: Some(target.to_owned()),
+            target_name: None,
+            add: true,
+            attribute,
+            relax: false,
+        };
+        refusal(configuration.submit(Operation::ReferenceUpdate(update)))
+    };
+    let [network, policy, group] = [network, policy, group].map(|object| object.uuid.to_string());
+    for (holder, target, named) in [
+        (&group, &nobody, &nobody),
+        (&group, &network, &group),
+        (&nobody, &policy, &nobody),
+        (&network, &group, &group),
+    ] {
+        assert_eq!(update(holder, target, Value::Null), format!("404 Unknown id: {named}"));
+    }
+    let expected = format!(
+        "400 Bad reference in ref-update: Error validating reference network_policy_refs value {{'to': \
+         ['default-domain', 'default-project', 'p'], 'uuid': '{policy}', 'attr': {{'bogus': 1}}}} class <class \
+         'VirtualNetworkPolicyType'> does not have field bogus"
+    );
+    assert_eq!(update(&network, &policy, json!({"bogus": 1})), expected);
+}
+
+#[test]
 fn gen_12_requests_of_the_server_may_do_more() {
     let mut configuration = Configuration::new();
     let network = configuration.network("blue", "10.1.1.0", 24);
@@ -261,7 +329,7 @@ fn gen_11_symmetric_references_are_on_both_ends() {
         target_uuid: Some(other.uuid.to_string()),
         target_name: None,
         add: true,
-        attribute: Ok(Value::Null),
+        attribute: Value::Null,
         relax: false,
     };
     let (_, changes) = configuration.submit(Operation::ReferenceUpdate(add)).unwrap();

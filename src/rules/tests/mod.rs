@@ -187,7 +187,7 @@ impl Configuration {
             target_uuid: Some(target.uuid.to_string()),
             target_name: None,
             add,
-            attribute: Ok(attribute),
+            attribute,
             relax: false,
         };
         self.submit_for_object(Operation::ReferenceUpdate(update))
