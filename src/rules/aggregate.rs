@@ -7,8 +7,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// How many a router has.
-pub const COUNT: u64 = 128;
+/// The last one of a router; the first is 0.
+pub const LAST: u64 = 128;
+/// No name of an interface says the last one (PI-C3).
+const NAMED: std::ops::Range<u64> = 0..LAST;
 
 /// The number in the data of a reference from a port group.
 pub fn number_of(attribute: &Value) -> Option<u64> {
@@ -33,7 +35,7 @@ pub fn check_interface(work: &Work, draft: &Draft, router: &Object) -> Decision<
 
 fn number_in_name(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("ae")?;
-    let number: u64 = digits.parse().ok().filter(|number| *number < COUNT)?;
+    let number: u64 = digits.parse().ok().filter(|number| NAMED.contains(number))?;
     (number.to_string() == digits).then_some(number)
 }
 

@@ -1,6 +1,6 @@
 //! physical-interface (contrail-api R21: PI-*).
 
-use super::{Decision, Draft, Rejection, Rules, Work, aggregate};
+use super::{Decision, Draft, Rejection, Rules, Work, aggregate, update, virtual_port_group::INTERFACES};
 use crate::graph::Object;
 use serde_json::Value;
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..Rules::NONE };
 
 const SEGMENT: &str = "ethernet_segment_identifier";
 const TYPE: &str = "physical_interface_type";
@@ -101,15 +101,34 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_port(draft)
 }
 
+/// VPG-M2: an interface that a port's profile put into a group leaves it, which numbers the others anew.
+fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
+    let groups: Vec<Arc<Object>> =
+        work.graph.referrers(interface.uuid, work.type_id("virtual-port-group")?).cloned().collect();
+    for group in groups {
+        let mut draft = Draft::update(work, &group);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        draft.set_links(INTERFACES, links);
+        update::commit(work, draft)?;
+    }
+    Ok(())
+}
+
 /// The logical interfaces of a physical one: which machines' interfaces are on which VLAN.
 fn machines_by_vlan(work: &Work, interface: Uuid) -> Decision<BTreeMap<i64, BTreeSet<Uuid>>> {
-    let logical = work.graph.children_of(interface, work.type_id("logical-interface")?);
-    let entry = |logical: &Arc<Object>| {
+    let mut machines: BTreeMap<i64, BTreeSet<Uuid>> = BTreeMap::new();
+    for logical in work.graph.children_of(interface, work.type_id("logical-interface")?) {
         let vlan = work.property(logical, "logical_interface_vlan_tag").as_ref().and_then(Value::as_i64).unwrap_or(0);
-        let machines = work.links(logical, "virtual_machine_interface_refs").iter().map(|link| link.target).collect();
-        (vlan, machines)
-    };
-    Ok(logical.map(entry).collect())
+        let targets = work.links(logical, "virtual_machine_interface_refs").iter().map(|link| link.target);
+        machines.entry(vlan).or_default().extend(targets);
+    }
+    Ok(machines)
+}
+
+/// Whether machines' interfaces on two ends of an Ethernet segment are not the same, where both ends have some.
+pub fn differ(one: &BTreeSet<Uuid>, other: &BTreeSet<Uuid>) -> bool {
+    one != other && !one.is_empty() && !other.is_empty()
 }
 
 /// The other interfaces of an Ethernet segment.
@@ -118,12 +137,13 @@ pub fn family<'a>(work: &'a Work, segment: &'a Value, but: Uuid) -> Decision<imp
     Ok(all.filter(move |other| other.uuid != but && work.property(other, SEGMENT).as_ref() == Some(segment)))
 }
 
-/// PI-U1: all interfaces of an Ethernet segment carry the same.
+/// PI-U1: all interfaces of an Ethernet segment carry the same on a VLAN that several of them have.
 fn check_family(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(segment) = draft.given(SEGMENT).filter(|segment| !segment.is_null()) else { return Ok(()) };
     let own = machines_by_vlan(work, draft.uuid)?;
     for other in family(work, segment, draft.uuid)? {
-        if machines_by_vlan(work, other.uuid)? != own {
+        let others = machines_by_vlan(work, other.uuid)?;
+        if own.iter().any(|(vlan, own)| others.get(vlan).is_some_and(|machines| differ(machines, own))) {
             return Err(Rejection::forbidden(
                 "LI associated with the PI should have the same VMIs as LIs (associated with the PIs) of the same ESI family",
             ));

@@ -125,8 +125,8 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
     let mut number = current;
     for link in links {
         let Some(wanted) = link.attribute.get("ae_num").filter(|wanted| !wanted.is_null()) else { continue };
-        let Some(wanted) = wanted.as_u64().filter(|wanted| *wanted < aggregate::COUNT) else {
-            let last = aggregate::COUNT - 1;
+        let Some(wanted) = wanted.as_u64().filter(|wanted| *wanted <= aggregate::LAST) else {
+            let last = aggregate::LAST;
             return Err(Rejection::bad_request(format!("{INTERFACES}: ae_num must be 0 to {last}, not {wanted}")));
         };
         let in_use = number.or_else(|| taken.contains(&wanted).then_some(wanted));
@@ -141,7 +141,7 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
         }
         number = Some(wanted);
     }
-    number.or_else(|| (0..aggregate::COUNT).find(|number| !taken.contains(number))).ok_or_else(|| {
+    number.or_else(|| (0..=aggregate::LAST).find(|number| !taken.contains(number))).ok_or_else(|| {
         let group = draft.fq_name.name();
         let text = format!(
             "ResourceExhaustionError: when allocating AE-ID for virtual-port-group ({group}) at physical-router \

@@ -159,6 +159,37 @@ fn li_c1_li_u1_vlans_of_an_interface() {
         "403 Cannot change Vlan id"
     );
     configuration.update(&one, json!({"logical_interface_vlan_tag": 10, "display_name": "a"})).unwrap();
+    assert_eq!(
+        refusal(configuration.update(&one, json!({"logical_interface_vlan_tag": null}))),
+        "403 Cannot change Vlan id"
+    );
+}
+
+#[test]
+fn li_u1_the_first_vlan_comes_later() {
+    let mut configuration = Configuration::new();
+    let router = device(&mut configuration, "r", json!({"physical_router_product_name": "qfx5110-48s"}));
+    let port = configuration.below(&router, "physical-interface", "xe-0", json!({})).unwrap();
+    let mut create =
+        |name: &str, members: Value| configuration.below(&port, "logical-interface", name, members).unwrap();
+    let [with, without] = [("a", json!({"logical_interface_vlan_tag": 10})), ("b", json!({}))]
+        .map(|(name, members)| create(name, members));
+    let tag = |tag: i64| json!({"logical_interface_vlan_tag": tag});
+    assert_eq!(refusal(configuration.update(&without, tag(4095))), "403 Invalid Vlan id");
+    assert_eq!(
+        refusal(configuration.update(&without, tag(10))),
+        format!("403 Vlan tag  10  already used in another interface : {}", with.uuid)
+    );
+    let flat = json!({"logical_interface_type": "l2"});
+    let text = "400 Vlan ids 1, 2, 4094 are not allowed on QFX logical interface type: l2";
+    let mut both = tag(1);
+    extend(&mut both, flat.clone());
+    assert_eq!(refusal(configuration.update(&without, both)), text);
+    configuration.update(&without, tag(1)).unwrap();
+    assert_eq!(configuration.get(&without, "logical_interface_vlan_tag"), 1);
+    assert_eq!(refusal(configuration.update(&without, tag(11))), "403 Cannot change Vlan id");
+    assert_eq!(refusal(configuration.update(&without, flat.clone())), text, "what is stored counts, too");
+    configuration.update(&with, flat).unwrap();
 }
 
 #[test]
@@ -185,6 +216,40 @@ fn li_c2_pi_u1_interfaces_of_a_segment_carry_the_same() {
     assert_eq!(refusal(configuration.update(&late, segment)), text);
     let mtu = json!({"logical_interface_port_params": {"port_mtu": 100}, "logical_interface_vlan_tag": 6});
     assert!(refusal(configuration.below(&late, "logical-interface", "mtu", mtu)).starts_with("400 "));
+}
+
+#[test]
+fn li_c2_pi_u1_an_end_of_a_segment_that_carries_nothing_yet_is_no_other() {
+    let mut configuration = Configuration::new();
+    let network = configuration.network("blue", "10.1.1.0", 24);
+    let (mine, other) = (configuration.interface("mine", &network), configuration.interface("other", &network));
+    let segment = json!({"ethernet_segment_identifier": "00:11:22:33:44:55:66:77:88:99"});
+    let router = device(&mut configuration, "r", json!({}));
+    let mut port =
+        |name: &str, members: Value| configuration.below(&router, "physical-interface", name, members).unwrap();
+    let (left, right, late) = (port("left", segment.clone()), port("right", segment.clone()), port("late", json!({})));
+    let mut logical = |port: &Object, tag: u16, machines: &[&Object]| {
+        let machines: Vec<Value> = machines.iter().map(|machine| json!({"uuid": machine.uuid})).collect();
+        let name = format!("{}.{tag}", port.fq_name.name());
+        let members = json!({"logical_interface_vlan_tag": tag, "display_name": name,
+            "virtual_machine_interface_refs": machines});
+        configuration.below(port, "logical-interface", &name, members)
+    };
+    // One without machines beside one with some, and the other way round.
+    logical(&left, 5, &[&mine]).unwrap();
+    logical(&right, 5, &[]).unwrap();
+    logical(&left, 6, &[]).unwrap();
+    logical(&right, 6, &[&other]).unwrap();
+    let text = "403 LI should refer to the same set of VMIs as peer LIs belonging to the same ESI";
+    logical(&left, 7, &[&mine]).unwrap();
+    assert_eq!(refusal(logical(&right, 7, &[&other])), text);
+    // An interface that comes to the segment: others have logical interfaces and it has none, or on other VLANs.
+    logical(&late, 8, &[&other]).unwrap();
+    logical(&late, 5, &[&mine]).unwrap();
+    configuration.update(&late, segment.clone()).unwrap();
+    let empty = configuration.below(&router, "physical-interface", "empty", json!({})).unwrap();
+    configuration.update(&empty, segment.clone()).unwrap();
+    configuration.update(&left, segment).unwrap();
 }
 
 fn node_ipam(configuration: &mut Configuration) -> Arc<Object> {
@@ -228,6 +293,11 @@ fn vr_c1_vr_u2_pools_are_had_by_one_router() {
     assert_eq!(refusal(configuration.update(&two, pools(&ipam, &[first]))), text, "in an update, too");
     let stored = configuration.links(&one, "network_ipam_refs");
     assert_eq!(stored[0].1, json!({"allocation_pools": [{"start": "13.1.1.8", "end": "13.1.1.9"}]}));
+    let ambiguous = refusal(configuration.update(&two, pools(&ipam, &[("13.1.1.012", "13.1.1.13")])));
+    assert!(ambiguous.contains("(is 012 octal or decimal?"), "{ambiguous}");
+    configuration.update(&two, pools(&ipam, &[("13.01.1.12", "13.1.01.13")])).unwrap();
+    let stored = configuration.links(&two, "network_ipam_refs");
+    assert_eq!(stored[0].1, json!({"allocation_pools": [{"start": "13.1.1.12", "end": "13.1.1.13"}]}));
 }
 
 #[test]

@@ -149,10 +149,13 @@ fn vpg_u2_pi_c3_numbers_of_aggregates() {
     configuration.refer(&second, &a2, Value::Null).unwrap();
     for (wanted, fault) in [
         (1, format!("400 AE-ID (1) already allocated at PR (a) for PI ({}) {AGGREGATE_TAKEN} (1)", a3.uuid)),
-        (128, "400 physical_interface_refs: ae_num must be 0 to 127, not 128".to_owned()),
+        (129, "400 physical_interface_refs: ae_num must be 0 to 128, not 129".to_owned()),
     ] {
         assert_eq!(refusal(configuration.refer(&second, &a3, json!({"ae_num": wanted}))), fault);
     }
+    configuration.refer(&second, &a3, json!({"ae_num": 128})).unwrap();
+    assert_eq!(configuration.aggregates(&second), [number("a:2", json!(128)), number("a:3", json!(128))]);
+    configuration.unrefer(&second, &a3).unwrap();
     configuration.refer(&second, &a3, json!({"ae_num": 5})).unwrap();
     assert_eq!(configuration.aggregates(&second), [number("a:2", json!(5)), number("a:3", json!(5))]);
     let taken = configuration.below(&router, "physical-interface", "ae5", json!({}));
@@ -174,9 +177,12 @@ fn vpg_u2_a_router_has_so_many_aggregates() {
     for number in 0..128 {
         configuration.below(&router, "physical-interface", &format!("ae{number}"), json!({})).unwrap();
     }
-    let [one, two] =
-        ["1", "2"].map(|name| configuration.below(&router, "physical-interface", name, json!({})).unwrap());
-    let group = configuration.group("g");
+    let [one, two, three, four] =
+        ["1", "2", "3", "4"].map(|name| configuration.below(&router, "physical-interface", name, json!({})).unwrap());
+    let (last, group) = (configuration.group("last"), configuration.group("g"));
+    configuration.refer(&last, &three, Value::Null).unwrap();
+    configuration.refer(&last, &four, Value::Null).unwrap();
+    assert_eq!(configuration.aggregates(&last)[0].1, 128);
     configuration.refer(&group, &one, Value::Null).unwrap();
     let expected =
         "400 ResourceExhaustionError: when allocating AE-ID for virtual-port-group (g) at physical-router (r)";
@@ -299,7 +305,7 @@ fn vpg_m2_vmi_c10_vmi_d4_a_group_is_made_and_goes_with_its_last_port() {
     let second = configuration.bare_metal("j", &other_network, &native).unwrap();
     assert_eq!(configuration.aggregates(&group), [("a:1".to_owned(), Value::Null)], "the last to say which");
     assert!(configuration.get(&a0, "physical_interface_type").is_null());
-    assert_eq!(configuration.links(&second, "virtual_port_group_refs"), reference(json!({"native_vlan_tag": 20})));
+    assert_eq!(configuration.links(&second, "virtual_port_group_refs"), reference(json!({"native_vlan_tag": "20"})));
     let third = configuration.bare_metal("k", &network, &tagged(&[("a", "2")], 10)).unwrap();
     let next = "default-global-system-config:default-fabric:vpg-internal-1";
     assert!(configuration.find("virtual-port-group", next).is_some());
@@ -314,6 +320,48 @@ fn vpg_m2_vmi_c10_vmi_d4_a_group_is_made_and_goes_with_its_last_port() {
         .unwrap();
     assert!(configuration.find("virtual-port-group", next).is_none());
     assert_eq!(contents(&configuration.follower), contents(&configuration.graph));
+}
+
+#[test]
+fn vpg_m2_an_interface_of_a_profile_may_be_deleted() {
+    let mut configuration = Configuration::new();
+    let [a0, a1, a2] = configuration.interfaces("a");
+    let network = configuration.network("n", "10.1.1.0", 24);
+    let group = configuration.group("g");
+    configuration.refer(&group, &a2, Value::Null).unwrap();
+    let cables = &[("a", "0"), ("a", "1"), ("a", "2")];
+    let port = Port { cables, group: "g", tag: Some(10), ..Port::default() };
+    let port = configuration.bare_metal("i", &network, &port).unwrap();
+    assert_eq!(configuration.aggregates(&group).len(), 3);
+    let kept = refusal(configuration.delete(&a2));
+    assert!(kept.starts_with("409 Delete when resource still referred"), "a user's: {kept}");
+    configuration.delete(&a0).unwrap();
+    let both = [("a:1".to_owned(), json!(0)), ("a:2".to_owned(), json!(0))];
+    assert_eq!(configuration.aggregates(&group), both);
+    configuration.delete(&a1).unwrap();
+    assert_eq!(configuration.aggregates(&group), [("a:2".to_owned(), Value::Null)], "one is no aggregate");
+    assert_eq!(configuration.links(&port, "virtual_port_group_refs").len(), 1);
+    assert_eq!(contents(&configuration.follower), contents(&configuration.graph));
+}
+
+#[test]
+fn vpg_m1_a_tag_of_the_bindings_is_the_text_that_it_is_there() {
+    let mut configuration = Configuration::new();
+    configuration.interfaces::<1>("a");
+    let network = configuration.network("n", "10.1.1.0", 24);
+    let native = Port { cables: &[("a", "0")], native: Some(4094), ..Port::default() };
+    let port = configuration.bare_metal("i", &network, &native).unwrap();
+    let reference =
+        [("default-global-system-config:default-fabric:vpg-internal-0".to_owned(), json!({"native_vlan_tag": "4094"}))];
+    assert_eq!(configuration.links(&port, "virtual_port_group_refs"), reference);
+    // Written back as it was read, and found by the rules for VLANs.
+    let group = configuration.find("virtual-port-group", &reference[0].0).unwrap();
+    let references = json!([{"uuid": group.uuid, "attr": reference[0].1}]);
+    configuration.update(&port, json!({ "virtual_port_group_refs": references })).unwrap();
+    assert_eq!(configuration.links(&port, "virtual_port_group_refs"), reference);
+    let second = Port { cables: &[("a", "0")], group: "vpg-internal-0", native: Some(7), ..Port::default() };
+    let refused = refusal(configuration.bare_metal("j", &network, &second));
+    assert!(refused.starts_with("400 Virtual machine interface:("), "{refused}");
 }
 
 #[test]
