@@ -4,7 +4,7 @@ use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work, firewall_scope, security_draft, service_group::number_protocol,
     tag, tag_type,
 };
-use crate::graph::Object;
+use crate::{graph::Object, python_literal};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -116,8 +116,9 @@ fn complete_endpoints(work: &Work, draft: &mut Draft) -> Decision<()> {
         let Some(Value::Object(mut endpoint)) = draft.value(name) else { continue };
         check_endpoint(&endpoint)?;
         let mut numbers = Vec::new();
-        for text in endpoint.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            let found = find_tag(work, scope.as_ref(), text)?;
+        let names = endpoint.get("tags").and_then(Value::as_array).into_iter().flatten().map(python_literal::text);
+        for text in names {
+            let found = find_tag(work, scope.as_ref(), &text)?;
             numbers.push(tag::number(work, &found));
             tags.push(found.uuid);
         }

@@ -3,7 +3,7 @@
 //! A pool needs no external network, and an external network makes no pool: clients do that (FIPP-G1).
 
 use super::{Decision, Draft, Rejection, Rules, Work};
-use crate::graph::Object;
+use crate::{graph::Object, python_literal};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -13,18 +13,19 @@ pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
 /// The subnets that a stored pool is restricted to. What is no uuid is the uuid of no subnet.
 pub fn subnets_of(work: &Work, pool: &Object) -> Vec<Option<Uuid>> {
     let value = work.property(pool, "floating_ip_pool_subnets");
-    subnets(value.as_ref()).iter().map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or(Uuid::nil()))).collect()
+    let texts = subnets(value.as_ref()).iter().filter_map(Value::as_str);
+    texts.map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or(Uuid::nil()))).collect()
 }
 
 /// The uuids of the subnets that a pool is restricted to.
-fn subnets(value: Option<&Value>) -> Vec<String> {
-    let list = value.and_then(|value| value.get("subnet_uuid")).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|uuid| uuid.as_str().map(str::to_owned)).collect()
+fn subnets(value: Option<&Value>) -> &[Value] {
+    value.and_then(|value| value.get("subnet_uuid")?.as_array()).map_or(&[], Vec::as_slice)
 }
 
 /// FIPP-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let wanted = subnets(draft.given("floating_ip_pool_subnets"));
+    let wanted: Vec<String> =
+        subnets(draft.given("floating_ip_pool_subnets")).iter().map(python_literal::text).collect();
     let Some(network) = draft.parent.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
     let known = subnets_of_network(work, network);
     if work.links(network, "network_ipam_refs").is_empty() {

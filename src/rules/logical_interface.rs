@@ -95,7 +95,7 @@ fn check_family(work: &Work, draft: &Draft, parent: &Object) -> Decision<()> {
     Ok(())
 }
 
-/// LI-U1: a VLAN does not change; one that comes later is checked as in a create.
+/// LI-U1: a VLAN does not change; one that comes later has to be free, and left to users by the device.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
     if changed("display_name") {

@@ -4,8 +4,9 @@
 //! name only (RT-G0), like all others.
 
 use super::{Decision, Draft, Rejection, Rules, Work};
+use crate::ipam;
 use serde_json::Value;
-use std::{net::Ipv4Addr, ops::RangeInclusive};
+use std::{net::IpAddr, ops::RangeInclusive};
 
 const FORM: &str = "Route target must be of the format 'target:<asn>:<number>' or 'target:<ip>:<number>'";
 
@@ -30,16 +31,24 @@ fn parse(text: &str) -> Decision<RouteTarget<'_>> {
     };
     let number = number.parse().map_err(|_| form())?;
     let is_number = administrator.trim_end_matches('L').parse::<u64>().is_ok();
-    if is_number || administrator.parse::<Ipv4Addr>().is_ok() {
+    if is_number || address_of(administrator).is_some() {
         Ok(RouteTarget { administrator, number })
     } else {
-        Err(form())
+        Err(Rejection::bad_request(format!("{FORM}{}", ipam::why_refused(administrator))))
     }
 }
 
-/// RT-C1, RT-C2
+/// The address of an administrator that is no number, in its usual notation.
+fn address_of(administrator: &str) -> Option<String> {
+    ipam::parse_address(administrator).filter(IpAddr::is_ipv4).map(|address| address.to_string())
+}
+
+/// RT-C1, RT-C2. A name is not rewritten, so an address in it has to be in its usual notation.
 fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let target = parse(draft.fq_name.name())?;
+    if address_of(target.administrator).is_some_and(|usual| usual != target.administrator) {
+        return Err(Rejection::bad_request(FORM));
+    }
     if target.administrator.ends_with('L') && target.number > 0xffff {
         let text = "Route Target index value must be less than 0xFFFF in case of 4 byte ASN";
         return Err(Rejection::bad_request(text));
@@ -109,9 +118,8 @@ pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decis
         let Some(mut value) = draft.given(name).cloned() else { continue };
         let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
         for target in targets {
-            if let Some(text) = target.as_str() {
-                *target = check_configured(work, text)?.into();
-            }
+            let text = target.as_str().ok_or_else(|| Rejection::bad_request(FORM))?;
+            *target = check_configured(work, text)?.into();
         }
         draft.set(name, value);
     }
@@ -125,7 +133,7 @@ pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decis
 fn check_configured(work: &Work, text: &str) -> Decision<String> {
     let RouteTarget { administrator, number } = parse(text)?;
     let Ok(asn) = administrator.trim_end_matches('L').parse::<u64>() else {
-        return Ok(format!("target:{administrator}:{number}"));
+        return Ok(format!("target:{}:{number}", address_of(administrator).unwrap_or_default()));
     };
     let system = AutonomousSystem::global(work);
     system.check_number(asn)?;

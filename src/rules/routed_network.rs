@@ -1,7 +1,7 @@
 //! `virtual_network_routed_properties`: how routed networks meet the routers of a fabric (contrail-api R21: VN-U13).
 
 use super::{Decision, Draft, NewLink, Rejection, Work, create::create_side_object, delete::delete_side_object};
-use crate::{graph::Object, ipam};
+use crate::{graph::Object, ipam, python_literal};
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use uuid::Uuid;
@@ -94,10 +94,10 @@ fn check_protocols(entry: &Value) -> Decision<()> {
     let (bgp, pim, ospf) = (part("bgp_params"), part("pim_params"), part("ospf_params"));
     let lists = [bgp.get("peer_ip_address_list"), pim.get("rp_ip_address")];
     let listed = lists.into_iter().flatten().filter_map(Value::as_array).flatten();
-    let neighbours = listed.filter_map(Value::as_str).chain(text(&bgp, "peer_ip_address"));
+    let neighbours = listed.map(python_literal::text).chain(text(&bgp, "peer_ip_address").map(str::to_owned));
     for neighbour in neighbours {
-        if !ipam::parse_address(neighbour).is_some_and(|address| address.is_ipv4()) {
-            return Err(Rejection::conflict(format!("{neighbour}{}", ipam::why_refused(neighbour))));
+        if !ipam::parse_address(&neighbour).is_some_and(|address| address.is_ipv4()) {
+            return Err(Rejection::conflict(format!("{neighbour}{}", ipam::why_refused(&neighbour))));
         }
     }
     if text(&pim, "mode").is_some_and(|mode| mode != "sparse-dense") {

@@ -169,6 +169,10 @@ fn fr_c4_fr_c5_tags_of_endpoints() {
     let endpoint = |tags: &[&str]| rule(json!({"endpoint_1": {"tags": tags}}));
     let mut create = |name: &str, body: Value| configuration.in_project(RULE, name, body);
     assert_eq!(refusal(create("r", endpoint(&["web"]))), "404 Invalid tag name 'web'");
+    for (name, printed) in [(json!(null), "None"), (json!(""), "")] {
+        let body = rule(json!({"endpoint_1": {"tags": ["tier=web", name]}}));
+        assert_eq!(refusal(create("r", body)), format!("404 Invalid tag name '{printed}'"));
+    }
     let unknown = "404 Unknown id: tag default-domain:default-project:tier=all";
     assert_eq!(refusal(create("r", endpoint(&["tier=all"]))), unknown);
     let stored = create("r", endpoint(&["tier=web", "global:tier=all"])).unwrap();

@@ -20,10 +20,12 @@ fn fipp_c1_a_pool_names_subnets_of_its_network() {
     assert_eq!(addresses, ["\"17.1.1.4\"", "\"18.1.1.4\""], "a handle of a flat ipam is one, too");
     let stranger = configuration.network("stranger", "17.1.1.0", 29);
     let uuid = configuration.subnets(&stranger)[0]["subnet_uuid"].clone();
-    let members = json!({"floating_ip_pool_subnets": {"subnet_uuid": [uuid]}});
-    let refused = configuration.below(&network, "floating-ip-pool", "bad", members);
-    let text = format!("400 Subnet {} was not found in virtual-network {}", uuid.as_str().unwrap(), network.uuid);
-    assert_eq!(refusal(refused), text);
+    for (uuid, printed) in [(&uuid, uuid.as_str().unwrap()), (&json!(null), "None"), (&json!(""), "")] {
+        let members = json!({"floating_ip_pool_subnets": {"subnet_uuid": [uuid]}});
+        let refused = configuration.below(&network, "floating-ip-pool", "bad", members);
+        let text = format!("400 Subnet {printed} was not found in virtual-network {}", network.uuid);
+        assert_eq!(refusal(refused), text);
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn vn_u13_what_devices_need() {
         (entry(json!({"routed_interface_ip_address": "10.2.1.5"})), "IP 10.2.1.5 does not belong to any subnet"),
         (own(json!({"bgp_params": {"peer_ip_address_list": ["10.1.1.9", "fd00::1"]}})), "fd00::1"),
         (own(json!({"pim_params": {"rp_ip_address": ["fd00::2"]}})), "fd00::2"),
+        (own(json!({"pim_params": {"rp_ip_address": ["10.1.1.9", null]}})), "None"),
         (
             own(json!({"bgp_params": {"peer_ip_address": "10.1.1.010"}})),
             "10.1.1.010 (is 010 octal or decimal? Write octets without leading zeros)",

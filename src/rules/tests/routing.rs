@@ -23,7 +23,16 @@ fn rt_c1_rt_c2_rt_g1_names_of_route_targets() {
     for good in ["target:64512:8000001", "target:1.2.3.4:5", "target:70000L:65535"] {
         target(&mut configuration, good).unwrap();
     }
-    for bad in ["target", "target:1", "target:1:x", "target:1.2.3:4", "to:1:2", "target:1:2:3", "target:x:2"] {
+    for bad in [
+        "target",
+        "target:1",
+        "target:1:x",
+        "target:1.2.3:4",
+        "to:1:2",
+        "target:1:2:3",
+        "target:x:2",
+        "target:1.2.3.04:4",
+    ] {
         assert_eq!(refusal(target(&mut configuration, bad)), TARGET_FORM, "{bad}");
     }
     let text = "400 Route Target index value must be less than 0xFFFF in case of 4 byte ASN";

@@ -139,11 +139,18 @@ fn vn_c7_vn_u3_listed_route_targets_keep_out_of_the_automatic_range() {
             ("target:70000:1", range),
             ("target:0:1", range),
             ("nonsense", form),
+            ("", form),
         ] {
             let members = targets(list, &["target:1:1", target]);
             assert_eq!(refusal(configuration.in_project("virtual-network", "x", members.clone())), text);
             assert_eq!(refusal(configuration.update(&network, members)), text);
         }
+        let null = json!({list: {"route_target": ["target:1:1", null]}});
+        assert_eq!(refusal(configuration.update(&network, null)), form);
+        let refused = refusal(configuration.update(&network, targets(list, &["target:1.2.3.010:5"])));
+        assert!(refused.starts_with(form) && refused.contains("(is 010 octal or decimal?"), "{refused}");
+        configuration.update(&network, targets(list, &["target:1.2.3.04:5"])).unwrap();
+        assert_eq!(configuration.get(&network, list), json!({"route_target": ["target:1.2.3.4:5"]}));
         for target in ["target:64511:8000000", "target:64512:7999999", "target:1.2.3.4:8000000"] {
             configuration.update(&network, targets(list, &[target])).unwrap();
             assert_eq!(configuration.get(&network, list), json!({"route_target": [target]}));
