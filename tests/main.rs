@@ -24,6 +24,7 @@ mod lease;
 mod network_manager_day;
 mod openapi;
 mod python_client;
+mod relaxed_references;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
@@ -89,6 +90,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(python_client::first_day_with_the_python_library),
+    asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
