@@ -141,8 +141,8 @@ pub fn is_flat(work: &Work, ipam: &Object) -> bool {
     work.property(ipam, "ipam_subnet_method") == Some(Value::from("flat-subnet"))
 }
 
-/// Seeks an address for an object of a network: IIP-C6 (version, also that of an address asked for), IIP-C7 (subnet), IIP-C8 (which subnets first), IIP-C9
-/// (nothing found).
+/// Seeks an address for an object of a network: IIP-C6 (version, also that of an address asked for), IIP-C7 (subnet),
+/// IIP-C8 (which subnets first), IIP-C9 (nothing found).
 ///
 /// # Errors
 /// 409 for an address in use, 400 where there is none to be had; the caller may answer another status.
