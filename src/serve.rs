@@ -153,7 +153,7 @@ async fn serve_on(
         .run();
     announce(address);
     tokio::select! {
-        served = server => served?,
+        ended = server => ended?,
         name = supervision.broke() => {
             resign(&replica, Duration::from_secs(1)).await;
             return Err(StartError::Broken(name));

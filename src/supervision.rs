@@ -19,14 +19,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 const WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Who looks after the tasks.
-#[derive(Default)]
 pub struct Supervision {
+    pause: Duration,
+    well_after: Duration,
     /// When a task broke the last time, by its name.
     broken: Mutex<BTreeMap<&'static str, Instant>>,
     ended: watch::Sender<Option<&'static str>>,
 }
 
+impl Default for Supervision {
+    fn default() -> Self {
+        Self::with(PAUSE, WELL_AFTER)
+    }
+}
+
 impl Supervision {
+    fn with(pause: Duration, well_after: Duration) -> Self {
+        Self { pause, well_after, broken: Mutex::default(), ended: watch::Sender::new(None) }
+    }
+
     /// Runs a task that can begin anew at any time: one that breaks is started again. For tasks that keep nothing from one
     /// round to the next but what they can do without.
     pub fn keep<F>(self: &Arc<Self>, name: &'static str, start: impl Fn() -> F + Send + 'static) -> JoinHandle<()>
@@ -42,7 +53,7 @@ impl Supervision {
                 }
                 tracing::error!(task = name, %fault, "a task of the server has broken off; it is started again");
                 supervision.broken().insert(name, Instant::now());
-                sleep(PAUSE).await;
+                sleep(supervision.pause).await;
             }
         })
     }
@@ -82,7 +93,8 @@ impl Supervision {
     pub fn not_well(&self) -> Vec<&'static str> {
         let ended = *self.ended.borrow();
         let broken = self.broken();
-        let is_ill = |(name, since): &(&&'static str, &Instant)| since.elapsed() < WELL_AFTER || ended == Some(**name);
+        let is_ill =
+            |(name, since): &(&&'static str, &Instant)| since.elapsed() < self.well_after || ended == Some(**name);
         broken.iter().filter(is_ill).map(|(name, _)| *name).collect()
     }
 
@@ -96,36 +108,39 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    async fn until(mut condition: impl FnMut() -> bool) {
+        while !condition() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_task_that_breaks_is_started_again() {
-        let supervision = Arc::new(Supervision::default());
+        let supervision = Arc::new(Supervision::with(Duration::from_millis(1), Duration::from_millis(500)));
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
         let kept = supervision.keep("counting", move || {
             let counted = Arc::clone(&counted);
             async move {
                 assert!(counted.fetch_add(1, Ordering::Relaxed) >= 2, "breaks twice");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         });
-        sleep(PAUSE / 2).await;
-        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (1, vec!["counting"]));
-        sleep(PAUSE * 3).await;
-        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (3, vec!["counting"]));
-        sleep(WELL_AFTER).await;
-        assert_eq!((runs.load(Ordering::Relaxed), supervision.not_well()), (3, vec![]));
+        until(|| runs.load(Ordering::Relaxed) == 3).await;
+        assert_eq!(supervision.not_well(), ["counting"]);
+        until(|| supervision.not_well().is_empty()).await;
+        assert_eq!(runs.load(Ordering::Relaxed), 3);
         assert!(!kept.is_finished());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_is_needed_is_missed_for_good() {
-        let supervision = Arc::new(Supervision::default());
+        let supervision = Arc::new(Supervision::with(Duration::ZERO, Duration::ZERO));
         supervision.need("one that ends", async {}).await.unwrap();
         assert_eq!(supervision.not_well(), Vec::<&str>::new(), "it was at its end");
         let broken = supervision.need("one that breaks", async { panic!("a fault") });
         assert_eq!(supervision.broke().await, "one that breaks");
         broken.await.unwrap();
-        sleep(WELL_AFTER * 2).await;
         assert_eq!(supervision.not_well(), ["one that breaks"]);
     }
 }

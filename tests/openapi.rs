@@ -180,9 +180,7 @@ async fn loads_what_is_there(browser: &Browser, path: &str, least: usize) -> Str
 /// Who takes gzip gets it, and the same in it.
 async fn compressed(browser: &Browser) {
     let plain = browser.get("/openapi.json").await.bytes().await.unwrap();
-    for (accepted, encoding) in
-        [("gzip, deflate", "gzip"), ("gzip;q=0", ""), ("br", ""), ("identity", "")]
-    {
+    for (accepted, encoding) in [("gzip, deflate", "gzip"), ("gzip;q=0", ""), ("br", ""), ("identity", "")] {
         let answer =
             browser.request(Method::GET, "/openapi.json").header("Accept-Encoding", accepted).send().await.unwrap();
         assert_eq!(

@@ -84,7 +84,7 @@ impl App {
             Action::Watch => self.watch(call).await,
             Action::Changes => self.changes(call).await,
             Action::Health => Ok(Answer::Text("ok\n".to_owned())),
-            Action::Ready => self.ready(call).await,
+            Action::Ready => Box::pin(self.ready(call)).await,
             Action::SetTag => self.set_tag(call, &call.object()?).await,
             Action::SecurityPolicyDraft => self.security_policy_draft(call, &call.object()?).await,
         }

@@ -23,12 +23,17 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 /// How many changes a reader takes at a time: what a slow one may cost.
 const PAGE: usize = 100;
 /// How many readers may ask the database at the same time.
 const MOST_QUESTIONS: usize = 4;
+/// How long a question may take, with the time that it has to wait for others.
+const TOLD_WITHIN: Duration = Duration::from_secs(9);
 /// How often the positions of readers are renewed in the database.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// Every how many of these rounds the log is trimmed, even if it is not too long.
@@ -102,10 +107,21 @@ impl Feed {
 
     /// Changes that are not in memory any more; none, where they are not in the database either.
     async fn older(&self, after: u64, limit: usize) -> Result<Vec<Arc<LogEntry>>, StoreError> {
-        // The semaphore is never closed.
-        let _permit = self.questions.acquire().await;
-        let mut borrowed = self.sessions.take().await?;
-        load_log(borrowed.session()?, &self.model, after, u32::try_from(limit).unwrap_or(u32::MAX)).await
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        self.in_time(async |session| load_log(session, &self.model, after, limit).await).await
+    }
+
+    /// Asks the database, one of a few at the same time; all that wait together have an answer in time.
+    async fn in_time<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let asked = async {
+            // The semaphore is never closed.
+            let _permit = self.questions.acquire().await;
+            question(self.sessions.take().await?.session()?).await
+        };
+        timeout(TOLD_WITHIN, asked).await.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))?
     }
 
     /// From where on the log can be read.
@@ -113,9 +129,7 @@ impl Feed {
     /// # Errors
     /// When the database is away.
     pub async fn oldest(&self) -> Result<Position, StoreError> {
-        let _permit = self.questions.acquire().await;
-        let mut borrowed = self.sessions.take().await?;
-        let sequence = sequence::peek(borrowed.session()?).await?;
+        let sequence = self.in_time(async |session| sequence::peek(session).await).await?;
         Ok(Position { epoch: sequence.epoch, revision: sequence.floor })
     }
 

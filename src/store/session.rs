@@ -257,13 +257,12 @@ impl Sessions {
             Some(mut session) => session.answers().await.then_some(session),
             None => None,
         };
-        let session = match session {
-            Some(session) => session,
-            None => {
-                // What happened to one has happened to all.
-                self.idle().clear();
-                self.database.connect().await?
-            }
+        let session = if let Some(session) = session {
+            session
+        } else {
+            // What happened to one has happened to all.
+            self.idle().clear();
+            self.database.connect().await?
         };
         Ok(Borrowed { session: Some(session), sessions: self, _permit: permit })
     }

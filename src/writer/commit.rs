@@ -155,7 +155,7 @@ impl Committer {
                     if let Some(answers) = self.settle(*batch, followed).await {
                         return answers;
                     }
-                    jobs.iter().for_each(|job| job.ticket.take_back());
+                    take_back(jobs);
                 }
                 Err(Trouble::NotCommitted(error)) if error.failure() == Failure::Data => {
                     self.give_up_session();
@@ -277,7 +277,7 @@ impl Committer {
         }
         if let Err(error) = transaction.commit().await {
             if error.failure() != Failure::Connection {
-                jobs.iter().for_each(|job| job.ticket.take_back());
+                take_back(jobs);
                 return Err(error.into());
             }
             tracing::warn!(%error, "the connection broke around a commit");
@@ -342,6 +342,13 @@ impl Committer {
         // standby has all before it, too.
         transaction.commit().await?;
         Ok(committed)
+    }
+}
+
+/// Nothing of what was sent is stored.
+pub fn take_back(jobs: &[Job]) {
+    for job in jobs {
+        job.ticket.take_back();
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     supervision::Supervision,
 };
 use batch::Batch;
-use commit::{Answers, Committer, LATE};
+use commit::{Answers, Committer, LATE, take_back};
 use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
 use ticket::Ticket;
 use tokio::{
@@ -182,7 +182,7 @@ impl Task {
             };
             let Some(answers) = answers else {
                 let mut refused = waiting;
-                refused.iter().for_each(|job| job.ticket.take_back());
+                take_back(&refused);
                 refused.append(&mut next.jobs);
                 return Some((committer, refused));
             };
