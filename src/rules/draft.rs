@@ -10,7 +10,10 @@ use crate::{
     model::{Collection, Model, ObjectType, PropertyId, ReferenceId, TypeId},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// A reference asked for.
@@ -272,7 +275,10 @@ impl Draft {
             object.set_links(*id, stored_links(*id, links));
         }
         object.relaxed.clone_from(&self.relaxed);
-        object.relaxed.retain(|uuid| object.links.iter().any(|link| link.target == *uuid));
+        if !object.relaxed.is_empty() {
+            let targets: HashSet<Uuid> = object.links.iter().map(|link| link.target).collect();
+            object.relaxed.retain(|uuid| targets.contains(uuid));
+        }
         object.hold = self.hold;
         // There are many objects, and what is spare is spare in each.
         object.properties.shrink_to_fit();

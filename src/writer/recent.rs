@@ -84,7 +84,6 @@ mod tests {
             target_names: Vec::new(),
             request_id: None,
             who: None,
-            json: std::sync::OnceLock::new(),
         })
     }
 
