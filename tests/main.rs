@@ -15,6 +15,7 @@ mod feed_property;
 mod feeds;
 mod golden;
 mod interface_route;
+mod kept_changes;
 mod large_lists;
 mod network_manager_day;
 mod openapi;
@@ -66,6 +67,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(slow_readers::slow_readers),
+    asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),

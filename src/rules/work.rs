@@ -160,6 +160,9 @@ impl Work {
 
     /// Takes an object out of the graph, with all links that others still have to it.
     pub fn remove(&mut self, object: &Arc<Object>) {
+        if self.spent.as_mut().is_some_and(|spent| spent.write(Some(object), object).is_err()) {
+            return;
+        }
         let others = object.links.iter().filter_map(|link| self.graph.get(link.target));
         let symmetric = others.filter(|other| other.type_id == object.type_id).cloned();
         let referrers: Vec<_> = symmetric.chain(self.graph.all_referrers(object.uuid).cloned()).collect();
