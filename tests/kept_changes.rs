@@ -17,7 +17,7 @@ const CHILDREN: usize = 3000;
 /// ... how often it is changed ...
 const UPDATES: usize = 800;
 /// ... and how many bytes an event of it has at least, for each child.
-const CHILD: usize = 100;
+const CHILD: usize = 90;
 /// How many requests have long headers, and how long these are.
 const REQUESTS: usize = 1500;
 const HEADER: usize = 40_000;
