@@ -130,7 +130,7 @@ async fn long_headers() {
     })
     .await;
     let after = memory(server.process_id());
-    let sent = REQUESTS * 3 * HEADER >> 20;
+    let sent = (REQUESTS * 3 * HEADER) >> 20;
     println!("{REQUESTS} requests, {sent} MiB of headers: {before:.0} -> {after:.0} MiB");
     assert!(after < before + GROWTH, "memory grows from {before:.0} to {after:.0} MiB");
     let change = &api.get(&format!("/changes?since={since}&limit=1")).await.ok()["changes"][0];

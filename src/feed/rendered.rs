@@ -34,9 +34,9 @@ impl Rendered {
         let known = self.of_history(position.epoch).by_revision.get(&position.revision).map(Arc::clone);
         known.unwrap_or_else(|| {
             // Not while the others wait: what two make at the same time is the same.
-            let made: Arc<[u8]> = make().into();
-            self.of_history(position.epoch).keep(position.revision, &made);
-            made
+            let event: Arc<[u8]> = make().into();
+            self.of_history(position.epoch).keep(position.revision, &event);
+            event
         })
     }
 

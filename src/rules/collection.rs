@@ -320,7 +320,9 @@ mod tests {
                 .collect();
             let mut elements = Elements { wrapper: String::new(), key: None, items: items.clone() };
             elements.apply(steps.iter());
-            steps.iter().for_each(|step| apply_slowly(&mut items, step));
+            for step in &steps {
+                apply_slowly(&mut items, step);
+            }
             prop_assert_eq!(elements.items, items);
         }
     }

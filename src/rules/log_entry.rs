@@ -197,7 +197,7 @@ impl LogEntry {
         let names = [Some(&self.fq_name), self.former_name.as_ref()].into_iter().flatten();
         let names: usize = names.chain(self.target_names.iter().flatten()).map(FqName::weight).sum();
         let texts = [&self.request_id, &self.who].into_iter().flatten();
-        let texts: usize = texts.map(|text| text_weight(text)).sum();
+        let texts: usize = texts.map(text_weight).sum();
         size_of::<Self>() + subject + self.target_names.len() * size_of::<Option<FqName>>() + names + texts
     }
 }

@@ -139,6 +139,9 @@ mod tests {
         assert_eq!(recent.after(2, 10).unwrap().len(), 1);
     }
 
+    /// Makes a change large with one of these.
+    type Enlarge = fn(&mut LogEntry, &Arc<str>, &FqName, &Object, &[Hold]);
+
     /// What is held beside the change itself counts, each kind of it.
     #[test]
     fn large_changes_are_few() {
@@ -149,7 +152,7 @@ mod tests {
         object.positions.insert(PropertyId(0), vec!["x".repeat(large)]);
         let hold = Hold { scope: Uuid::nil(), address: [0; 4].into() };
         let addresses = vec![hold; large / size_of::<Hold>() + 1];
-        let kinds: [fn(&mut LogEntry, &Arc<str>, &FqName, &Object, &[Hold]); 6] = [
+        let kinds: [Enlarge; 6] = [
             |entry, text, _, _, _| entry.who = Some(Arc::clone(text)),
             |entry, text, _, _, _| entry.request_id = Some(Arc::clone(text)),
             |entry, _, name, _, _| entry.former_name = Some(name.clone()),
