@@ -19,6 +19,7 @@ mod golden;
 mod hanging_database;
 mod history;
 mod interface_route;
+mod kept_changes;
 mod large_lists;
 mod lease;
 mod network_manager_day;
@@ -75,6 +76,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(hanging_database::nobody_hangs_with_the_database),
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(slow_readers::slow_readers),
+    asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),

@@ -36,7 +36,7 @@ async fn policy(api: &Api, name: &str) -> String {
 }
 
 /// The memory of a process that is its own, in MiB.
-fn memory(process: u32) -> f64 {
+pub fn memory(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0

@@ -1,7 +1,7 @@
 //! What it costs: one table, a row a workload, each held against something that was measured in the same run.
 //!
 //! `cargo bench --bench workloads [-- SECONDS] [PART..]` starts what it needs: servers (release build) on private databases,
-//! handlers that do nothing, and pgbench. Parts are `reads`, `writes`, `pool`, `processes`, `watchers`, `profiles` and `growth`;
+//! handlers that do nothing, and pgbench. Parts are `reads`, `writes`, `pool`, `processes`, `watchers`, `heavy`, `profiles` and `growth`;
 //! all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a certain number:
 //! they are of this program.
 
@@ -9,6 +9,7 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod growth;
+mod heavy;
 mod load;
 mod profile;
 mod references;
@@ -79,6 +80,9 @@ fn main() {
     }
     if wanted("watchers") {
         watchers::watch(duration);
+    }
+    if wanted("heavy") {
+        heavy::heavy();
     }
     if wanted("profiles") {
         profiles();

@@ -22,6 +22,19 @@ impl AaaMode {
 /// The owner of what nobody in particular owns.
 pub const CLOUD_ADMIN: &str = "cloud-admin";
 
+/// How many characters of what a header says about a request are kept. They stand in the change log, in memory as long as
+/// the change does, and user, role and project in objects.
+pub const MOST_CHARACTERS: usize = 256;
+
+/// The part of a header that is kept.
+pub fn kept(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MOST_CHARACTERS) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// Who makes a request. Without authentication the headers are believed (contrail-api R21, wire contract).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -68,5 +81,19 @@ impl Identity {
         let parts = [&self.user, &self.user_agent, &self.address];
         let known: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         (!known.is_empty()).then(|| known.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_header_says_is_cut() {
+        assert_eq!(kept("neutron".to_owned()), "neutron");
+        assert_eq!(kept("ü".repeat(MOST_CHARACTERS)), "ü".repeat(MOST_CHARACTERS));
+        let cut = kept("ü".repeat(100_000));
+        assert_eq!(cut, "ü".repeat(MOST_CHARACTERS));
+        assert_eq!(cut.capacity(), cut.len());
     }
 }

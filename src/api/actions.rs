@@ -17,7 +17,7 @@ use crate::{
     render::{Renderer, Selection},
     rules::{
         AllocateAddresses, FreeAddresses, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
-        ReviewDrafts, SetTag, canonical_uuid,
+        ReviewDrafts, SetTag, budget, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
         count_addresses, string_list,
     },
@@ -25,9 +25,6 @@ use crate::{
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
-
-/// How many addresses one request may reserve.
-pub const MOST_ADDRESSES: u32 = 1 << 20;
 
 type Body = Map<String, Value>;
 
@@ -100,9 +97,10 @@ impl App {
         match action {
             NetworkAction::Allocate => {
                 let count = given(&body, "count").map_or(Some(1), Value::as_u64);
-                let count = count.and_then(|count| u32::try_from(count).ok()).filter(|count| *count <= MOST_ADDRESSES);
+                let most = budget::ADDRESSES.most;
+                let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= most);
                 let count = count.ok_or_else(|| {
-                    let text = format!("Bad Request, count must be an integer from 0 to {MOST_ADDRESSES}");
+                    let text = format!("Bad Request, count must be an integer from 0 to {most}");
                     ApiError::bad_request(text)
                 })?;
                 let subnet = match text_member(&body, "subnet")? {

@@ -1,7 +1,11 @@
 //! One request, as the handlers see it: who, what, and the body as far as it may be read.
 
 use super::error::{Answered, ApiError};
-use crate::{access::Identity, graph::Position, python_literal};
+use crate::{
+    access::{Identity, kept},
+    graph::Position,
+    python_literal,
+};
 use actix_web::{
     HttpRequest,
     http::{
@@ -56,20 +60,21 @@ impl Call {
         let first = |name: &str| {
             let value = text(name)?;
             let first = value.split(',').next().unwrap_or_default().trim();
-            (!first.is_empty()).then(|| first.to_owned())
+            (!first.is_empty()).then(|| kept(first.to_owned()))
         };
         let identity = Identity {
             user: first("X-User"),
             role: first("X-Role"),
             project: first("X-Project-Id"),
-            request_id: text("X-Request-Id").unwrap_or_else(|| format!("req-{}", Uuid::new_v4())),
-            user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")),
+            request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
+            user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
             address: first("X-Requestor-IP")
                 .or_else(|| first("X-Forwarded-For"))
                 .or_else(|| request.peer_addr().map(|address| address.ip().to_string())),
         };
         let scheme = first("X-Forwarded-Proto").unwrap_or_else(|| "http".to_owned());
-        let host = first("X-Forwarded-Host").or_else(|| text("Host"));
+        // It stands in each href of an answer.
+        let host = first("X-Forwarded-Host").or_else(|| text("Host").map(kept));
         let host = host.unwrap_or_else(|| request.app_config().host().to_owned());
         let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();

@@ -25,7 +25,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 /// How often a client that wants bookmarks gets one, if something happened (feeds contract 8.4).
@@ -170,6 +170,7 @@ impl App {
             rests_until: now,
             feed: Arc::clone(&self.feed),
             bookmark_at: now + BOOKMARK_EVERY,
+            unwritten: VecDeque::new(),
         };
         let pieces = stream::unfold(watcher, |mut watcher| async {
             let piece = watcher.next_piece().await?;
@@ -205,6 +206,8 @@ struct Watcher {
     rests_until: Instant,
     feed: Arc<Feed>,
     bookmark_at: Instant,
+    /// What was read and is not written yet, each with the id that stands on it. Events may be large: a piece has few.
+    unwritten: VecDeque<(Arc<LogEntry>, Option<u64>)>,
 }
 
 impl Watcher {
@@ -219,7 +222,8 @@ impl Watcher {
         }
         let now = Instant::now();
         self.silent_since = now;
-        if self.reader.as_ref().is_some_and(|reader| reader.position() == self.replica.current().position()) {
+        let position = self.reader.as_ref().map(Reader::position);
+        if self.unwritten.is_empty() && position == Some(self.replica.current().position()) {
             let others = u32::try_from(self.feed.reader_count()).unwrap_or(u32::MAX);
             self.rests_until = now + LONGEST_REST.min(REST_PER_WATCHER.saturating_mul(others));
         }
@@ -283,6 +287,10 @@ impl Watcher {
 
     /// What happened next, or a sign of life. Nothing, if it is of no interest to this client.
     async fn write_changes(&mut self, piece: &mut Vec<u8>) -> Option<()> {
+        if !self.unwritten.is_empty() {
+            self.write_unwritten(piece);
+            return Some(());
+        }
         let keepalive_at = self.silent_since + self.keepalive;
         sleep_until(self.rests_until).await;
         let wake_at = if self.wanted.bookmarks { keepalive_at.min(self.bookmark_at) } else { keepalive_at };
@@ -290,7 +298,10 @@ impl Watcher {
         tokio::select! {
             biased;
             page = reader.next() => match page {
-                Ok(page) => self.write_page(piece, &page),
+                Ok(page) => {
+                    self.queue(&page);
+                    self.write_unwritten(piece);
+                }
                 Err(Ended::Stopped) => return None,
                 Err(Ended::Gone(gone)) => {
                     self.write_end(piece, &gone);
@@ -300,7 +311,8 @@ impl Watcher {
             () = sleep_until(wake_at) => {}
         }
         let now = Instant::now();
-        if let Some(position) = self.reader.as_ref().map(Reader::position).filter(|_| now >= self.bookmark_at) {
+        let is_due = self.unwritten.is_empty() && now >= self.bookmark_at;
+        if let Some(position) = self.reader.as_ref().map(Reader::position).filter(|_| is_due) {
             if self.wanted.bookmarks && position != self.told {
                 self.write_bookmark(piece, position, false);
             }
@@ -312,15 +324,30 @@ impl Watcher {
         Some(())
     }
 
-    fn write_page(&mut self, piece: &mut Vec<u8>, page: &[Arc<LogEntry>]) {
-        let graph = self.replica.current();
+    /// Takes what is told of a page.
+    fn queue(&mut self, page: &[Arc<LogEntry>]) {
+        let mut told = Vec::with_capacity(page.len());
         for request in page.chunk_by(|one, other| one.request == other.request) {
-            let told: Vec<&LogEntry> = request.iter().map(Arc::as_ref).filter(|entry| self.is_told(entry)).collect();
-            for (index, entry) in told.iter().enumerate() {
-                // The id stands on the last event of a request, so that who goes on from it has all of the request.
-                let id = (index + 1 == told.len()).then_some(entry.request);
-                self.write_entry(piece, &graph, entry, id);
+            let before = told.len();
+            told.extend(request.iter().filter(|entry| self.is_told(entry)).map(|entry| (Arc::clone(entry), None)));
+            // The id stands on the last event of a request, so that who goes on from it has all of the request.
+            if let Some((last, id)) = told.get_mut(before..).and_then(<[_]>::last_mut) {
+                *id = Some(last.request);
             }
+        }
+        self.unwritten = told.into();
+    }
+
+    fn write_unwritten(&mut self, piece: &mut Vec<u8>) {
+        let graph = self.replica.current();
+        while piece.len() < PIECE
+            && let Some((entry, id)) = self.unwritten.pop_front()
+        {
+            self.write_entry(piece, &graph, &entry, id);
+        }
+        if self.unwritten.is_empty() {
+            // A watcher that waits costs no more than it has to.
+            self.unwritten = VecDeque::new();
         }
     }
 
@@ -339,7 +366,9 @@ impl Watcher {
             _ => &["update"],
         };
         for (index, event) in events.iter().enumerate() {
-            piece.extend_from_slice(format!("event: {event}\ndata: ").as_bytes());
+            for part in ["event: ", event, "\ndata: "] {
+                piece.extend_from_slice(part.as_bytes());
+            }
             if *event == "delete" {
                 write_wrapped(piece, graph, entry.type_id, |piece| {
                     json_text::write(piece, &json!({"uuid": entry.uuid.to_string()}));
@@ -366,11 +395,14 @@ impl Watcher {
         match self.wanted.types.fields(entry.type_id) {
             Some(Some(fields)) => write(piece, fields),
             // Everybody gets the same, so it is made once.
-            _ if self.identity.sees_everything() => piece.extend_from_slice(entry.json.get_or_init(|| {
-                let mut json = Vec::new();
-                write(&mut json, &everything());
-                json.into()
-            })),
+            _ if self.identity.sees_everything() => {
+                let position = Position { revision: entry.revision, ..self.told };
+                piece.extend_from_slice(&self.feed.rendered.get_or_make(position, || {
+                    let mut json = Vec::new();
+                    write(&mut json, &everything());
+                    json
+                }));
+            }
             _ => write(piece, &everything()),
         }
     }

@@ -3,9 +3,11 @@
 
 mod amqp;
 mod reader;
+mod rendered;
 
 pub use amqp::{AmqpServers, send as send_to_amqp};
 pub use reader::{Ended, Gone, OpenError, Reader};
+pub use rendered::Rendered;
 
 use crate::{
     graph::Position,
@@ -49,6 +51,8 @@ async fn raised(signal: &mut watch::Receiver<bool>) {
 pub struct Feed {
     /// The current graph, and the last changes.
     pub replica: Arc<Replica>,
+    /// Events that watchers got.
+    pub rendered: Rendered,
     model: Arc<Model>,
     database: Database,
     sessions: Sessions,
@@ -71,6 +75,7 @@ impl Feed {
     ) -> Arc<Self> {
         let feed = Arc::new(Self {
             replica,
+            rendered: Rendered::default(),
             model,
             sessions: database.sessions(),
             database,

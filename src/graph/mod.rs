@@ -10,7 +10,7 @@ mod pools;
 mod position;
 
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
-pub use object::{FqName, Hold, Link, Object};
+pub use object::{FqName, Hold, Link, Object, text_weight};
 pub use pools::{Holder, Pools};
 pub use position::Position;
 
@@ -232,15 +232,15 @@ impl Graph {
         }
         self.touch(object.type_id);
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
-        if let Some(previous) = &previous {
-            self.unindex_links(previous);
-        } else if let Some(parent) = object.parent {
+        if previous.is_none()
+            && let Some(parent) = object.parent
+        {
             self.children.insert((parent, object.type_id, object.created, object.uuid));
         }
         if let Some(names) = self.names.get_mut(usize::from(object.type_id.0)) {
             names.insert(Arc::clone(object.fq_name.joined()), Arc::clone(object));
         }
-        self.index_links(object);
+        self.index_links(previous.as_deref(), Some(object));
         self.numbers.replace(previous.as_deref(), Some(object));
         self.pools.replace(previous.as_deref(), Some(object));
     }
@@ -257,33 +257,39 @@ impl Graph {
         if let Some(parent) = object.parent {
             self.children.remove(&(parent, object.type_id, object.created, uuid));
         }
-        self.unindex_links(&object);
+        self.index_links(Some(&object), None);
         self.numbers.replace(Some(&object), None);
         self.pools.replace(Some(&object), None);
         Some(object)
     }
 
-    fn index_links(&mut self, object: &Object) {
-        for link in self.directed_links(object) {
-            self.back_references.insert((link.target, object.type_id, object.uuid));
+    /// Follows the change of an object's links: of ten thousand, one may have come.
+    fn index_links(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        for (object, other, is_there) in [(before, after, false), (after, before, true)] {
+            let Some(object) = object else { continue };
+            let references = &self.model.object_type(object.type_id).references;
+            for link in &object.links {
+                let is_directed = references.get(usize::from(link.reference.0)).is_some_and(|known| !known.symmetric);
+                // A type has one reference to another one, so a target is linked once.
+                if !is_directed || other.is_some_and(|other| other.link(link.reference, link.target).is_some()) {
+                    continue;
+                }
+                let entry = (link.target, object.type_id, object.uuid);
+                if is_there {
+                    self.back_references.insert(entry);
+                } else {
+                    self.back_references.remove(&entry);
+                }
+            }
         }
-        self.relaxing.extend(object.relaxed.iter().map(|target| (*target, object.uuid)));
-    }
-
-    fn unindex_links(&mut self, object: &Object) {
-        for link in self.directed_links(object) {
-            self.back_references.remove(&(link.target, object.type_id, object.uuid));
+        for (target, uuid) in
+            before.iter().flat_map(|object| object.relaxed.iter().map(|target| (*target, object.uuid)))
+        {
+            self.relaxing.remove(&(target, uuid));
         }
-        for target in &object.relaxed {
-            self.relaxing.remove(&(*target, object.uuid));
+        if let Some(object) = after {
+            self.relaxing.extend(object.relaxed.iter().map(|target| (*target, object.uuid)));
         }
-    }
-
-    fn directed_links(&self, object: &Object) -> Vec<Link> {
-        let references = &self.model.object_type(object.type_id).references;
-        let directed =
-            |link: &&Link| references.get(usize::from(link.reference.0)).is_some_and(|reference| !reference.symmetric);
-        object.links.iter().filter(directed).cloned().collect()
     }
 
     /// The order number for an object created now, after everything that is in here.

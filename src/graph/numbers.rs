@@ -118,15 +118,15 @@ impl Numbers {
     /// Follows the change of an object.
     pub fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
         let (old, new) = (self.numbers_of(before), self.numbers_of(after));
-        for (pool, number) in old.iter().filter(|number| !new.contains(number)) {
+        for (pool, number) in old.iter().filter(|number| new.binary_search(number).is_err()) {
             self.change(*pool, |free| free.insert(*number, *number));
         }
-        for (pool, number) in new.iter().filter(|number| !old.contains(number)) {
+        for (pool, number) in new.iter().filter(|number| old.binary_search(number).is_err()) {
             self.change(*pool, |free| free.remove(*number, *number));
         }
     }
 
-    /// The numbers that an object has, each once.
+    /// The numbers that an object has, each once, in order.
     fn numbers_of(&self, object: Option<&Object>) -> Vec<(NumberPool, u128)> {
         let Some(object) = object else { return Vec::new() };
         let places = self.places.iter().filter(|(type_id, _, _)| *type_id == object.type_id);

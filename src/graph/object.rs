@@ -12,6 +12,11 @@ use uuid::Uuid;
 /// JSON text, ASCII only: values are kept as they are sent out, and parsed only by the rule that looks into one.
 pub type JsonText = Arc<str>;
 
+/// About how much memory a shared text takes, in bytes: its counts, too.
+pub fn text_weight(text: &Arc<str>) -> usize {
+    text.len() + 2 * size_of::<usize>()
+}
+
 /// A fully qualified name: root first, own name last.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FqName {
@@ -57,6 +62,11 @@ impl FqName {
         if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }
     }
 
+    /// About how much memory it takes beside itself, in bytes.
+    pub fn weight(&self) -> usize {
+        text_weight(&self.joined)
+    }
+
     /// The name of a child.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
@@ -76,7 +86,7 @@ pub struct Link {
 }
 
 /// An address that an object occupies. The address of a gateway that several share is not held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Hold {
     /// The virtual network, or the flat network ipam, whose pool the address is of.
     pub scope: Uuid,
@@ -166,11 +176,28 @@ impl Object {
         self.links.get(start..end).unwrap_or_default()
     }
 
+    /// The link of one kind to a target.
+    pub fn link(&self, reference: ReferenceId, target: Uuid) -> Option<&Link> {
+        let index = self.links.binary_search_by_key(&(reference, target), |link| (link.reference, link.target)).ok()?;
+        self.links.get(index)
+    }
+
     /// Replaces the links of one kind.
     pub fn set_links(&mut self, reference: ReferenceId, mut links: Vec<Link>) {
         self.links.retain(|link| link.reference != reference);
         self.links.append(&mut links);
         self.links.sort_by_key(|link| (link.reference, link.target));
+    }
+
+    /// About how much memory it takes, in bytes, if it shares nothing with another one.
+    pub fn weight(&self) -> usize {
+        let properties = self.properties.iter().map(|(_, text)| text_weight(text));
+        let properties = properties.sum::<usize>() + size_of_val(self.properties.as_slice());
+        let attributes: usize = self.links.iter().filter_map(|link| link.attribute.as_ref()).map(text_weight).sum();
+        let lists = self.positions.values().flatten();
+        let positions: usize = lists.map(|position| position.len() + size_of::<String>()).sum();
+        let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed.as_slice());
+        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions
     }
 
     /// Whether this object refers to `target` in a way that stops its delete.

@@ -4,10 +4,10 @@
 
 use super::{Hold, Object};
 use crate::{
-    ipam::Subnet,
+    ipam::{self, Subnet},
     model::{Model, PropertyId, ReferenceId, TypeId},
 };
-use imbl::{GenericHashMap, OrdMap, shared_ptr::DefaultSharedPtr};
+use imbl::{GenericHashMap, OrdMap, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 use std::{net::IpAddr, sync::Arc};
@@ -24,9 +24,48 @@ pub enum Holder {
 
 #[derive(Clone)]
 struct Entry {
-    /// What the subnet was read from, to see whether it changed. Shared: an address taken copies all entries beside it.
+    /// What the subnet was read from, to see whether it changed.
     source: Arc<Value>,
     subnet: Subnet,
+}
+
+/// The subnets of one network or flat ipam. There may be ten thousand: an address taken copies only some of them, and
+/// none is searched for.
+#[derive(Clone)]
+struct Scope {
+    /// In the order in which addresses are sought.
+    entries: Vector<Arc<Entry>>,
+    places: Arc<PlacesInOrder>,
+}
+
+/// Where in the order subnets stand.
+struct PlacesInOrder {
+    /// By the first address of the prefix. Prefixes do not overlap.
+    by_address: Vec<(IpAddr, usize)>,
+    /// By uuid, of those that have one.
+    by_uuid: Vec<(Uuid, usize)>,
+}
+
+impl Scope {
+    fn of(entries: Vector<Arc<Entry>>) -> Self {
+        let subnets = || entries.iter().map(|entry| &entry.subnet).enumerate();
+        let mut by_address: Vec<_> = subnets().map(|(place, subnet)| (subnet.prefix.network(), place)).collect();
+        let mut by_uuid: Vec<_> = subnets().filter_map(|(place, subnet)| Some((subnet.subnet_uuid?, place))).collect();
+        by_address.sort_unstable();
+        by_uuid.sort_unstable();
+        Self { entries, places: Arc::new(PlacesInOrder { by_address, by_uuid }) }
+    }
+
+    /// The place of the subnet whose prefix the address is of.
+    fn place_of(&self, address: IpAddr) -> Option<usize> {
+        let after = self.places.by_address.partition_point(|(first, _)| *first <= address);
+        let (_, place) = self.places.by_address.get(after.checked_sub(1)?)?;
+        self.entries.get(*place).filter(|entry| entry.subnet.contains(address)).map(|_| *place)
+    }
+
+    fn entry_of(&self, address: IpAddr) -> Option<&Arc<Entry>> {
+        self.entries.get(self.place_of(address)?)
+    }
 }
 
 /// Where the model keeps subnets.
@@ -42,8 +81,7 @@ struct Places {
 #[derive(Clone)]
 pub struct Pools {
     places: Places,
-    /// By scope, in the order in which addresses are sought.
-    subnets: GenericHashMap<Uuid, Arc<Vec<Entry>>, FxBuildHasher, DefaultSharedPtr>,
+    scopes: GenericHashMap<Uuid, Scope, FxBuildHasher, DefaultSharedPtr>,
     holds: OrdMap<(Uuid, IpAddr), Holder>,
 }
 
@@ -60,12 +98,30 @@ impl Pools {
             network_ipam,
             ipam_subnets: network_ipam.and_then(|id| model.object_type(id).property("ipam_subnets")).map(|(id, _)| id),
         };
-        Self { places, subnets: GenericHashMap::default(), holds: OrdMap::new() }
+        Self { places, scopes: GenericHashMap::default(), holds: OrdMap::new() }
     }
 
     /// The subnets of a virtual network (its own ones) or of a flat network ipam.
     pub fn subnets(&self, scope: Uuid) -> impl Iterator<Item = &Subnet> {
-        self.subnets.get(&scope).into_iter().flat_map(|entries| entries.iter().map(|entry| &entry.subnet))
+        self.scopes.get(&scope).into_iter().flat_map(|scope| scope.entries.iter().map(|entry| &entry.subnet))
+    }
+
+    /// How many these are.
+    pub fn count_of_subnets(&self, scope: Uuid) -> usize {
+        self.scopes.get(&scope).map_or(0, |scope| scope.entries.len())
+    }
+
+    /// That of them which has the address.
+    pub fn subnet_of(&self, scope: Uuid, address: IpAddr) -> Option<&Subnet> {
+        self.scopes.get(&scope)?.entry_of(address).map(|entry| &entry.subnet)
+    }
+
+    /// That of them which has the uuid.
+    pub fn subnet_with_uuid(&self, scope: Uuid, uuid: Uuid) -> Option<&Subnet> {
+        let scope = self.scopes.get(&scope)?;
+        let index = scope.places.by_uuid.partition_point(|(known, _)| *known < uuid);
+        let (_, place) = scope.places.by_uuid.get(index).filter(|(known, _)| *known == uuid)?;
+        scope.entries.get(*place).map(|entry| &entry.subnet)
     }
 
     /// Who holds this address, as the first one of its unit.
@@ -96,9 +152,10 @@ impl Pools {
     }
 
     fn change_subnet(&mut self, hold: Hold, change: impl FnOnce(&mut Subnet)) {
-        let Some(entries) = self.subnets.get_mut(&hold.scope) else { return };
-        if let Some(entry) = Arc::make_mut(entries).iter_mut().find(|entry| entry.subnet.contains(hold.address)) {
-            change(&mut entry.subnet);
+        let Some(scope) = self.scopes.get_mut(&hold.scope) else { return };
+        let Some(place) = scope.place_of(hold.address) else { return };
+        if let Some(entry) = scope.entries.get_mut(place) {
+            change(&mut Arc::make_mut(entry).subnet);
         }
     }
 
@@ -135,28 +192,27 @@ impl Pools {
         }
         let sources = after.map(|object| self.entries(object)).unwrap_or_default();
         if sources.is_empty() {
-            self.subnets.remove(&scope);
+            self.scopes.remove(&scope);
             if after.is_none() {
                 self.forget_reservations(scope);
             }
             return;
         }
-        let known = self.subnets.get(&scope).cloned().unwrap_or_default();
-        let entries = sources
-            .into_iter()
-            .filter_map(|source| {
-                if let Some(entry) = known.iter().find(|entry| *entry.source == source) {
-                    return Some(entry.clone());
-                }
-                let mut subnet = Subnet::read(&source)?;
-                let prefix = subnet.prefix;
-                for (address, _) in self.held(scope, first_address(prefix), last_address(prefix)) {
-                    subnet.take(address);
-                }
-                Some(Entry { source: Arc::new(source), subnet })
-            })
-            .collect();
-        self.subnets.insert(scope, Arc::new(entries));
+        let known = self.scopes.get(&scope);
+        let entries = sources.into_iter().filter_map(|source| {
+            let prefix = ipam::parse_prefix(&source)?;
+            let same = known.and_then(|known| known.entry_of(prefix.network())).filter(|known| *known.source == source);
+            if let Some(entry) = same {
+                return Some(Arc::clone(entry));
+            }
+            let mut subnet = Subnet::read(&source)?;
+            for (address, _) in self.held(scope, prefix.network(), prefix.broadcast()) {
+                subnet.take(address);
+            }
+            Some(Arc::new(Entry { source: Arc::new(source), subnet }))
+        });
+        let entries = entries.collect();
+        self.scopes.insert(scope, Scope::of(entries));
     }
 
     /// The stored entries that describe subnets, in order.
@@ -187,12 +243,4 @@ impl Pools {
             self.holds.remove(&(scope, address));
         }
     }
-}
-
-fn first_address(prefix: ipnetwork::IpNetwork) -> IpAddr {
-    prefix.network()
-}
-
-fn last_address(prefix: ipnetwork::IpNetwork) -> IpAddr {
-    prefix.broadcast()
 }

@@ -6,6 +6,7 @@
 //! except where it answers bad input with 500, forgets to protect an address or loses count.
 
 mod address;
+mod address_ranges;
 mod free_ranges;
 mod request;
 mod subnet;
@@ -16,6 +17,7 @@ mod texts;
 use std::fmt;
 
 pub use address::{parse_address, parse_prefix, parse_prefix_address, why_refused, write_usual_notation};
+pub use address_ranges::AddressRanges;
 pub use free_ranges::FreeRanges;
 pub use request::{check_entry, check_overlap, complete_entry, update_entry};
 pub use subnet::Subnet;

@@ -3,7 +3,7 @@
 //! A client that uses the Python library sends every member, most of them null; one that writes JSON by hand leaves
 //! out what it does not need. Null, absent, empty and the text "None" mean the same here.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value};
@@ -141,23 +141,42 @@ pub fn update_entry(
 /// Refuses prefixes that overlap or equal each other, naming the first pair. The text prints them as the Python
 /// library for networks does.
 pub fn check_overlap(prefixes: &[IpNetwork]) -> Result<(), Fault> {
-    // Prefixes either nest or are apart, so in ascending order an overlap shows between neighbours. Networks with a
-    // thousand subnets exist; looking for the pair to name is worth while only when there is one.
-    let mut sorted: Vec<IpNetwork> = prefixes.to_vec();
-    sorted.sort_by_key(|prefix| (prefix.is_ipv4(), bounds(*prefix)));
-    if !sorted.windows(2).any(|pair| matches!(pair, [one, other] if overlap(*one, *other))) {
-        return Ok(());
-    }
-    for (position, one) in prefixes.iter().enumerate() {
-        if let Some(other) = prefixes.iter().skip(position + 1).find(|other| overlap(*one, **other)) {
-            return Err(Fault::bad_request(format!(
-                "Overlapping addresses: [IPNetwork('{}'), IPNetwork('{}')]",
-                prefix_name(*one),
-                prefix_name(*other)
-            )));
+    let mut from_first = prefixes.iter().skip(first_overlapping(prefixes).unwrap_or(prefixes.len()));
+    let Some(one) = from_first.next() else { return Ok(()) };
+    let Some(other) = from_first.find(|other| overlap(*one, **other)) else { return Ok(()) };
+    Err(Fault::bad_request(format!(
+        "Overlapping addresses: [IPNetwork('{}'), IPNetwork('{}')]",
+        prefix_name(*one),
+        prefix_name(*other)
+    )))
+}
+
+/// The position of the first prefix that overlaps another one. Networks with a thousand subnets exist, so not each is
+/// held against each.
+fn first_overlapping(prefixes: &[IpNetwork]) -> Option<usize> {
+    // Prefixes either nest or are apart: in ascending order, the wider first, what lies in a prefix follows it.
+    let mut sorted: Vec<(bool, u128, Reverse<u128>, usize)> = prefixes
+        .iter()
+        .enumerate()
+        .map(|(position, prefix)| {
+            let (first, last) = bounds(*prefix);
+            (prefix.is_ipv4(), first, Reverse(last), position)
+        })
+        .collect();
+    sorted.sort_unstable();
+    let mut least: Option<usize> = None;
+    // Of the prefix that lies in no other one: its family, its last address and its position.
+    let mut widest: Option<(bool, u128, usize)> = None;
+    for (family, first, Reverse(last), position) in sorted {
+        match widest {
+            Some((of, end, outer)) if of == family && first <= end => {
+                let pair = outer.min(position);
+                least = Some(least.map_or(pair, |least| least.min(pair)));
+            }
+            _ => widest = Some((family, last, position)),
         }
     }
-    Ok(())
+    least
 }
 
 /// The pool of an entry, if its ends are addresses.

@@ -29,8 +29,9 @@ use crate::{
     graph::{Hold, Object},
     ipam::{self, Subnet},
 };
+use ipnetwork::IpNetwork;
 use serde_json::Value;
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// What is asked for.
@@ -96,44 +97,70 @@ pub fn parse_wish(property: &str, value: Option<&Value>) -> Decision<Option<IpAd
     ipam::parse_address(text).ok_or_else(refuse).map(Some)
 }
 
-/// The subnets of one stage of the search.
+/// Subnets that are sought together: those of a network, or of a flat ipam.
+struct Pool {
+    scope: Uuid,
+    /// What objects record for a flat ipam: the network's handle of it.
+    handle: Option<Uuid>,
+    /// Those that may be asked; none stands for all.
+    lent: Option<HashSet<IpNetwork>>,
+}
+
+impl Pool {
+    /// The subnets that a wish may be about: where there can be only one, it is not searched for.
+    fn candidates<'w>(&'w self, work: &'w Work, wish: &Wish) -> impl Iterator<Item = &'w Subnet> {
+        let pools = work.graph.pools();
+        let (one, all) = match (wish.subnet, self.handle) {
+            (Some(wanted), Some(handle)) => (None, wanted == handle),
+            (Some(wanted), None) => (pools.subnet_with_uuid(self.scope, wanted), false),
+            (None, _) => match wish.address {
+                Some(address) => (pools.subnet_of(self.scope, address), false),
+                None => (None, true),
+            },
+        };
+        let all = all.then(|| pools.subnets(self.scope)).into_iter().flatten();
+        one.into_iter().chain(all).filter(|subnet| self.lent.as_ref().is_none_or(|lent| lent.contains(&subnet.prefix)))
+    }
+
+    /// What objects record as the subnet of an address.
+    fn recorded(&self, subnet: &Subnet) -> Option<Uuid> {
+        self.handle.or(subnet.subnet_uuid)
+    }
+}
+
+/// The pools of one stage of the search.
 struct Stage {
-    /// By scope, with the uuid that objects record, which of a flat ipam is that of the network's handle.
-    pools: Vec<(Uuid, Option<Uuid>, Vec<Subnet>)>,
+    pools: Vec<Pool>,
     flat: bool,
 }
 
-fn user_defined(work: &Work, network: &Object) -> Stage {
-    let subnets: Vec<Subnet> = work.graph.pools().subnets(network.uuid).cloned().collect();
-    Stage { pools: vec![(network.uuid, None, subnets)], flat: false }
+fn user_defined(network: &Object) -> Stage {
+    Stage { pools: vec![Pool { scope: network.uuid, handle: None, lent: None }], flat: false }
 }
 
-fn flat(work: &Work, network: &Object, subnets: impl Fn(&Object) -> Vec<Subnet>) -> Stage {
+fn flat(work: &Work, network: &Object, lent: impl Fn(&Object) -> Option<HashSet<IpNetwork>>) -> Stage {
     let mut pools = Vec::new();
     for link in work.links(network, "network_ipam_refs") {
         let Some(ipam) = work.graph.get(link.target).filter(|ipam| is_flat(work, ipam)) else { continue };
         let handle = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let handle = handle.as_ref().and_then(|value| value.pointer("/ipam_subnets/0/subnet_uuid"));
         let handle = handle.and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
-        pools.push((ipam.uuid, handle, subnets(ipam)));
+        pools.push(Pool { scope: ipam.uuid, handle, lent: lent(ipam) });
     }
     Stage { pools, flat: true }
 }
 
 /// The subnets of all flat ipams, whoever they are lent to.
 fn all_flat(work: &Work, network: &Object) -> Stage {
-    flat(work, network, |ipam| work.graph.pools().subnets(ipam.uuid).cloned().collect())
+    flat(work, network, |_| None)
 }
 
 /// What an instance-ip records as the subnet of its address: the subnet's uuid, or the network's handle of a flat
 /// ipam. `scope` is where the address is held; without one it is that of a gateway.
 pub fn recorded_subnet(work: &Work, network: &Object, address: IpAddr, scope: Option<Uuid>) -> Option<Uuid> {
-    let pools = [user_defined(work, network), all_flat(work, network)].into_iter().flat_map(|stage| stage.pools);
-    let mut pools = pools.filter(|(pool, _, _)| scope.is_none_or(|scope| scope == *pool));
-    pools.find_map(|(_, handle, subnets)| {
-        let subnet = subnets.into_iter().find(|subnet| subnet.contains(address))?;
-        handle.or(subnet.subnet_uuid)
-    })
+    let pools = [user_defined(network), all_flat(work, network)].into_iter().flat_map(|stage| stage.pools);
+    let mut pools = pools.filter(|pool| scope.is_none_or(|scope| scope == pool.scope));
+    pools.find_map(|pool| pool.recorded(work.graph.pools().subnet_of(pool.scope, address)?))
 }
 
 /// Whether the subnets of an ipam are its own, shared by all networks that use it.
@@ -147,9 +174,6 @@ pub fn is_flat(work: &Work, ipam: &Object) -> bool {
 /// # Errors
 /// 409 for an address in use, 400 where there is none to be had; the caller may answer another status.
 pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> {
-    let flat = |work: &Work, network: &Object| {
-        flat(work, network, |ipam| subscriber::subnets(work, ipam, wish.subscriber.as_deref()))
-    };
     if let Some((address, version)) = wish.address.zip(wish.version)
         && Version::of_address(address) != version
     {
@@ -160,31 +184,71 @@ pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> 
     {
         return Ok(found);
     }
+    let mut found = None;
+    search(work, network, wish, |pool, subnet| {
+        found = take(work, pool.scope, subnet, wish)?.map(|found| Found { subnet: pool.recorded(subnet), ..found });
+        Ok(found.is_some())
+    })?;
+    found.ok_or_else(|| Rejection::internal("an address that was found is not there"))
+}
+
+/// Seeks so many addresses of a network, which [`find`] would give one after the other.
+///
+/// # Errors
+/// As of `find`, where there are not as many.
+pub fn find_many(work: &Work, network: &Arc<Object>, wish: &Wish, count: usize) -> Decision<Vec<Hold>> {
+    let mut holds = Vec::new();
+    if count == 0 {
+        return Ok(holds);
+    }
+    search(work, network, wish, |pool, subnet| {
+        // A copy costs nothing, and knows what is taken before the graph does.
+        let mut left = subnet.clone();
+        while holds.len() < count
+            && let Some(address) = left.first_free().filter(|_| is_of_wanted_version(subnet, wish))
+        {
+            left.take(address);
+            holds.push(Hold { scope: pool.scope, address });
+        }
+        Ok(holds.len() == count)
+    })?;
+    Ok(holds)
+}
+
+/// Goes through the subnets of a network in the order in which addresses are sought, until there is enough.
+fn search(
+    work: &Work,
+    network: &Arc<Object>,
+    wish: &Wish,
+    mut is_enough: impl FnMut(&Pool, &Subnet) -> Decision<bool>,
+) -> Decision<()> {
+    let flat = |work: &Work, network: &Object| {
+        flat(work, network, |ipam| subscriber::lent(work, ipam, wish.subscriber.as_deref()))
+    };
     let mode = work.property(network, "address_allocation_mode");
     let stages = match mode.as_ref().and_then(Value::as_str) {
-        _ if wish.address.is_some() || wish.subnet.is_some() => vec![flat(work, network), user_defined(work, network)],
-        Some("user-defined-subnet-only") => vec![user_defined(work, network)],
+        _ if wish.address.is_some() || wish.subnet.is_some() => vec![flat(work, network), user_defined(network)],
+        Some("user-defined-subnet-only") => vec![user_defined(network)],
         Some("flat-subnet-only") => vec![flat(work, network)],
-        Some("flat-subnet-preferred") => vec![flat(work, network), user_defined(work, network)],
-        _ => vec![user_defined(work, network), flat(work, network)],
+        Some("flat-subnet-preferred") => vec![flat(work, network), user_defined(network)],
+        _ => vec![user_defined(network), flat(work, network)],
     };
-    let mut tried = Vec::new();
+    let mut tried: Vec<&Subnet> = Vec::new();
     let mut subnet_known = false;
     for stage in &stages {
         tried.clear();
-        for (scope, handle, subnets) in &stage.pools {
+        for pool in &stage.pools {
             if stage.flat {
                 // The text names the prefixes of the last flat ipam only.
                 tried.clear();
             }
-            for subnet in subnets {
-                let recorded = handle.or(subnet.subnet_uuid);
-                if wish.subnet.is_some() && wish.subnet != recorded {
-                    continue;
-                }
+            for subnet in pool.candidates(work, wish) {
                 subnet_known = true;
-                if let Some(found) = take(work, *scope, subnet, wish, &mut tried)? {
-                    return Ok(Found { subnet: recorded, ..found });
+                if wish.address.is_none() && is_of_wanted_version(subnet, wish) {
+                    tried.push(subnet);
+                }
+                if is_enough(pool, subnet)? {
+                    return Ok(());
                 }
             }
         }
@@ -193,17 +257,19 @@ pub fn find(work: &Work, network: &Arc<Object>, wish: &Wish) -> Decision<Found> 
     if let Some(subnet) = wish.subnet.filter(|_| !subnet_known) {
         return Err(Rejection::bad_request(ipam::unknown_subnet(&name, &subnet.to_string())));
     }
-    if stages.last().is_some_and(|stage| !stage.flat && stage.pools.iter().all(|(_, _, subnets)| subnets.is_empty()))
-        && wish.address.is_none()
-    {
+    let has_none = |stage: &Stage| {
+        !stage.flat && stage.pools.iter().all(|pool| work.graph.pools().count_of_subnets(pool.scope) == 0)
+    };
+    if stages.last().is_some_and(has_none) && wish.address.is_none() {
         return Err(Rejection::bad_request(ipam::no_defined_subnets(&name)));
     }
     Err(exhausted(network, &tried))
 }
 
 /// Nothing left.
-fn exhausted(object: &Object, tried: &[String]) -> Rejection {
-    Rejection::bad_request(ipam::exhausted(&object.fq_name.elements(), tried))
+fn exhausted(object: &Object, tried: &[&Subnet]) -> Rejection {
+    let prefixes: Vec<String> = tried.iter().map(|subnet| subnet.name()).collect();
+    Rejection::bad_request(ipam::exhausted(&object.fq_name.elements(), &prefixes))
 }
 
 /// Seeks an address in the subnets of a flat ipam itself.
@@ -211,12 +277,15 @@ fn exhausted(object: &Object, tried: &[String]) -> Rejection {
 /// # Errors
 /// 400 where there is none to be had.
 pub fn find_in_ipam(work: &Work, ipam: &Object, wish: &Wish) -> Decision<Found> {
-    let mut tried = Vec::new();
-    if is_flat(work, ipam) {
-        for subnet in subscriber::subnets(work, ipam, wish.subscriber.as_deref()) {
-            if let Some(found) = take(work, ipam.uuid, &subnet, wish, &mut tried)? {
-                return Ok(found);
-            }
+    let lent = subscriber::lent(work, ipam, wish.subscriber.as_deref());
+    let pool = Pool { scope: ipam.uuid, handle: None, lent };
+    let (is_flat, mut tried) = (is_flat(work, ipam), Vec::new());
+    for subnet in pool.candidates(work, wish).filter(|_| is_flat) {
+        if is_of_wanted_version(subnet, wish) {
+            tried.push(subnet);
+        }
+        if let Some(found) = take(work, ipam.uuid, subnet, wish)? {
+            return Ok(found);
         }
     }
     Err(exhausted(ipam, &tried))
@@ -224,31 +293,27 @@ pub fn find_in_ipam(work: &Work, ipam: &Object, wish: &Wish) -> Decision<Found> 
 
 /// The address of a gateway of the network, or of its flat ipams.
 fn shared_gateway(work: &Work, network: &Object, address: IpAddr) -> Option<Found> {
-    for stage in [all_flat(work, network), user_defined(work, network)] {
-        for (_, handle, subnets) in stage.pools {
-            // "None in this subnet" (0.0.0.0) lies in no subnet and so is no gateway.
-            let gateway =
-                subnets.into_iter().find(|subnet| subnet.gateway == Some(address) && subnet.contains(address));
-            if let Some(subnet) = gateway {
-                return Some(Found { address, hold: None, subnet: handle.or(subnet.subnet_uuid) });
-            }
-        }
-    }
-    None
+    let mut pools = [all_flat(work, network), user_defined(network)].into_iter().flat_map(|stage| stage.pools);
+    pools.find_map(|pool| {
+        // "None in this subnet" (0.0.0.0) lies in no subnet and so is no gateway.
+        let subnet = work.graph.pools().subnet_of(pool.scope, address)?;
+        let is_gateway = subnet.gateway == Some(address);
+        is_gateway.then(|| Found { address, hold: None, subnet: pool.recorded(subnet) })
+    })
 }
 
-fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish, tried: &mut Vec<String>) -> Decision<Option<Found>> {
+fn is_of_wanted_version(subnet: &Subnet, wish: &Wish) -> bool {
     let version = if subnet.is_v4() { Version::Four } else { Version::Six };
-    let wanted = wish.address.map(Version::of_address).or(wish.version);
-    if wanted.is_some_and(|wanted| wanted != version) {
+    wish.address.map(Version::of_address).or(wish.version).is_none_or(|wanted| wanted == version)
+}
+
+fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish) -> Decision<Option<Found>> {
+    if !is_of_wanted_version(subnet, wish) {
         return Ok(None);
     }
     let found = |address| Found { address, hold: Some(Hold { scope, address }), subnet: None };
     // IIP-C5: network, broadcast and service address are never had; that of a gateway was asked for before.
-    let Some(address) = wish.address else {
-        tried.push(subnet.name());
-        return Ok(subnet.first_free().map(found));
-    };
+    let Some(address) = wish.address else { return Ok(subnet.first_free().map(found)) };
     if !subnet.contains(address) {
         return Ok(None);
     }
@@ -275,14 +340,17 @@ pub fn find_for_router(work: &Work, router: &Object, version: Option<Version>) -
     for link in work.links(router, "network_ipam_refs") {
         let attribute = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let pools = attribute.as_ref().and_then(|value| value.get("allocation_pools")).and_then(Value::as_array);
-        let ranges: Vec<(IpAddr, IpAddr)> = pools.into_iter().flatten().filter_map(range).collect();
+        let mut ranges: Vec<(IpAddr, IpAddr)> = pools.into_iter().flatten().filter_map(range).collect();
+        ranges.sort_unstable();
         for subnet in work.graph.pools().subnets(link.target) {
             let subnet_version = if subnet.is_v4() { Version::Four } else { Version::Six };
-            let inside: Vec<_> = ranges.iter().copied().filter(|(first, _)| subnet.contains(*first)).collect();
+            let start = ranges.partition_point(|(first, _)| *first < subnet.prefix.network());
+            let end = ranges.partition_point(|(first, _)| *first <= subnet.prefix.broadcast());
+            let inside = ranges.get(start..end).unwrap_or_default();
             if inside.is_empty() || version.is_some_and(|version| version != subnet_version) {
                 continue;
             }
-            if let Some(address) = subnet.first_free_within(&inside) {
+            if let Some(address) = subnet.first_free_within(inside) {
                 let hold = Some(Hold { scope: link.target, address });
                 return Ok(Found { address, hold, subnet: None });
             }

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 const PROPERTIES: &str = "virtual_machine_interface_properties";
@@ -41,8 +44,8 @@ pub fn check_update(work: &Work, draft: &Draft) -> Decision<()> {
     if stored.is_empty() {
         return Ok(());
     }
-    let links = draft.links(PORTS);
-    let is_lost = |old: &NewLink| !links.iter().any(|new| new.target == old.target);
+    let kept: BTreeSet<Uuid> = draft.links(PORTS).iter().map(|link| link.target).collect();
+    let is_lost = |old: &NewLink| !kept.contains(&old.target);
     let groups = draft.stored_links(GROUPS);
     let mut groups = groups.iter().filter_map(|link| work.graph.get(link.target));
     let is_tributary = groups.any(|group| !virtual_port_group::is_trunk_port(work, group, draft.uuid));
@@ -289,9 +292,11 @@ fn tie_group(work: &mut Work, group: &Arc<Object>, port: Uuid, interfaces: Optio
     let stored = draft.stored_links(INTERFACES);
     let is_same = |interfaces: &BTreeSet<Uuid>| *interfaces == stored.iter().map(|link| link.target).collect();
     if let Some(interfaces) = interfaces.filter(|interfaces| !is_same(interfaces)) {
-        let known = |target: Uuid| stored.iter().find(|link| link.target == target).cloned();
-        let link = |target: Uuid| known(target).unwrap_or(NewLink { target, attribute: Value::Null });
-        interfaces.iter().filter(|target| known(**target).is_none()).for_each(|target| draft.relax(*target));
+        let known: BTreeMap<Uuid, &NewLink> = stored.iter().map(|link| (link.target, link)).collect();
+        let link = |target: Uuid| {
+            known.get(&target).map_or(NewLink { target, attribute: Value::Null }, |known| NewLink::clone(known))
+        };
+        interfaces.iter().filter(|target| !known.contains_key(*target)).for_each(|target| draft.relax(*target));
         draft.set_links(INTERFACES, interfaces.into_iter().map(link).collect());
         is_changed = true;
     }

@@ -1,9 +1,9 @@
 //! bgp-as-a-service (contrail-api R21: BGAAS-*). Ports are given by the control plane.
 
 use super::{Decision, Draft, Rejection, Rules, Work, bgp_router::check_session};
-use crate::graph::Object;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::HashSet;
+use uuid::Uuid;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
@@ -41,21 +41,20 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check_zones(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(given) = draft.given_links(ZONES) else { return Ok(()) };
     let mut all = draft.stored_links(ZONES);
-    all.retain(|stored| given.iter().all(|link| link.target != stored.target));
+    let named: HashSet<Uuid> = given.iter().map(|link| link.target).collect();
+    all.retain(|stored| !named.contains(&stored.target));
     // What the request takes away counts only when it puts something else in its place.
     if given.is_empty() {
         return Ok(());
     }
     all.extend(given.iter().cloned());
-    let mut seen: Vec<(String, &Arc<Object>)> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for link in &all {
         let kind = link.attribute.get("bgpaas_control_node_zone_type").and_then(Value::as_str).unwrap_or_default();
-        let Some(zone) = work.graph.get(link.target) else { continue };
-        if seen.iter().any(|(other, _)| other == kind) {
+        if work.graph.get(link.target).is_some() && !seen.insert(kind) {
             let text = format!("BGPaaS has configured with more than one {kind} control-node-zones");
             return Err(Rejection::bad_request(text));
         }
-        seen.push((kind.to_owned(), zone));
     }
     Ok(())
 }

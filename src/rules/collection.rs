@@ -1,13 +1,13 @@
 //! `/prop-collection-update`: single elements of list and map properties.
 
-use super::{Decision, Draft, Rejection, Work, document::map_key, update};
+use super::{Decision, Draft, Rejection, Work, budget, document::map_key, update};
 use crate::{
     graph::Object,
     model::{Collection, PropertyId},
     python_literal,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One of the updates of a request, as given.
 #[derive(Clone, Debug)]
@@ -67,19 +67,22 @@ impl Elements {
         Some(Self { wrapper: wrapper.clone(), key: key.cloned(), items })
     }
 
-    /// Puts an element at its place. Positions sort as texts; elements whose order a client has given as a whole
-    /// keep it.
-    fn put(&mut self, position: String, value: Value) {
-        if let Some(slot) = self.items.iter_mut().find(|(existing, _)| *existing == position) {
-            slot.1 = value;
-            return;
+    /// Puts elements at their places and takes others out, one step after the other. Positions sort as texts: a new
+    /// element comes before the first that has a greater position; elements whose order a client has given as a whole keep
+    /// it.
+    fn apply<'s>(&mut self, steps: impl Iterator<Item = &'s Step> + Clone) {
+        let positions = self.items.iter().map(|(position, _)| position.clone());
+        let mut ranks: Vec<String> = positions.chain(steps.clone().map(|step| step.position().to_owned())).collect();
+        ranks.sort_unstable();
+        ranks.dedup();
+        let mut order = Order::new(ranks, std::mem::take(&mut self.items));
+        for step in steps {
+            match step {
+                Step::Put(position, value) => order.put(position, value.clone()),
+                Step::Remove(position) => order.remove(position),
+            }
         }
-        let index = self.items.iter().position(|(existing, _)| *existing > position).unwrap_or(self.items.len());
-        self.items.insert(index, (position, value));
-    }
-
-    fn remove(&mut self, position: &str) {
-        self.items.retain(|(existing, _)| existing != position);
+        self.items = order.into_items();
     }
 
     fn write(self, draft: &mut Draft, id: PropertyId) {
@@ -93,10 +96,117 @@ impl Elements {
     }
 }
 
+/// Where an element stands: the number of the first one after it of those that were there at first, then, of those that
+/// came before the same one, the rank of its position. Whatever stands between two such has greater positions only.
+type Place = (usize, usize);
+
+/// The elements of a collection in their order, of which there may be as many as steps that change them: each takes the
+/// logarithm of their number.
+struct Order {
+    /// All positions that ever occur, in the order of their texts; an element's rank is its index here.
+    ranks: Vec<String>,
+    items: BTreeMap<Place, (String, Value)>,
+    /// A tree of the first places: a node has the lesser of its two children, a leaf the place of the element of a rank.
+    first: Vec<Option<Place>>,
+    /// How many elements there were at first.
+    count: usize,
+}
+
+impl Order {
+    fn new(ranks: Vec<String>, items: Vec<(String, Value)>) -> Self {
+        let (first, count) = (vec![None; 2 * ranks.len()], items.len());
+        let mut order = Self { ranks, items: BTreeMap::new(), first, count };
+        for (index, (position, value)) in items.into_iter().enumerate() {
+            if let Some(rank) = order.rank(&position) {
+                order.insert((index, usize::MAX), rank, (position, value));
+            }
+        }
+        order
+    }
+
+    fn rank(&self, position: &str) -> Option<usize> {
+        self.ranks.binary_search_by(|known| known.as_str().cmp(position)).ok()
+    }
+
+    fn place(&self, rank: usize) -> Option<Place> {
+        self.first.get(self.ranks.len() + rank).copied().flatten()
+    }
+
+    fn put(&mut self, position: &str, value: Value) {
+        let Some(rank) = self.rank(position) else { return };
+        if let Some(slot) = self.place(rank).and_then(|place| self.items.get_mut(&place)) {
+            slot.1 = value;
+            return;
+        }
+        let (before, _) = self.first_greater(rank).unwrap_or((self.count, usize::MAX));
+        self.insert((before, rank), rank, (position.to_owned(), value));
+    }
+
+    fn remove(&mut self, position: &str) {
+        let Some(rank) = self.rank(position) else { return };
+        if let Some(place) = self.place(rank) {
+            self.items.remove(&place);
+            self.set(rank, None);
+        }
+    }
+
+    fn insert(&mut self, place: Place, rank: usize, item: (String, Value)) {
+        self.items.insert(place, item);
+        self.set(rank, Some(place));
+    }
+
+    /// Writes a leaf, and what follows from it.
+    fn set(&mut self, rank: usize, place: Option<Place>) {
+        let mut node = self.ranks.len() + rank;
+        let mut least = place;
+        while let Some(slot) = self.first.get_mut(node).filter(|_| node > 0) {
+            *slot = least;
+            least = lesser(least, self.first.get(node ^ 1).copied().flatten());
+            node /= 2;
+        }
+    }
+
+    /// The first place of an element whose rank is greater.
+    fn first_greater(&self, rank: usize) -> Option<Place> {
+        let (mut low, mut high) = (self.ranks.len() + rank + 1, 2 * self.ranks.len());
+        let node = |node: usize| self.first.get(node).copied().flatten();
+        let mut least = None;
+        while low < high {
+            if low % 2 == 1 {
+                least = lesser(least, node(low));
+                low += 1;
+            }
+            if high % 2 == 1 {
+                high -= 1;
+                least = lesser(least, node(high));
+            }
+            (low, high) = (low / 2, high / 2);
+        }
+        least
+    }
+
+    fn into_items(self) -> Vec<(String, Value)> {
+        self.items.into_values().collect()
+    }
+}
+
+/// The one that comes first, if any.
+fn lesser(one: Option<Place>, other: Option<Place>) -> Option<Place> {
+    one.into_iter().chain(other).min()
+}
+
 /// An update that has been checked.
 enum Step {
     Put(String, Value),
     Remove(String),
+}
+
+impl Step {
+    fn position(&self) -> &str {
+        match self {
+            Self::Put(position, _) | Self::Remove(position) => position,
+        }
+    }
 }
 
 impl CollectionUpdate {
@@ -106,6 +216,7 @@ impl CollectionUpdate {
     /// 404 for an unknown object, 400 for an update that does not fit its property.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = update::find_any(work, &self.uuid, "Object Not Found: ")?;
+        budget::check(&budget::UPDATES, self.updates.len())?;
         let steps = self.updates.iter().map(|update| update.check(work, &stored)).collect::<Decision<Vec<_>>>()?;
         if steps.is_empty() {
             return Ok(stored);
@@ -114,17 +225,14 @@ impl CollectionUpdate {
         let model = Arc::clone(work.graph.model());
         let kind = model.object_type(stored.type_id);
         for property in &kind.properties {
-            let mut mine = steps.iter().filter(|(id, _)| *id == property.id).peekable();
-            if mine.peek().is_none() {
+            let mine = steps.iter().filter(|(id, _)| *id == property.id).map(|(_, step)| step);
+            if mine.clone().next().is_none() {
                 continue;
             }
             let Some(mut elements) = Elements::of(&stored, property.id, &property.collection) else { continue };
-            for (_, step) in mine {
-                match step {
-                    Step::Put(position, value) => elements.put(position.clone(), value.clone()),
-                    Step::Remove(position) => elements.remove(position),
-                }
-            }
+            let before = elements.items.len();
+            elements.apply(mine);
+            budget::check_growth(&budget::ELEMENTS, before, elements.items.len())?;
             elements.write(&mut draft, property.id);
         }
         update::commit(work, draft)
@@ -168,4 +276,54 @@ impl ElementUpdate {
 /// The refusal of an element operation on a property that has no elements.
 pub fn not_a_collection(field: &str) -> Rejection {
     Rejection::bad_request(format!("{field} neither \"ListProperty\" nor \"MapProperty\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same, one element after the other.
+    fn apply_slowly(items: &mut Vec<(String, Value)>, step: &Step) {
+        match step {
+            Step::Remove(position) => items.retain(|(existing, _)| existing != position),
+            Step::Put(position, value) => {
+                if let Some(slot) = items.iter_mut().find(|(existing, _)| existing == position) {
+                    slot.1 = value.clone();
+                    return;
+                }
+                let index = items.iter().position(|(existing, _)| existing > position).unwrap_or(items.len());
+                items.insert(index, (position.clone(), value.clone()));
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever order the elements have at first: positions that clients do not choose are not in that of their texts.
+        #[test]
+        fn elements_come_before_the_first_with_a_greater_position(
+            first in prop::collection::vec(0_u32..25, 0..20),
+            steps in prop::collection::vec((0_u32..30, prop::option::of(any::<u8>())), 0..40),
+        ) {
+            let mut items: Vec<(String, Value)> = Vec::new();
+            for position in first.into_iter().map(|position| position.to_string()) {
+                if items.iter().all(|(known, _)| *known != position) {
+                    items.push((position, Value::Null));
+                }
+            }
+            let steps: Vec<Step> = steps
+                .into_iter()
+                .map(|(position, value)| match value {
+                    Some(value) => Step::Put(position.to_string(), value.into()),
+                    None => Step::Remove(position.to_string()),
+                })
+                .collect();
+            let mut elements = Elements { wrapper: String::new(), key: None, items: items.clone() };
+            elements.apply(steps.iter());
+            for step in &steps {
+                apply_slowly(&mut items, step);
+            }
+            prop_assert_eq!(elements.items, items);
+        }
+    }
 }

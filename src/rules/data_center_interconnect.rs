@@ -3,7 +3,7 @@
 //! The source of an interconnect inside a fabric is the one logical router whose reference has data, whatever they are:
 //! no file of the schema names their type.
 
-use super::{Decision, Draft, NewLink, Rejection, Rules, Work};
+use super::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid};
 use crate::graph::Object;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,8 +162,9 @@ fn sources(links: &[NewLink]) -> BTreeSet<Uuid> {
 fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
     let kind = "intra_fabric type data_center_interconnect";
     let routers = targets(draft, ROUTERS);
-    for (index, router) in routers.iter().enumerate() {
-        if routers.iter().take(index).any(|earlier| earlier == router) {
+    let mut seen = BTreeSet::new();
+    for router in &routers {
+        if !seen.insert(*router) {
             return refuse(format!("{router} logical router entry exists more than one in {ROUTERS}."));
         }
     }
@@ -195,7 +196,7 @@ fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
         return refuse(format!("{ROUTERS}: logical router {router} is not in {DESTINATIONS}"));
     }
     check_source(work, draft, source)?;
-    destinations.iter().try_for_each(|(router, devices)| check_destination(work, &routers, router, devices))
+    destinations.iter().try_for_each(|(router, devices)| check_destination(work, &seen, router, devices))
 }
 
 /// DCI-C3: a router is the source of one.
@@ -216,14 +217,14 @@ fn check_source(work: &Work, draft: &Draft, source: Uuid) -> Decision<()> {
 }
 
 /// DCI-C3: what is listed is referred to, with physical routers of its own.
-fn check_destination(work: &Work, routers: &[Uuid], destination: &str, devices: &[String]) -> Decision<()> {
-    let uuid = routers.iter().find(|router| router.to_string() == destination);
-    let Some(router) = uuid.and_then(|uuid| work.graph.get(*uuid)) else {
+fn check_destination(work: &Work, routers: &BTreeSet<Uuid>, destination: &str, devices: &[String]) -> Decision<()> {
+    let uuid = canonical_uuid(destination).filter(|router| routers.contains(router));
+    let Some(router) = uuid.and_then(|uuid| work.graph.get(uuid)) else {
         return refuse(format!("{DESTINATIONS}: logical router {destination} is not in {ROUTERS}"));
     };
     let own = physical_routers(work, router);
     for device in devices {
-        if !own.iter().any(|own| own.to_string() == *device) {
+        if canonical_uuid(device).is_none_or(|device| !own.contains(&device)) {
             let name = router.fq_name.name();
             return refuse(format!("physical_router uuid {device} does not exist in destination LR {name}"));
         }

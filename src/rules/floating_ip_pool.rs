@@ -5,6 +5,7 @@
 use super::{Decision, Draft, Rejection, Rules, Work};
 use crate::{graph::Object, python_literal};
 use serde_json::Value;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -31,7 +32,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if work.links(network, "network_ipam_refs").is_empty() {
         return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool"));
     }
-    match wanted.iter().find(|uuid| !known.contains(uuid)) {
+    match wanted.iter().find(|uuid| !known.contains(*uuid)) {
         Some(unknown) => {
             Err(Rejection::bad_request(format!("Subnet {unknown} was not found in virtual-network {}", network.uuid)))
         }
@@ -40,7 +41,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 }
 
 /// The uuids of all subnets of a network, handles of flat ipams included.
-fn subnets_of_network(work: &Work, network: &Object) -> Vec<String> {
+fn subnets_of_network(work: &Work, network: &Object) -> HashSet<String> {
     let links = work.links(network, "network_ipam_refs").iter();
     let attributes = links.filter_map(|link| serde_json::from_str::<Value>(link.attribute.as_deref()?).ok());
     attributes

@@ -4,23 +4,26 @@
 //! server (GSC-U7).
 
 use super::{
-    Decision, Draft, NewLink, Rejection, Rules, Work,
+    Decision, Draft, NewLink, Rejection, Rules, Work, budget,
     route_target::{self, AutonomousSystem},
     security_draft, update,
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc};
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
 
+const STATISTICS: &str = "user_defined_log_statistics";
 const NUMBER: &str = "autonomous_system";
 const FOUR_BYTES: &str = "enable_4byte_as";
 const PORTS: &str = "bgpaas_parameters";
 const LOOPBACK: &str = "data_center_interconnect_loopback_namespace";
 /// How many route targets there are numbers for beside an autonomous system of four bytes.
 const MOST_ROUTE_TARGETS: usize = 1 << 15;
+/// How many bytes a regular expression may take when it is compiled: one of thirty characters may want any number.
+const LARGEST_PATTERN: usize = 2 << 20;
 
 /// GSC-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -42,18 +45,28 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// GSC-U1: patterns are regular expressions.
 fn check_log_patterns(draft: &Draft) -> Decision<()> {
-    let given = draft.given("user_defined_log_statistics");
-    let statistics = given.and_then(|value| value.get("statlist")).and_then(Value::as_array);
-    for statistic in statistics.into_iter().flatten() {
-        let text = |name: &str| statistic.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (name, pattern) = (text("name"), text("pattern"));
-        if let Err(error) = fancy_regex::Regex::new(pattern) {
+    let given = draft.given(STATISTICS);
+    let stored = draft.stored_value(STATISTICS);
+    let known: HashSet<&str> = statistics(stored.as_ref()).map(|(_, pattern)| pattern).collect();
+    let new: Vec<(&str, &str)> = statistics(given).filter(|(_, pattern)| !known.contains(pattern)).collect();
+    budget::check(&budget::PATTERNS, new.len())?;
+    for (name, pattern) in new {
+        if let Err(error) = fancy_regex::RegexBuilder::new(pattern).delegate_size_limit(LARGEST_PATTERN).build() {
             return Err(Rejection::bad_request(format!(
                 "Regex error in user-defined-log-statistics at {name}: {pattern} (Error: {error})"
             )));
         }
     }
     Ok(())
+}
+
+/// Names and patterns.
+fn statistics(value: Option<&Value>) -> impl Iterator<Item = (&str, &str)> {
+    let list = value.and_then(|value| value.get("statlist")).and_then(Value::as_array);
+    list.into_iter().flatten().map(|statistic| {
+        let text = |name: &str| statistic.get(name).and_then(Value::as_str).unwrap_or_default();
+        (text("name"), text("pattern"))
+    })
 }
 
 /// GSC-U2: the number is one that the configuration allows.

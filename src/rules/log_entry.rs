@@ -3,11 +3,11 @@
 
 use super::change::{Change, Effect};
 use crate::{
-    graph::{FqName, Graph, Hold, Object},
+    graph::{FqName, Graph, Hold, Object, text_weight},
     model::TypeId,
     timestamp::Timestamp,
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What happened.
@@ -112,8 +112,6 @@ pub struct LogEntry {
     pub request_id: Option<Arc<str>>,
     /// Who asked, as far as known.
     pub who: Option<Arc<str>>,
-    /// The object with all its fields as JSON, made by the first who tells of it, for all others.
-    pub json: OnceLock<Box<[u8]>>,
 }
 
 /// The request that changes are of: when, and whose.
@@ -165,7 +163,6 @@ impl LogEntry {
             target_names,
             request_id: origin.request_id.clone(),
             who: origin.who.clone(),
-            json: OnceLock::new(),
         }
     }
 
@@ -190,15 +187,17 @@ impl LogEntry {
         graph.set_revision(self.revision);
     }
 
-    /// About how much memory it takes, in bytes.
+    /// About how much memory it takes, in bytes: all that may be there for its sake alone. The state of an object is, as soon
+    /// as there is a later one, and so is the name of one that is gone.
     pub fn weight(&self) -> usize {
-        let of_object = self.object().map_or(0, |object| {
-            let properties: usize = object.properties.iter().map(|(_, text)| text.len() + 48).sum();
-            let links: usize =
-                object.links.iter().map(|link| link.attribute.as_ref().map_or(0, |text| text.len()) + 96).sum();
-            properties + links
-        });
-        // Twice, for the JSON.
-        size_of::<Self>() + 2 * of_object + self.target_names.len() * 24
+        let subject = match &self.subject {
+            Subject::Object(object) => object.weight(),
+            Subject::Addresses(holds) => holds.len() * size_of::<Hold>(),
+        };
+        let names = [Some(&self.fq_name), self.former_name.as_ref()].into_iter().flatten();
+        let names: usize = names.chain(self.target_names.iter().flatten()).map(FqName::weight).sum();
+        let texts = [&self.request_id, &self.who].into_iter().flatten();
+        let texts: usize = texts.map(text_weight).sum();
+        size_of::<Self>() + subject + self.target_names.len() * size_of::<Option<FqName>>() + names + texts
     }
 }

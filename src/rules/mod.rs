@@ -13,6 +13,7 @@ mod bgp_as_a_service;
 mod bgp_router;
 mod bgpvpn;
 mod bridge_domain;
+pub mod budget;
 pub mod change;
 pub mod collection;
 mod create;

@@ -3,10 +3,14 @@
 //! Networks, instance-ips and virtual-routers that refer to an ipam stop its delete, as all references do; with it go
 //! the addresses that `ip-alloc` has taken of it (IPAM-D1).
 
-use super::{Decision, Draft, Rejection, Rules, Work, subnets};
-use crate::ipam;
+use super::{
+    Decision, Draft, Rejection, Rules, Work, budget,
+    subnets::{self, Sharing},
+};
+use crate::ipam::{self, AddressRanges};
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
@@ -84,6 +88,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     let Some(mut value) = given else { return Ok(()) };
     let entries = value.get_mut("subnets").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    budget::check_growth(&budget::SUBNETS, work.graph.pools().count_of_subnets(draft.uuid), entries.len())?;
     let mut prefixes = Vec::new();
     for entry in &entries {
         ipam::check_entry(entry)?;
@@ -92,15 +97,16 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     ipam::check_overlap(&prefixes)?;
     check_users(work, draft, &prefixes)?;
-    subnets::check_removed_of_ipam(work, draft.uuid, &prefixes)?;
+    let sharing = Sharing::of(work, draft.uuid, &prefixes);
+    subnets::check_removed_of_ipam(work, draft.uuid, &prefixes, &sharing)?;
     let stored = draft.stored_value("ipam_subnets");
     let stored = stored.as_ref().and_then(|value| value.get("subnets")).and_then(Value::as_array);
+    let by_prefix = |entry| Some((ipam::parse_prefix(entry)?, entry.as_object()?));
+    let known: HashMap<IpNetwork, _> = stored.into_iter().flatten().filter_map(by_prefix).collect();
     let mut completed = Vec::new();
     for (mut entry, prefix) in entries.into_iter().zip(&prefixes) {
-        let known = stored.into_iter().flatten().find(|entry| ipam::parse_prefix(entry) == Some(*prefix));
         if let Some(fields) = entry.as_object_mut() {
-            let known = known.and_then(Value::as_object);
-            subnets::complete_entry(work, draft.uuid, draft.fq_name.joined(), fields, known, !subnetting)?;
+            subnets::complete_entry(work, draft, &sharing, fields, known.get(prefix).copied(), !subnetting)?;
         }
         completed.push(entry);
     }
@@ -112,13 +118,16 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check_users(work: &Work, draft: &Draft, prefixes: &[IpNetwork]) -> Decision<()> {
     let network_type = work.type_id("virtual-network")?;
     let pools = work.graph.pools();
+    let ranges = AddressRanges::of(prefixes);
     for network in work.graph.referrers(draft.uuid, network_type) {
-        let mut all = prefixes.to_vec();
         let others = work.links(network, "network_ipam_refs").iter().map(|link| link.target);
-        for scope in others.filter(|ipam| *ipam != draft.uuid).chain([network.uuid]) {
-            all.extend(pools.subnets(scope).map(|subnet| subnet.prefix));
+        let scopes = others.filter(|ipam| *ipam != draft.uuid).chain([network.uuid]);
+        let others: Vec<IpNetwork> =
+            scopes.flat_map(|scope| pools.subnets(scope)).map(|subnet| subnet.prefix).collect();
+        // Neither those of the ipam nor the others overlap each other: they were checked when they came.
+        if others.iter().any(|prefix| ranges.overlaps(*prefix)) {
+            ipam::check_overlap(&[prefixes, &others].concat())?;
         }
-        ipam::check_overlap(&all)?;
     }
     Ok(())
 }

@@ -10,7 +10,10 @@ use crate::{
     python_literal,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -28,11 +31,15 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
 fn apply_profile(work: &mut Work, node: &Arc<Object>) -> Decision<()> {
     let has_profile = !work.links(node, PROFILES).is_empty();
     let interfaces = interfaces(work, node);
+    let mut by_name: HashMap<&str, &Value> = HashMap::new();
+    for interface in &interfaces {
+        by_name.entry(text(interface, "name").unwrap_or_default()).or_insert(interface);
+    }
     let port_type = work.type_id("port")?;
     let ports: Vec<Arc<Object>> = work.graph.children_of(node.uuid, port_type).cloned().collect();
     let mut groups: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
     for port in &ports {
-        let interface = interfaces.iter().find(|interface| text(interface, "name") == Some(port.fq_name.name()));
+        let interface = by_name.get(port.fq_name.name()).copied().filter(|_| !port.fq_name.name().is_empty());
         if interface.is_some() || !has_profile {
             set_labels(work, port, interface)?;
         }

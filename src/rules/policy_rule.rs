@@ -24,12 +24,12 @@ pub fn complete(
     let Some(mut value) = draft.given(property).cloned() else { return Ok(()) };
     let Some(rules) = value.get_mut("policy_rule").and_then(Value::as_array_mut) else { return Ok(()) };
     check_distinct(rules)?;
-    let stored = draft.stored_value(property);
-    let stored = stored.as_ref().and_then(|value| value.get("policy_rule")).and_then(Value::as_array);
-    let stored: HashSet<String> = stored.into_iter().flatten().map(essence).collect();
+    let mut stored: Option<HashSet<String>> = None;
     for rule in &*rules {
-        if !stored.contains(&essence(rule)) {
-            check_version(rule)?;
+        if let Err(refusal) = check_version(rule)
+            && !stored.get_or_insert_with(|| stored_essences(draft, property)).contains(&essence(rule))
+        {
+            return Err(refusal);
         }
     }
     for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
@@ -42,6 +42,13 @@ pub fn complete(
     }
     draft.set(property, value);
     Ok(())
+}
+
+/// The rules that are there: they stay, whatever is wrong with them.
+fn stored_essences(draft: &Draft, property: &str) -> HashSet<String> {
+    let stored = draft.stored_value(property);
+    let stored = stored.as_ref().and_then(|value| value.get("policy_rule")).and_then(Value::as_array);
+    stored.into_iter().flatten().map(essence).collect()
 }
 
 /// What makes a rule the rule that it is, as a text.

@@ -66,8 +66,10 @@ impl Request {
     /// # Errors
     /// The refusal that the client gets.
     pub fn decide(&self, work: &mut Work) -> Decision<Outcome> {
-        let outcome = self.outcome(work)?;
-        Ok(match outcome {
+        let outcome = self.outcome(work);
+        // What was refused because something was not written any more has this cause.
+        work.check_budget()?;
+        Ok(match outcome? {
             Outcome::Object(object) if work.pending => Outcome::Pending(Some(object)),
             Outcome::Done if work.pending => Outcome::Pending(None),
             outcome => outcome,

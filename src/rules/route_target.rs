@@ -117,9 +117,10 @@ pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decis
     for name in properties {
         let Some(mut value) = draft.given(name).cloned() else { continue };
         let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
+        let system = AutonomousSystem::global(work);
         for target in targets {
             let text = target.as_str().ok_or_else(|| Rejection::bad_request(FORM))?;
-            *target = check_configured(work, text)?.into();
+            *target = check_configured(system, text)?.into();
         }
         draft.set(name, value);
     }
@@ -130,12 +131,11 @@ pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decis
 ///
 /// # Errors
 /// 400 for another form, an autonomous system number out of range, or a number in the automatic range.
-fn check_configured(work: &Work, text: &str) -> Decision<String> {
+fn check_configured(system: AutonomousSystem, text: &str) -> Decision<String> {
     let RouteTarget { administrator, number } = parse(text)?;
     let Ok(asn) = administrator.trim_end_matches('L').parse::<u64>() else {
         return Ok(format!("target:{}:{number}", address_of(administrator).unwrap_or_default()));
     };
-    let system = AutonomousSystem::global(work);
     system.check_number(asn)?;
     if system.reserves(asn, number) {
         let range = system.automatic_range();

@@ -1,9 +1,13 @@
 //! `virtual_network_routed_properties`: how routed networks meet the routers of a fabric (contrail-api R21: VN-U13).
 
 use super::{Decision, Draft, NewLink, Rejection, Work, create::create_side_object, delete::delete_side_object};
-use crate::{graph::Object, ipam, python_literal};
+use crate::{
+    graph::Object,
+    ipam::{self, AddressRanges},
+    python_literal,
+};
 use serde_json::Value;
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 const PROPERTIES: &str = "virtual_network_routed_properties";
@@ -30,9 +34,13 @@ pub fn update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let mut entries: Vec<Value> =
         value.get_mut("routed_properties").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     let has_loopbacks = has_loopbacks(work, draft)?;
+    let ipams = draft.links("network_ipam_refs");
+    let scopes: Vec<Uuid> = ipams.iter().map(|link| link.target).chain([draft.uuid]).collect();
+    let prefixes = scopes.iter().flat_map(|scope| work.graph.pools().subnets(*scope)).map(|subnet| &subnet.prefix);
+    let inside = AddressRanges::of(prefixes);
     for entry in &mut entries {
         write_usual_notations(entry);
-        check_entry(work, draft, entry, has_loopbacks)?;
+        check_entry(entry, (!has_loopbacks).then_some(&inside))?;
     }
     if has_loopbacks {
         give_loopbacks(work, draft, &mut entries)?;
@@ -46,7 +54,8 @@ fn text<'a>(entry: &'a Value, name: &str) -> Option<&'a str> {
     entry.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
-fn check_entry(work: &Work, draft: &Draft, entry: &Value, has_loopbacks: bool) -> Decision<()> {
+/// Checks an entry, and that the address of the device is one of the network: of loopbacks there is none to check.
+fn check_entry(entry: &Value, inside: Option<&AddressRanges>) -> Decision<()> {
     let refuse = |text: &str| Err(Rejection::conflict(text));
     if text(entry, "physical_router_uuid").is_none() {
         return refuse("Physical router Id not present for routed VN");
@@ -54,11 +63,14 @@ fn check_entry(work: &Work, draft: &Draft, entry: &Value, has_loopbacks: bool) -
     if text(entry, "logical_router_uuid").is_none() {
         return refuse("Logical Router Id not present for routed VN");
     }
-    if !has_loopbacks {
+    if let Some(inside) = inside {
         let Some(address) = text(entry, "routed_interface_ip_address") else {
             return refuse("routed-interface-ip-address is required");
         };
-        check_inside(work, draft, address)?;
+        if !ipam::parse_address(address).is_some_and(|address| inside.contains(address)) {
+            let why = ipam::why_refused(address);
+            return Err(Rejection::conflict(format!("IP {address} does not belong to any subnet{why}")));
+        }
     }
     check_protocols(entry)
 }
@@ -72,20 +84,6 @@ fn write_usual_notations(entry: &mut Value) {
             None => {}
         }
     }
-}
-
-/// An address of a device is one of the network.
-fn check_inside(work: &Work, draft: &Draft, address: &str) -> Decision<()> {
-    let ipams = draft.links("network_ipam_refs");
-    let scopes = ipams.iter().map(|link| link.target).chain([draft.uuid]);
-    let inside = |parsed: IpAddr| {
-        scopes.into_iter().any(|scope| work.graph.pools().subnets(scope).any(|subnet| subnet.prefix.contains(parsed)))
-    };
-    if ipam::parse_address(address).is_some_and(inside) {
-        return Ok(());
-    }
-    let why = ipam::why_refused(address);
-    Err(Rejection::conflict(format!("IP {address} does not belong to any subnet{why}")))
 }
 
 /// What the devices of a fabric can do: neighbours of IPv4, one mode of PIM, OSPF's backbone as number zero.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{graph::Object, model::TypeId, python_literal};
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// The request.
@@ -32,38 +32,54 @@ impl SetTag {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
         let object = object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)))?;
         let mut draft = Draft::update(work, &object);
-        let before = draft.stored_links(REFERENCES);
-        let mut links = before.clone();
+        let before = by_type(work, draft.stored_links(REFERENCES));
+        let mut tags = before.clone();
         for (name, change) in &self.changes {
             let tag_type = name.to_lowercase();
             check_address_group(draft.object_type(), &tag_type)?;
+            let mut links = tags.remove(&tag_type).unwrap_or_default();
             apply(work, &object, &tag_type, change, &mut links)?;
+            if !links.is_empty() {
+                tags.insert(tag_type, links);
+            }
         }
-        if links == before {
+        if tags == before {
             return Ok(object);
         }
-        draft.set_links(REFERENCES, links);
+        let links = tags.into_values().flatten().map(|(target, attribute)| NewLink { target, attribute });
+        draft.set_links(REFERENCES, links.collect());
         update::commit(work, draft)
     }
 }
 
+/// The tags that an object has, or will have, with the data of the links.
+type Links = BTreeMap<Uuid, Value>;
+
+/// Links by the type of the tag, as there may be as many as changes.
+fn by_type(work: &Work, links: Vec<NewLink>) -> BTreeMap<String, Links> {
+    let mut tags: BTreeMap<String, Links> = BTreeMap::new();
+    for link in links {
+        let tag_type = work.graph.get(link.target).map(|tag| type_of_tag(tag).to_owned()).unwrap_or_default();
+        tags.entry(tag_type).or_default().insert(link.target, link.attribute);
+    }
+    tags
+}
+
 /// TGS-2, TGS-3, TGS-4: changes the links of one tag type.
-fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &mut Vec<NewLink>) -> Decision<()> {
-    let is_of_type = |link: &NewLink| work.graph.get(link.target).is_some_and(|tag| type_of_tag(tag) == tag_type);
+fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &mut Links) -> Decision<()> {
     let no_value = || Rejection::bad_request(format!("No valid value provided for tag type {tag_type}"));
     let change = match change {
         Value::Null => {
-            links.retain(|link| !is_of_type(link));
+            links.clear();
             return Ok(());
         }
         Value::Object(change) => change,
         _ => return Err(no_value()),
     };
     let is_global = change.get("is_global") == Some(&Value::Bool(true));
-    let find = |value: &Value| -> Decision<NewLink> {
+    let find = |value: &Value| -> Decision<Uuid> {
         let value = value.as_str().filter(|value| !value.is_empty()).ok_or_else(no_value)?;
-        let tag = find_tag(work, object, &format!("{tag_type}={value}"), is_global)?;
-        Ok(NewLink { target: tag.uuid, attribute: Value::Null })
+        Ok(find_tag(work, object, &format!("{tag_type}={value}"), is_global)?.uuid)
     };
     let value = change.get("value").filter(|value| !value.is_null());
     let list = |name: &str| match change.get(name) {
@@ -77,22 +93,16 @@ fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &m
             let text = format!("Tag type {tag_type} cannot be set multiple times on a same object.");
             return Err(Rejection::bad_request(text));
         }
-        let link = find(value.ok_or_else(no_value)?)?;
-        if !links.contains(&link) {
-            links.retain(|link| !is_of_type(link));
-            links.push(link);
-        }
+        let tag = find(value.ok_or_else(no_value)?)?;
+        links.retain(|target, _| *target == tag);
+        links.insert(tag, Value::Null);
         return Ok(());
     }
     for value in value.into_iter().chain(added.unwrap_or_default()) {
-        let link = find(value)?;
-        if !links.contains(&link) {
-            links.push(link);
-        }
+        links.insert(find(value)?, Value::Null);
     }
     for value in deleted.unwrap_or_default() {
-        let link = find(value)?;
-        links.retain(|existing| existing.target != link.target);
+        links.remove(&find(value)?);
     }
     Ok(())
 }

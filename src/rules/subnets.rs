@@ -14,17 +14,22 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Work,
     addresses::{is_flat, recorded_subnet},
+    budget,
     instance_ip::shares_gateway,
     quota::{self, Parts},
 };
 use crate::{
     graph::{Hold, Holder, Object},
-    ipam::{self, Subnet},
+    ipam::{self, AddressRanges, Subnet},
     python_literal,
 };
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The reference that carries the subnets of a network.
@@ -51,24 +56,27 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             own.push(prefix_of(entry)?);
         }
     }
+    budget::check_growth(&budget::SUBNETS, work.graph.pools().count_of_subnets(draft.uuid), own.len())?;
     check_quota(work, draft, own.len())?;
     // VN-S6
     flat.extend(&own);
     ipam::check_overlap(&flat)?;
     check_flat_removed(work, draft.uuid, &stored, &given)?;
-    check_removed_of_network(work, draft.uuid, &given, &own)?;
+    let sharing = Sharing::of(work, draft.uuid, &own);
+    check_removed_of_network(work, draft.uuid, &given, &own, &sharing)?;
 
     let routed = draft.value("virtual_network_category") == Some(Value::from("routed"));
     let known = by_prefix(&stored);
+    let handles = handles(&stored);
     let mut completed = Vec::new();
     for mut link in given {
         let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
         if is_flat {
-            link.attribute = flat_handle(work, &stored, &link)?;
+            link.attribute = flat_handle(work, &handles, &link)?;
         } else if let Some(Value::Array(entries)) = link.attribute.get_mut("ipam_subnets") {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
                 let known = known.get(&ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })));
-                complete_entry(work, draft.uuid, draft.fq_name.joined(), entry, known.copied(), !routed)?;
+                complete_entry(work, draft, &sharing, entry, known.copied(), !routed)?;
                 // VN-S4
                 if !is_present(entry.get("subnet_uuid")) {
                     entry.insert("subnet_uuid".to_owned(), work.new_uuid().to_string().into());
@@ -123,8 +131,8 @@ fn is_present(value: Option<&Value>) -> bool {
 
 /// The references that will be stored: of several to one ipam the last.
 fn last_of_each(links: &[NewLink]) -> Vec<NewLink> {
-    let later = |index: usize, link: &NewLink| links.iter().skip(index + 1).any(|other| other.target == link.target);
-    let last = links.iter().enumerate().filter(|(index, link)| !later(*index, link));
+    let places: HashMap<Uuid, usize> = links.iter().enumerate().map(|(place, link)| (link.target, place)).collect();
+    let last = links.iter().enumerate().filter(|(place, link)| places.get(&link.target) == Some(place));
     last.map(|(_, link)| link.clone()).collect()
 }
 
@@ -134,12 +142,20 @@ fn by_prefix(stored: &[NewLink]) -> BTreeMap<Option<IpNetwork>, &Map<String, Val
     entries.filter_map(|entry| Some((Some(ipam::parse_prefix(entry)?), entry.as_object()?))).collect()
 }
 
+/// The uuid in the data of a reference to a flat ipam.
+fn handle_in(attribute: &Value) -> Option<&Value> {
+    attribute.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid)))
+}
+
+/// The uuids that references have of it, by ipam.
+fn handles(links: &[NewLink]) -> HashMap<Uuid, &Value> {
+    links.iter().filter_map(|link| Some((link.target, handle_in(&link.attribute)?))).collect()
+}
+
 /// VN-S4: one entry stands for "this flat ipam, as seen from this network"; its uuid stays.
-fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Decision<Value> {
-    let uuid_in =
-        |value: &Value| value.pointer("/ipam_subnets/0/subnet_uuid").filter(|uuid| is_present(Some(uuid))).cloned();
-    let known = stored.iter().find(|stored| stored.target == link.target).and_then(|stored| uuid_in(&stored.attribute));
-    let uuid = uuid_in(&link.attribute).or(known).unwrap_or_else(|| work.new_uuid().to_string().into());
+fn flat_handle(work: &Work, stored: &HashMap<Uuid, &Value>, link: &NewLink) -> Decision<Value> {
+    let uuid = handle_in(&link.attribute).or_else(|| stored.get(&link.target).copied()).cloned();
+    let uuid = uuid.unwrap_or_else(|| work.new_uuid().to_string().into());
     if let Some(text) = uuid.as_str().filter(|text| Uuid::try_parse(text).is_err()) {
         let text = format!("Invalid subnet-uuid {text}: the handle of a flat-subnet ipam must be a uuid");
         return Err(Rejection::conflict(text));
@@ -160,50 +176,51 @@ fn flat_handle(work: &Work, stored: &[NewLink], link: &NewLink) -> Decision<Valu
 /// The contract's refusals.
 pub fn complete_entry(
     work: &Work,
-    scope: Uuid,
-    owner: &str,
+    draft: &Draft,
+    sharing: &Sharing,
     entry: &mut Map<String, Value>,
     stored: Option<&Map<String, Value>>,
     reserve: bool,
 ) -> Decision<()> {
+    let (scope, owner) = (draft.uuid, draft.fq_name.joined());
     let Some(stored) = stored else {
-        keep_shared_gateway(work, scope, entry);
+        keep_shared_gateway(sharing, entry);
         ipam::complete_entry(entry, reserve, owner)?;
-        return check_addresses_fit(work, scope, entry);
+        return check_addresses_fit(work, scope, sharing, entry);
     };
     let pools = work.graph.pools();
     let held = |address: IpAddr| pools.holder(scope, address).is_some();
-    let prefix = ipam::parse_prefix(&Value::Object(stored.clone()));
+    let prefix = ipam::parse_prefix(&json!({ "subnet": stored.get("subnet") }));
     let any_held = prefix.is_some_and(|prefix| pools.first_held(scope, prefix.network(), prefix.broadcast()).is_some());
     Ok(ipam::update_entry(entry, stored, reserve, owner, &held, any_held)?)
 }
 
 /// A new prefix around a gateway that instance-ips have keeps that gateway, unless the client asks for another one.
-fn keep_shared_gateway(work: &Work, scope: Uuid, entry: &mut Map<String, Value>) {
-    let Some(prefix) = ipam::parse_prefix(&Value::Object(entry.clone())) else { return };
+fn keep_shared_gateway(sharing: &Sharing, entry: &mut Map<String, Value>) {
+    let Some(prefix) = ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })) else { return };
     let asked = entry.get("default_gateway").and_then(Value::as_str).is_some_and(|text| !["", "None"].contains(&text));
-    if let Some((_, address)) = gateway_users(work, scope, prefix).first().filter(|_| !asked) {
+    if let Some((address, _)) = sharing.gateways_in(prefix).next().filter(|_| !asked) {
         entry.insert("default_gateway".to_owned(), address.to_string().into());
     }
 }
 
 /// The addresses that are in use in a new prefix can be used in it: none is reserved now, units are as they were, and
 /// the gateway that instance-ips have is still one (OSD-17, OSD-18).
-fn check_addresses_fit(work: &Work, scope: Uuid, entry: &Map<String, Value>) -> Decision<()> {
+fn check_addresses_fit(work: &Work, scope: Uuid, sharing: &Sharing, entry: &Map<String, Value>) -> Decision<()> {
     let Some(subnet) = Subnet::read(&Value::Object(entry.clone())) else { return Ok(()) };
     let pools = work.graph.pools();
     for (address, _) in pools.held(scope, subnet.prefix.network(), subnet.prefix.broadcast()) {
         if subnet.reserved(address).is_some() {
             return Err(Rejection::conflict(ipam::ADDRESS_IN_USE));
         }
-        let unit_before = pools.subnets(scope).find(|before| before.contains(address)).map(|before| before.unit);
+        let unit_before = pools.subnet_of(scope, address).map(|before| before.unit);
         if unit_before.is_some_and(|unit| unit != subnet.unit) {
             let text =
                 format!("alloc_unit change is not allowed while addresses are in use, {address} in {}", subnet.name());
             return Err(Rejection::bad_request(text));
         }
     }
-    for (_, address) in gateway_users(work, scope, subnet.prefix) {
+    for (address, _) in sharing.gateways_in(subnet.prefix) {
         if subnet.gateway != Some(address) {
             let new = subnet.gateway.map_or_else(|| "None".to_owned(), |gateway| gateway.to_string());
             let text = format!("default gateway change is not allowed orig:{address}, new: {new}");
@@ -215,19 +232,20 @@ fn check_addresses_fit(work: &Work, scope: Uuid, entry: &Map<String, Value>) -> 
 
 /// VN-U8 for a whole flat ipam: a network does not let it go while it has an address of it.
 fn check_flat_removed(work: &Work, network: Uuid, stored: &[NewLink], given: &[NewLink]) -> Decision<()> {
-    for link in stored.iter().filter(|link| given.iter().all(|given| given.target != link.target)) {
+    let kept: HashSet<Uuid> = given.iter().map(|link| link.target).collect();
+    let mut holders: Option<Vec<Arc<Object>>> = None;
+    for link in stored.iter().filter(|link| !kept.contains(&link.target)) {
         if !work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam)) {
             continue;
         }
-        let prefixes: Vec<IpNetwork> = work.graph.pools().subnets(link.target).map(|subnet| subnet.prefix).collect();
-        let is_of_ipam = |holder: &Arc<Object>| match holder.hold {
+        let is_of_ipam = |holder: &&Arc<Object>| match holder.hold {
             Some(hold) => hold.scope == link.target,
-            None => {
-                address_of(work, holder).is_some_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
-            }
+            None => address_of(work, holder)
+                .is_some_and(|address| work.graph.pools().subnet_of(link.target, address).is_some()),
         };
-        if let Some(holder) = holders_of_network(work, network).into_iter().find(is_of_ipam) {
-            return Err(in_use(work, &holder));
+        let holders = holders.get_or_insert_with(|| holders_of_network(work, network));
+        if let Some(holder) = holders.iter().find(is_of_ipam) {
+            return Err(in_use(work, holder));
         }
     }
     Ok(())
@@ -235,11 +253,18 @@ fn check_flat_removed(work: &Work, network: Uuid, stored: &[NewLink], given: &[N
 
 /// VN-U8, OSD-16: every address in use must lie in one of the subnets that the network will have. The texts are those
 /// of OpenSDN for a subnet that the client names by its uuid, and so changes; for one that goes those of contrail-api.
-fn check_removed_of_network(work: &mut Work, network: Uuid, given: &[NewLink], own: &[IpNetwork]) -> Decision<()> {
+fn check_removed_of_network(
+    work: &mut Work,
+    network: Uuid,
+    given: &[NewLink],
+    own: &[IpNetwork],
+    sharing: &Sharing,
+) -> Decision<()> {
     let entries = given.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
     let uuids = entries.filter_map(|entry| Uuid::try_parse(entry.get("subnet_uuid")?.as_str()?).ok());
     let named: Vec<Uuid> = uuids.collect();
-    let stays = |address: IpAddr| own.iter().any(|prefix| prefix.contains(address));
+    let ranges = AddressRanges::of(own);
+    let stays = |address: IpAddr| ranges.contains(address);
     let refuse = |work: &Work, subnet: &Subnet, holder: &Arc<Object>| {
         if subnet.subnet_uuid.is_some_and(|uuid| named.contains(&uuid)) {
             not_in_subnets(work, holder, own)
@@ -247,15 +272,15 @@ fn check_removed_of_network(work: &mut Work, network: Uuid, given: &[NewLink], o
             in_use(work, holder)
         }
     };
-    check_removed(work, network, own, stays, refuse)
+    check_removed(work, network, own, sharing, stays, refuse)
 }
 
 /// The same for a flat ipam: its prefixes do not change (IPAM-U5).
 ///
 /// # Errors
 /// 409 that names an address in use.
-pub fn check_removed_of_ipam(work: &mut Work, ipam: Uuid, prefixes: &[IpNetwork]) -> Decision<()> {
-    check_removed(work, ipam, prefixes, |_| false, |work, _, holder| in_use(work, holder))
+pub fn check_removed_of_ipam(work: &mut Work, ipam: Uuid, prefixes: &[IpNetwork], sharing: &Sharing) -> Decision<()> {
+    check_removed(work, ipam, prefixes, sharing, |_| false, |work, _, holder| in_use(work, holder))
 }
 
 /// Lets those subnets of a network or flat ipam go that are not among these prefixes, unless an object has an address
@@ -264,10 +289,12 @@ fn check_removed(
     work: &mut Work,
     scope: Uuid,
     prefixes: &[IpNetwork],
+    sharing: &Sharing,
     stays: impl Fn(IpAddr) -> bool,
     refuse: impl Fn(&Work, &Subnet, &Arc<Object>) -> Rejection,
 ) -> Decision<()> {
     let mut reserved = Vec::new();
+    let prefixes: HashSet<IpNetwork> = prefixes.iter().copied().collect();
     for subnet in work.graph.pools().subnets(scope).filter(|subnet| !prefixes.contains(&subnet.prefix)) {
         let prefix = subnet.prefix;
         let held = work.graph.pools().held(scope, prefix.network(), prefix.broadcast());
@@ -279,11 +306,9 @@ fn check_removed(
                 Holder::Reservation => reserved.push(Hold { scope, address }),
             }
         }
-        let sharing = || {
-            let users = unheld(work, scope, prefix).into_iter();
-            users.filter(|(_, address)| !stays(*address)).map(|(holder, _)| holder).next()
-        };
-        if let Some(holder) = holder.or_else(sharing) {
+        let user =
+            || sharing.users_in(prefix).find(|(address, ..)| !stays(*address)).map(|(_, user, _)| Arc::clone(user));
+        if let Some(holder) = holder.or_else(user) {
             return Err(refuse(work, subnet, &holder));
         }
     }
@@ -293,30 +318,58 @@ fn check_removed(
     Ok(())
 }
 
-/// The objects, with their addresses, that have one of a prefix of a network or flat ipam without holding it.
-fn unheld(work: &Work, scope: Uuid, prefix: IpNetwork) -> Vec<(Arc<Object>, IpAddr)> {
-    let users = work.graph.model().find("virtual-network").into_iter();
-    let networks = users.flat_map(|kind| work.graph.referrers(scope, kind)).map(|network| network.uuid).chain([scope]);
-    let holders = networks.flat_map(|network| holders_of_network(work, network));
-    holders
-        .filter(|holder| holder.hold.is_none())
-        .filter_map(|holder| address_of(work, &holder).map(|address| (holder, address)))
-        .filter(|(_, address)| prefix.contains(*address))
-        .collect()
+/// The objects that have an address of a network or flat ipam without holding it, as instance-ips do that share that of a
+/// gateway. There may be as many as subnets.
+#[derive(Default)]
+pub struct Sharing {
+    /// In the order of the addresses, with whether it is that of a gateway.
+    users: Vec<(IpAddr, Arc<Object>, bool)>,
 }
 
-/// The instance-ips, with their addresses, that share a gateway in a prefix of a network or flat ipam.
-fn gateway_users(work: &Work, scope: Uuid, prefix: IpNetwork) -> Vec<(Arc<Object>, IpAddr)> {
-    let mut users = unheld(work, scope, prefix);
-    users.retain(|(holder, _)| shares_gateway(work, holder));
-    users
+impl Sharing {
+    /// Those of a network, or of all networks that refer to an ipam. Where the prefixes stay as they are nobody asks for
+    /// them, and there are none.
+    pub fn of(work: &Work, scope: Uuid, prefixes: &[IpNetwork]) -> Self {
+        let pools = work.graph.pools();
+        let is_there = |prefix: &IpNetwork| {
+            pools.subnet_of(scope, prefix.network()).is_some_and(|subnet| subnet.prefix == *prefix)
+        };
+        if pools.count_of_subnets(scope) == prefixes.len() && prefixes.iter().all(is_there) {
+            return Self::default();
+        }
+        let users = work.graph.model().find("virtual-network").into_iter();
+        let referring = users.flat_map(|kind| work.graph.referrers(scope, kind)).map(|network| network.uuid);
+        let holders = referring.chain([scope]).flat_map(|network| holders_of_network(work, network));
+        let mut users: Vec<(IpAddr, Arc<Object>, bool)> = holders
+            .filter(|holder| holder.hold.is_none())
+            .filter_map(|holder| Some((address_of(work, &holder)?, shares_gateway(work, &holder), holder)))
+            .map(|(address, is_gateway, holder)| (address, holder, is_gateway))
+            .collect();
+        users.sort_by_key(|(address, ..)| *address);
+        Self { users }
+    }
+
+    /// Those whose addresses are of a prefix.
+    fn users_in(&self, prefix: IpNetwork) -> impl Iterator<Item = &(IpAddr, Arc<Object>, bool)> {
+        let start = self.users.partition_point(|(address, ..)| *address < prefix.network());
+        let end = self.users.partition_point(|(address, ..)| *address <= prefix.broadcast());
+        self.users.get(start..end).unwrap_or_default().iter()
+    }
+
+    /// The instance-ips that share a gateway in a prefix.
+    fn gateways_in(&self, prefix: IpNetwork) -> impl Iterator<Item = (IpAddr, &Arc<Object>)> {
+        self.users_in(prefix).filter(|(_, _, is_gateway)| *is_gateway).map(|(address, user, _)| (*address, user))
+    }
 }
 
 /// OSD-17: the instance-ips of a network record the uuid of the subnet, or the handle of the flat ipam, that their
 /// addresses are of now.
 pub fn record_subnets(work: &mut Work, before: &Object, network: &Arc<Object>) {
+    if work.links(before, IPAM_REFERENCES) == work.links(network, IPAM_REFERENCES) {
+        return;
+    }
     let stays = subnet_uuids(work, network);
-    if subnet_uuids(work, before).iter().all(|known| stays.contains(known)) {
+    if subnet_uuids(work, before).is_subset(&stays) {
         return;
     }
     let Some(kind) = work.graph.model().find("instance-ip") else { return };
@@ -335,18 +388,17 @@ pub fn record_subnets(work: &mut Work, before: &Object, network: &Arc<Object>) {
 }
 
 /// What a network calls its subnets: for each prefix, or flat ipam, the uuid.
-fn subnet_uuids(work: &Work, network: &Object) -> Vec<(Uuid, Value, Value)> {
+fn subnet_uuids(work: &Work, network: &Object) -> HashSet<(Uuid, Option<IpNetwork>, Value)> {
     let links = work.links(network, IPAM_REFERENCES).iter();
     let attributes =
         links.filter_map(|link| Some((link, serde_json::from_str::<Value>(link.attribute.as_deref()?).ok()?)));
-    let mut uuids = Vec::new();
+    let mut uuids = HashSet::new();
     for (link, attribute) in attributes {
         for entry in attribute.get("ipam_subnets").and_then(Value::as_array).into_iter().flatten() {
-            let member = |name: &str| entry.get(name).cloned().unwrap_or_default();
             // A prefix is one subnet whichever ipam it comes with.
-            let prefix = member("subnet");
-            let ipam = if prefix.is_null() { link.target } else { Uuid::nil() };
-            uuids.push((ipam, prefix, member("subnet_uuid")));
+            let prefix = ipam::parse_prefix(entry);
+            let ipam = if prefix.is_none() { link.target } else { Uuid::nil() };
+            uuids.insert((ipam, prefix, entry.get("subnet_uuid").cloned().unwrap_or_default()));
         }
     }
     uuids
@@ -401,6 +453,6 @@ fn printed_address(work: &Work, holder: &Object) -> String {
 /// subnets, and asks what is there, so no update can lower a count by what it does not name.
 fn check_quota(work: &Work, draft: &Draft, wanted: usize) -> Decision<()> {
     let text = format!("{} ", python_literal::list(draft.fq_name.elements()));
-    let count = |work: &Work, network: &Object| work.graph.pools().subnets(network.uuid).count();
+    let count = |work: &Work, network: &Object| work.graph.pools().count_of_subnets(network.uuid);
     quota::check_parts(work, draft, &Parts { key: "subnet", text, wanted, count })
 }

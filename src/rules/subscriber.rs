@@ -4,11 +4,11 @@
 use super::{Draft, Work};
 use crate::{
     graph::{Hold, Object},
-    ipam::{self, Subnet},
+    ipam,
 };
 use ipnetwork::IpNetwork;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 const SUBNETS: &str = "ipam_subnets";
 const TAG: &str = "subscriber_tag";
@@ -21,22 +21,20 @@ fn tag(entry: &Value) -> Option<&str> {
     entry.get(TAG).and_then(Value::as_str).filter(|tag| !tag.is_empty())
 }
 
-/// The subnets of a flat ipam that may be asked: of a subnetted one those of the subscriber; if there is none, those
-/// of nobody; without a subscriber none at all.
-pub fn subnets(work: &Work, ipam: &Object, subscriber: Option<&str>) -> Vec<Subnet> {
-    let all = work.graph.pools().subnets(ipam.uuid);
+/// The subnets of a subnetted flat ipam that may be asked: those of the subscriber; if there is none, those of nobody;
+/// without a subscriber none at all. Of another ipam all: then there is no list.
+pub fn lent(work: &Work, ipam: &Object, subscriber: Option<&str>) -> Option<HashSet<IpNetwork>> {
     if !is_subnetted(work, ipam) {
-        return all.cloned().collect();
+        return None;
     }
-    let Some(subscriber) = subscriber else { return Vec::new() };
+    let Some(subscriber) = subscriber else { return Some(HashSet::new()) };
     let property = work.property(ipam, SUBNETS).unwrap_or_default();
     let entries = property.get("subnets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let prefixes = |wanted: Option<&str>| -> Vec<IpNetwork> {
+    let prefixes = |wanted: Option<&str>| -> HashSet<IpNetwork> {
         entries.iter().filter(|entry| tag(entry) == wanted).filter_map(ipam::parse_prefix).collect()
     };
     let own = prefixes(Some(subscriber));
-    let asked = if own.is_empty() { prefixes(None) } else { own };
-    all.filter(|subnet| asked.contains(&subnet.prefix)).cloned().collect()
+    Some(if own.is_empty() { prefixes(None) } else { own })
 }
 
 /// Lends the subnet of an address to a subscriber, and gives its prefix; none if its ipam is not subnetted.
@@ -47,8 +45,7 @@ pub fn subscribe(work: &mut Work, hold: Hold, subscriber: &str) -> Option<IpNetw
 /// Takes the subnet of an address back, if that was the last one.
 pub fn release(work: &mut Work, hold: Hold) {
     let pools = work.graph.pools();
-    let prefix = pools.subnets(hold.scope).map(|subnet| subnet.prefix).find(|prefix| prefix.contains(hold.address));
-    let Some(prefix) = prefix else { return };
+    let Some(prefix) = pools.subnet_of(hold.scope, hold.address).map(|subnet| subnet.prefix) else { return };
     if pools.first_held(hold.scope, prefix.network(), prefix.broadcast()).is_none() {
         set_tag(work, hold, None);
     }

@@ -2,6 +2,7 @@
 
 use super::{Decision, Draft, Rejection, Work};
 use crate::{graph::Object, model::ObjectType};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Types of which an object may have several tags.
@@ -24,17 +25,16 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
     if kind.name == "firewall-rule" {
         return Ok(());
     }
-    let mut seen: Vec<(&str, Uuid)> = Vec::new();
+    let mut seen: HashMap<&str, Uuid> = HashMap::new();
     for tag in links.iter().filter_map(|link| work.graph.get(link.target)) {
         let tag_type = type_of_tag(tag);
-        let twice = seen.iter().any(|(other, uuid)| *other == tag_type && *uuid != tag.uuid);
+        let twice = seen.insert(tag_type, tag.uuid).is_some_and(|other| other != tag.uuid);
         if twice && !MANY.contains(&tag_type) {
             let title = &kind.title;
             let text = format!("Tag type '{tag_type}' cannot be set multiple times on the same {title} resource type");
             return Err(Rejection::bad_request(text));
         }
         check_address_group(kind, tag_type)?;
-        seen.push((tag_type, tag.uuid));
     }
     Ok(())
 }

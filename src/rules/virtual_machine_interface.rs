@@ -11,7 +11,7 @@ use super::{
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -101,7 +101,7 @@ fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
             "Virtual network can not be removed on virtual machine interface({uuid}) while it refers a bridge domain"
         )));
     };
-    let mut seen: Vec<(i64, Uuid)> = Vec::new();
+    let mut seen: HashMap<i64, Uuid> = HashMap::new();
     for link in &links {
         if work.graph.get(link.target).and_then(|domain| domain.parent) != Some(network) {
             return Err(Rejection::bad_request(format!(
@@ -109,12 +109,11 @@ fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
             )));
         }
         let tag = link.attribute.get("vlan_tag").and_then(Value::as_i64).unwrap_or(0);
-        if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == tag) {
+        if let Some(other) = seen.insert(tag, link.target) {
             return Err(Rejection::bad_request(format!(
                 "Virtual machine interface({uuid}) already refers to bridge domain({other}) for vlan tag {tag}"
             )));
         }
-        seen.push((tag, link.target));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Rules, Work,
     addresses::{self, Version, Wish},
-    bgpvpn,
+    bgpvpn, budget,
     document::canonical_uuid,
     route_target, routed_network, subnets, vxlan,
 };
@@ -17,7 +17,11 @@ use crate::{
     python_literal,
 };
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -168,7 +172,8 @@ fn check_service_chains(draft: &Draft) -> Decision<()> {
         value.as_ref().and_then(|value| value.get("route_target")?.as_array().cloned()).unwrap_or_default()
     };
     let [both, import, export] = ROUTE_TARGET_LISTS.map(targets);
-    if !both.is_empty() || import.iter().any(|target| export.contains(target)) {
+    let export: HashSet<&str> = export.iter().filter_map(Value::as_str).collect();
+    if !both.is_empty() || import.iter().filter_map(Value::as_str).any(|target| export.contains(target)) {
         let text = "Multi policy service chains are not supported, with both import export external route targets";
         return Err(Rejection::conflict(text));
     }
@@ -303,7 +308,7 @@ pub struct AllocateAddresses {
     /// The network.
     pub network: String,
     /// How many; all or none.
-    pub count: u32,
+    pub count: usize,
     /// Of this subnet.
     pub subnet: Option<Uuid>,
     /// Of this version.
@@ -325,21 +330,18 @@ impl AllocateAddresses {
     pub fn decide(&self, work: &mut Work) -> Decision<Vec<String>> {
         let network = network(&work.graph, &self.network)?;
         let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
-        let mut taken = Vec::new();
-        for _ in 0..self.count {
-            let found = addresses::find(work, &network, &wish).map_err(|refusal| {
-                if refusal.text.contains("has invalid subnet(") {
-                    Rejection::not_found(refusal.text)
-                } else {
-                    Rejection::conflict(refusal.text)
-                }
-            })?;
-            if let Some(hold) = found.hold {
-                work.reserve(hold);
+        budget::check(&budget::ADDRESSES, self.count)?;
+        let holds = addresses::find_many(work, &network, &wish, self.count).map_err(|refusal| {
+            if refusal.text.contains("has invalid subnet(") {
+                Rejection::not_found(refusal.text)
+            } else {
+                Rejection::conflict(refusal.text)
             }
-            taken.push(found.address.to_string());
+        })?;
+        for hold in &holds {
+            work.reserve(*hold);
         }
-        Ok(taken)
+        Ok(holds.iter().map(|hold| hold.address.to_string()).collect())
     }
 }
 
@@ -359,12 +361,21 @@ impl FreeAddresses {
     /// 404 for an unknown network.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let network = network(&work.graph, &self.network)?;
+        budget::check(&budget::ADDRESSES, self.addresses.len())?;
         let ipams = work.links(&network, "network_ipam_refs").iter().map(|link| link.target);
-        let scopes: Vec<Uuid> = ipams.chain([network.uuid]).collect();
-        for address in &self.addresses {
-            for scope in &scopes {
-                work.release(Hold { scope: *scope, address: *address });
-            }
+        // What is held lies in a subnet; there may be as many ipams and subnets as addresses.
+        let prefixes = ipams.chain([network.uuid]).flat_map(|scope| {
+            let subnets = work.graph.pools().subnets(scope);
+            subnets.map(move |subnet| (scope, subnet.prefix))
+        });
+        let addresses: BTreeSet<IpAddr> = self.addresses.iter().copied().collect();
+        let mut holds = Vec::new();
+        for (scope, prefix) in prefixes {
+            let inside = addresses.range(prefix.network()..=prefix.broadcast());
+            holds.extend(inside.map(|address| Hold { scope, address: *address }));
+        }
+        for hold in holds {
+            work.release(hold);
         }
         Ok(())
     }
@@ -376,14 +387,8 @@ impl FreeAddresses {
 /// 404 for an unknown network.
 pub fn count_addresses(graph: &Graph, given: &str, subnets: &[String]) -> Decision<Vec<u128>> {
     let network = network(graph, given)?;
-    let count = |wanted: &String| {
-        let uuid = Uuid::try_parse(wanted).ok();
-        let subnet = graph
-            .pools()
-            .subnets(network.uuid)
-            .find(|subnet| subnet.subnet_uuid.is_some() && subnet.subnet_uuid == uuid);
-        subnet.map_or(0, crate::ipam::Subnet::used_count)
-    };
+    let subnet = |wanted: &String| graph.pools().subnet_with_uuid(network.uuid, Uuid::try_parse(wanted).ok()?);
+    let count = |wanted: &String| subnet(wanted).map_or(0, crate::ipam::Subnet::used_count);
     Ok(subnets.iter().map(count).collect())
 }
 

@@ -2,9 +2,12 @@
 //! or is below it keeps it (VR-D1).
 
 use super::{Decision, Draft, NewLink, Rejection, Rules, Work, addresses::is_flat};
-use crate::ipam;
+use crate::ipam::{self, AddressRanges};
 use serde_json::Value;
-use std::net::IpAddr;
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -13,7 +16,6 @@ pub const RULES: Rules = Rules { before_create: check_pools, before_update, ..Ru
 const IPAMS: &str = "network_ipam_refs";
 
 /// The first and the last address of a pool, with the texts for refusals.
-#[derive(Clone, PartialEq)]
 struct Pool {
     ends: (IpAddr, IpAddr),
     text: String,
@@ -25,10 +27,6 @@ impl Pool {
         let (start, end) = (end("start")?, end("end")?);
         let ends = (ipam::parse_address(start)?, ipam::parse_address(end)?);
         Some(Self { ends, text: format!("start:{start}, end:{end}") })
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.ends.0.is_ipv4() && (self.ends.0..=self.ends.1).contains(&address)
     }
 }
 
@@ -50,13 +48,14 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             return Err(Rejection::bad_request("No allocation-pools for this vrouter"));
         };
         let subnets = work.property(ipam, "ipam_subnets").unwrap_or_default();
-        let own = pools_for_routers(&subnets);
+        let own: HashSet<(IpAddr, IpAddr)> = pools_for_routers(&subnets).into_iter().map(|pool| pool.ends).collect();
+        let taken = pools_of_others(work, draft, link.target);
         for value in given {
             let pool = Pool::of(value).ok_or_else(|| no_pool(value))?;
-            if !own.iter().any(|own| own.ends == pool.ends) {
+            if !own.contains(&pool.ends) {
                 return Err(Rejection::bad_request(format!("vrouter allocation-pool {} not in ipam", pool.text)));
             }
-            if let Some(other) = holder(work, draft, link.target, &pool) {
+            if let Some(other) = taken.get(&pool.text) {
                 let text = format!("vrouter allocation-pool {} is used in other vrouter:{other}", pool.text);
                 return Err(Rejection::bad_request(text));
             }
@@ -84,26 +83,32 @@ fn pools_for_routers(subnets: &Value) -> Vec<Pool> {
     own.filter_map(Pool::of).collect()
 }
 
-/// The other virtual router that has a pool.
-fn holder(work: &Work, draft: &Draft, ipam: Uuid, pool: &Pool) -> Option<Uuid> {
-    let others = work.graph.referrers(ipam, draft.type_id).filter(|other| other.uuid != draft.uuid);
-    let has = |other: &&std::sync::Arc<crate::graph::Object>| {
-        let links = Draft::update(work, other).stored_links(IPAMS);
-        links.iter().filter(|link| link.target == ipam).any(|link| pools(&link.attribute).contains(pool))
-    };
-    others.into_iter().find(has).map(|other| other.uuid)
+/// The pools of an ipam that other virtual routers have, by their texts, with the router.
+fn pools_of_others(work: &Work, draft: &Draft, ipam: Uuid) -> HashMap<String, Uuid> {
+    let mut taken = HashMap::new();
+    for other in work.graph.referrers(ipam, draft.type_id).filter(|other| other.uuid != draft.uuid) {
+        let links = work.links(other, IPAMS).iter().filter(|link| link.target == ipam);
+        let attributes = links.filter_map(|link| serde_json::from_str::<Value>(link.attribute.as_deref()?).ok());
+        for pool in attributes.flat_map(|attribute| pools(&attribute)) {
+            taken.entry(pool.text).or_insert(other.uuid);
+        }
+    }
+    taken
 }
 
 /// VR-U1: no pool goes under an address in use.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if let Some(given) = draft.given_links(IPAMS) {
-        let kept: Vec<Pool> = given.iter().flat_map(|link| pools(&link.attribute)).collect();
+        let mut kept = AddressRanges::default();
+        for pool in given.iter().flat_map(|link| pools(&link.attribute)) {
+            kept.insert(pool.ends.0, pool.ends.1);
+        }
         let addresses = work.graph.referrers(draft.uuid, work.type_id("instance-ip")?);
         for address in addresses.filter_map(|address| address.hold).map(|hold| hold.address) {
             if given.is_empty() {
                 return Err(Rejection::bad_request("Cannot Delete allocation pool, IP address in use"));
             }
-            if !kept.iter().any(|pool| pool.contains(address)) {
+            if !kept.contains(address) {
                 return Err(Rejection::bad_request(format!("Cannot Delete allocation pool, {address} in use")));
             }
         }

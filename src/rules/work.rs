@@ -2,7 +2,7 @@
 //! when it has succeeded as a whole: a rejected request's fork is simply dropped, so nothing has to be undone (GEN-1).
 
 use super::{
-    Decision, Draft, Options, Rejection, Request,
+    Decision, Draft, Operation, Options, Rejection, Request, budget,
     change::{Change, Effect},
     permissions,
 };
@@ -37,6 +37,8 @@ pub struct Work {
     pub pending: bool,
     now: Timestamp,
     new_uuid: fn() -> Uuid,
+    /// None where there is no limit: at the start.
+    spent: Option<budget::Spent>,
     touched: IndexMap<Uuid, Touched>,
     reserved: Vec<Hold>,
     freed: Vec<Hold>,
@@ -59,6 +61,7 @@ impl Work {
             pending: false,
             now,
             new_uuid,
+            spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
             touched: IndexMap::new(),
             reserved: Vec::new(),
             freed: Vec::new(),
@@ -117,8 +120,9 @@ impl Work {
         }
         let old = before.map(|before| before.links_of(reference)).unwrap_or_default();
         let new = object.links_of(reference);
-        let gone = old.iter().filter(|link| !new.iter().any(|other| other.target == link.target));
-        let changed = new.iter().filter(|link| !old.contains(link));
+        let known = |link: &Link| before.and_then(|before| before.link(reference, link.target));
+        let gone = old.iter().filter(|link| object.link(reference, link.target).is_none());
+        let changed = new.iter().filter(|link| known(link) != Some(link));
         for (link, keep) in gone.map(|link| (link, false)).chain(changed.map(|link| (link, true))) {
             let Some(other) = self.graph.get(link.target).filter(|other| other.uuid != object.uuid) else { continue };
             let mut other = Object::clone(other);
@@ -132,9 +136,21 @@ impl Work {
         }
     }
 
+    /// Whether the request has done no more than one may. When it has, nothing is written any more, and what the rules have
+    /// said since means nothing.
+    ///
+    /// # Errors
+    /// 400 with the limit.
+    pub fn check_budget(&self) -> Decision<()> {
+        self.spent.as_ref().map_or(Ok(()), budget::Spent::check)
+    }
+
     /// Puts an object into the graph, with the time of its change.
     pub fn put(&mut self, mut object: Object, implicit: bool) -> Arc<Object> {
         let before = self.graph.get(object.uuid).cloned();
+        if self.spent.as_mut().is_some_and(|spent| spent.write(before.as_deref(), &object).is_err()) {
+            return Arc::new(object);
+        }
         permissions::stamp(self.graph.model(), &mut object, before.as_deref(), self.now);
         let object = Arc::new(object);
         self.graph.put(&object);
@@ -144,6 +160,9 @@ impl Work {
 
     /// Takes an object out of the graph, with all links that others still have to it, and their marks on it.
     pub fn remove(&mut self, object: &Arc<Object>) {
+        if self.spent.as_mut().is_some_and(|spent| spent.write(Some(object), object).is_err()) {
+            return;
+        }
         let others = object.links.iter().filter_map(|link| self.graph.get(link.target));
         let symmetric = others.filter(|other| other.type_id == object.type_id);
         let referrers = symmetric.chain(self.graph.all_referrers(object.uuid)).map(|referrer| referrer.uuid);

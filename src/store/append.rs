@@ -126,9 +126,9 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
         holds.replace(before, after);
     }
     // With a network go the addresses that were reserved in it.
-    holds.added.retain(|(hold, _)| graph.get(hold.scope).is_some());
-    let owners: Vec<Option<Uuid>> = holds.added.iter().map(|(_, owner)| *owner).collect();
-    let (scopes, addresses) = columns(holds.added.into_iter().map(|(hold, _)| hold));
+    holds.added.retain(|hold, _| graph.get(hold.scope).is_some());
+    let owners: Vec<Option<Uuid>> = holds.added.values().copied().collect();
+    let (scopes, addresses) = columns(holds.added.into_keys());
     let (freed_scopes, freed_addresses) = columns(holds.removed.into_iter());
     let needed = [
         !freed_scopes.is_empty(),
@@ -181,18 +181,16 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
 #[derive(Clone, Default)]
 struct Holds {
     removed: Vec<Hold>,
-    added: Vec<(Hold, Option<Uuid>)>,
+    added: IndexMap<Hold, Option<Uuid>, FxBuildHasher>,
 }
 
 impl Holds {
     fn add(&mut self, hold: Hold, owner: Option<Uuid>) {
-        self.added.push((hold, owner));
+        self.added.insert(hold, owner);
     }
 
     fn remove(&mut self, hold: Hold) {
-        let before = self.added.len();
-        self.added.retain(|(added, _)| *added != hold);
-        if self.added.len() == before {
+        if self.added.swap_remove(&hold).is_none() {
             self.removed.push(hold);
         }
     }

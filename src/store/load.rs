@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use sqlx::{Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 use uuid::Uuid;
@@ -181,6 +181,5 @@ fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
         target_names: surroundings.target_names,
         request_id: row.try_get::<Option<&str>, _>("trace")?.map(Arc::from),
         who: row.try_get::<Option<&str>, _>("who")?.map(Arc::from),
-        json: OnceLock::new(),
     })
 }

@@ -11,7 +11,8 @@ const MOST_WEIGHT: usize = 64 << 20;
 /// Changes without gaps, up to the last one.
 #[derive(Default)]
 pub struct Recent {
-    entries: VecDeque<Arc<LogEntry>>,
+    /// With what each weighs.
+    entries: VecDeque<(Arc<LogEntry>, usize)>,
     weight: usize,
 }
 
@@ -19,15 +20,16 @@ impl Recent {
     /// Adds the next ones, and lets go of the oldest.
     pub fn push(&mut self, entries: Vec<Arc<LogEntry>>) {
         for entry in entries {
-            if self.entries.back().is_some_and(|last| last.revision + 1 != entry.revision) {
+            if self.entries.back().is_some_and(|(last, _)| last.revision + 1 != entry.revision) {
                 self.clear();
             }
-            self.weight += entry.weight();
-            self.entries.push_back(entry);
+            let weight = entry.weight();
+            self.weight += weight;
+            self.entries.push_back((entry, weight));
         }
         while self.entries.len() > MOST_ENTRIES || self.weight > MOST_WEIGHT {
-            let Some(oldest) = self.entries.pop_front() else { break };
-            self.weight = self.weight.saturating_sub(oldest.weight());
+            let Some((_, oldest)) = self.entries.pop_front() else { break };
+            self.weight = self.weight.saturating_sub(oldest);
         }
     }
 
@@ -40,16 +42,16 @@ impl Recent {
     /// The changes that follow a revision: at most this many and about [`PAGE_WEIGHT`], but whole requests, so at times a
     /// few more. None, if the first of them is not here any more.
     pub fn after(&self, revision: u64, limit: usize) -> Option<Vec<Arc<LogEntry>>> {
-        let oldest = self.entries.front()?.revision;
+        let oldest = self.entries.front()?.0.revision;
         let skipped = usize::try_from((revision + 1).checked_sub(oldest)?).ok()?;
         let mut found: Vec<Arc<LogEntry>> = Vec::new();
         let mut weight = 0;
-        for entry in self.entries.iter().skip(skipped) {
+        for (entry, own) in self.entries.iter().skip(skipped) {
             let enough = found.len() >= limit || weight >= PAGE_WEIGHT;
             if enough && found.last().is_some_and(|last| last.request == last.revision) {
                 break;
             }
-            weight += entry.weight();
+            weight += own;
             found.push(Arc::clone(entry));
         }
         Some(found)
@@ -61,8 +63,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
-        graph::FqName,
-        model::TypeId,
+        graph::{FqName, Hold, Object},
+        model::{PropertyId, TypeId},
         rules::{LogOperation, Subject},
         timestamp::Timestamp,
     };
@@ -84,7 +86,6 @@ mod tests {
             target_names: Vec::new(),
             request_id: None,
             who: None,
-            json: std::sync::OnceLock::new(),
         })
     }
 
@@ -136,5 +137,43 @@ mod tests {
         recent.push(vec![entry(1, 1), entry(3, 3)]);
         assert!(recent.after(0, 10).is_none());
         assert_eq!(recent.after(2, 10).unwrap().len(), 1);
+    }
+
+    /// Makes a change large with one of these.
+    type Enlarge = fn(&mut LogEntry, &Arc<str>, &FqName, &Object, &[Hold]);
+
+    /// What is held beside the change itself counts, each kind of it.
+    #[test]
+    fn large_changes_are_few() {
+        let large = 1 << 20;
+        let text: Arc<str> = "x".repeat(large).into();
+        let name = FqName::new(&["x".repeat(large)]);
+        let mut object = Object::new(Uuid::nil(), TypeId(0), FqName::new(&["a"]), 0);
+        object.positions.insert(PropertyId(0), vec!["x".repeat(large)]);
+        let hold = Hold { scope: Uuid::nil(), address: [0; 4].into() };
+        let addresses = vec![hold; large / size_of::<Hold>() + 1];
+        let kinds: [Enlarge; 6] = [
+            |entry, text, _, _, _| entry.who = Some(Arc::clone(text)),
+            |entry, text, _, _, _| entry.request_id = Some(Arc::clone(text)),
+            |entry, _, name, _, _| entry.former_name = Some(name.clone()),
+            |entry, _, name, _, _| entry.target_names = vec![Some(name.clone())],
+            |entry, _, _, object, _| entry.subject = Subject::Object(Arc::new(object.clone())),
+            |entry, _, _, _, holds| entry.subject = Subject::Addresses(holds.to_vec()),
+        ];
+        for make in kinds {
+            let mut recent = Recent::default();
+            recent.push(
+                log(&[1; 100])
+                    .into_iter()
+                    .map(|entry| {
+                        let mut entry = Arc::into_inner(entry).unwrap();
+                        make(&mut entry, &text, &name, &object, &addresses);
+                        Arc::new(entry)
+                    })
+                    .collect(),
+            );
+            assert_eq!(recent.entries.len(), MOST_WEIGHT / large - 1);
+            assert!(recent.weight <= MOST_WEIGHT);
+        }
     }
 }

@@ -10,11 +10,8 @@ use super::{
     },
 };
 use crate::{
-    api::{
-        actions::MOST_ADDRESSES,
-        routes::{Action, NetworkAction},
-    },
-    rules::DRAFTED_TYPES,
+    api::routes::{Action, NetworkAction},
+    rules::{DRAFTED_TYPES, budget},
 };
 use serde_json::{Value, json};
 use utoipa::openapi::{
@@ -239,7 +236,7 @@ pub fn describe_on_network(action: NetworkAction) -> Operation {
                             "count",
                             nullable(Type::Integer)
                                 .minimum(Some(0))
-                                .maximum(Some(MOST_ADDRESSES))
+                                .maximum(Some(budget::ADDRESSES.most))
                                 .description(Some("How many; one if not given."))
                                 .into(),
                         ),

@@ -30,7 +30,7 @@ impl Configuration {
     }
 
     /// `ip-alloc`.
-    pub fn allocate(&mut self, network: &Object, count: u32, subnet: Option<Uuid>) -> Decision<Vec<String>> {
+    pub fn allocate(&mut self, network: &Object, count: usize, subnet: Option<Uuid>) -> Decision<Vec<String>> {
         let allocate = AllocateAddresses { network: network.uuid.to_string(), count, subnet, version: None };
         match self.submit(Operation::AllocateAddresses(allocate))? {
             (Outcome::Addresses(addresses), _) => Ok(addresses),
@@ -958,7 +958,9 @@ fn adr_40_a_failed_request_leaves_nothing_behind() {
 fn adr_41_a_large_subnet_has_no_end_after_65536_addresses() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.0.0.0", 8);
-    assert_eq!(configuration.allocate(&network, 70_000, None).unwrap().len(), 70_000);
+    for _ in 0..2 {
+        assert_eq!(configuration.allocate(&network, 35_000, None).unwrap().len(), 35_000);
+    }
     assert_eq!(configuration.take(&network, json!({})).as_deref(), Ok("11.254.238.140"));
 }
 

@@ -33,7 +33,7 @@ enum Step {
     Address(usize, u8, u8, Option<u8>),
     /// Another address for a floating-ip.
     Exchange(u8, u8),
-    Allocate(u8, u32),
+    Allocate(u8, usize),
     GiveBack(u8, u8),
     Policy(u8),
     Refer(u8, u8),
@@ -54,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => subnets,
         5 => address.prop_map(|(kind, name, network, address)| Step::Address(kind, name, network, address)),
         1 => (0..12u8, 0..20u8).prop_map(|(name, address)| Step::Exchange(name, address)),
-        1 => (0..2u8, 0..3u32).prop_map(|(network, count)| Step::Allocate(network, count)),
+        1 => (0..2u8, 0..3usize).prop_map(|(network, count)| Step::Allocate(network, count)),
         1 => (0..2u8, 0..20u8).prop_map(|(network, address)| Step::GiveBack(network, address)),
         1 => (0..2u8).prop_map(Step::Policy),
         1 => (0..2u8, 0..2u8).prop_map(|(network, policy)| Step::Refer(network, policy)),

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod alias_ip;
+mod budget;
 mod data_center_interconnect;
 mod devices;
 mod fabric;
