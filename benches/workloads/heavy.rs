@@ -40,8 +40,9 @@ type Row = (String, Request);
 pub fn heavy() {
     let server = Server::start(&[]);
     let read = small_network(&server);
-    for rows in [addresses(&server), subnets(&server), elements(&server), references(&server), lists(&server)] {
-        for (workload, request) in rows {
+    let parts: [fn(&Server) -> Vec<Row>; 5] = [addresses, subnets, elements, references, lists];
+    for part in parts {
+        for (workload, request) in part(&server) {
             beside(&server, &read, &workload, &request);
         }
     }
