@@ -18,6 +18,7 @@ mod interface_route;
 mod large_lists;
 mod network_manager_day;
 mod openapi;
+mod pages;
 mod python_client;
 mod rule_table;
 mod sample_bodies;
@@ -83,6 +84,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(pages::pages_of_lists),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(openapi::the_committed_document_is_current),
