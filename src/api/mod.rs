@@ -14,6 +14,7 @@ mod list;
 mod objects;
 pub mod openapi;
 mod routes;
+mod unknown_fields;
 mod watch;
 
 use crate::{
@@ -27,7 +28,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         Method,
-        header::{HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue, WARNING},
     },
     web::{Data, Payload},
 };
@@ -76,6 +77,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
+    }
+    if let Some(value) = call.warning.take().and_then(|warning| HeaderValue::try_from(warning).ok()) {
+        response.headers_mut().insert(WARNING, value);
     }
     tracing::info!(
         id = %call.identity.request_id,

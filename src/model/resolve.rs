@@ -334,6 +334,7 @@ fn resolve_references(
             field,
             target,
             attribute: resolve_attribute(file, entry, types)?,
+            attribute_required: entry.attribute_required,
             derived: entry.derived,
             symmetric: target == own_type,
             facts: entry.facts(file)?,
