@@ -13,7 +13,7 @@ pub async fn misspelt_fields_are_named() {
     a_mark_of_the_byte_order_is_no_part_of_a_body(&api).await;
 }
 
-fn network(name: &str, members: Value) -> Value {
+fn network(name: &str, members: &Value) -> Value {
     let mut body = json!({"fq_name": ["default-domain", "default-project", name], "parent_type": "project"});
     body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     json!({ "virtual-network": body })
@@ -24,7 +24,7 @@ fn warning(answer: &Answer) -> Option<&str> {
 }
 
 async fn in_a_create_and_an_update(api: &Api) {
-    let misspelt = network("n", json!({"display_nmae": "x", "name": "n", "parent_href": null}));
+    let misspelt = network("n", &json!({"display_nmae": "x", "name": "n", "parent_href": null}));
     let refused = api.post("/virtual-networks?strict=true", &misspelt).await;
     assert_eq!(refused.status_is(400).text, "Bad Request, unknown fields of virtual-network: display_nmae");
     let created = api.post("/virtual-networks", &misspelt).await;
@@ -49,7 +49,7 @@ async fn in_a_create_and_an_update(api: &Api) {
 async fn in_references_and_elements(api: &Api) {
     let ipam = json!(["default-domain", "default-project", "default-network-ipam"]);
     let reference = json!([{"to": ipam, "atrr": 1, "attr": {"ipam_subnets": []}}]);
-    let body = network("r", json!({ "network_ipam_refs": reference }));
+    let body = network("r", &json!({ "network_ipam_refs": reference }));
     let refused = api.post("/virtual-networks?strict=true", &body).await;
     assert!(refused.status_is(400).text.ends_with("network_ipam_refs[0].atrr"), "{refused}");
     let created = api.post("/virtual-networks", &body).await;
@@ -74,7 +74,7 @@ async fn many_and_long_and_strange_names_fit_into_a_header(api: &Api) {
     for number in 0..5000 {
         members[format!("{number}{}", "x".repeat(100))] = json!(0);
     }
-    let answer = api.post("/virtual-networks", &network("many", members)).await;
+    let answer = api.post("/virtual-networks", &network("many", &members)).await;
     let warning = warning(answer.status_is(200)).unwrap();
     assert!(warning.len() < 900 && warning.contains(" and ") && warning.ends_with(" more\""), "{warning}");
     assert!(warning.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{warning}");
@@ -82,7 +82,7 @@ async fn many_and_long_and_strange_names_fit_into_a_header(api: &Api) {
 }
 
 async fn a_mark_of_the_byte_order_is_no_part_of_a_body(api: &Api) {
-    let body = [b"\xEF\xBB\xBF".as_slice(), &serde_json::to_vec(&network("marked", json!({}))).unwrap()].concat();
+    let body = [b"\xEF\xBB\xBF".as_slice(), &serde_json::to_vec(&network("marked", &json!({}))).unwrap()].concat();
     let json = [("Content-Type", "application/json")];
     api.send("POST", "/virtual-networks", &json, Some(body)).await.unwrap().ok();
     let twice = b"\xEF\xBB\xBF\xEF\xBB\xBF{}".to_vec();

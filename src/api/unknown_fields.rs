@@ -6,6 +6,8 @@ use super::{
     call::Call,
     error::{Answered, ApiError},
 };
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 /// How many fields are named at most.
 const MOST_NAMED: usize = 10;
@@ -16,11 +18,11 @@ const LONGEST_NAME: usize = 64;
 ///
 /// # Errors
 /// 400 with `?strict=true`.
-pub fn check(call: &Call, of: &str, names: &[String]) -> Answered<()> {
-    if names.is_empty() {
+pub fn check(call: &Call, of: &str, unknown: &[String]) -> Answered<()> {
+    if unknown.is_empty() {
         return Ok(());
     }
-    let named = list(names);
+    let named = list(unknown);
     if call.query.get("strict").is_some_and(|value| value.to_lowercase().contains("true")) {
         return Err(ApiError::bad_request(format!("Bad Request, unknown fields of {of}: {named}")));
     }
@@ -29,7 +31,7 @@ pub fn check(call: &Call, of: &str, names: &[String]) -> Answered<()> {
 }
 
 /// The members of a body that are not among these.
-pub fn beside(body: &serde_json::Map<String, serde_json::Value>, known: &[&str]) -> Vec<String> {
+pub fn beside(body: &Map<String, Value>, known: &[&str]) -> Vec<String> {
     body.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect()
 }
 
@@ -46,7 +48,8 @@ fn list(names: &[String]) -> String {
     };
     let mut text = names.iter().take(MOST_NAMED).map(shown).collect::<Vec<_>>().join(", ");
     if names.len() > MOST_NAMED {
-        text.push_str(&format!(" and {} more", names.len() - MOST_NAMED));
+        // Writing to a text does not fail.
+        let _ = write!(text, " and {} more", names.len() - MOST_NAMED);
     }
     text
 }

@@ -178,7 +178,7 @@ pub(super) struct FieldEntry {
 pub(super) struct ReferenceEntry {
     pub(super) attribute: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) attribute_required: bool,
+    pub(super) attribute_presence: Presence,
     #[serde(default)]
     pub(super) derived: bool,
     #[serde(default)]

@@ -334,7 +334,7 @@ fn resolve_references(
             field,
             target,
             attribute: resolve_attribute(file, entry, types)?,
-            attribute_required: entry.attribute_required,
+            attribute_required: entry.attribute_presence == Presence::Required,
             derived: entry.derived,
             symmetric: target == own_type,
             facts: entry.facts(file)?,
