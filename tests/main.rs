@@ -24,6 +24,7 @@ mod large_lists;
 mod lease;
 mod network_manager_day;
 mod openapi;
+mod pages;
 mod python_client;
 mod relaxed_references;
 mod rule_table;
@@ -32,6 +33,8 @@ mod schemathesis;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod unknown_fields;
+mod write_back;
 
 use libtest_mimic::{Arguments, Trial};
 use std::{
@@ -93,9 +96,12 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(python_client::first_day_with_the_python_library),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
+    asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(pages::pages_of_lists),
+    asynchronous!(unknown_fields::misspelt_fields_are_named),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),

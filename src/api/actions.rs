@@ -7,6 +7,7 @@ use super::{
     error::{Answered, ApiError},
     list::{ListRequest, find_type},
     routes::{Action, NetworkAction},
+    unknown_fields,
 };
 use crate::{
     access::AaaMode,
@@ -19,7 +20,7 @@ use crate::{
         AllocateAddresses, FreeAddresses, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
         ReviewDrafts, SetTag, budget, canonical_uuid,
         collection::{CollectionUpdate, ElementUpdate, elements, not_a_collection},
-        count_addresses, string_list,
+        count_addresses, is_share, string_list,
     },
 };
 use actix_web::http::StatusCode;
@@ -27,6 +28,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 type Body = Map<String, Value>;
+
+/// What `/ref-update` consists of.
+const OF_REFERENCE_UPDATE: [&str; 8] =
+    ["type", "uuid", "ref-type", "ref-uuid", "ref-fq-name", "operation", "attr", "relax_ref_for_delete"];
+/// What one update of `/prop-collection-update` consists of.
+const OF_ELEMENT_UPDATE: [&str; 4] = ["field", "operation", "value", "position"];
 
 /// A member that is given and not null.
 fn given<'a>(body: &'a Body, name: &str) -> Option<&'a Value> {
@@ -162,6 +169,7 @@ impl App {
     }
 
     async fn update_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
+        unknown_fields::check(call, "ref-update", &unknown_fields::beside(body, &OF_REFERENCE_UPDATE))?;
         let type_id = match given(body, "type") {
             None => None,
             Some(name) => Some(find_type(&self.model, &text_of(Some(name)))?),
@@ -276,7 +284,12 @@ impl App {
     async fn update_collection(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let uuid = text_member(body, "uuid")?;
         let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
-        let updates = match given(body, "updates") {
+        let updates = given(body, "updates");
+        let items = updates.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+        let mut unknown = unknown_fields::beside(body, &["uuid", "updates"]);
+        unknown.extend(items.flat_map(|item| unknown_fields::beside(item, &OF_ELEMENT_UPDATE)));
+        unknown_fields::check(call, "prop-collection-update", &unknown)?;
+        let updates = match updates {
             None => Vec::new(),
             Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
             Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
@@ -578,11 +591,11 @@ fn valid_access(value: &Value) -> Option<u64> {
 fn check_share(share: &Value) -> Answered<()> {
     let invalid = || ApiError::bad_request("HTTP Status: 400 Content: Bad Request, invalid share list");
     for item in share.as_array().ok_or_else(invalid)? {
-        let item = item.as_object().ok_or_else(invalid)?;
-        let member = |name: &str| item.get(name).ok_or_else(|| ApiError::bad_request(format!("'{name}'")));
-        let tenant = member("tenant")?.as_str().ok_or_else(invalid)?;
-        let id = tenant.strip_prefix("tenant:").or_else(|| tenant.strip_prefix("domain:")).unwrap_or(tenant);
-        if Uuid::try_parse(id).is_err() || valid_access(member("tenant_access")?).is_none() {
+        let fields = item.as_object().ok_or_else(invalid)?;
+        if let Some(missing) = ["tenant", "tenant_access"].iter().find(|name| !fields.contains_key(**name)) {
+            return Err(ApiError::bad_request(format!("'{missing}'")));
+        }
+        if !is_share(item) {
             return Err(invalid());
         }
     }

@@ -16,7 +16,11 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
-use std::{cell::Cell, collections::HashMap, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// Larger bodies are refused (contrail-api R21, `max_request_size`).
@@ -48,6 +52,8 @@ pub struct Call {
     pub head_only: bool,
     /// From where the answer is, once that is known: `X-Cirrus-Revision`.
     pub answered_at: Cell<Option<Position>>,
+    /// What the answer says beside itself: `Warning`.
+    pub warning: RefCell<Option<String>>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     body: Vec<u8>,
@@ -91,6 +97,7 @@ impl Call {
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
+            warning: RefCell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             body: Vec::new(),
         }
@@ -116,18 +123,19 @@ impl Call {
         tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)?
     }
 
-    /// The body as JSON; none if there is no body.
+    /// The body as JSON; none if there is no body. Some editors and languages write a mark of the byte order before UTF-8.
     ///
     /// # Errors
     /// 400 for what is not JSON, or does not say that it is.
     pub fn json(&self) -> Answered<Option<Value>> {
-        if self.body.is_empty() {
+        let body = self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body);
+        if body.is_empty() {
             return Ok(None);
         }
         if !self.is_json {
             return Err(ApiError::bad_request("Bad Request, Content-Type must be application/json"));
         }
-        let value: Value = serde_json::from_slice(&self.body)
+        let value: Value = serde_json::from_slice(body)
             .map_err(|error| ApiError::bad_request(format!("Bad Request, body is not JSON: {error}")))?;
         if let Some(path) = find_nul(&value, String::new()) {
             let text = format!("Bad Request, NUL characters are not allowed: {path}");

@@ -30,6 +30,8 @@ use uuid::Uuid;
 
 /// How many items a page has where the client does not say.
 const DEFAULT_PAGE: usize = 256;
+/// What markers in the second part of a list begin with, that of what others share.
+const SHARED: &str = "shared:";
 /// About how many bytes of an answer are made at a time.
 const PIECE: usize = 128 << 10;
 
@@ -95,7 +97,7 @@ impl ListRequest {
         let get = |name: &str| call.query.get(name);
         let is_true = |name: &str| get(name).is_some_and(|value| value.to_lowercase().contains("true"));
         let list = |name: &str| get(name).map(|value| split(value));
-        let parent_type = get("parent_type").map(|name| find_type(model, name)).transpose()?;
+        let parent_type = parent_type(model, get("parent_type").map(String::as_str))?;
         Ok(Self {
             type_id,
             parents: list("parent_id"),
@@ -154,12 +156,14 @@ impl ListRequest {
             Some(Value::Array(items)) => !items.is_empty(),
             Some(Value::Object(fields)) => !fields.is_empty(),
         };
-        let marker = if body.get("page_marker") == Some(&Value::Null) { None } else { text("page_marker")? };
+        // Null asks for the first page, as None does where everything is a text.
+        let marker =
+            if body.get("page_marker") == Some(&Value::Null) { Some(String::new()) } else { text("page_marker")? };
         Ok(Self {
             type_id,
             parents: list("parent_id")?,
             parent_name: text("parent_fq_name_str")?,
-            parent_type: text("parent_type")?.map(|name| find_type(model, &name)).transpose()?,
+            parent_type: parent_type(model, text("parent_type")?.as_deref())?,
             back_references: list("back_ref_id")?,
             uuids: list("obj_uuids")?,
             names: list("fq_names")?,
@@ -234,10 +238,11 @@ impl ListRequest {
             objects.retain(|object| wanted.contains(&object.uuid));
         }
         objects.retain(|object| self.shows(identity, object));
+        let own = objects.len();
         if self.shared {
             self.add_shared(graph, kind, identity, &mut objects);
         }
-        Selected { order, objects }
+        Selected { order, objects, own }
     }
 
     /// The parents to list below, where they are asked for.
@@ -300,18 +305,26 @@ impl ListRequest {
         objects.extend(others.cloned());
     }
 
-    /// The page asked for, and the marker of the next one; without paging there is none.
+    /// The page asked for, and the marker of the next one; without paging there is none. What others share comes after all
+    /// that was asked for, by uuid.
     fn cut(&self, selected: Selected) -> (Vec<Arc<Object>>, Option<Value>) {
-        let Selected { order, mut objects } = selected;
+        let Selected { order, mut objects, own } = selected;
         let Some(page) = &self.page else { return (objects, None) };
         if objects.is_empty() {
             return (objects, Some(Value::Null));
         }
+        let mut shared = objects.split_off(own);
         let marker_of = |object: &Object| match order {
             Order::Name => format!("{}:{}", object.fq_name.joined(), object.uuid),
             Order::Anchor | Order::AsAsked => object.uuid.to_string(),
         };
+        let shared_marker_of = |object: &Object| format!("{SHARED}{}", object.uuid);
+        let is_own = |marker: &str| objects.iter().any(|object| marker_of(object) == marker);
+        let of_shared =
+            page.marker.as_deref().and_then(|marker| marker.strip_prefix(SHARED).filter(|_| !is_own(marker)));
+        let of_shared = of_shared.filter(|_| self.shared);
         let start = match (&page.marker, order) {
+            (Some(_), _) if of_shared.is_some() => objects.len(),
             (Some(marker), Order::AsAsked) => {
                 let found = objects.iter().position(|object| marker.ends_with(&object.uuid.to_string()));
                 found.map_or(objects.len(), |index| index + 1)
@@ -320,13 +333,21 @@ impl ListRequest {
         };
         if order != Order::AsAsked {
             objects.sort_by_cached_key(|object| marker_of(object));
-            if let Some(marker) = &page.marker {
+            if let Some(marker) = page.marker.as_ref().filter(|_| of_shared.is_none()) {
                 objects.retain(|object| marker_of(object).as_str() > marker.as_str());
             }
         }
         let mut rest = objects.split_off(start.min(objects.len()));
         rest.truncate(page.limit);
-        let marker = if rest.len() < page.limit { None } else { rest.last().map(|object| marker_of(object)) };
+        let own = rest.len();
+        shared.retain(|object| of_shared.is_none_or(|marker| object.uuid.to_string().as_str() > marker));
+        shared.sort_by_key(|object| object.uuid);
+        rest.extend(shared.into_iter().take(page.limit - own));
+        let marker = match rest.last() {
+            Some(last) if rest.len() == page.limit && own == page.limit => Some(marker_of(last)),
+            Some(last) if rest.len() == page.limit => Some(shared_marker_of(last)),
+            _ => None,
+        };
         (rest, Some(marker.map_or(Value::Null, Value::from)))
     }
 }
@@ -510,6 +531,13 @@ enum Order {
 struct Selected {
     order: Order,
     objects: Vec<Arc<Object>>,
+    /// How many of them were asked for; those behind are shared with the caller.
+    own: usize,
+}
+
+/// The type of the parents to list below; the empty text asks for none.
+fn parent_type(model: &Model, name: Option<&str>) -> Answered<Option<TypeId>> {
+    name.filter(|name| !name.is_empty()).map(|name| find_type(model, name)).transpose()
 }
 
 fn wrong(name: &str, expected: &str) -> ApiError {

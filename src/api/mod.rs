@@ -15,6 +15,7 @@ mod list;
 mod objects;
 pub mod openapi;
 mod routes;
+mod unknown_fields;
 mod watch;
 
 use crate::{
@@ -98,6 +99,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
+    }
+    if let Some(value) = call.warning.take().and_then(|warning| HeaderValue::try_from(warning).ok()) {
+        response.headers_mut().insert(header::WARNING, value);
     }
     tracing::info!(
         id = %call.identity.request_id,

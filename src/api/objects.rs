@@ -5,6 +5,7 @@ use super::{
     answer::Answer,
     call::Call,
     error::{Answered, ApiError},
+    unknown_fields,
 };
 use crate::{
     graph::Object,
@@ -68,6 +69,7 @@ impl App {
         };
         check_name(kind, name)?;
         let document = Document::read(&self.model, kind, body, Purpose::Create)?;
+        unknown_fields::check(call, &kind.name, &document.unknown)?;
         let outcome = self.submit(call, Operation::Create(Create { type_id, fq_name, document })).await?;
         Ok(Answer::of_change(&outcome, |object| json!({ &kind.name: self.created(call, object) })))
     }
@@ -154,7 +156,10 @@ impl App {
             self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
         }
-        let document = Document::read(&self.model, kind, body, Purpose::Update);
+        let document = Document::read_update(&self.model, kind, body);
+        if let Ok(document) = &document {
+            unknown_fields::check(call, &kind.name, &document.unknown)?;
+        }
         let update = Update { type_id, uuid: uuid.to_owned(), document };
         let outcome = self.submit(call, Operation::Update(update)).await?;
         Ok(Answer::of_change(&outcome, |object| {

@@ -200,8 +200,39 @@ impl Object {
         size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions
     }
 
+    /// Whether two states of an object differ in nothing, however their values are written.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let same_data = |one: &str, other: &str| one == other || is_same_json(one, other);
+        let same_link = |one: &Link, other: &Link| {
+            let same_attribute = match (&one.attribute, &other.attribute) {
+                (Some(one), Some(other)) => same_data(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            };
+            (one.reference, one.target) == (other.reference, other.target) && same_attribute
+        };
+        self.uuid == other.uuid
+            && self.fq_name == other.fq_name
+            && self.parent == other.parent
+            && self.hold == other.hold
+            && self.relaxed == other.relaxed
+            && self.positions == other.positions
+            && self.links.len() == other.links.len()
+            && self.links.iter().zip(&other.links).all(|(one, other)| same_link(one, other))
+            && self.properties.len() == other.properties.len()
+            && self
+                .properties
+                .iter()
+                .zip(&other.properties)
+                .all(|((id, text), (other_id, other_text))| id == other_id && same_data(text, other_text))
+    }
+
     /// Whether this object refers to `target` in a way that stops its delete.
     pub fn needs(&self, target: Uuid) -> bool {
         !self.relaxed.contains(&target) && self.links.iter().any(|link| link.target == target)
     }
+}
+
+fn is_same_json(one: &str, other: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    parse(one).is_some_and(|one| Some(one) == parse(other))
 }

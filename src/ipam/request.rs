@@ -369,8 +369,11 @@ fn given(entry: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
+/// An address that is given. The one that stands for none has two spellings, of which that of the subnet's family counts.
 fn address(entry: &Map<String, Value>, key: &str) -> Option<IpAddr> {
-    parse_address(&given(entry, key)?)
+    let address = parse_address(&given(entry, key)?)?;
+    let none = || prefix_of(entry).map(|prefix| address_of(prefix.is_ipv4(), 0));
+    if address.is_unspecified() { none().or(Some(address)) } else { Some(address) }
 }
 
 /// A value as Python prints it in a text, as far as it matters.

@@ -68,8 +68,9 @@ impl Model {
     /// Checks the data of a reference and brings it to the form in which it is stored; null if the
     /// reference has none.
     ///
-    /// `entry` is the whole reference. The key `attr` has to be there if references of this kind can
-    /// have data, but may be null; data of a reference that can have none is dropped, and data of any type is kept.
+    /// `entry` is the whole reference. Where the key `attr` is missing the data is null, but for references that make no
+    /// sense without: there it has to be said. Data of a reference that can have none is dropped, and data of any type is
+    /// kept.
     ///
     /// The error is the text that follows `Bad reference in create: `.
     pub fn check_attribute(&self, reference: &Reference, entry: &Value) -> Result<Value, String> {
@@ -90,8 +91,10 @@ impl Model {
             let printed = python_literal::value(entry);
             format!("Error validating reference {name} value {printed} {reason}")
         };
-        let Some(attribute) = entry_fields.get("attr") else {
-            return Err(failure("'attr'".to_owned()));
+        let attribute = match entry_fields.get("attr") {
+            None if reference.attribute_required => return Err(failure("'attr'".to_owned())),
+            None => return Ok(Value::Null),
+            Some(attribute) => attribute,
         };
         if holds_nul(attribute) {
             return Err(format!("Error validating reference {name}: {NUL_REFUSED}"));

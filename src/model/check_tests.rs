@@ -202,7 +202,10 @@ fn nul_is_refused_everywhere() {
 // ---- references ----------------------------------------------------------------------------------
 
 #[test]
-fn references_with_data_need_the_key() {
+fn references_that_make_no_sense_without_data_need_the_key() {
+    let entry = json!({"to": ["n"]});
+    assert_eq!(attribute("logical-router", "virtual_network_refs", &entry).unwrap(), json!(null));
+    assert!(error(attribute("virtual-network", "network_ipam_refs", &entry)).ends_with("'attr'"));
     let check = |entry| attribute("virtual-network", "network_policy_refs", &entry);
     assert_eq!(
         error(check(json!({"to": ["p"]}))),

@@ -178,6 +178,8 @@ pub(super) struct FieldEntry {
 pub(super) struct ReferenceEntry {
     pub(super) attribute: Option<Spanned<String>>,
     #[serde(default)]
+    pub(super) attribute_presence: Presence,
+    #[serde(default)]
     pub(super) derived: bool,
     #[serde(default)]
     presence: Presence,

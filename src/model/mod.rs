@@ -19,11 +19,14 @@ mod check_tests;
 mod schema_tests;
 
 pub use loader::SchemaError;
-pub use object_type::{Collection, Facts, ObjectType, Parent, Presence, PropertyId, Reference, ReferenceId, TypeId};
+pub use object_type::{
+    Collection, Facts, ObjectType, Parent, Presence, Property, PropertyId, Reference, ReferenceId, TypeId,
+};
 pub use value_type::{ComplexType, ComplexTypeId, Field, JsonKind, Shape, SimpleType, SimpleTypeId};
 
 use include_dir::{Dir, include_dir};
 use rustc_hash::FxHashMap;
+use serde_json::Value;
 use std::path::Path;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/schema");
@@ -94,6 +97,17 @@ impl Model {
                 Parent::Type(id) => self.object_type(*id).name.as_str(),
             })
             .collect()
+    }
+
+    /// The fields of a property of a complex type that have a default, with it.
+    pub fn field_defaults(&self, property: &Property) -> impl Iterator<Item = (&str, &Value)> {
+        let complex = match property.shape {
+            Shape::Complex(id) => Some(self.complex_type(id)),
+            Shape::Simple(_) => None,
+        };
+        let fields = complex.into_iter().flat_map(|complex| complex.fields.values());
+        let old = fields.filter(|field| field.facts.since.is_none());
+        old.filter_map(|field| Some((field.name.as_str(), field.facts.default.as_ref()?)))
     }
 
     /// All simple types: the built-in ones, then those of the schema.

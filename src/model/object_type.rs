@@ -42,7 +42,7 @@ pub struct Facts {
     pub presence: Presence,
     /// The operations that are meant to touch it, letters of `CRUD` in this order.
     pub operations: String,
-    /// The value that a client library fills in; the server does not.
+    /// The value that a client library fills in; the server does in what it makes by itself.
     pub default: Option<Value>,
     /// Whether it should no longer be used.
     pub deprecated: bool,
@@ -104,12 +104,24 @@ impl ObjectType {
         }
     }
 
+    /// What the server fills in where it makes an object of this type by itself. Defaults of later schemas are left out:
+    /// older clients know nothing of them.
+    pub fn defaults(&self) -> impl Iterator<Item = (PropertyId, &Value)> {
+        let old = self.properties.iter().filter(|property| property.facts.since.is_none());
+        old.filter_map(|property| Some((property.id, property.facts.default.as_ref()?)))
+    }
+
     /// The reference with this field name, such as `network_ipam_refs`.
     pub fn reference(&self, field: &str) -> Option<(ReferenceId, &Reference)> {
         match self.fields.get(field)? {
             FieldKind::Reference(id) => Some((*id, self.references.get(usize::from(id.0))?)),
             _ => None,
         }
+    }
+
+    /// Whether objects of this type have a field of this name: a property, or links of some kind.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
     }
 
     /// The reference to this type. A type has at most one reference to another type.
@@ -219,6 +231,8 @@ pub struct Reference {
     pub attribute: Option<ComplexTypeId>,
     /// Whether the link may have data of any type, which nobody checks.
     pub untyped_attribute: bool,
+    /// Whether a client has to say something of the data, if only that it is null.
+    pub attribute_required: bool,
     /// Whether the system makes the link; it does not keep the target from being deleted.
     pub derived: bool,
     /// Whether the target is of the same type; such a link is stored on both ends

@@ -1,6 +1,6 @@
 //! `/prop-collection-update`: single elements of list and map properties.
 
-use super::{Decision, Draft, Rejection, Work, budget, document::map_key, update};
+use super::{Decision, Draft, Rejection, Work, budget, document::map_key, security_draft, update};
 use crate::{
     graph::Object,
     model::{Collection, PropertyId},
@@ -221,7 +221,8 @@ impl CollectionUpdate {
         if steps.is_empty() {
             return Ok(stored);
         }
-        let mut draft = Draft::update(work, &stored);
+        let basis = security_draft::basis(work, &stored)?;
+        let mut draft = Draft::update(work, &basis);
         let model = Arc::clone(work.graph.model());
         let kind = model.object_type(stored.type_id);
         for property in &kind.properties {
@@ -229,7 +230,7 @@ impl CollectionUpdate {
             if mine.clone().next().is_none() {
                 continue;
             }
-            let Some(mut elements) = Elements::of(&stored, property.id, &property.collection) else { continue };
+            let Some(mut elements) = Elements::of(&basis, property.id, &property.collection) else { continue };
             let before = elements.items.len();
             elements.apply(mine);
             budget::check_growth(&budget::ELEMENTS, before, elements.items.len())?;

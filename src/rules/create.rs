@@ -87,6 +87,7 @@ impl Create {
         for (id, value) in self.document.properties.iter().filter(|(_, value)| !value.is_null()) {
             draft.set_by_id(*id, value.clone());
         }
+        permissions::check_share(draft.given("perms2").and_then(|perms2| perms2.get("share")))?;
         draft.set("id_perms", permissions::new_id_perms(work, &draft));
         draft.set("perms2", permissions::new_perms2(work, &draft, uuid_given));
         if draft.given("display_name").is_none() {

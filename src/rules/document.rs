@@ -45,9 +45,16 @@ pub struct Document {
     pub properties: Vec<(PropertyId, Value)>,
     /// Known references, each with the whole list.
     pub references: Vec<(ReferenceId, Vec<GivenLink>)>,
+    /// The fields that nothing is known of, as texts show them: `a`, or `b_refs[0].c` of a reference.
+    pub unknown: Vec<String>,
     /// The body, for texts.
     pub body: Map<String, Value>,
 }
+
+/// What clients send back that is no property and no link.
+const READ_ONLY: [&str; 7] = ["uuid", "name", "fq_name", "href", "parent_type", "parent_uuid", "parent_href"];
+/// What a reference consists of.
+const OF_REFERENCES: [&str; 4] = ["to", "uuid", "attr", "href"];
 
 impl Document {
     /// Reads and checks. Unknown and read-only fields are ignored: clients send whole objects back.
@@ -55,6 +62,26 @@ impl Document {
     /// # Errors
     /// 400 for a property, then for a reference, that the model does not allow.
     pub fn read(model: &Model, kind: &ObjectType, body: Map<String, Value>, purpose: Purpose) -> Decision<Self> {
+        let known = Self::read_known(model, kind, &body, purpose)?;
+        Ok(Self { unknown: unknown_fields(kind, &body), body, ..known })
+    }
+
+    /// The same for the body of an update, which comes back where it is refused.
+    ///
+    /// # Errors
+    /// As above, with the body.
+    pub fn read_update(
+        model: &Model,
+        kind: &ObjectType,
+        body: Map<String, Value>,
+    ) -> Result<Self, (Rejection, Map<String, Value>)> {
+        match Self::read_known(model, kind, &body, Purpose::Update) {
+            Ok(known) => Ok(Self { unknown: unknown_fields(kind, &body), body, ..known }),
+            Err(refusal) => Err((refusal, body)),
+        }
+    }
+
+    fn read_known(model: &Model, kind: &ObjectType, body: &Map<String, Value>, purpose: Purpose) -> Decision<Self> {
         let word = purpose.word();
         let mut properties = Vec::new();
         for property in &kind.properties {
@@ -90,13 +117,30 @@ impl Document {
                 }
             }
         }
-        Ok(Self { properties, references, body })
+        Ok(Self { properties, references, ..Self::default() })
     }
 
     /// The body as Python prints it.
     pub fn literal(&self) -> String {
         python_literal::value(&Value::Object(self.body.clone()))
     }
+}
+
+/// The fields of a body that nobody will take notice of: a misspelt one is among them.
+fn unknown_fields(kind: &ObjectType, body: &Map<String, Value>) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for (name, value) in body {
+        if kind.reference(name).is_some() {
+            for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                let members = item.as_object().into_iter().flat_map(Map::keys);
+                let strange = members.filter(|member| !OF_REFERENCES.contains(&member.as_str()));
+                unknown.extend(strange.map(|member| format!("{name}[{index}].{member}")));
+            }
+        } else if !kind.has_field(name) && !READ_ONLY.contains(&name.as_str()) {
+            unknown.push(name.clone());
+        }
+    }
+    unknown
 }
 
 impl GivenLink {
@@ -145,7 +189,7 @@ pub fn map_key(item: &Value, key: &str) -> String {
 }
 
 /// A map has one element a key, the last one given, in the order of the keys.
-fn normal_collection(collection: &Collection, mut value: Value) -> Value {
+pub fn normal_collection(collection: &Collection, mut value: Value) -> Value {
     if let Collection::Map { wrapper, key } = collection
         && let Some(items) = value.get_mut(wrapper).and_then(Value::as_array_mut)
     {

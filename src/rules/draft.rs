@@ -2,15 +2,19 @@
 
 use super::{
     Decision, Work,
+    document::normal_collection,
     permissions::{self, GivenUuid},
 };
 use crate::{
     graph::{FqName, Hold, Link, Object},
     json_text,
-    model::{Collection, Model, ObjectType, PropertyId, ReferenceId, TypeId},
+    model::{Collection, Model, ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId},
 };
-use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// A reference asked for.
@@ -37,6 +41,8 @@ pub struct Draft {
     pub stored: Option<Arc<Object>>,
     /// Properties given or filled in; null removes.
     properties: BTreeMap<PropertyId, Value>,
+    /// Properties that the request gives as they are stored: no part of the change.
+    repeated: BTreeSet<PropertyId>,
     /// Positions of the elements of list properties that are given.
     positions: BTreeMap<PropertyId, Vec<String>>,
     /// References given or filled in: each the whole list of its kind.
@@ -66,6 +72,7 @@ impl Draft {
             parent,
             stored: None,
             properties: BTreeMap::new(),
+            repeated: BTreeSet::new(),
             positions: BTreeMap::new(),
             links: BTreeMap::new(),
             relaxed: Vec::new(),
@@ -97,22 +104,54 @@ impl Draft {
         Ok(draft)
     }
 
-    /// What the server makes because of a request belongs to the server.
+    /// What the server makes by itself has the defaults of the model where nothing else is said (contrail-api R21, wire
+    /// contract 8); what clients make has what they send.
+    fn fill_defaults(&mut self) {
+        let model = Arc::clone(&self.model);
+        for (id, default) in model.object_type(self.type_id).defaults() {
+            self.properties.entry(id).or_insert_with(|| default.clone());
+        }
+    }
+
+    /// The same for the fields of one property.
+    pub fn fill_defaults_in(&mut self, name: &str) {
+        let model = Arc::clone(&self.model);
+        let Some((id, property)) = model.object_type(self.type_id).property(name) else { return };
+        let Some(Value::Object(fields)) = self.properties.get_mut(&id) else { return };
+        for (field, default) in model.field_defaults(property) {
+            fields.entry(field).or_insert_with(|| default.clone());
+        }
+    }
+
+    /// What the server makes because of a request belongs to the server; what it makes at the first start belongs to the
+    /// administrator of the cloud.
     pub fn set_server_permissions(&mut self, work: &Work) {
         self.internal = true;
         let mut id_perms = permissions::new_id_perms(work, self);
-        if let Some(permissions) = id_perms.get_mut("permissions").and_then(Value::as_object_mut) {
+        if let Some(permissions) = id_perms.get_mut("permissions").and_then(Value::as_object_mut)
+            && !work.provisioning
+        {
             permissions.insert("owner".to_owned(), "contrail-api".into());
             permissions.insert("group".to_owned(), "admin".into());
         }
         self.set("id_perms", id_perms);
     }
 
-    /// A new object as the server makes it at first start: without a display name.
+    /// A new object as the server makes it at first start: without a display name, and with the defaults of the model.
     ///
     /// # Errors
     /// Internal, if the model lacks the type.
     pub fn first_object(work: &Work, parent: Option<&Arc<Object>>, type_name: &str, name: &str) -> Decision<Self> {
+        let mut draft = Self::bare_object(work, parent, type_name, name)?;
+        draft.fill_defaults();
+        Ok(draft)
+    }
+
+    /// The same with nothing but a name and permissions.
+    ///
+    /// # Errors
+    /// Internal, if the model lacks the type.
+    pub fn bare_object(work: &Work, parent: Option<&Arc<Object>>, type_name: &str, name: &str) -> Decision<Self> {
         let fq_name = parent.map_or_else(|| FqName::new(&[name]), |parent| parent.fq_name.child(name));
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, work.type_id(type_name)?, work.new_uuid(), fq_name, parent.cloned());
@@ -121,7 +160,7 @@ impl Draft {
         Ok(draft)
     }
 
-    /// A new object with the contents of another, but for its permissions.
+    /// A new object with the contents of another, but for what `id_perms` says of who made it and when.
     pub fn copy(work: &Work, from: &Object, parent: &Arc<Object>) -> Self {
         let model = Arc::clone(work.graph.model());
         let fq_name = parent.fq_name.child(from.fq_name.name());
@@ -135,18 +174,7 @@ impl Draft {
         for reference in references {
             draft.set_links_by_id(reference, new_links(from.links_of(reference)));
         }
-        draft.unset("id_perms");
         draft.set_server_permissions(work);
-        draft
-    }
-
-    /// The same changes, to another object of the type.
-    pub fn redirect(&self, work: &Work, stored: &Arc<Object>) -> Self {
-        let mut draft = Self::update(work, stored);
-        draft.properties.clone_from(&self.properties);
-        draft.positions.clone_from(&self.positions);
-        draft.links.clone_from(&self.links);
-        draft.unset("id_perms");
         draft
     }
 
@@ -175,6 +203,50 @@ impl Draft {
     /// What the request says about a property: nothing, null, or a value.
     pub fn given(&self, name: &str) -> Option<&Value> {
         self.properties.get(&self.property_id(name)?)
+    }
+
+    /// The same, and what the request says as it is stored, too: for rules about fields that must agree with each other.
+    pub fn sent(&self, name: &str) -> Option<Value> {
+        let id = self.property_id(name)?;
+        let repeated = || self.stored.as_ref().filter(|_| self.repeated.contains(&id))?.property(id);
+        self.properties.get(&id).cloned().or_else(repeated)
+    }
+
+    /// Takes out of a change what is as it is stored. Clients write back what they have read, all of it, and mean the part
+    /// that they changed: about the rest there is nothing to decide, so no rule speaks of it.
+    pub fn drop_repeated(&mut self) {
+        let Some(stored) = self.stored.clone() else { return };
+        let model = Arc::clone(&self.model);
+        let kind = model.object_type(self.type_id);
+        let Self { properties, repeated, positions, links, .. } = self;
+        properties.retain(|id, value| {
+            let property = kind.properties.get(usize::from(id.0));
+            let is_stored = property.is_some_and(|property| value_is_stored(&model, property, &stored, value))
+                && positions.get(id).is_none_or(|given| positions_are_stored(&stored, *id, given));
+            if is_stored {
+                repeated.insert(*id);
+                positions.remove(id);
+            }
+            !is_stored
+        });
+        links.retain(|id, given| {
+            let new = stored_links(*id, given);
+            let old = stored.links_of(*id);
+            // What names a target twice may mean both.
+            let reference = kind.references.get(usize::from(id.0));
+            let is_same = |(new, old): (&Link, &Link)| {
+                reference.is_some_and(|reference| link_is_stored(&model, reference, old, new))
+            };
+            given.len() != old.len() || new.len() != old.len() || !new.iter().zip(old).all(is_same)
+        });
+    }
+
+    /// Whether nothing is left to be changed.
+    pub fn is_empty(&self) -> bool {
+        let stored = self.stored.as_ref();
+        self.properties.is_empty()
+            && self.links.is_empty()
+            && stored.is_some_and(|stored| stored.relaxed == self.relaxed && stored.hold == self.hold)
     }
 
     /// What is stored now.
@@ -271,7 +343,14 @@ impl Draft {
                 object.set_property(*id, None);
                 continue;
             }
-            object.set_property(*id, Some(json_text::shared(&json_text::text(value))));
+            let text = match collection {
+                // Whoever completed it: its elements stand in the order of their keys.
+                Some(collection @ Collection::Map { .. }) => {
+                    json_text::text(&normal_collection(collection, value.clone()))
+                }
+                _ => json_text::text(value),
+            };
+            object.set_property(*id, Some(json_text::shared(&text)));
             if let Some(positions) = self.positions.get(id) {
                 object.positions.insert(*id, positions.clone());
             }
@@ -293,6 +372,36 @@ fn is_empty_collection(collection: &Collection, value: &Value) -> bool {
         Collection::List { wrapper } | Collection::Map { wrapper, .. } => wrapper,
     };
     value.get(wrapper).is_none_or(|items| items.as_array().is_none_or(Vec::is_empty))
+}
+
+/// Whether a property is stored with this checked value; null and an empty collection are not stored. What is stored may
+/// have another form than the check gives it.
+fn value_is_stored(model: &Model, property: &Property, stored: &Object, value: &Value) -> bool {
+    if value.is_null() || is_empty_collection(&property.collection, value) {
+        return stored.property_text(property.id).is_none();
+    }
+    let normal = |value: Value| normal_collection(&property.collection, value);
+    let given = normal(value.clone());
+    let Some(stored) = stored.property(property.id).map(normal) else { return false };
+    stored == given || model.check_property(property, stored).is_ok_and(|stored| normal(stored) == given)
+}
+
+/// Whether the elements of a list stand at these positions.
+fn positions_are_stored(stored: &Object, id: PropertyId, given: &[String]) -> bool {
+    match stored.positions.get(&id) {
+        Some(known) => known == given,
+        None => given.iter().enumerate().all(|(index, position)| *position == index.to_string()),
+    }
+}
+
+/// Whether a link with checked data is stored, in whatever form.
+fn link_is_stored(model: &Model, reference: &Reference, stored: &Link, link: &Link) -> bool {
+    let data = |link: &Link| link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let checked = || model.check_attribute(reference, &json!({ "attr": data(stored) })).unwrap_or_default();
+    link.target == stored.target
+        && (link.attribute == stored.attribute
+            || data(link) == data(stored)
+            || data(link).unwrap_or_default() == checked())
 }
 
 fn new_links(links: &[Link]) -> Vec<NewLink> {

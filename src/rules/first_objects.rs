@@ -22,56 +22,45 @@ const TAG_TYPES: [(&str, &str); 7] = [
 /// # Errors
 /// Internal, if the model lacks one of the types.
 pub fn provision(work: &mut Work) -> Decision<()> {
+    work.provisioning = true;
     let global = first(work, None, "global-system-config", "default-global-system-config", |_, draft| {
-        for (name, value) in [
-            ("autonomous_system", json!(64512)),
-            ("config_version", json!("1.0")),
-            ("ibgp_auto_mesh", json!(true)),
-            ("igmp_enable", json!(false)),
-            ("enable_security_policy_draft", json!(false)),
-            ("mac_aging_time", json!(300)),
-            ("enable_4byte_as", json!(false)),
-        ] {
-            draft.set(name, value);
-        }
+        draft.set("autonomous_system", 64512.into());
+        draft.set("config_version", "1.0".into());
     })?;
     let vrouter_config =
-        first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, draft| {
-            draft.set("encryption_mode", "none".into());
-            draft.set("enable_security_logging", true.into());
-        })?;
+        first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, _| ())?;
     let domain = first(work, None, "domain", "default-domain", |_, _| ())?;
     first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
     let project = first(work, Some(&domain), "project", "default-project", |work, draft| {
         // QTA-5: only at the first start; limits that are set later stay.
         draft.set("quota", work.options.quota.value());
     })?;
-    let network = |work: &mut Work, name: &str, defaults: bool, is_provider: bool| {
-        first(work, Some(&project), "virtual-network", name, |work, draft| {
-            if let Some(id) = work.graph.numbers().next_free(NumberPool::VirtualNetwork) {
-                draft.set("virtual_network_network_id", id.into());
-            }
-            draft.set("is_shared", false.into());
-            if defaults {
-                network_defaults(draft, is_provider);
-            }
-        })
+    let number = |work: &Work, draft: &mut Draft| {
+        if let Some(id) = work.graph.numbers().next_free(NumberPool::VirtualNetwork) {
+            draft.set("virtual_network_network_id", id.into());
+        }
+        draft.set("is_shared", false.into());
     };
-    let default_network = network(work, "default-virtual-network", false, false)?;
+    // The only one of all that comes without the defaults.
+    let bare = Draft::bare_object(work, Some(&project), "virtual-network", "default-virtual-network")?;
+    let default_network = unless_there(work, bare, number);
     first(work, Some(&project), "network-ipam", "default-network-ipam", |_, draft| share(draft, 5))?;
-    first(work, Some(&global), "fabric", "default-fabric", |_, draft| {
-        draft.set("fabric_enterprise_style", true.into());
-        draft.set("disable_vlan_vn_uniqueness_check", false.into());
-    })?;
+    first(work, Some(&global), "fabric", "default-fabric", |_, _| ())?;
     let policies = first(work, None, "policy-management", "default-policy-management", |_, _| ())?;
     first(work, Some(&policies), "application-policy-set", "default-application-policy-set", |_, draft| {
         draft.set("all_applications", true.into());
         let link = NewLink { target: vrouter_config.uuid, attribute: Value::Null };
         draft.set_links("global_vrouter_config_refs", vec![link]);
     })?;
-    let ip_fabric = network(work, "ip-fabric", true, true)?;
-    let link_local = network(work, "__link_local__", true, false)?;
-    let interconnect = network(work, "dci-network", true, false)?;
+    let network = |work: &mut Work, name: &str, is_provider: bool| {
+        first(work, Some(&project), "virtual-network", name, |work, draft| {
+            number(work, draft);
+            draft.set("is_provider_network", is_provider.into());
+        })
+    };
+    let ip_fabric = network(work, "ip-fabric", true)?;
+    let link_local = network(work, "__link_local__", false)?;
+    let interconnect = network(work, "dci-network", false)?;
     for (network, name, is_default) in [
         (&ip_fabric, "ip-fabric", true),
         (&ip_fabric, "__default__", false),
@@ -83,8 +72,7 @@ pub fn provision(work: &mut Work) -> Decision<()> {
         let joined = network.fq_name.child(name);
         let kind = work.type_id("routing-instance")?;
         if work.graph.find_joined(kind, joined.joined()).is_none() {
-            let snat = is_default.then_some(Value::Bool(false));
-            add_routing_instance(work, network, name, is_default, snat)?;
+            add_routing_instance(work, network, name, is_default, false)?;
         }
     }
     first(work, Some(&global), "alarm", "system-defined-bottle-request-size-limit", |_, draft| {
@@ -99,7 +87,6 @@ pub fn provision(work: &mut Work) -> Decision<()> {
         if let Some(id) = work.graph.numbers().next_free(NumberPool::SecurityGroup) {
             draft.set("security_group_id", id.into());
         }
-        draft.set("configured_security_group_id", 0.into());
         draft.set("security_group_entries", json!({"policy_rule": []}));
         describe(draft, "Security group with no rules");
         share(draft, 5);
@@ -144,32 +131,16 @@ fn first(
     name: &str,
     complete: impl FnOnce(&Work, &mut Draft),
 ) -> Decision<Arc<Object>> {
-    let mut draft = Draft::first_object(work, parent, type_name, name)?;
-    if let Some(existing) = work.graph.find_joined(draft.type_id, draft.fq_name.joined()) {
-        return Ok(Arc::clone(existing));
-    }
-    complete(work, &mut draft);
-    Ok(work.save(&draft))
+    let draft = Draft::first_object(work, parent, type_name, name)?;
+    Ok(unless_there(work, draft, complete))
 }
 
-/// Networks of the system carry the defaults of the schema; those of clients do not.
-fn network_defaults(draft: &mut Draft, is_provider: bool) {
-    draft.set("is_provider_network", is_provider.into());
-    draft.set("port_security_enabled", true.into());
-    draft.set("virtual_network_category", "tenant".into());
-    draft.set("mac_aging_time", 300.into());
-    for name in [
-        "mac_learning_enabled",
-        "fabric_snat",
-        "flood_unknown_unicast",
-        "pbb_etree_enable",
-        "pbb_evpn_enable",
-        "layer2_control_word",
-        "igmp_enable",
-        "mac_ip_learning_enable",
-    ] {
-        draft.set(name, false.into());
+fn unless_there(work: &mut Work, mut draft: Draft, complete: impl FnOnce(&Work, &mut Draft)) -> Arc<Object> {
+    if let Some(existing) = work.graph.find_joined(draft.type_id, draft.fq_name.joined()) {
+        return Arc::clone(existing);
     }
+    complete(work, &mut draft);
+    work.save(&draft)
 }
 
 fn share(draft: &mut Draft, global_access: i64) {

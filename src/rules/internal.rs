@@ -12,7 +12,7 @@ fn members(body: Value) -> Decision<Map<String, Value>> {
     }
 }
 
-/// A create.
+/// A create, with the defaults of the model where the body says nothing.
 ///
 /// # Errors
 /// The refusals of the type's rules.
@@ -22,7 +22,13 @@ pub fn create(work: &mut Work, type_name: &str, body: Value) -> Decision<Arc<Obj
     let body = members(body)?;
     let fq_name = body.get("fq_name").and_then(string_list);
     let fq_name = fq_name.ok_or_else(|| Rejection::internal("a body without a name"))?;
-    let document = Document::read(&model, model.object_type(type_id), body, Purpose::Create)?;
+    let kind = model.object_type(type_id);
+    let mut document = Document::read(&model, kind, body, Purpose::Create)?;
+    for (id, default) in kind.defaults() {
+        if document.properties.iter().all(|(given, _)| *given != id) {
+            document.properties.push((id, default.clone()));
+        }
+    }
     Create { type_id, fq_name, document }.decide(work)
 }
 
@@ -32,6 +38,6 @@ pub fn create(work: &mut Work, type_name: &str, body: Value) -> Decision<Arc<Obj
 /// The refusals of the type's rules.
 pub fn update(work: &mut Work, object: &Object, body: Value) -> Decision<Arc<Object>> {
     let model = Arc::clone(work.graph.model());
-    let document = Document::read(&model, model.object_type(object.type_id), members(body)?, Purpose::Update);
+    let document = Document::read_update(&model, model.object_type(object.type_id), members(body)?);
     Update { type_id: object.type_id, uuid: object.uuid.to_string(), document }.decide(work)
 }

@@ -27,7 +27,15 @@ const NETWORKS: &str = "virtual_network_refs";
 const PORTS: &str = "virtual_machine_interface_refs";
 const NETWORK_PROPERTIES: &str = "virtual_network_properties";
 
+/// LR-C6: the empty text means that there is none; it is not stored.
+fn drop_empty_identifier(draft: &mut Draft) {
+    if draft.given(IDENTIFIER).and_then(Value::as_str) == Some("") {
+        draft.set(IDENTIFIER, Value::Null);
+    }
+}
+
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    drop_empty_identifier(draft);
     // LR-C5
     if draft.value(TYPE).is_none() {
         draft.set(TYPE, "snat-routing".into());
@@ -130,6 +138,7 @@ fn after_create(work: &mut Work, router: &Arc<Object>) -> Decision<()> {
         properties["vxlan_network_identifier"] = number.into();
     }
     network.set(NETWORK_PROPERTIES, properties);
+    network.fill_defaults_in(NETWORK_PROPERTIES);
     if let Some(targets) = work.property(router, TARGETS) {
         network.set("route_target_list", targets);
     }
@@ -158,6 +167,7 @@ fn identifier(work: &Work, router: &Object) -> Decision<Option<u64>> {
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    drop_empty_identifier(draft);
     // LR-U1
     if draft.given(TYPE).is_some() && draft.value(TYPE) != draft.stored_value(TYPE) {
         return Err(Rejection::bad_request("Cannot update logical_router_type for a Logical Router"));

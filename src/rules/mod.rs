@@ -55,6 +55,7 @@ mod qos_config;
 mod quota;
 mod rejection;
 mod request;
+mod route_table;
 mod route_target;
 mod routed_network;
 mod routing_instance;
@@ -93,6 +94,7 @@ pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list};
 pub use draft::{Draft, NewLink};
 pub use log_entry::{LogEntry, LogOperation, Origin, Subject};
 pub use options::{Options, QuotaDefaults, TagIdDigits};
+pub use permissions::is_share;
 pub use rejection::{Decision, Kind, Rejection};
 pub use request::{Operation, Outcome, Request};
 pub use security_draft::{DRAFTED_TYPES, ReviewDrafts, has_drafts};
@@ -136,7 +138,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 50] = [
+static RULES: [(&str, &Rules); 52] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -155,6 +157,7 @@ static RULES: [(&str, &Rules); 50] = [
     ("grpc-profile", &telemetry_profile::PART_RULES),
     ("host-based-service", &host_based_service::RULES),
     ("instance-ip", &instance_ip::RULES),
+    ("interface-route-table", &route_table::INTERFACE_RULES),
     ("logical-interface", &logical_interface::RULES),
     ("logical-router", &logical_router::RULES),
     ("netconf-profile", &telemetry_profile::PART_RULES),
@@ -167,6 +170,7 @@ static RULES: [(&str, &Rules); 50] = [
     ("port-profile", &port_profile::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
+    ("route-table", &route_table::RULES),
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
     ("security-group", &security_group::RULES),

@@ -129,9 +129,34 @@ pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
     if given.get("owner").is_none_or(Value::is_null) {
         return Err(Rejection::bad_request("owner in perms2 must be present"));
     }
-    let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
+    let stored = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
+    let mut perms2 = stored.clone();
     overlay(&mut perms2, Some(given), false);
+    // What is stored already may be odd, and must stay editable.
+    if perms2.get("share") != stored.get("share") {
+        check_share(perms2.get("share"))?;
+    }
     Ok(Some(perms2))
+}
+
+/// PERM-10: whom an object is shared with. An entry that says nobody, or not how far, would be in the way of every list.
+///
+/// # Errors
+/// 400
+pub fn check_share(share: Option<&Value>) -> Decision<()> {
+    let Some(share) = share.filter(|share| !share.is_null()) else { return Ok(()) };
+    if share.as_array().is_some_and(|entries| entries.iter().all(is_share)) {
+        return Ok(());
+    }
+    Err(Rejection::bad_request("Bad Request, invalid share list"))
+}
+
+/// Whether this shares an object with a project (a uuid, as it is or after `tenant:`) or a domain, with an access of 0 to 7.
+pub fn is_share(entry: &Value) -> bool {
+    let tenant = entry.get("tenant").and_then(Value::as_str).unwrap_or_default();
+    let id = tenant.strip_prefix("tenant:").or_else(|| tenant.strip_prefix("domain:")).unwrap_or(tenant);
+    let access = entry.get("tenant_access").and_then(Value::as_u64);
+    Uuid::try_parse(id).is_ok() && access.is_some_and(|access| access <= 7)
 }
 
 /// Writes the time of the change into `id_perms`, and reads from there what the graph keeps beside it.

@@ -40,7 +40,7 @@ fn encrypt_password(draft: &mut Draft) {
     let Some(password) = credentials.get("password").and_then(Value::as_str).map(str::to_owned) else { return };
     let stored = draft.stored_value(CREDENTIALS);
     let unchanged = stored.is_some_and(|stored| stored.get("password").and_then(Value::as_str) == Some(&password));
-    if unchanged || draft.given(ENCRYPTION) == Some(&Value::from(LOCAL)) {
+    if unchanged || draft.sent(ENCRYPTION) == Some(LOCAL.into()) {
         return;
     }
     credentials["password"] = encrypt(draft.uuid, &password).into();

@@ -8,7 +8,7 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Work,
     delete::{self, delete_side_object},
-    quota, rules_of,
+    permissions, quota, rules_of, tag_references,
 };
 use crate::{graph::Object, model::ObjectType, python_literal};
 use serde_json::Value;
@@ -68,6 +68,29 @@ fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> O
 fn draft_of(work: &Work, holder: &Object, object: &Draft) -> Option<Arc<Object>> {
     let name = holder.fq_name.child(object.fq_name.name());
     work.graph.find_joined(object.type_id, name.joined()).cloned()
+}
+
+/// The draft of an object in force, if there is one.
+pub fn pending(work: &Work, object: &Arc<Object>) -> Option<Arc<Object>> {
+    let object = Draft::update(work, object);
+    let holder = holder_for(work, object.object_type(), object.parent.as_ref())?;
+    draft_of(work, &holder, &object)
+}
+
+/// What a change of an object starts from (DRF-5): its draft, while there is one, so that no change before is lost.
+///
+/// # Errors
+/// 400 for an object that is about to go (DRF-7).
+pub fn basis(work: &Work, object: &Arc<Object>) -> Decision<Arc<Object>> {
+    let Some(pending) = pending(work, object) else { return Ok(Arc::clone(object)) };
+    if state(work, &pending).as_deref() == Some(DELETED) {
+        return Err(Rejection::bad_request(format!(
+            "{} {} is in pending delete, cannot be updated",
+            work.type_of(object).title,
+            pending.fq_name.joined()
+        )));
+    }
+    Ok(pending)
 }
 
 /// DRF-10: the state is not the client's to set.
@@ -134,44 +157,32 @@ pub fn divert_create(work: &mut Work, draft: &mut Draft) -> Decision<Option<Arc<
     draft.parent = Some(holder);
     let rules = rules_of(&draft.object_type().name);
     (rules.before_create)(work, draft)?;
-    draft.unset("id_perms");
     draft.set_server_permissions(work);
     draft.set(STATE, CREATED.into());
     work.pending = true;
     Ok(Some(work.save(draft)))
 }
 
-/// DRF-5: keeps an update aside; nothing when it is to be done.
+/// DRF-5: keeps the first update of an object aside; nothing when it is to be done, as one of a draft is.
 ///
 /// # Errors
-/// 400 for an object that is about to go, and the refusals of the type.
-pub fn divert_update(work: &mut Work, draft: &Draft) -> Decision<Option<Arc<Object>>> {
-    let Some(stored) = draft.stored.as_ref().filter(|_| !draft.internal) else { return Ok(None) };
+/// The refusals of the type.
+pub fn divert_update(work: &mut Work, draft: &mut Draft) -> Decision<Option<Arc<Object>>> {
+    let Some(stored) = draft.stored.clone().filter(|_| !draft.internal) else { return Ok(None) };
     let Some(holder) = holder_for(work, draft.object_type(), draft.parent.as_ref()) else { return Ok(None) };
-    let rules = rules_of(&draft.object_type().name);
-    match draft_of(work, &holder, draft) {
-        Some(pending) if state(work, &pending).as_deref() == Some(DELETED) => Err(Rejection::bad_request(format!(
-            "{} {} is in pending delete, cannot be updated",
-            draft.object_type().title,
-            pending.fq_name.joined()
-        ))),
-        Some(pending) => {
-            let mut further = draft.redirect(work, &pending);
-            (rules.before_update)(work, &mut further)?;
-            Ok(Some(work.save(&further)))
-        }
-        None => {
-            // What the client may not say is refused here; the copy is the server's.
-            let mut checked = draft.redirect(work, stored);
-            (rules.before_update)(work, &mut checked)?;
-            let mut copy = Draft::copy(work, &checked.build(0), &holder);
-            (rules.before_create)(work, &mut copy)?;
-            copy.set(STATE, UPDATED.into());
-            work.save(&copy);
-            work.pending = true;
-            Ok(Some(Arc::clone(stored)))
-        }
+    if draft_of(work, &holder, draft).is_some() {
+        return Err(Rejection::internal("a change passes by the draft of its object"));
     }
+    // What the client may not say is refused here; the copy is the server's.
+    let rules = rules_of(&draft.object_type().name);
+    (rules.before_update)(work, draft)?;
+    tag_references::check_references(work, draft)?;
+    let mut copy = Draft::copy(work, &draft.build(0), &holder);
+    (rules.before_create)(work, &mut copy)?;
+    copy.set(STATE, UPDATED.into());
+    work.save(&copy);
+    work.pending = true;
+    Ok(Some(stored))
 }
 
 /// DRF-6: keeps a delete aside; false when it is to be done.
@@ -339,6 +350,7 @@ fn commit(work: &mut Work, scope: &Arc<Object>, drafts: &[Arc<Object>]) -> Decis
     for draft in updated.iter().rev() {
         enforce_updated(work, draft, &originals, &names)?;
     }
+    rename_in_other_rules(work, drafts, &names)?;
     for draft in updated {
         if let Some(draft) = work.graph.get(draft.uuid).cloned() {
             move_references(work, &draft, &originals);
@@ -388,14 +400,13 @@ fn enforce_updated(
     originals: &HashMap<Uuid, Uuid>,
     names: &HashMap<String, String>,
 ) -> Decision<()> {
-    const OWN: [&str; 3] = ["id_perms", "perms2", STATE];
     let original = originals.get(&draft.uuid).and_then(|uuid| work.graph.get(*uuid)).cloned();
     let Some(original) = original else { return Err(Rejection::internal("a draft has lost its original")) };
     let model = Arc::clone(work.graph.model());
     let kind = model.object_type(draft.type_id);
     let mut change = Draft::update(work, &original);
     change.internal = true;
-    for property in kind.properties.iter().filter(|property| !OWN.contains(&property.name.as_str())) {
+    for property in kind.properties.iter().filter(|property| property.name != STATE) {
         change.set(&property.name, work.property(draft, &property.name).unwrap_or_default());
     }
     for reference in &kind.references {
@@ -405,8 +416,24 @@ fn enforce_updated(
         });
         change.set_links(&reference.field, links.collect());
     }
+    change.set("id_perms", permissions::updated_id_perms(&change).unwrap_or_default());
     rename_endpoints(&mut change, names);
     work.save(&change);
+    Ok(())
+}
+
+/// Rules of other scopes may name the drafts of address groups, too.
+fn rename_in_other_rules(work: &mut Work, drafts: &[Arc<Object>], names: &HashMap<String, String>) -> Decision<()> {
+    let rule_type = work.type_id("firewall-rule")?;
+    for draft in drafts {
+        let rules: Vec<Arc<Object>> = work.graph.referrers(draft.uuid, rule_type).cloned().collect();
+        for rule in rules {
+            let mut renamed = Draft::update(work, &rule);
+            if rename_endpoints(&mut renamed, names) {
+                work.save(&renamed);
+            }
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Decision, Draft, NewLink, Rejection, Work,
     document::canonical_uuid,
+    security_draft,
     tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
     update,
 };
@@ -31,7 +32,8 @@ impl SetTag {
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
         let object = object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)))?;
-        let mut draft = Draft::update(work, &object);
+        let basis = security_draft::basis(work, &object)?;
+        let mut draft = Draft::update(work, &basis);
         let before = by_type(work, draft.stored_links(REFERENCES));
         let mut tags = before.clone();
         for (name, change) in &self.changes {

@@ -23,6 +23,7 @@ use crate::{
     ipam::{self, AddressRanges, Subnet},
     python_literal,
 };
+use indexmap::IndexMap;
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
 use std::{
@@ -41,7 +42,7 @@ const IPAM_REFERENCES: &str = "network_ipam_refs";
 /// The contract's refusals, in its order.
 pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_forwarding(work, draft)?;
-    let Some(given) = draft.given_links(IPAM_REFERENCES).map(last_of_each) else { return Ok(()) };
+    let Some(given) = draft.given_links(IPAM_REFERENCES).map(one_of_each) else { return Ok(()) };
     let stored = draft.stored_links(IPAM_REFERENCES);
     let mut own = Vec::new();
     let mut flat = Vec::new();
@@ -129,11 +130,38 @@ fn is_present(value: Option<&Value>) -> bool {
     value.and_then(Value::as_str).is_some_and(|text| !text.is_empty())
 }
 
-/// The references that will be stored: of several to one ipam the last.
-fn last_of_each(links: &[NewLink]) -> Vec<NewLink> {
-    let places: HashMap<Uuid, usize> = links.iter().enumerate().map(|(place, link)| (link.target, place)).collect();
-    let last = links.iter().enumerate().filter(|(place, link)| places.get(&link.target) == Some(place));
-    last.map(|(_, link)| link.clone()).collect()
+/// The references that will be stored: several to one ipam are one, with the subnets of all.
+fn one_of_each(links: &[NewLink]) -> Vec<NewLink> {
+    let mut joined: IndexMap<Uuid, NewLink> = IndexMap::new();
+    for link in links {
+        match joined.get_mut(&link.target) {
+            Some(known) => join(known, link),
+            None => {
+                joined.insert(link.target, link.clone());
+            }
+        }
+    }
+    joined.into_values().collect()
+}
+
+/// Adds what a further reference says; what it says of the same prefix stands in place of what was said before.
+fn join(known: &mut NewLink, further: &NewLink) {
+    let subnets = |link: &NewLink| link.attribute.get("ipam_subnets").and_then(Value::as_array).cloned();
+    let (Some(mut all), Some(more)) = (subnets(known), subnets(further)) else {
+        // One of them can't be read. It is what is looked at, and refused.
+        if subnets(known).is_some() {
+            known.attribute = further.attribute.clone();
+        }
+        return;
+    };
+    let more_prefixes: HashSet<Option<IpNetwork>> = more.iter().map(ipam::parse_prefix).collect();
+    all.retain(|entry| !more_prefixes.contains(&ipam::parse_prefix(entry)));
+    all.extend(more);
+    let members = further.attribute.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    for (name, value) in members {
+        known.attribute[name] = value.clone();
+    }
+    known.attribute["ipam_subnets"] = all.into();
 }
 
 /// The stored entries by prefix, wherever in the network they are.

@@ -2,7 +2,7 @@
 //! the rules of a type hold whichever way a change comes (GEN-6, GEN-7).
 
 use super::{
-    Decision, Document, Draft, GivenLink, NewLink, Rejection, Work, permissions, rules_of, security_draft,
+    Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work, permissions, rules_of, security_draft,
     tag_references,
 };
 use crate::{
@@ -10,16 +10,21 @@ use crate::{
     model::{Model, Reference, ReferenceId, TypeId},
     python_literal,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Runs the rules of the type on a draft and puts it into the graph.
+/// Runs the rules of the type on a draft and puts it into the graph. A change that changes nothing is none: rules have
+/// nothing to say about it, and the object stays as it is.
 ///
 /// # Errors
 /// The refusals of the type's rules.
 pub fn commit(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
+    draft.drop_repeated();
+    if let Some(stored) = draft.stored.as_ref().filter(|_| draft.is_empty()) {
+        return Ok(Arc::clone(stored));
+    }
     security_draft::check_given(work, &draft)?;
-    if let Some(pending) = security_draft::divert_update(work, &draft)? {
+    if let Some(pending) = security_draft::divert_update(work, &mut draft)? {
         return Ok(pending);
     }
     let rules = rules_of(&draft.object_type().name);
@@ -40,8 +45,8 @@ pub struct Update {
     pub type_id: TypeId,
     /// The uuid in the path, as given.
     pub uuid: String,
-    /// The checked body; its refusal comes after the object's absence.
-    pub document: Decision<Document>,
+    /// The checked body; its refusal, with the body, comes after the object's absence.
+    pub document: Result<Document, (Rejection, Map<String, Value>)>,
 }
 
 impl Update {
@@ -52,8 +57,16 @@ impl Update {
     /// 404 for an unknown object, then the refusals of the body, then those of the type's rules.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find(work, self.type_id, &self.uuid)?;
-        let document = self.document.clone()?;
-        let mut draft = Draft::update(work, &stored);
+        let basis = security_draft::basis(work, &stored);
+        let document = match &self.document {
+            Ok(document) => document.clone(),
+            Err((refusal, body)) => {
+                let rest = basis.as_ref().ok().and_then(|basis| without_stored(work, basis, body));
+                rest.unwrap_or_else(|| Err(refusal.clone()))?
+            }
+        };
+        let basis = basis?;
+        let mut draft = Draft::update(work, &basis);
         for (id, value) in &document.properties {
             draft.set_by_id(*id, value.clone());
         }
@@ -73,6 +86,43 @@ impl Update {
         draft.set("id_perms", permissions::updated_id_perms(&draft).unwrap_or_default());
         commit(work, draft)
     }
+}
+
+/// A refused body without the values that are stored just so: what is stored already may be what was allowed once, or came
+/// from elsewhere, and does not stand in the way of the rest. Nothing, if there are no such values.
+fn without_stored(work: &Work, stored: &Object, body: &Map<String, Value>) -> Option<Decision<Document>> {
+    let model = Arc::clone(work.graph.model());
+    let kind = model.object_type(stored.type_id);
+    let mut rest = body.clone();
+    let mut repeated = Vec::new();
+    for property in &kind.properties {
+        let value = stored.property(property.id);
+        if value.is_some() && value.as_ref() == body.get(&property.name) {
+            rest.remove(&property.name);
+            repeated.extend(value.map(|value| (property.id, value)));
+        }
+    }
+    for reference in &kind.references {
+        let links = stored.links_of(reference.id);
+        let is_stored = |item: &Value| {
+            let target = item.get("uuid").and_then(Value::as_str).and_then(super::document::canonical_uuid);
+            let link = links.iter().find(|link| Some(link.target) == target);
+            let data = link.and_then(|link| link.attribute.as_deref()).unwrap_or("null");
+            link.is_some() && serde_json::from_str::<Value>(data).ok().as_ref() == item.get("attr")
+        };
+        let items = body.get(&reference.field).and_then(Value::as_array);
+        if items.is_some_and(|items| items.len() == links.len() && items.iter().all(is_stored)) {
+            rest.remove(&reference.field);
+        }
+    }
+    if rest.len() == body.len() {
+        return None;
+    }
+    let document = Document::read(&model, kind, rest, Purpose::Update);
+    Some(document.map(|mut document| {
+        document.properties.extend(repeated);
+        document
+    }))
 }
 
 /// The object of a path.
@@ -139,6 +189,7 @@ impl ReferenceUpdate {
         let reference = reference.ok_or_else(|| Rejection::internal("unknown reference"))?;
         let target = self.find_target(work, reference.target)?;
         let stored = find(work, self.type_id, &self.uuid)?;
+        let basis = security_draft::basis(work, &stored)?;
         let target = target.filter(|target| target.type_id == reference.target);
         if target.is_none() && self.add {
             return Err(Rejection::not_found(format!(
@@ -146,7 +197,7 @@ impl ReferenceUpdate {
                 self.target_uuid.as_deref().unwrap_or_default()
             )));
         }
-        let mut draft = Draft::update(work, &stored);
+        let mut draft = Draft::update(work, &basis);
         let mut links = draft.stored_links(&reference.field);
         if let Some(target) = target {
             links.retain(|link| link.target != target.uuid);
@@ -215,7 +266,7 @@ pub struct PermissionChange {
     /// The object.
     pub uuid: String,
     /// The members to replace.
-    pub members: serde_json::Map<String, Value>,
+    pub members: Map<String, Value>,
 }
 
 impl PermissionChange {
@@ -225,8 +276,16 @@ impl PermissionChange {
     /// 404 for an unknown object.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find_any(work, &self.uuid, "Unknown id: ")?;
-        let mut draft = Draft::update(work, &stored);
-        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| json!({}));
+        // It holds at once, and a commit of the draft does not take it back.
+        if let Some(pending) = security_draft::pending(work, &stored) {
+            self.apply(work, &pending);
+        }
+        Ok(self.apply(work, &stored))
+    }
+
+    fn apply(&self, work: &mut Work, stored: &Arc<Object>) -> Arc<Object> {
+        let mut draft = Draft::update(work, stored);
+        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| serde_json::json!({}));
         if let Some(perms2) = perms2.as_object_mut() {
             perms2.extend(self.members.clone());
         }
@@ -234,6 +293,6 @@ impl PermissionChange {
         if let Some(access) = self.members.get("global_access") {
             draft.set("is_shared", Value::Bool(access.as_u64() != Some(0)));
         }
-        Ok(work.save(&draft))
+        work.save(&draft)
     }
 }

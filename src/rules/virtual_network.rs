@@ -76,8 +76,8 @@ fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
 
 /// VN-C11: the default routing instance is part of the network.
 fn after_create(work: &mut Work, network: &Arc<Object>) -> Decision<()> {
-    let snat = work.property(network, "fabric_snat").unwrap_or(Value::Bool(false));
-    add_routing_instance(work, network, network.fq_name.name(), true, Some(snat))?;
+    let snat = work.property(network, "fabric_snat") == Some(Value::Bool(true));
+    add_routing_instance(work, network, network.fq_name.name(), true, snat)?;
     Ok(())
 }
 
@@ -90,13 +90,11 @@ pub fn add_routing_instance(
     network: &Arc<Object>,
     name: &str,
     is_default: bool,
-    snat: Option<Value>,
+    snat: bool,
 ) -> Decision<Arc<Object>> {
     let mut draft = Draft::child(work, network, "routing-instance", name)?;
     draft.set("routing_instance_is_default", is_default.into());
-    if let Some(snat) = snat {
-        draft.set("routing_instance_fabric_snat", snat);
-    }
+    draft.set("routing_instance_fabric_snat", snat.into());
     Ok(work.save(&draft))
 }
 
@@ -264,10 +262,14 @@ fn python_bool(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
-/// VN-U2: sharing, external routing and global access follow each other.
+/// VN-U2: sharing, external routing and global access follow each other. Where one of them changes, what the request says
+/// of the others counts, too; where none does, whatever is stored was good enough before.
 fn check_sharing(draft: &mut Draft) -> Decision<()> {
-    let access = global_access(draft.given("perms2"));
-    let flag = |name: &str| draft.given(name).and_then(Value::as_bool);
+    if ["perms2", "is_shared", "router_external"].iter().all(|name| draft.given(name).is_none()) {
+        return Ok(());
+    }
+    let access = global_access(draft.sent("perms2").as_ref());
+    let flag = |name: &str| draft.sent(name).as_ref().and_then(Value::as_bool);
     let (shared, external) = (flag("is_shared"), flag("router_external"));
     let inconsistent = |name: &str, flag: bool, access: i64| {
         let text = format!("Inconsistent {name} ({}) and global_access ({access})", python_bool(flag));

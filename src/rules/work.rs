@@ -35,6 +35,8 @@ pub struct Work {
     pub options: Arc<Options>,
     /// Whether the request was kept aside as a draft.
     pub pending: bool,
+    /// Whether it is the first start that asks.
+    pub provisioning: bool,
     now: Timestamp,
     new_uuid: fn() -> Uuid,
     /// None where there is no limit: at the start.
@@ -59,6 +61,7 @@ impl Work {
             base: request.base.clone(),
             options: Arc::clone(options),
             pending: false,
+            provisioning: false,
             now,
             new_uuid,
             spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
@@ -102,10 +105,14 @@ impl Work {
         format!("{}/{}/{}", self.base, self.type_of(object).name, object.uuid)
     }
 
-    /// Puts a draft into the graph, with the other ends of its symmetric references.
+    /// Puts a draft into the graph, with the other ends of its symmetric references. What says the same as what is there
+    /// is no change: the object stays as it is, with the time of its last change.
     pub fn save(&mut self, draft: &Draft) -> Arc<Object> {
         let created = self.graph.next_creation() + self.touched.len() as u64;
         let object = draft.build(created);
+        if let Some(before) = self.graph.get(object.uuid).filter(|before| before.says_the_same(&object)) {
+            return Arc::clone(before);
+        }
         for reference in draft.given_reference_ids() {
             self.mirror(&object, draft.stored.as_deref(), reference);
         }

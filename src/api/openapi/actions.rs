@@ -322,6 +322,7 @@ fn collection_update() -> Operation {
     );
     let updates = nullable_list(update.into()).description(Some("In this order, all or none."));
     about(PARTS, "prop_collection_update", "Changes single elements of list and map properties")
+        .asks(&["Strict"])
         .takes(Required::True, object(&["uuid"], [("uuid", uuid("The object.")), ("updates", updates.into())]))
         .response("200", empty_answer("They are changed."))
         .response("202", pending())
@@ -340,6 +341,7 @@ fn reference_update() -> Operation {
         ("relax_ref_for_delete", anything("True: the reference does not keep the target from being deleted.")),
     ];
     about(PARTS, "ref_update", "Adds or takes away one reference")
+        .asks(&["Strict"])
         .takes(Required::True, object(&["type", "uuid", "ref-type", "operation"], members))
         .answers("It is done.", object(&["uuid"], [("uuid", uuid("The object that refers."))]))
         .response("202", pending())

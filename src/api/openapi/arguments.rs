@@ -24,7 +24,7 @@ const QUERY: ParameterIn = ParameterIn::Query;
 const HEADER: ParameterIn = ParameterIn::Header;
 
 /// Those that are named by operations, each once.
-const ARGUMENTS: [Argument; 28] = [
+const ARGUMENTS: [Argument; 29] = [
     ("ParentId", "parent_id", QUERY, Form::Text, "Only children of these objects: uuids, joined by commas."),
     (
         "ParentFqNameStr",
@@ -126,6 +126,13 @@ const ARGUMENTS: [Argument; 28] = [
         HEADER,
         Form::Text,
         "The `Etag` of an answer before: 304 if the object is still the same.",
+    ),
+    (
+        "Strict",
+        "strict",
+        QUERY,
+        Form::Flag,
+        "Refuses a body with fields that nothing is known of. Without it they are ignored, and named in the header `Warning`.",
     ),
     ("Position", "position", QUERY, Form::Text, "Only the element at this position; in a map, with this key."),
     ("Since", "since", QUERY, Form::Text, "A position, `<epoch>-<revision>`: what came after it, and no start."),

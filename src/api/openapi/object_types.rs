@@ -42,7 +42,11 @@ pub fn schemas(model: &Model) -> Vec<(String, AnySchema)> {
     ];
     let attributes: BTreeSet<_> =
         model.types().iter().flat_map(|kind| &kind.references).filter_map(|reference| reference.attribute).collect();
-    schemas.extend(attributes.into_iter().map(|id| (link_name(model, Some(id)), link(Some((model, id))).into())));
+    let references = || model.types().iter().flat_map(|kind| &kind.references);
+    let required = |id| references().any(|reference| reference.attribute_required && reference.attribute == Some(id));
+    schemas.extend(
+        attributes.into_iter().map(|id| (link_name(model, Some(id)), link(Some((model, id, required(id)))).into())),
+    );
     for kind in model.types() {
         let name = schema_name(&kind.name);
         schemas.push((format!("{name}Create"), create_schema(model, kind)));
@@ -81,8 +85,8 @@ fn link_name(model: &Model, attribute: Option<ComplexTypeId>) -> String {
     attribute.map_or_else(|| "Link".to_owned(), |id| format!("{}Link", model.complex_type(id).name))
 }
 
-/// A link to an object, as it is sent and answered.
-fn link(attribute: Option<(&Model, ComplexTypeId)>) -> ObjectBuilder {
+/// A link to an object, as it is sent and answered: with the type of its data, and whether something has to be said of it.
+fn link(attribute: Option<(&Model, ComplexTypeId, bool)>) -> ObjectBuilder {
     let either = "The name of the object that is referred to. One of `to` and `uuid` has to be given; where both are, the name \
                   decides in a create, the uuid in an update.";
     let members = [
@@ -93,9 +97,9 @@ fn link(attribute: Option<(&Model, ComplexTypeId)>) -> ObjectBuilder {
     match attribute {
         None => object(&[], members)
             .property("attr", anything("No data: null in answers, unless the reference says that there may be some.")),
-        Some((model, id)) => {
+        Some((model, id, required)) => {
             let data = crate::model::Shape::Complex(id);
-            object(&["attr"], members)
+            object(if required { &["attr"] } else { &[] }, members)
                 .property("attr", nullable_shape(model, data, Some("The data of the reference.".to_owned())))
         }
     }
@@ -253,6 +257,7 @@ fn list_all(kind: &ObjectType) -> Operation {
 fn create(model: &Model, kind: &ObjectType) -> Operation {
     let answer = json_answer("It is there.", wrapped(kind, named("CreatedObject")));
     let operation = operation(kind, &operation_id(kind, "create"), "create")
+        .parameter_ref(arguments::named("Strict"))
         .request_body(Some(body(kind, "Create", Required::True, examples::create(model, kind))))
         .response("200", with_links(kind, answer));
     let operation = if has_drafts(kind) { operation.response("202", draft(kind, "CreatedObject")) } else { operation };
@@ -272,6 +277,7 @@ fn update(kind: &ObjectType) -> Operation {
     let answer = json_answer("It is changed.", wrapped(kind, named("UpdatedObject")));
     let operation = operation(kind, &operation_id(kind, "update"), "update")
         .parameter(arguments::uuid_in_path())
+        .parameter_ref(arguments::named("Strict"))
         .request_body(Some(body(kind, "Update", Required::False, examples::update(kind))))
         // Without anything to change there is nothing to say.
         .response("200", answer.content(BARE_TEXT, empty_content()));

@@ -418,6 +418,73 @@ fn adr_20_adr_11_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
 }
 
 #[test]
+fn adr_5_a_gateway_stays_reserved_when_those_who_share_it_go() {
+    let pool = |start: &str, end: &str| json!({"allocation_pools": [{"start": start, "end": end}]});
+    let vectors = [
+        ("11.1.1.0/29", json!({}), "11.1.1.6"),
+        ("11.1.1.0/29", json!({"addr_from_start": true}), "11.1.1.1"),
+        ("11.1.1.0/29", json!({"default_gateway": "11.1.1.3"}), "11.1.1.3"),
+        ("11.1.1.0/28", json!({"alloc_unit": 4}), "11.1.1.14"),
+        ("11.1.1.0/28", pool("11.1.1.8", "11.1.1.14"), "11.1.1.14"),
+        ("11.1.1.0/28", pool("11.1.1.2", "11.1.1.4"), "11.1.1.14"),
+        ("fd11::/125", json!({}), "fd11::6"),
+    ];
+    for (prefix, members, gateway) in vectors {
+        for flat in [false, true] {
+            let mut configuration = Configuration::new();
+            let entries = json!([subnet_with(prefix, members.clone())]);
+            let network = if flat {
+                let ipam = configuration.flat_ipam("flat", entries, json!({})).unwrap();
+                configuration.flat_network("n", &[&ipam], json!({}))
+            } else {
+                configuration.network_with("n", entries, json!({})).unwrap()
+            };
+            let one = configuration.address("one", &network, &asked(gateway)).unwrap();
+            let two = configuration.address("two", &network, &asked(gateway)).unwrap();
+            configuration.delete(&one).unwrap();
+            configuration.delete(&two).unwrap();
+            let pool = configuration.pool(&network, "floating-ip-pool", json!({}));
+            let asked = json!({"floating_ip_address": gateway});
+            assert_eq!(configuration.take_of_pool(&pool, asked), Err("409 IP address already in use".to_owned()));
+            let mut taken = Vec::new();
+            while let Ok(address) = configuration.take(&network, json!({})) {
+                taken.push(address);
+            }
+            assert!(!taken.is_empty() && !taken.iter().any(|address| address == gateway), "{prefix} {taken:?}");
+            assert!(configuration.graph.pools().holder(network.uuid, gateway.parse().unwrap()).is_none());
+        }
+    }
+}
+
+#[test]
+fn vn_s3_no_gateway_is_written_as_its_family_writes_it() {
+    let mut configuration = Configuration::new();
+    for (prefix, none) in [("11.1.1.0/24", "0.0.0.0"), ("fd11::/120", "::")] {
+        for sent in ["::", "0.0.0.0", "0:0::0"] {
+            let entry = subnet_with(prefix, json!({"default_gateway": sent, "dns_server_address": sent}));
+            let network = configuration.network_with("n", json!([entry]), json!({})).unwrap();
+            let stored = |configuration: &Configuration| {
+                configuration.links(&network, "network_ipam_refs").remove(0).1["ipam_subnets"][0].clone()
+            };
+            let entry = stored(&configuration);
+            assert_eq!(
+                (&entry["default_gateway"], &entry["dns_server_address"]),
+                (&json!(none), &json!(none)),
+                "{sent}"
+            );
+            // Sent again, in whatever form, it is the same.
+            for again in ["::", "0.0.0.0"] {
+                let entry = subnet_with(prefix, json!({"default_gateway": again, "dns_server_address": again}));
+                let revision = configuration.graph.revision();
+                configuration.update(&network, json!({"network_ipam_refs": ipam_references(json!([entry]))})).unwrap();
+                assert_eq!(configuration.graph.revision(), revision);
+            }
+            configuration.delete(&network).unwrap();
+        }
+    }
+}
+
+#[test]
 fn adr_21_vn_u8_vn_u9_what_is_in_use_stays() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);

@@ -203,7 +203,9 @@ fn fr_c6_fr_u1_address_groups_of_endpoints() {
         "404 No Address Group object found for default-domain:x"
     );
     let text = "400 Cannot directly define Address Group reference from a Firewall Rule. Use 'address_group' endpoints property in the Firewall Rule";
-    assert_eq!(refusal(configuration.refer(&stored, &group, Value::Null)), text);
+    let other = configuration.in_project("address-group", "h", json!({})).unwrap();
+    assert_eq!(refusal(configuration.refer(&stored, &other, Value::Null)), text);
+    configuration.refer(&stored, &group, Value::Null).expect("it is there already");
     configuration.update(&stored, json!({"endpoint_2": {"any": true}})).unwrap();
     assert!(configuration.links(&stored, "address_group_refs").is_empty());
     let tags = configuration.links(&stored, "tag_refs");

@@ -234,8 +234,18 @@ fn lr_c8_lr_d1_the_internal_network_comes_and_goes_with_the_router() {
     let network = internal(&configuration, &router).unwrap();
     assert!(network.hidden);
     assert_eq!(configuration.get(&network, "display_name"), "LR::r");
-    let properties = json!({"forwarding_mode": "l3", "vxlan_network_identifier": 300});
+    let properties =
+        json!({"forwarding_mode": "l3", "vxlan_network_identifier": 300, "max_flows": 0, "mirror_destination": false});
     assert_eq!(configuration.get(&network, "virtual_network_properties"), properties);
+    for (name, default) in [
+        ("mac_aging_time", json!(300)),
+        ("port_security_enabled", json!(true)),
+        ("virtual_network_category", json!("tenant")),
+        ("is_provider_network", json!(false)),
+        ("igmp_enable", json!(false)),
+    ] {
+        assert_eq!(configuration.get(&network, name), default, "{name}");
+    }
     assert_eq!(configuration.get(&network, "route_target_list"), json!({"route_target": ["target:1:1"]}));
     let attribute = json!({"logical_router_virtual_network_type": "InternalVirtualNetwork"});
     let link = (network.fq_name.joined().to_string(), attribute);
@@ -249,6 +259,19 @@ fn lr_c8_lr_d1_the_internal_network_comes_and_goes_with_the_router() {
     assert!(configuration.current(&network).is_none());
     let plain = configuration.in_project(KIND, "plain", json!({})).unwrap();
     assert!(internal(&configuration, &plain).is_none());
+}
+
+#[test]
+fn lr_c6_an_empty_identifier_is_none() {
+    let mut configuration = Configuration::new();
+    let router = configuration.in_project(KIND, "r", json!({"vxlan_network_identifier": ""})).unwrap();
+    assert_eq!(configuration.get(&router, "vxlan_network_identifier"), Value::Null);
+    let numbered = configuration.in_project(KIND, "s", numbered("300")).unwrap();
+    configuration.update(&numbered, json!({"vxlan_network_identifier": ""})).unwrap();
+    assert_eq!(configuration.get(&numbered, "vxlan_network_identifier"), Value::Null);
+    let revision = configuration.graph.revision();
+    configuration.update(&numbered, json!({"vxlan_network_identifier": ""})).unwrap();
+    assert_eq!(configuration.graph.revision(), revision);
 }
 
 #[test]

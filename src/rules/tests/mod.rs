@@ -33,6 +33,7 @@ mod tags;
 mod virtual_machine_interface;
 mod virtual_network;
 mod virtual_port_group;
+mod write_back;
 
 use super::{
     Change, Create, Decision, Delete, Document, LogEntry, Operation, Options, Origin, Outcome, Purpose, Rejection,
@@ -166,7 +167,7 @@ impl Configuration {
     /// `PUT`; gives the object as it is after it.
     fn update(&mut self, object: &Object, body: Value) -> Decision<Arc<Object>> {
         let Value::Object(body) = body else { panic!("an object") };
-        let document = Document::read(&model(), model().object_type(object.type_id), body, Purpose::Update);
+        let document = Document::read_update(&model(), model().object_type(object.type_id), body);
         let update = Update { type_id: object.type_id, uuid: object.uuid.to_string(), document };
         self.submit_for_object(Operation::Update(update))
     }

@@ -25,6 +25,42 @@ fn dom_c1_dom_u1_a_domain_shares_itself() {
 }
 
 #[test]
+fn perms2_shares_with_somebody() {
+    let mut configuration = Configuration::new();
+    let tenant = "11111111-1111-4111-8111-111111111111";
+    let body = |share: Value| json!({"perms2": {"owner": "x", "share": share}});
+    let stored = configuration.in_project("network-policy", "p", json!({})).unwrap();
+    let nobody = [
+        json!({}),
+        json!(null),
+        json!({"tenant_access": 7}),
+        json!({"tenant": null, "tenant_access": 7}),
+        json!({"tenant": "", "tenant_access": 7}),
+        json!({"tenant": "domain:", "tenant_access": 7}),
+        json!({"tenant": "tenant:", "tenant_access": 7}),
+        json!({"tenant": "x:y:z", "tenant_access": 7}),
+        json!({"tenant": tenant, "tenant_access": null}),
+        json!({ "tenant": tenant }),
+    ];
+    for bad in nobody {
+        let share = json!([{"tenant": tenant, "tenant_access": 5}, bad]);
+        let created = refusal(configuration.in_project("network-policy", "q", body(share.clone())));
+        assert_eq!(created, "400 Bad Request, invalid share list", "{bad}");
+        let updated = refusal(configuration.update(&stored, body(share)));
+        assert_eq!(updated, "400 Bad Request, invalid share list", "{bad}");
+    }
+    assert_eq!(configuration.get(&stored, "perms2")["share"], json!([]));
+    let undashed = tenant.replace('-', "");
+    for good in [tenant.to_owned(), undashed, format!("tenant:{tenant}"), format!("domain:{tenant}")] {
+        let share = json!([{"tenant": good, "tenant_access": 5}]);
+        configuration.update(&stored, body(share.clone())).unwrap();
+        assert_eq!(configuration.get(&stored, "perms2")["share"], share);
+    }
+    configuration.update(&stored, body(json!([]))).unwrap();
+    configuration.in_project("network-policy", "r", body(json!(null))).unwrap();
+}
+
+#[test]
 fn st_c1_vdns_c1_templates_and_servers_are_shared_with_their_domain() {
     let mut configuration = Configuration::new();
     let domain = domain(&configuration);

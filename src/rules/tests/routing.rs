@@ -166,7 +166,7 @@ fn bgpr_c3_subc_c1_subc_u1_sub_clusters() {
     let two = configuration.at_top("sub-cluster", "two", json!({"sub_cluster_id": 7})).unwrap();
     assert!(refusal(configuration.update(&two, json!({"sub_cluster_id": 1}))).contains("already used"));
     configuration.update(&two, json!({"sub_cluster_id": 2})).unwrap();
-    let asn = configuration.update(&one, json!({"sub_cluster_asn": 64600}));
+    let asn = configuration.update(&one, json!({"sub_cluster_asn": 64601}));
     assert_eq!(refusal(asn), "400 Sub cluster ASN can not be modified");
     configuration.delete(&one).unwrap();
     let again = configuration.at_top("sub-cluster", "one", json!({"sub_cluster_asn": 64600})).unwrap();

@@ -1,7 +1,7 @@
 //! Drafts of security policy.
 
 use super::*;
-use crate::rules::ReviewDrafts;
+use crate::rules::{PermissionChange, ReviewDrafts};
 
 const GROUP: &str = "address-group";
 
@@ -139,6 +139,106 @@ fn drf_5_drf_10_an_update_is_kept_aside() {
     let note = json!({"key": "a", "value": "b"});
     configuration.put_element(&old, "annotations", "set", note.clone()).unwrap();
     assert_eq!(configuration.get(&copy, "annotations"), json!({"key_value_pair": [note]}));
+}
+
+#[test]
+fn drf_5_each_change_starts_from_what_is_pending() {
+    for add_first in [true, false] {
+        let (mut configuration, project, old) = drafting();
+        review(&mut configuration, &project, Some(false)).unwrap();
+        configuration.update(&project, json!({"enable_security_policy_draft": false})).unwrap();
+        let rule = |configuration: &mut Configuration, name: &str| {
+            configuration.below(&project, "firewall-rule", name, rule_with("default-domain:p:old")).unwrap()
+        };
+        let (one, two) = (rule(&mut configuration, "one"), rule(&mut configuration, "two"));
+        let policy = configuration.below(&project, "firewall-policy", "policy", policy_of(&one)).unwrap();
+        configuration.update(&project, json!({"enable_security_policy_draft": true})).unwrap();
+
+        let sequence = json!({"sequence": "2"});
+        if add_first {
+            configuration.refer(&policy, &two, sequence.clone()).unwrap();
+            configuration.unrefer(&policy, &one).unwrap();
+        } else {
+            configuration.unrefer(&policy, &one).unwrap();
+            configuration.refer(&policy, &two, sequence.clone()).unwrap();
+        }
+        for number in ["10.0.0.0", "11.0.0.0"] {
+            let value = json!({"ip_prefix": number, "ip_prefix_len": 8});
+            configuration.put_element(&old, "address_group_prefix", "add", value).unwrap();
+        }
+        configuration.update(&old, json!({"display_name": "renamed"})).unwrap();
+        // Nothing of it holds before the commit.
+        assert_eq!(configuration.links(&policy, "firewall_rule_refs")[0].0, "default-domain:p:one");
+        assert_eq!(configuration.get(&old, "address_group_prefix"), Value::Null);
+        review(&mut configuration, &project, Some(true)).unwrap();
+        let expected = [("default-domain:p:two".to_owned(), sequence)];
+        assert_eq!(configuration.links(&policy, "firewall_rule_refs"), expected);
+        assert_eq!(configuration.get(&old, "address_group_prefix")["subnet"].as_array().unwrap().len(), 2);
+        assert_eq!(configuration.get(&old, "display_name"), "renamed");
+    }
+}
+
+#[test]
+fn drf_5_what_changes_nothing_makes_no_draft() {
+    let (mut configuration, _, old) = drafting();
+    let revision = configuration.graph.revision();
+    assert_eq!(configuration.update(&old, json!({"display_name": "old"})).unwrap().uuid, old.uuid);
+    assert!(draft(&configuration, GROUP, "old").is_none());
+    assert_eq!(configuration.graph.revision(), revision);
+}
+
+#[test]
+fn drf_15_permissions_and_descriptions_are_committed_too() {
+    let (mut configuration, project, old) = drafting();
+    let describe = |text: &str| json!({"id_perms": {"description": text}});
+    let mut body = prefix("10.0.0.0");
+    extend(&mut body, describe("ours"));
+    extend(&mut body, json!({"perms2": {"owner": "somebody", "global_access": 4}}));
+    configuration.update(&old, body).unwrap();
+    let new = configuration.below(&project, GROUP, "new", describe("theirs")).unwrap();
+    // What is asked for at once holds at once, and after the commit.
+    let Value::Object(members) = json!({"global_access": 5}) else { panic!("an object") };
+    let change = PermissionChange { uuid: old.uuid.to_string(), members };
+    configuration.submit(Operation::PermissionChange(change)).unwrap();
+    assert_eq!(configuration.get(&old, "perms2")["global_access"], 5);
+    assert_ne!(configuration.get(&old, "perms2")["owner"], "somebody");
+    review(&mut configuration, &project, Some(true)).unwrap();
+    assert_eq!(configuration.get(&old, "perms2")["global_access"], 5);
+    assert_eq!(configuration.get(&old, "perms2")["owner"], "somebody");
+    let id_perms = configuration.get(&old, "id_perms");
+    assert_eq!(id_perms["description"], "ours");
+    assert_eq!(id_perms["permissions"]["owner"], "cloud-admin", "whose it was stays");
+    assert_eq!(configuration.get(&new, "id_perms")["description"], "theirs");
+}
+
+#[test]
+fn drf_15_rules_of_projects_name_what_was_committed_for_all() {
+    let mut configuration = Configuration::new();
+    let policies = configuration.find("policy-management", "default-policy-management").unwrap();
+    let old = configuration.below(&policies, GROUP, "old", json!({})).unwrap();
+    let global = configuration.global();
+    configuration.update(&global, json!({"enable_security_policy_draft": true})).unwrap();
+    configuration.below(&policies, GROUP, "new", prefix("10.0.0.0")).unwrap();
+    configuration.update(&old, prefix("11.0.0.0")).unwrap();
+    let by = |name: &str| rule_with(&format!("draft-policy-management:{name}"));
+    let (one, two) = (
+        configuration.in_project("firewall-rule", "one", by("new")).unwrap(),
+        configuration.in_project("firewall-rule", "two", by("old")).unwrap(),
+    );
+    // A rule that is a draft of its project.
+    let domain = configuration.find("domain", "default-domain").unwrap();
+    let on = json!({"enable_security_policy_draft": true});
+    let project = configuration.below(&domain, "project", "p", on).unwrap();
+    let three = configuration.below(&project, "firewall-rule", "three", by("new")).unwrap();
+    review(&mut configuration, &global, Some(true)).unwrap();
+    for (rule, name) in [(&one, "new"), (&two, "old"), (&three, "new")] {
+        let name = format!("default-policy-management:{name}");
+        assert_eq!(configuration.get(rule, "endpoint_1")["address_group"], *name);
+        assert_eq!(configuration.links(rule, "address_group_refs"), [(name.clone(), Value::Null)]);
+        // It can still be changed.
+        configuration.update(rule, json!({"endpoint_1": {"address_group": name}, "direction": "<>"})).unwrap();
+    }
+    assert_eq!(contents(&configuration.follower), contents(&configuration.graph));
 }
 
 #[test]

@@ -148,12 +148,48 @@ fn misc_1_the_only_property_that_is_insisted_on() {
 }
 
 #[test]
+fn routes_lead_to_prefixes_each_once() {
+    let mut configuration = Configuration::new();
+    for (kind, property) in [("interface-route-table", "interface_route_table_routes"), ("route-table", "routes")] {
+        let table = |routes: Value| json!({ property: {"route": routes} });
+        let good = json!([{"prefix": "10.1.0.0/16"}, {"prefix": "10.2.0.1"}, {"prefix": "fd00::/8"}, {"prefix": "0.0.0.0/0"},
+            {"prefix": "10.1.0.0/16", "next_hop": "10.9.9.9", "next_hop_type": "ip-address"}]);
+        let stored = configuration.in_project(kind, "t", table(good)).unwrap();
+        let refused = |configuration: &mut Configuration, routes: Value| {
+            let (created, updated) = (
+                configuration.in_project(kind, "u", table(routes.clone())),
+                configuration.update(&stored, table(routes)),
+            );
+            let text = refusal(created);
+            assert_eq!(refusal(updated), text);
+            text
+        };
+        for (bad, given) in [
+            (json!({"prefix": "10.1.0.0/99"}), "\"10.1.0.0/99\""),
+            (json!({"prefix": "abc"}), "\"abc\""),
+            (json!({"prefix": ""}), "\"\""),
+            (json!({"prefix": null}), "null"),
+            (json!({"next_hop": "10.1.1.1"}), "none"),
+        ] {
+            let text = refused(&mut configuration, json!([{"prefix": "10.1.0.0/16"}, bad]));
+            let expected =
+                format!("400 {property}: route 1: prefix must be one of IPv4 or IPv6, as 10.1.0.0/16, not {given}");
+            assert_eq!(text, expected);
+        }
+        let twice = json!([{"prefix": "10.1.0.0/16"}, {"prefix": "10.1.2.3/16"}]);
+        let text = refused(&mut configuration, twice);
+        assert_eq!(text, format!("400 {property}: route 1: prefix 10.1.2.3/16 is there twice"));
+        configuration.update(&stored, json!({ property: null })).unwrap();
+    }
+}
+
+#[test]
 fn communities_of_static_routes_have_two_numbers() {
     let mut configuration = Configuration::new();
     let route = |community: &str| {
         let communities = json!({"community_attribute": [community]});
         let route = json!({"prefix": "10.1.0.0/16", "community_attributes": communities});
-        json!({"interface_route_table_routes": {"route": [route.clone(), route]}})
+        json!({"interface_route_table_routes": {"route": [route]}})
     };
     for (number, good) in ["no-export", "accept-own", "64512:1"].iter().enumerate() {
         configuration.in_project("interface-route-table", &number.to_string(), route(good)).unwrap();

@@ -66,7 +66,7 @@ fn tgt_4_osd_7_osd_15_the_number_of_a_type_changes_everywhere() {
         "match_tags": {"tag_list": ["Colour"]}});
     let rule = configuration.in_project("firewall-rule", "r", body).unwrap();
     let text = "400 Tag Type value or ID cannot be updated";
-    assert_eq!(refusal(configuration.update(&own, json!({"display_name": "colour"}))), text);
+    assert_eq!(refusal(configuration.update(&own, json!({"display_name": "Colour"}))), text);
     let tier = tag_type(&configuration, "tier").unwrap();
     let number = |number: &str| json!({"tag_type_id": number});
     assert_eq!(refusal(configuration.update(&tier, number("0x0045"))), text, "built in");
@@ -196,12 +196,13 @@ fn tag_u1_osd_9_osd_10_what_may_change_of_a_tag() {
     let tag = global(&mut configuration, "tier", "web", json!({})).unwrap();
     let other = global(&mut configuration, "tier", "app", json!({})).unwrap();
     let text = "400 Tag name, type, value or ID cannot be updated";
-    for body in [json!({"display_name": "tier=web"}), json!({"tag_value": "web"}), json!({"tag_type_name": "site"})] {
+    for body in [json!({"display_name": "x"}), json!({"tag_value": "app"}), json!({"tag_type_name": "site"})] {
         assert_eq!(refusal(configuration.update(&tag, body)), text);
     }
     let refs = configuration.update(&tag, json!({"tag_type_refs": []}));
     assert_eq!(refusal(refs), "400 Tag-type reference cannot be updated");
     for body in [
+        json!({"display_name": "tier=web", "tag_value": "web"}),
         json!({"tag_type_name": "tier"}),
         json!({"tag_id": "0x00020000"}),
         json!({"tag_id": null}),

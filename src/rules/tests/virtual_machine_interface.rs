@@ -199,6 +199,25 @@ fn vmi_c6_bindings_are_completed() {
         assert_eq!(plugged(&configuration, &interface), expected, "{given:?}");
         configuration.delete(&interface).unwrap();
     }
+    let unsorted = on(
+        &plain,
+        json!({"virtual_machine_interface_bindings": bindings(&[("host_id", "soft.example.org"), ("a", "b")])}),
+    );
+    let interface = configuration.in_project(KIND, "p", unsorted).unwrap();
+    let completed = configuration.get(&interface, "virtual_machine_interface_bindings");
+    let keys: Vec<&str> =
+        completed["key_value_pair"].as_array().unwrap().iter().map(|pair| pair["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["a", "host_id", "vnic_type"], "in the order of the keys, with what the server adds");
+    configuration
+        .update(
+            &interface,
+            json!({"virtual_machine_interface_bindings": bindings(&[("z", "y"), ("host_id", "fast.example.org")])}),
+        )
+        .unwrap();
+    let completed = configuration.get(&interface, "virtual_machine_interface_bindings");
+    let keys: Vec<&str> =
+        completed["key_value_pair"].as_array().unwrap().iter().map(|pair| pair["key"].as_str().unwrap()).collect();
+    assert!(keys.is_sorted() && keys.len() > 2, "{keys:?}");
     let silent = configuration.interface("silent", &plain);
     assert!(plugged(&configuration, &silent).is_empty(), "only completed when given");
 }

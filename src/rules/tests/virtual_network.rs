@@ -388,15 +388,42 @@ fn vn_u8_whatever_has_an_address_keeps_its_subnet() {
 }
 
 #[test]
-fn vn_u8_of_two_references_to_one_ipam_the_last_counts() {
+fn vn_u8_two_references_to_one_ipam_are_one_with_the_subnets_of_both() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     configuration.take(&network, json!({})).unwrap();
     let refs = |subnets: Value| json!({"to": default_ipam(), "attr": {"ipam_subnets": subnets}});
     let (with, without) = (refs(json!([subnet("13.1.1.0", 24)])), refs(json!([])));
-    let refused = configuration.update(&network, json!({"network_ipam_refs": [with, without]}));
-    assert_eq!(refusal(refused), "409 Cannot Delete IP Block, IP(13.1.1.252) is in use");
-    configuration.update(&network, json!({"network_ipam_refs": [without, with]})).unwrap();
+    for both in [json!([with, without]), json!([without, with]), json!([with, with])] {
+        configuration.update(&network, json!({ "network_ipam_refs": both })).unwrap();
+        assert_eq!(prefixes(&configuration, &network), ["13.1.1.0"]);
+    }
+    let other = refs(json!([subnet("13.1.2.0", 24), subnet("13.1.3.0", 24)]));
+    configuration.update(&network, json!({"network_ipam_refs": [with, other]})).unwrap();
+    assert_eq!(prefixes(&configuration, &network), ["13.1.1.0", "13.1.2.0", "13.1.3.0"]);
+    // What is stored is one of them, and not all that is asked for.
+    let further = refs(json!([subnet("13.1.4.0", 24)]));
+    let stored = configuration.links(&network, "network_ipam_refs").remove(0).1;
+    let stored = json!({"to": default_ipam(), "attr": stored});
+    configuration.update(&network, json!({"network_ipam_refs": [further, stored]})).unwrap();
+    assert_eq!(prefixes(&configuration, &network), ["13.1.4.0", "13.1.1.0", "13.1.2.0", "13.1.3.0"]);
+    let overlap = json!([with, refs(json!([subnet("13.1.1.128", 25)]))]);
+    let refused = configuration.in_project("virtual-network", "m", json!({ "network_ipam_refs": overlap }));
+    assert!(refusal(refused).starts_with("400 Overlapping addresses"));
+    let new = json!({"network_ipam_refs": [with, refs(json!([subnet("13.1.9.0", 24)]))]});
+    let new = configuration.in_project("virtual-network", "m", new).unwrap();
+    assert_eq!(prefixes(&configuration, &new), ["13.1.1.0", "13.1.9.0"]);
+    let unreadable = json!({"to": default_ipam(), "attr": null});
+    for both in [json!([with, unreadable]), json!([unreadable, with])] {
+        let refused = configuration.in_project("virtual-network", "l", json!({ "network_ipam_refs": both }));
+        assert!(refusal(refused).starts_with("400 Bad reference: network_ipam_refs attr must have ipam_subnets"));
+    }
+}
+
+fn prefixes(configuration: &Configuration, network: &Object) -> Vec<String> {
+    let links = configuration.links(network, "network_ipam_refs");
+    let entries = links.iter().flat_map(|(_, attribute)| attribute["ipam_subnets"].as_array().unwrap());
+    entries.map(|entry| entry["subnet"]["ip_prefix"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
