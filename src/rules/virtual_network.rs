@@ -17,7 +17,11 @@ use crate::{
     python_literal,
 };
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The rules of the type.
@@ -376,15 +380,15 @@ impl FreeAddresses {
 /// 404 for an unknown network.
 pub fn count_addresses(graph: &Graph, given: &str, subnets: &[String]) -> Decision<Vec<u128>> {
     let network = network(graph, given)?;
-    let count = |wanted: &String| {
-        let uuid = Uuid::try_parse(wanted).ok();
-        let subnet = graph
-            .pools()
-            .subnets(network.uuid)
-            .find(|subnet| subnet.subnet_uuid.is_some() && subnet.subnet_uuid == uuid);
-        subnet.map_or(0, crate::ipam::Subnet::used_count)
-    };
-    Ok(subnets.iter().map(count).collect())
+    let mut counts: HashMap<Uuid, u128> = HashMap::new();
+    let asked: HashSet<Uuid> = subnets.iter().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect();
+    for subnet in graph.pools().subnets(network.uuid) {
+        if let Some(uuid) = subnet.subnet_uuid.filter(|uuid| asked.contains(uuid)) {
+            counts.entry(uuid).or_insert_with(|| subnet.used_count());
+        }
+    }
+    let count = |wanted: &String| Uuid::try_parse(wanted).ok().and_then(|uuid| counts.get(&uuid).copied());
+    Ok(subnets.iter().map(|wanted| count(wanted).unwrap_or_default()).collect())
 }
 
 /// The network that an object is of: the first that it refers to.
