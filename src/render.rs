@@ -8,8 +8,11 @@ use crate::{
     rules::LogEntry,
 };
 use memchr::{memchr, memrchr};
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use uuid::{Uuid, fmt::Hyphenated};
+
+/// Names of fields. There may be many of them, and each field of each object is looked up.
+pub type FieldNames = BTreeSet<String>;
 
 /// Which fields of an object are shown.
 #[derive(Clone, Debug)]
@@ -21,36 +24,34 @@ pub enum Selection {
         /// Children, too.
         children: bool,
         /// And these, whatever they are.
-        also: Vec<String>,
+        also: FieldNames,
     },
     /// Those named, and `id_perms` and `perms2`.
-    Named(Vec<String>),
+    Named(FieldNames),
     /// Those named, and nothing else.
-    Only(Vec<String>),
+    Only(FieldNames),
 }
 
 impl Selection {
     fn has_property(&self, name: &str) -> bool {
         match self {
             Self::All { .. } => true,
-            Self::Named(names) => matches!(name, "id_perms" | "perms2") || names.iter().any(|named| named == name),
-            Self::Only(names) => names.iter().any(|named| named == name),
+            Self::Named(names) => matches!(name, "id_perms" | "perms2") || names.contains(name),
+            Self::Only(names) => names.contains(name),
         }
     }
 
     fn has_reference(&self, name: &str) -> bool {
         match self {
             Self::All { .. } => true,
-            Self::Named(names) | Self::Only(names) => names.iter().any(|named| named == name),
+            Self::Named(names) | Self::Only(names) => names.contains(name),
         }
     }
 
     fn has_back_reference(&self, name: &str) -> bool {
         match self {
             Self::All { back_references: true, .. } => true,
-            Self::All { also: names, .. } | Self::Named(names) | Self::Only(names) => {
-                names.iter().any(|named| named == name)
-            }
+            Self::All { also: names, .. } | Self::Named(names) | Self::Only(names) => names.contains(name),
         }
     }
 
@@ -70,9 +71,7 @@ impl Selection {
     fn has_child(&self, name: &str) -> bool {
         match self {
             Self::All { children: true, .. } => true,
-            Self::All { also: names, .. } | Self::Named(names) | Self::Only(names) => {
-                names.iter().any(|named| named == name)
-            }
+            Self::All { also: names, .. } | Self::Named(names) | Self::Only(names) => names.contains(name),
         }
     }
 }
@@ -248,7 +247,9 @@ impl Renderer<'_> {
         for back in kind.back_references.iter().filter(|back| selection.has_back_reference(&back.field)) {
             let sources = self.graph.referrers(object.uuid, back.source);
             self.list(&mut fields, &back.field, sources, |renderer, output, source| {
-                let link = source.links.iter().find(|link| link.target == object.uuid);
+                let links = source.links_of(back.reference);
+                let first = links.partition_point(|link| link.target < object.uuid);
+                let link = links.get(first).filter(|link| link.target == object.uuid);
                 renderer.link(output, source.uuid, &source.fq_name, source.type_id, Some(link.map_or("null", data_of)));
             });
         }
@@ -444,7 +445,7 @@ mod tests {
                 };
                 let object = Object::new(Uuid::new_v4(), type_id, FqName::new(&elements), 0);
                 let (mut expected, mut written) = (Vec::new(), Vec::new());
-                renderer.object(&mut expected, &object, &Selection::Only(Vec::new()));
+                renderer.object(&mut expected, &object, &Selection::Only(FieldNames::new()));
                 brief.object(&mut written, &object);
                 prop_assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(expected).unwrap());
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Identity,
-    api::{AllowedHosts, App, Documentation, handle},
+    api::{Admission, AllowedHosts, App, Documentation, server},
     feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
@@ -11,21 +11,14 @@ use crate::{
     supervision::Supervision,
     writer::{Replica, Writer},
 };
-use actix_web::{
-    App as WebApp, HttpServer,
-    rt::net::TcpStream,
-    web::{self, Data},
-};
-use socket2::SockRef;
-use std::{any::Any, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use actix_web::web::Data;
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
     time::{Instant, timeout},
 };
 
-/// For how long a peer may take nothing of what is sent to it.
-const TAKES_NOTHING: Duration = Duration::from_mins(2);
 /// How long after the signal to stop everything that waits for the database has to be at its end.
 const STOPS_WITHIN: Duration = Duration::from_secs(8);
 /// How long the last changes may take to be sent.
@@ -107,7 +100,7 @@ async fn serve_on(
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
 
-    let key_values = KeyValueStore::new(database.sessions());
+    let key_values = Arc::new(KeyValueStore::new(database.sessions()));
     let address = listener.local_addr()?;
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
@@ -127,13 +120,11 @@ async fn serve_on(
         key_values,
         feed: Arc::clone(&feed),
         kept_lists: Arc::default(),
+        requests: settings.requests,
+        admission: Admission::new(settings.requests),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
     });
-    let server = {
-        let app = app.clone();
-        HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))
-    };
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica));
     let stop = async move {
@@ -143,14 +134,7 @@ async fn serve_on(
         stopping.1.stop();
         let _ = tell.send(Instant::now());
     };
-    let server = server
-        .on_connect(|connection, _| prepare_connection(connection))
-        .shutdown_signal(stop)
-        .client_request_timeout(Duration::from_secs(30))
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(30)
-        .listen(listener)?
-        .run();
+    let server = server(listener, app.clone(), stop)?;
     announce(address);
     tokio::select! {
         ended = server => ended?,
@@ -182,16 +166,6 @@ async fn resign(replica: &Replica, limit: Duration) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "could not resign"),
         Err(_) => tracing::debug!("could not resign in time"),
-    }
-}
-
-/// Sends small pieces at once, and gives up on a peer that takes nothing for a time: it is gone, or as good as gone. A
-/// watcher may come back and go on where it was.
-fn prepare_connection(connection: &dyn Any) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
-    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(TAKES_NOTHING)));
-    if let Err(error) = set {
-        tracing::debug!(%error, "a connection could not be set up");
     }
 }
 

@@ -97,6 +97,10 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
     pub amqp_url: Option<AmqpServers>,
 
+    /// What requests may cost.
+    #[command(flatten)]
+    pub requests: RequestSettings,
+
     /// How watchers are served.
     #[command(flatten)]
     pub watch: WatcherSettings,
@@ -108,6 +112,24 @@ pub struct ServeSettings {
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
     #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]
     pub log: String,
+}
+
+/// What requests may cost (contrail-api R21, access contract 7.3).
+#[derive(Args, Debug, Clone, Copy)]
+pub struct RequestSettings {
+    /// How many objects a page of a list has where the client does not say
+    #[arg(long, env = "CIRRUS_PAGINATE_COUNT", value_name = "OBJECTS", default_value = "256")]
+    pub paginate_count: NonZeroUsize,
+
+    /// How many bytes the body of a request may have; larger ones are refused
+    #[arg(long, env = "CIRRUS_MAX_REQUEST_SIZE", value_name = "BYTES", default_value = "1024000",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub max_request_size: u32,
+
+    /// How many requests are served at the same time; more of them wait for a moment. Watchers are not counted
+    #[arg(long, env = "CIRRUS_MAX_REQUESTS", value_name = "REQUESTS", default_value = "1024",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_requests: u32,
 }
 
 /// How watchers are served.

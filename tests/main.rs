@@ -18,6 +18,7 @@ mod feeds;
 mod golden;
 mod hanging_database;
 mod history;
+mod hungry_clients;
 mod interface_route;
 mod kept_changes;
 mod large_lists;
@@ -80,6 +81,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(slow_readers::slow_readers),
     asynchronous!(kept_changes::what_is_kept_has_a_bound),
+    asynchronous!(hungry_clients::clients_that_take_nothing),
+    asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
+    asynchronous!(hungry_clients::connections),
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),
@@ -93,6 +97,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(feeds::feeds),
     asynchronous!(feeds::feeds_and_restarts),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
+    asynchronous!(hungry_clients::limits_that_are_set),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(python_client::first_day_with_the_python_library),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),

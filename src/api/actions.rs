@@ -3,19 +3,19 @@
 use super::{
     App,
     answer::Answer,
+    budget::Named,
     call::{Call, text_of},
     error::{Answered, ApiError},
     list::{ListRequest, find_type},
+    pace::Pace,
     routes::{Action, NetworkAction},
     unknown_fields,
 };
 use crate::{
     access::AaaMode,
-    graph::Graph,
     ipam,
     model::Collection,
     python_literal,
-    render::{Renderer, Selection},
     rules::{
         AllocateAddresses, FreeAddresses, Operation, Outcome, PermissionChange, ReferenceUpdate, RelaxReference,
         ReviewDrafts, SetTag, budget, canonical_uuid,
@@ -65,12 +65,12 @@ impl App {
             Action::RelaxReference => self.relax_reference(call, &call.object()?).await,
             Action::NameToId => self.name_to_id(call, &call.object()?).await,
             Action::IdToName => self.id_to_name(call, &call.object()?).await,
-            Action::KeyValue => self.key_value(&call.object()?).await,
+            Action::KeyValue => self.key_value(call, &call.object()?).await,
             Action::DatabaseCheck => self.check_database(call).await,
             Action::FetchRecords => self.fetch_records(call).await,
             Action::StartProfile | Action::StopProfile => Ok(Answer::Empty),
             Action::ListBulk => {
-                let request = ListRequest::from_body(&self.model, &call.object()?)?;
+                let request = ListRequest::from_body(&self.model, &call.object()?, self.requests.paginate_count)?;
                 self.list(request, call).await
             }
             Action::ObjectPermissions => Ok(Answer::json(&json!({
@@ -140,6 +140,7 @@ impl App {
                 let list =
                     list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
                 let snapshot = self.snapshot(call).await?;
+                Named::Subnets.check(list.len())?;
                 let counts = count_addresses(&snapshot.graph, &network, &list)?;
                 let counts: Vec<u64> =
                     counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
@@ -269,7 +270,8 @@ impl App {
         let object = object.ok_or_else(|| ApiError::not_found(format!("Object Not Found: {uuid}")))?;
         let kind = self.model.object_type(object.type_id);
         let mut answer = Map::new();
-        for field in fields.split(',') {
+        for field in Named::Fields.once(fields.split(',').map(str::to_owned))? {
+            let field = field.as_str();
             let property = kind.property(field).map(|(_, property)| property);
             let property = property.filter(|property| property.collection != Collection::None);
             let property = property.ok_or_else(|| not_a_collection(field))?;
@@ -301,7 +303,7 @@ impl App {
         }
     }
 
-    async fn key_value(&self, body: &Body) -> Answered<Answer> {
+    async fn key_value(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let operation = text_member(body, "operation")?;
         let operation =
             operation.ok_or_else(|| ApiError::bad_request("Error: Key/value store API needs 'operation' parameter"))?;
@@ -319,12 +321,12 @@ impl App {
                 self.key_values.delete(one()?).await?;
                 Ok(Answer::Empty)
             }
-            "RETRIEVE" => self.retrieve(key).await,
+            "RETRIEVE" => self.retrieve(call, key).await,
             _ => Err(ApiError::not_found(format!("Invalid Operation {operation}"))),
         }
     }
 
-    async fn retrieve(&self, key: &Value) -> Answered<Answer> {
+    async fn retrieve(&self, call: &Call, key: &Value) -> Answered<Answer> {
         let everything = match key {
             Value::Null => true,
             Value::String(text) => text.is_empty(),
@@ -332,12 +334,10 @@ impl App {
             _ => false,
         };
         if everything {
-            let pairs = self.key_values.all().await?;
-            let pairs: Vec<Value> = pairs.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-            return Ok(Answer::json(&json!({"value": pairs})));
+            return self.all_key_values(call).await;
         }
         if let Some(keys) = string_list(key) {
-            let pairs = self.key_values.retrieve(&keys).await?;
+            let pairs = self.key_values.retrieve(&Named::Keys.once(keys)?).await?;
             let values: Vec<String> = pairs.into_iter().map(|(_, value)| value).collect();
             return Ok(Answer::json(&json!({"value": values})));
         }
@@ -404,7 +404,9 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         let graph = &snapshot.graph;
         let mut results = Vec::new();
+        let mut pace = Pace::new();
         for object in graph.all() {
+            pace.step().await;
             let kind = &self.model.object_type(object.type_id).name;
             let mut report = |error: String| {
                 results.push(json!({"uuid": object.uuid.to_string(), "type": kind, "error": error}));
@@ -421,65 +423,6 @@ impl App {
             }
         }
         Ok(Answer::json(&json!({"results": results})))
-    }
-
-    async fn fetch_records(&self, call: &Call) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let (renderer, selection) = whole_record(&snapshot.graph, call);
-        let mut output = b"{\"results\":[".to_vec();
-        let mut first_type = true;
-        for kind in self.model.types() {
-            let mut objects = snapshot.graph.objects_of(kind.id).peekable();
-            if objects.peek().is_none() {
-                continue;
-            }
-            output.extend_from_slice(if first_type { b"[" } else { b",[" });
-            first_type = false;
-            for (index, object) in objects.enumerate() {
-                if index > 0 {
-                    output.push(b',');
-                }
-                renderer.object(&mut output, object, &selection);
-                output.pop();
-                output.extend_from_slice(format!(",\"type\":\"{}\"}}", kind.field).as_bytes());
-            }
-            output.push(b']');
-        }
-        output.extend_from_slice(b"]}");
-        Ok(Answer::Json { body: output, etag: None, stale: snapshot.stale })
-    }
-
-    /// All objects are in memory; the answer is what a cache would hold of these.
-    async fn object_cache(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let uuids = match given(body, "uuids") {
-            None => None,
-            Some(list) => Some(
-                string_list(list).ok_or_else(|| ApiError::bad_request("Bad Request, uuids must be a list of uuids"))?,
-            ),
-        };
-        let count = match given(body, "count") {
-            None => 10,
-            Some(count) => {
-                count.as_u64().ok_or_else(|| ApiError::bad_request("Bad Request, count must be an integer"))?
-            }
-        };
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let objects: Vec<_> = match &uuids {
-            Some(uuids) => uuids.iter().filter_map(|uuid| snapshot.graph.get(canonical_uuid(uuid)?)).cloned().collect(),
-            None => snapshot.graph.all().take(count).cloned().collect(),
-        };
-        let (renderer, selection) = whole_record(&snapshot.graph, call);
-        let mut output = b"{".to_vec();
-        for (index, object) in objects.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            output.extend_from_slice(format!("{comma}\"{}\":{{\"obj_dict\":", index + 1).as_bytes());
-            renderer.object(&mut output, object, &selection);
-            let time = object.modified.0;
-            output.extend_from_slice(format!(",\"id_perms_ts\":{time},\"row_latest_ts\":{time}}}").as_bytes());
-        }
-        output.push(b'}');
-        Ok(Answer::Json { body: output, etag: None, stale: snapshot.stale })
     }
 
     async fn execute_job(&self, call: &Call, body: &Body) -> Answered<Answer> {
@@ -556,13 +499,6 @@ impl App {
         self.submit(call, Operation::ReviewDrafts(review)).await?;
         Ok(Answer::json(&json!({})))
     }
-}
-
-/// How an object is shown with everything, and without hrefs and name.
-fn whole_record<'a>(graph: &'a Graph, call: &'a Call) -> (Renderer<'a>, Selection) {
-    let identity = &call.identity;
-    let renderer = Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true };
-    (renderer, Selection::All { back_references: true, children: true, also: Vec::new() })
 }
 
 fn element_update(update: &Value) -> Answered<ElementUpdate> {

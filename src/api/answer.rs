@@ -1,17 +1,26 @@
 //! What handlers answer, and how it goes out.
 
-use super::documentation::File;
+use super::{call::Call, documentation::File};
 use crate::{graph::Object, json_text, rules::Outcome};
-use actix_web::{HttpResponse, HttpResponseBuilder, body::BoxBody};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    body::{BodyStream, BoxBody, MessageBody, SizedStream},
+};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
+
+/// Longer bodies go out in slices of this many bytes: what a client has not taken is there once, and not a second time on its
+/// way to the connection.
+const SLICE: usize = 64 << 10;
 
 /// An answer that is not a refusal.
 pub enum Answer {
     /// 200 with a body of JSON.
     Json {
         /// The text.
-        body: Vec<u8>,
+        body: Bytes,
         /// The tag of a single read.
         etag: Option<String>,
         /// Whether something newer may exist.
@@ -53,7 +62,7 @@ impl Answer {
     pub fn json(value: &Value) -> Self {
         let mut body = Vec::new();
         json_text::write(&mut body, value);
-        Self::Json { body, etag: None, stale: false }
+        Self::Json { body: body.into(), etag: None, stale: false }
     }
 
     /// What is said of an object after a request that changed it, or was kept aside.
@@ -73,7 +82,7 @@ impl Answer {
                 if let Some(etag) = etag {
                     response.insert_header(("Etag", etag));
                 }
-                response.body(body)
+                response.body(in_slices(body))
             }
             Self::Pieces { body, stale } => json_response(stale).body(body),
             Self::Pending(body) => {
@@ -97,8 +106,8 @@ impl Answer {
                     // It may be kept, but the next release has another one.
                     .insert_header(("Cache-Control", "no-cache"));
                 match file.compressed.as_ref().filter(|_| compressed) {
-                    Some(bytes) => response.insert_header(("Content-Encoding", "gzip")).body(bytes.clone()),
-                    None => response.body(file.bytes.clone()),
+                    Some(bytes) => response.insert_header(("Content-Encoding", "gzip")).body(in_slices(bytes.clone())),
+                    None => response.body(in_slices(file.bytes.clone())),
                 }
             }
             Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
@@ -119,4 +128,25 @@ fn json_response(stale: bool) -> HttpResponseBuilder {
         response.insert_header(("X-Cirrus-Stale", "true"));
     }
     response
+}
+
+/// An answer that goes out piece by piece, each made when the client takes it; no more are made for one that has gone, and
+/// the connection breaks at an error.
+pub fn in_pieces<E>(pieces: impl Stream<Item = Result<Bytes, E>> + 'static, stale: bool, call: &Call) -> Answer
+where
+    E: std::error::Error + 'static,
+{
+    // The head says the same in any case.
+    let pieces = pieces.take(if call.head_only { 0 } else { usize::MAX });
+    Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale }
+}
+
+fn in_slices(body: Bytes) -> BoxBody {
+    if body.len() <= SLICE {
+        return BoxBody::new(body);
+    }
+    let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    let slice = move |start: usize| body.slice(start..(start + SLICE).min(body.len()));
+    let slices = (0..usize::try_from(size).unwrap_or(usize::MAX)).step_by(SLICE).map(slice);
+    BoxBody::new(SizedStream::new(size, stream::iter(slices.map(Ok::<_, Infallible>))))
 }

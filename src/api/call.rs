@@ -1,6 +1,10 @@
 //! One request, as the handlers see it: who, what, and the body as far as it may be read.
 
-use super::error::{Answered, ApiError};
+use super::{
+    admission::{Admission, Place},
+    connection::{InHand, Progress},
+    error::{Answered, ApiError},
+};
 use crate::{
     access::{Identity, kept},
     graph::Position,
@@ -19,16 +23,29 @@ use serde_json::{Map, Value};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    rc::Rc,
     time::Duration,
 };
 use uuid::Uuid;
 
-/// Larger bodies are refused (contrail-api R21, `max_request_size`).
-const BODY_LIMIT: usize = 1_024_000;
+/// Bodies with more bytes are parsed beside the workers, which have others to serve.
+const PARSED_ASIDE: usize = 64 << 10;
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// A body must be there within this time.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A body, until it is looked into.
+#[derive(Default)]
+enum Body {
+    /// There is none (any more).
+    #[default]
+    None,
+    Read(Vec<u8>),
+    Parsed(Answered<Value>),
+}
+
 /// A request without its connection.
+#[allow(clippy::struct_excessive_bools)] // They are what heads say.
 pub struct Call {
     /// The method; HEAD counts as GET.
     pub method: Method,
@@ -56,7 +73,14 @@ pub struct Call {
     pub warning: RefCell<Option<String>>,
     /// Whether the body says that it is JSON.
     is_json: bool,
-    body: Vec<u8>,
+    /// How many bytes the body has, if the client says so.
+    announced: Option<usize>,
+    body: Cell<Body>,
+    /// What is taken for the body, until the request is answered.
+    room: Vec<Place>,
+    /// Among the requests that are served at the same time, until the answer has gone out.
+    pub place: Cell<Option<Place>>,
+    connection: Option<Rc<Progress>>,
 }
 
 impl Call {
@@ -81,7 +105,9 @@ impl Call {
         let scheme = first("X-Forwarded-Proto").unwrap_or_else(|| "http".to_owned());
         // It stands in each href of an answer.
         let host = first("X-Forwarded-Host").or_else(|| text("Host").map(kept));
-        let host = host.unwrap_or_else(|| request.app_config().host().to_owned());
+        let connection = request.conn_data::<Rc<Progress>>().cloned();
+        let own = || connection.as_ref().and_then(|connection| connection.local_address);
+        let host = host.or_else(|| own().map(|address| address.to_string())).unwrap_or_default();
         let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
@@ -99,49 +125,78 @@ impl Call {
             answered_at: Cell::new(None),
             warning: RefCell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
-            body: Vec::new(),
+            announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
+            body: Cell::default(),
+            room: Vec::new(),
+            place: Cell::default(),
+            connection,
         }
     }
 
-    /// Reads the body, within limits of size and time.
+    /// Tells the connection that a request has come on it; it is answered when what this gives is dropped.
+    pub fn begin(&self, request: &HttpRequest) -> Option<InHand> {
+        let has_body = self.announced.is_some_and(|length| length > 0)
+            || request.headers().contains_key(header::TRANSFER_ENCODING);
+        self.connection.as_ref().map(|connection| connection.begin(has_body))
+    }
+
+    /// Reads the body, within limits of size and time, and takes the room that it needs.
     ///
     /// # Errors
-    /// 413, 408, or 400 for a body that breaks off.
-    pub async fn read_body(&mut self, mut payload: Payload) -> Answered<()> {
+    /// 413, 408, 400 for a body that breaks off, or 503 when there is no room.
+    pub async fn read_body(&mut self, mut payload: Payload, admission: &Admission) -> Answered<()> {
+        let limit = admission.max_request_size();
+        let too_large = || {
+            let text = format!("Request to large: the limit is {limit} bytes");
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+        };
+        self.room.extend(admission.arrival(self.announced.unwrap_or(limit).min(limit)).await?);
+        let mut body = Vec::new();
         let read = async {
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|error| ApiError::bad_request(format!("Body can't be read: {error}")))?;
-                if self.body.len() + chunk.len() > BODY_LIMIT {
-                    let text = format!("Request to large: the limit is {BODY_LIMIT} bytes");
-                    return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+                if body.len() + chunk.len() > limit {
+                    return Err(too_large());
                 }
-                self.body.extend_from_slice(&chunk);
+                body.extend_from_slice(&chunk);
             }
             Ok(())
         };
         let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time");
-        tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)?
+        tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
+        if let Some(connection) = &self.connection {
+            connection.end_of_body();
+        }
+        // Some editors and languages write a mark of the byte order before UTF-8.
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
+        }
+        if body.is_empty() {
+            return Ok(());
+        }
+        self.room.push(admission.body(&body).await?);
+        if body.len() <= PARSED_ASIDE || !self.is_json {
+            self.body.set(Body::Read(body));
+            return Ok(());
+        }
+        let parsed = tokio::task::spawn_blocking(move || parse(&body)).await;
+        self.body.set(Body::Parsed(parsed.map_err(|_| ApiError::unavailable("The server stops"))?));
+        Ok(())
     }
 
-    /// The body as JSON; none if there is no body. Some editors and languages write a mark of the byte order before UTF-8.
+    /// The body as JSON, once; none if there is no body.
     ///
     /// # Errors
     /// 400 for what is not JSON, or does not say that it is.
     pub fn json(&self) -> Answered<Option<Value>> {
-        let body = self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body);
-        if body.is_empty() {
-            return Ok(None);
+        match self.body.take() {
+            Body::None => Ok(None),
+            Body::Read(_) if !self.is_json => {
+                Err(ApiError::bad_request("Bad Request, Content-Type must be application/json"))
+            }
+            Body::Read(bytes) => parse(&bytes).map(Some),
+            Body::Parsed(parsed) => parsed.map(Some),
         }
-        if !self.is_json {
-            return Err(ApiError::bad_request("Bad Request, Content-Type must be application/json"));
-        }
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| ApiError::bad_request(format!("Bad Request, body is not JSON: {error}")))?;
-        if let Some(path) = find_nul(&value, String::new()) {
-            let text = format!("Bad Request, NUL characters are not allowed: {path}");
-            return Err(ApiError::bad_request(text));
-        }
-        Ok(Some(value))
     }
 
     /// The body as a JSON object; empty if there is no body.
@@ -169,6 +224,18 @@ impl Call {
     }
 }
 
+fn parse(body: &[u8]) -> Answered<Value> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("Bad Request, body is not JSON: {error}")))?;
+    match find_nul(&value) {
+        None => Ok(value),
+        Some(path) => {
+            let path = path.into_iter().rev().collect::<Vec<_>>().join(".");
+            Err(ApiError::bad_request(format!("Bad Request, NUL characters are not allowed: {path}")))
+        }
+    }
+}
+
 /// A value as texts print it: a text as it is, anything else as Python would.
 pub fn text_of(value: Option<&Value>) -> String {
     match value {
@@ -178,21 +245,22 @@ pub fn text_of(value: Option<&Value>) -> String {
     }
 }
 
-/// Where a text of a value holds a NUL character, which the database can't store.
-fn find_nul(value: &Value, path: String) -> Option<String> {
-    let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+/// Where a text of a value holds a NUL character, which the database can't store; from the inside out.
+fn find_nul(value: &Value) -> Option<Vec<String>> {
+    let inside = |item: &Value, name: &dyn Fn() -> String| {
+        let mut path = find_nul(item)?;
+        path.push(name());
+        Some(path)
+    };
     match value {
-        Value::String(text) if text.contains('\0') => Some(path),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(index, item)| find_nul(item, join(&index.to_string())))
-        }
-        Value::Object(fields) => {
-            fields.iter().find_map(
-                |(name, item)| {
-                    if name.contains('\0') { Some(join("a key")) } else { find_nul(item, join(name)) }
-                },
-            )
-        }
+        Value::String(text) if text.contains('\0') => Some(Vec::new()),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| inside(item, &|| index.to_string())),
+        Value::Object(fields) => fields.iter().find_map(|(name, item)| {
+            if name.contains('\0') {
+                return Some(vec!["a key".to_owned()]);
+            }
+            inside(item, &|| name.clone())
+        }),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     feed::{Ended, OpenError},
     graph::{Graph, Position},
     json_text,
-    render::{Renderer, Selection},
+    render::{FieldNames, Renderer, Selection},
     rules::{LogEntry, Subject},
 };
 use serde_json::json;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 const DEFAULT_LIMIT: u64 = 1000;
 const MOST: u64 = 10_000;
 /// How large an answer gets, about, in bytes.
-const LARGEST: usize = 8 << 20;
+const LARGEST: usize = 1 << 20;
 /// How long an answer may be waited for, in seconds.
 const LONGEST_WAIT: u64 = 60;
 /// How long the database may take to tell older changes; then the answer has none of them, and is true all the same.
@@ -82,12 +82,13 @@ impl App {
                 count += 1;
             }
         }
+        call.place.set(Some(self.admission.request().await?));
         let to = reader.position();
         call.answered_at.set(Some(to));
         let mut body = format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"changes\":[").into_bytes();
         body.append(&mut changes);
         body.extend_from_slice(b"]}");
-        Ok(Answer::Json { body, etag: None, stale: false })
+        Ok(Answer::Json { body: body.into(), etag: None, stale: false })
     }
 }
 
@@ -124,7 +125,7 @@ fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry:
     if let Some(object) = entry.object() {
         // Its own fields, as they were: the log says nothing of others.
         let renderer = Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true };
-        let own = Selection::All { back_references: false, children: false, also: Vec::new() };
+        let own = Selection::All { back_references: false, children: false, also: FieldNames::new() };
         output.pop();
         output.extend_from_slice(b",\"object\":");
         renderer.logged_object(output, entry, object, &own);

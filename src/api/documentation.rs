@@ -8,6 +8,7 @@ use super::{
     openapi,
 };
 use crate::model::Model;
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use std::{
@@ -36,9 +37,9 @@ const SWAGGER_UI: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favico
 #[derive(Debug)]
 pub struct File {
     /// What is in it.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// The same for who takes gzip, if that is smaller.
-    pub compressed: Option<Vec<u8>>,
+    pub compressed: Option<Bytes>,
     /// Its media type.
     pub content_type: String,
     /// Its tag.
@@ -53,7 +54,7 @@ impl File {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         let compressed = encoder.write_all(&bytes).and_then(|()| encoder.finish()).ok();
         let compressed = compressed.filter(|compressed| compressed.len() < bytes.len());
-        Self { bytes, compressed, content_type: content_type.into(), etag }
+        Self { bytes: bytes.into(), compressed: compressed.map(Bytes::from), content_type: content_type.into(), etag }
     }
 }
 
@@ -100,9 +101,9 @@ impl Documentation {
         let key = path.map(str::to_owned);
         let kept = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         kept.or_else(|| {
-            let made = Arc::new(make()?);
-            self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&made));
-            Some(made)
+            let file = Arc::new(make()?);
+            self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&file));
+            Some(file)
         })
     }
 

@@ -20,6 +20,8 @@ pub struct ApiError {
     pub allow: Option<String>,
     /// Whether the body is JSON, as of interfaces that contrail-api does not have.
     pub json: bool,
+    /// Whether the same request may succeed in a moment: `Retry-After`.
+    pub again: bool,
 }
 
 /// What handlers give.
@@ -28,7 +30,7 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None, json: false }
+        Self { status, text: text.into(), allow: None, json: false, again: false }
     }
 
     /// 400
@@ -39,6 +41,11 @@ impl ApiError {
     /// 404
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 503, for a moment.
+    pub fn unavailable(text: impl Into<String>) -> Self {
+        Self { again: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     /// 405 with the methods that there are.
@@ -52,6 +59,9 @@ impl ApiError {
         response.content_type(if self.json { "application/json" } else { "text/html; charset=UTF-8" });
         if let Some(allow) = &self.allow {
             response.insert_header(("Allow", allow.as_str()));
+        }
+        if self.again {
+            response.insert_header(("Retry-After", "1"));
         }
         response.body(self.text.clone())
     }
@@ -75,7 +85,7 @@ impl From<Rejection> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "a read can't be answered");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.told)
+        Self::unavailable(unavailable.told)
     }
 }
 
@@ -98,7 +108,7 @@ impl From<OpenError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "the database does not do what a request needs");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.told())
+        Self::unavailable(error.told())
     }
 }
 

@@ -10,6 +10,8 @@ use std::{
 
 /// How much memory they may take, in bytes.
 const MOST: usize = 32 << 20;
+/// How many there may be: clients choose what hrefs start with.
+const MOST_LISTS: usize = 256;
 
 /// Which list it is, whoever asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,20 +35,40 @@ impl ListKey {
     }
 }
 
-struct KeptList {
+/// A list as a graph has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListOf {
     key: ListKey,
-    /// The versions that it was made from: where one of these is another one, so is the list.
+    /// The versions that it is made from: where one of these is another one, so is the list. They grow.
     sources: Vec<u64>,
-    pieces: Arc<[Bytes]>,
 }
 
-impl KeptList {
-    fn size(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
+impl ListOf {
+    /// As this graph has it.
+    pub fn new(key: ListKey, graph: &Graph) -> Self {
+        Self { sources: key.sources(graph), key }
     }
 }
 
-/// The lists, the one that was kept last at the end.
+/// A part of a list. A list of the same objects always has the same parts.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// What goes out.
+    pub bytes: Bytes,
+    /// The name after which the next one begins; none in the last one.
+    pub next_after: Option<Arc<str>>,
+}
+
+struct KeptList {
+    of: ListOf,
+    /// As far as somebody has come.
+    pieces: Vec<Piece>,
+    /// In bytes; more than there is room for when it is not kept any more.
+    size: usize,
+}
+
+/// The lists, the one that was begun last at the end. Readers hold no more than the piece that they are at, and make those
+/// that are not here: however many there are, and wherever they stop, a list takes its room once.
 #[derive(Default)]
 pub struct KeptLists {
     lists: Mutex<VecDeque<KeptList>>,
@@ -58,50 +80,41 @@ impl KeptLists {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pieces of the list as this graph has it.
-    pub fn find(&self, key: &ListKey, graph: &Graph) -> Option<Arc<[Bytes]>> {
-        let lists = self.lists();
-        let kept = lists.iter().find(|kept| kept.key == *key)?;
-        (kept.sources == key.sources(graph)).then(|| Arc::clone(&kept.pieces))
+    /// The piece of a list with this number, counted from 0.
+    pub fn piece(&self, of: &ListOf, number: usize) -> Option<Piece> {
+        self.lists().iter().find(|kept| kept.of == *of)?.pieces.get(number).cloned()
     }
 
-    /// Keeps a list of this graph, in the place of the one before; the oldest ones go where there is too much.
-    pub fn keep(&self, key: ListKey, graph: &Graph, pieces: Vec<Bytes>) {
-        let sources = key.sources(graph);
+    /// Keeps a piece, if it is the next one of its list. The first of a list that is newer takes the place of the one before; the
+    /// oldest lists go where there is too much.
+    pub fn keep(&self, of: &ListOf, number: usize, piece: Piece) {
         let mut lists = self.lists();
-        lists.retain(|kept| kept.key != key);
-        lists.push_back(KeptList { key, sources, pieces: pieces.into() });
-        while lists.iter().map(KeptList::size).sum::<usize>() > MOST {
-            lists.pop_front();
+        match lists.iter().position(|kept| kept.of.key == of.key) {
+            Some(index) => {
+                // Who reads an older one reads it alone.
+                if number == 0 && lists.get(index).is_some_and(|kept| kept.of.sources < of.sources) {
+                    lists.remove(index);
+                    lists.push_back(KeptList { of: of.clone(), pieces: Vec::new(), size: 0 });
+                }
+            }
+            None if number == 0 => lists.push_back(KeptList { of: of.clone(), pieces: Vec::new(), size: 0 }),
+            None => return,
         }
-    }
-}
-
-/// The pieces of a list on its way out, to be kept when the last one has gone.
-pub struct Collector {
-    pieces: Vec<Bytes>,
-    size: usize,
-}
-
-impl Collector {
-    /// With the first piece.
-    pub fn new(first: Bytes) -> Self {
-        Self { size: first.len(), pieces: vec![first] }
-    }
-
-    /// Takes the next one, while it is not too much.
-    pub fn push(&mut self, piece: &Bytes) {
-        self.size += piece.len();
-        if self.size <= MOST {
-            self.pieces.push(piece.clone());
-        } else {
-            self.pieces.clear();
+        let Some(kept) = lists.iter_mut().find(|kept| kept.of == *of) else { return };
+        if kept.pieces.len() != number || kept.size > MOST {
+            return;
         }
-    }
-
-    /// All of them, if they may be kept.
-    pub fn finish(self) -> Option<Vec<Bytes>> {
-        (self.size <= MOST).then_some(self.pieces)
+        kept.size += piece.bytes.len();
+        kept.pieces.push(piece);
+        if kept.size > MOST {
+            kept.pieces = Vec::new();
+        }
+        let held = |kept: &KeptList| if kept.size > MOST { 0 } else { kept.size };
+        while lists.iter().map(held).sum::<usize>() > MOST || lists.len() > MOST_LISTS {
+            let oldest = lists.iter().position(|kept| kept.of != *of);
+            let Some(oldest) = oldest else { return };
+            lists.remove(oldest);
+        }
     }
 }
 
@@ -115,37 +128,72 @@ mod tests {
     };
     use uuid::Uuid;
 
-    fn collected(sizes: &[usize]) -> Option<Vec<Bytes>> {
-        let piece = |size: &usize| Bytes::from(vec![0; *size]);
-        let mut collector = Collector::new(piece(sizes.first().unwrap()));
-        sizes.iter().skip(1).for_each(|size| collector.push(&piece(size)));
-        collector.finish()
+    fn graph() -> Graph {
+        Graph::new(Arc::new(Model::read(None).unwrap()))
+    }
+
+    fn piece(size: usize) -> Piece {
+        Piece { bytes: Bytes::from(vec![0; size]), next_after: None }
+    }
+
+    fn held(lists: &KeptLists) -> usize {
+        lists.lists().iter().flat_map(|kept| &kept.pieces).map(|piece| piece.bytes.len()).sum()
     }
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
-        assert!(collected(&[1, MOST]).is_none());
-        assert_eq!(collected(&[1, MOST - 1]).unwrap().len(), 2);
-        let graph = Graph::new(Arc::new(Model::read(None).unwrap()));
-        let key = |base: usize| ListKey { type_id: TypeId(0), detail: true, base: Some(base.to_string()) };
+        let graph = graph();
+        let list = |base: usize| {
+            ListOf::new(ListKey { type_id: TypeId(0), detail: true, base: Some(base.to_string()) }, &graph)
+        };
         let lists = KeptLists::default();
         for base in 0..3 {
-            lists.keep(key(base), &graph, collected(&[MOST / 2]).unwrap());
+            lists.keep(&list(base), 0, piece(MOST / 4));
+            lists.keep(&list(base), 1, piece(MOST / 4));
+            assert!(held(&lists) <= MOST);
         }
-        let found: Vec<bool> = (0..3).map(|base| lists.find(&key(base), &graph).is_some()).collect();
+        let found: Vec<bool> = (0..3).map(|base| lists.piece(&list(base), 1).is_some()).collect();
         assert_eq!(found, [false, true, true]);
+        // One that is larger than all the room takes none of it, however often it is read.
+        for _ in 0..2 {
+            for number in 0..5 {
+                lists.keep(&list(3), number, piece(MOST / 4));
+                assert!(held(&lists) <= MOST);
+            }
+        }
+        assert!(lists.piece(&list(3), 0).is_none());
+    }
+
+    #[test]
+    fn readers_of_one_list_make_each_piece_once_and_those_of_an_older_one_keep_nothing() {
+        let mut graph = graph();
+        let network = graph.model().find("virtual-network").unwrap();
+        let list = |graph: &Graph| ListOf::new(ListKey { type_id: network, detail: false, base: None }, graph);
+        let lists = KeptLists::default();
+        let old = list(&graph);
+        lists.keep(&old, 0, piece(1));
+        lists.keep(&old, 0, piece(2));
+        lists.keep(&old, 2, piece(2));
+        assert_eq!((lists.piece(&old, 0).unwrap().bytes.len(), held(&lists)), (1, 1), "neither twice, nor with gaps");
+        graph.put(&Arc::new(Object::new(Uuid::new_v4(), network, FqName::new(&["new"]), 1)));
+        let new = list(&graph);
+        assert!(lists.piece(&new, 0).is_none());
+        lists.keep(&new, 0, piece(3));
+        lists.keep(&old, 0, piece(1));
+        lists.keep(&old, 1, piece(1));
+        assert_eq!((lists.piece(&old, 0).is_some(), held(&lists)), (false, 3));
     }
 
     #[test]
     fn a_list_with_fields_is_another_one_when_something_that_it_may_name_changes() {
-        let mut graph = Graph::new(Arc::new(Model::read(None).unwrap()));
+        let mut graph = graph();
         let find = |name| graph.model().find(name).unwrap();
         let (network, policy, other) = (find("virtual-network"), find("network-policy"), find("fabric-namespace"));
-        let key = |detail| ListKey { type_id: network, detail, base: None };
+        let list = |detail, graph: &Graph| ListOf::new(ListKey { type_id: network, detail, base: None }, graph);
         let lists = KeptLists::default();
-        lists.keep(key(false), &graph, Vec::new());
-        lists.keep(key(true), &graph, Vec::new());
-        let kept = |graph: &Graph| [false, true].map(|detail| lists.find(&key(detail), graph).is_some());
+        lists.keep(&list(false, &graph), 0, piece(1));
+        lists.keep(&list(true, &graph), 0, piece(1));
+        let kept = |graph: &Graph| [false, true].map(|detail| lists.piece(&list(detail, graph), 0).is_some());
         let put = |graph: &mut Graph, type_id| {
             let object = Object::new(Uuid::new_v4(), type_id, FqName::new(&["new"]), 1);
             graph.put(&Arc::new(object));

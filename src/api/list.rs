@@ -2,34 +2,37 @@
 
 use super::{
     App,
-    answer::Answer,
+    answer::{Answer, in_pieces},
+    budget::Named,
     call::{Call, text_of},
     error::{Answered, ApiError},
     filters::Filters,
-    kept_lists::{Collector, ListKey},
+    kept_lists::{KeptLists, ListKey, ListOf, Piece},
+    markers,
+    pace::Pace,
 };
 use crate::{
     access::Identity,
     graph::{Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
-    render::{BriefRenderer, Renderer, Selection, escaped},
+    render::{BriefRenderer, FieldNames, Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
 };
-use actix_web::body::{BodyStream, MessageBody};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{
+    future::ready,
+    stream::{self, StreamExt},
+};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeSet, HashSet},
     convert::Infallible,
-    iter,
+    num::NonZeroUsize,
     sync::Arc,
     vec,
 };
 use uuid::Uuid;
 
-/// How many items a page has where the client does not say.
-const DEFAULT_PAGE: usize = 256;
 /// What markers in the second part of a list begin with, that of what others share.
 const SHARED: &str = "shared:";
 /// About how many bytes of an answer are made at a time.
@@ -47,7 +50,7 @@ pub struct ListRequest {
     names: Option<Vec<String>>,
     filters: Filters,
     detail: bool,
-    fields: Option<Vec<String>>,
+    fields: Option<FieldNames>,
     count: bool,
     shared: bool,
     exclude_hrefs: bool,
@@ -59,14 +62,15 @@ struct Page {
     limit: usize,
 }
 
-fn split(text: &str) -> Vec<String> {
-    text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+fn split(text: &str) -> impl Iterator<Item = String> {
+    text.split(',').filter(|part| !part.is_empty()).map(str::to_owned)
 }
 
 impl Page {
-    fn read(marker: Option<&str>, limit: Option<&str>) -> Answered<Option<Self>> {
+    /// `default` is how many items a page has where the client does not say.
+    fn read(marker: Option<&str>, limit: Option<&str>, default: NonZeroUsize) -> Answered<Option<Self>> {
         let limit = match limit {
-            None => DEFAULT_PAGE,
+            None => default.get(),
             Some(text) => {
                 let refuse = |why: &str| ApiError::bad_request(format!("Invalid page_limit {text}: {why}"));
                 let invalid = || refuse(&format!("invalid literal for int() with base 10: '{text}'"));
@@ -93,26 +97,26 @@ impl ListRequest {
     ///
     /// # Errors
     /// 400 for filters or pages that can't be read, 404 for an unknown parent type.
-    pub fn from_query(model: &Model, type_id: TypeId, call: &Call) -> Answered<Self> {
+    pub fn from_query(model: &Model, type_id: TypeId, call: &Call, page: NonZeroUsize) -> Answered<Self> {
         let get = |name: &str| call.query.get(name);
         let is_true = |name: &str| get(name).is_some_and(|value| value.to_lowercase().contains("true"));
-        let list = |name: &str| get(name).map(|value| split(value));
+        let list = |named: Named, name: &str| get(name).map(|value| named.once(split(value))).transpose();
         let parent_type = parent_type(model, get("parent_type").map(String::as_str))?;
         Ok(Self {
             type_id,
-            parents: list("parent_id"),
+            parents: list(Named::Parents, "parent_id")?,
             parent_name: get("parent_fq_name_str").cloned(),
             parent_type,
-            back_references: list("back_ref_id"),
-            uuids: list("obj_uuids"),
-            names: list("fq_names"),
+            back_references: list(Named::BackReferences, "back_ref_id")?,
+            uuids: list(Named::Uuids, "obj_uuids")?,
+            names: list(Named::Names, "fq_names")?,
             filters: Filters::parse(model.object_type(type_id), get("filters").map(String::as_str))?,
             detail: is_true("detail"),
-            fields: list("fields"),
+            fields: list(Named::Fields, "fields")?.map(|names| names.into_iter().collect()),
             count: is_true("count"),
             shared: is_true("shared"),
             exclude_hrefs: call.has("exclude_hrefs"),
-            page: Page::read(get("page_marker").map(String::as_str), get("page_limit").map(String::as_str))?,
+            page: Page::read(get("page_marker").map(String::as_str), get("page_limit").map(String::as_str), page)?,
         })
     }
 
@@ -120,13 +124,13 @@ impl ListRequest {
     ///
     /// # Errors
     /// As above, and 404 for an unknown type.
-    pub fn from_body(model: &Model, body: &Map<String, Value>) -> Answered<Self> {
+    pub fn from_body(model: &Model, body: &Map<String, Value>, page: NonZeroUsize) -> Answered<Self> {
         let type_id = find_type(model, &text_of(body.get("type")))?;
         let get = |name: &str| body.get(name).filter(|value| !value.is_null());
-        let list = |name: &str| -> Answered<Option<Vec<String>>> {
+        let list = |named: Named, name: &str| -> Answered<Option<Vec<String>>> {
             match get(name) {
                 None => Ok(None),
-                Some(Value::String(text)) => Ok(Some(split(text))),
+                Some(Value::String(text)) => named.once(split(text)).map(Some),
                 // Names may be lists of their elements, too.
                 Some(Value::Array(items)) => {
                     let item = |item: &Value| match item {
@@ -135,7 +139,7 @@ impl ListRequest {
                         _ => None,
                     };
                     let items: Option<Vec<String>> = items.iter().map(item).collect();
-                    items.map(Some).ok_or_else(|| wrong(name, "a list of texts"))
+                    named.once(items.ok_or_else(|| wrong(name, "a list of texts"))?).map(Some)
                 }
                 Some(_) => Err(wrong(name, "a text or a list of texts")),
             }
@@ -161,37 +165,48 @@ impl ListRequest {
             if body.get("page_marker") == Some(&Value::Null) { Some(String::new()) } else { text("page_marker")? };
         Ok(Self {
             type_id,
-            parents: list("parent_id")?,
+            parents: list(Named::Parents, "parent_id")?,
             parent_name: text("parent_fq_name_str")?,
             parent_type: parent_type(model, text("parent_type")?.as_deref())?,
-            back_references: list("back_ref_id")?,
-            uuids: list("obj_uuids")?,
-            names: list("fq_names")?,
+            back_references: list(Named::BackReferences, "back_ref_id")?,
+            uuids: list(Named::Uuids, "obj_uuids")?,
+            names: list(Named::Names, "fq_names")?,
             filters: Filters::parse(model.object_type(type_id), text("filters")?.as_deref())?,
             detail: is_true("detail"),
-            fields: list("fields")?,
+            fields: list(Named::Fields, "fields")?.map(|names| names.into_iter().collect()),
             count: is_true("count"),
             shared: is_true("shared"),
             exclude_hrefs: is_true("exclude_hrefs"),
-            page: Page::read(marker.as_deref(), text("page_limit")?.as_deref())?,
+            page: Page::read(marker.as_deref(), text("page_limit")?.as_deref(), page)?,
         })
     }
 
     /// How many objects it is about.
-    fn count(&self, graph: &Graph, identity: &Identity) -> usize {
-        if self.is_whole_type() {
-            return graph.objects_of(self.type_id).filter(|object| self.shows(identity, object)).count();
+    async fn count(&self, graph: &Graph, identity: &Identity) -> usize {
+        if !self.is_whole_type() {
+            return self.select(graph, identity).await.objects.len();
         }
-        self.select(graph, identity).objects.len()
+        if self.filters.is_empty() && identity.sees_everything() {
+            return graph.count_of(self.type_id);
+        }
+        let mut pace = Pace::new();
+        let mut count = 0;
+        for object in graph.objects_of(self.type_id) {
+            count += usize::from(self.shows(identity, object));
+            pace.step().await;
+        }
+        count
     }
 
-    /// Whether it goes through all objects of the type, by name, which needs no list of them beforehand.
+    /// Whether it goes through all objects of the type, by name, which needs no list of them beforehand. A count has no pages.
     fn is_whole_type(&self) -> bool {
+        self.has_no_anchor() && !self.shared && (self.page.is_none() || self.count)
+    }
+
+    /// Whether it is about all objects of the type.
+    fn has_no_anchor(&self) -> bool {
         let anchors = [&self.parents, &self.back_references, &self.uuids, &self.names];
-        anchors.iter().all(|anchor| anchor.is_none())
-            && self.parent_name.is_none()
-            && !self.shared
-            && self.page.is_none()
+        anchors.iter().all(|anchor| anchor.is_none()) && self.parent_name.is_none()
     }
 
     /// Whether the objects are shown with nothing but their names and hrefs.
@@ -211,45 +226,95 @@ impl ListRequest {
         identity.may_read(object) && self.filters.match_object(object)
     }
 
-    /// All objects asked for, in the order of their anchor.
-    fn select(&self, graph: &Graph, identity: &Identity) -> Selected {
+    /// Where to look for objects, and what they must have beside what filters say.
+    async fn anchors(&self, graph: &Graph) -> Anchors {
         let kind = graph.model().object_type(self.type_id);
         let parents = self.parent_uuids(graph, kind);
+        let targets = self.back_references.as_ref().map(|uuids| canonical(uuids).collect::<Vec<_>>());
         let wanted = self.wanted_uuids(graph);
-        let referred: Option<Vec<Uuid>> =
-            self.back_references.as_ref().map(|uuids| uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect());
-        let refers = |object: &Object, targets: &[Uuid]| object.links.iter().any(|link| targets.contains(&link.target));
-        let (order, mut objects): (Order, Vec<Arc<Object>>) = if let Some(parents) = &parents {
-            let children = parents.iter().flat_map(|parent| graph.children_of(*parent, self.type_id));
-            (Order::Anchor, children.cloned().collect())
-        } else if let Some(targets) = &referred {
-            (Order::Anchor, self.referrers(graph, targets))
-        } else if let Some(wanted) = &wanted {
-            let found = wanted.iter().filter_map(|uuid| graph.get_of_type(self.type_id, *uuid));
-            (Order::AsAsked, found.cloned().collect())
-        } else {
-            (Order::Name, graph.objects_of(self.type_id).cloned().collect())
-        };
-        if let Some(targets) = referred.as_ref().filter(|_| parents.is_some()) {
-            objects.retain(|object| refers(object, targets));
+        let set = |uuids: &Option<Vec<Uuid>>| uuids.as_ref().map(|uuids| uuids.iter().copied().collect::<HashSet<_>>());
+        match (parents, targets, wanted) {
+            (Some(parents), targets, wanted) => {
+                Anchors { at: Anchor::Parents(parents), targets: set(&targets), wanted: set(&wanted) }
+            }
+            (None, Some(targets), wanted) => {
+                let referrers = self.referrers(graph, &targets).await;
+                Anchors { at: Anchor::Referrers(referrers), targets: None, wanted: set(&wanted) }
+            }
+            (None, None, Some(wanted)) => Anchors { at: Anchor::Wanted(wanted), targets: None, wanted: None },
+            (None, None, None) => Anchors { at: Anchor::None, targets: None, wanted: None },
         }
-        if let Some(wanted) = wanted.as_ref().filter(|_| order != Order::AsAsked) {
-            let wanted: HashSet<Uuid> = wanted.iter().copied().collect();
-            objects.retain(|object| wanted.contains(&object.uuid));
-        }
-        objects.retain(|object| self.shows(identity, object));
-        let own = objects.len();
-        if self.shared {
-            self.add_shared(graph, kind, identity, &mut objects);
-        }
-        Selected { order, objects, own }
     }
 
-    /// The parents to list below, where they are asked for.
+    /// All objects asked for, in the order of their anchor.
+    async fn select(&self, graph: &Graph, identity: &Identity) -> Selected {
+        let anchors = self.anchors(graph).await;
+        let mut pace = Pace::new();
+        let mut objects: Vec<Arc<Object>> = Vec::new();
+        for object in anchors.objects(graph, self.type_id) {
+            if anchors.allow(object) && self.shows(identity, object) {
+                objects.push(Arc::clone(object));
+            }
+            pace.step().await;
+        }
+        let own = objects.len();
+        if self.shared {
+            let kind = graph.model().object_type(self.type_id);
+            self.add_shared(graph, kind, identity, &mut objects).await;
+        }
+        Selected { order: anchors.at.order(), objects, own }
+    }
+
+    /// A page and the marker of the next one, without what others share: it begins at its marker, and no more is looked at
+    /// than fills it. Pages of an anchor go by uuid, which the uuids of all that is there have to be sorted for.
+    async fn page(&self, page: &Page, graph: &Graph, identity: &Identity) -> (Vec<Arc<Object>>, Option<Value>) {
+        let anchors = self.anchors(graph).await;
+        let mut turn = Pace::new();
+        let after = page.marker.as_deref().unwrap_or_default();
+        let after_uuid = page.marker.as_deref().and_then(|marker| Uuid::try_parse(marker.rsplit(':').next()?).ok());
+        let uuids = match &anchors.at {
+            Anchor::None => Vec::new(),
+            Anchor::Wanted(wanted) => {
+                let passed = after_uuid.map(|after| wanted.iter().position(|uuid| *uuid == after));
+                let start = passed.map_or(0, |passed| passed.map_or(wanted.len(), |index| index + 1));
+                wanted.get(start..).unwrap_or_default().to_vec()
+            }
+            Anchor::Parents(_) | Anchor::Referrers(_) => {
+                let mut uuids = Vec::new();
+                for object in anchors.objects(graph, self.type_id) {
+                    if after_uuid.is_none_or(|after| object.uuid > after) {
+                        uuids.push(object.uuid);
+                    }
+                    turn.step().await;
+                }
+                uuids.sort_unstable();
+                uuids
+            }
+        };
+        let candidates: Box<dyn Iterator<Item = &Arc<Object>>> = match anchors.at {
+            Anchor::None => Box::new(markers::objects_after(graph, self.type_id, after)),
+            _ => Box::new(uuids.iter().filter_map(|uuid| graph.get_of_type(self.type_id, *uuid))),
+        };
+        let mut objects = Vec::new();
+        for object in candidates {
+            if objects.len() == page.limit {
+                break;
+            }
+            if anchors.allow(object) && self.shows(identity, object) {
+                objects.push(Arc::clone(object));
+            }
+            turn.step().await;
+        }
+        // A page that is not full is the last one.
+        let last = objects.last().filter(|_| objects.len() == page.limit);
+        let marker = last.map(|object| anchors.at.order().marker_of(object));
+        (objects, Some(marker.map_or(Value::Null, Value::from)))
+    }
+
+    /// The parents to list below, each once, where they are asked for.
     fn parent_uuids(&self, graph: &Graph, kind: &ObjectType) -> Option<Vec<Uuid>> {
         let Some(name) = &self.parent_name else {
-            let uuids = self.parents.as_ref()?;
-            return Some(uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).collect());
+            return Some(canonical(self.parents.as_ref()?).collect());
         };
         let possible = kind.parents.iter().filter_map(|parent| match parent {
             Parent::Type(id) => Some(*id),
@@ -270,26 +335,33 @@ impl ListRequest {
         Some(uuids.chain(names.map(|object| object.uuid)).filter(|uuid| seen.insert(*uuid)).collect())
     }
 
-    fn referrers(&self, graph: &Graph, targets: &[Uuid]) -> Vec<Arc<Object>> {
+    /// By uuid, each once.
+    async fn referrers(&self, graph: &Graph, targets: &[Uuid]) -> BTreeSet<Uuid> {
+        let mut pace = Pace::new();
         let mut found: BTreeSet<Uuid> = BTreeSet::new();
         for target in targets {
-            found.extend(graph.referrers(*target, self.type_id).map(|object| object.uuid));
+            let directed = graph.referrers(*target, self.type_id).map(|object| object.uuid);
             // A symmetric reference is held by both ends.
             let same_type = graph.get_of_type(self.type_id, *target);
-            let links = same_type.into_iter().flat_map(|object| object.links.iter());
-            found.extend(links.map(|link| link.target).filter(|uuid| graph.get_of_type(self.type_id, *uuid).is_some()));
+            let links = same_type.into_iter().flat_map(|object| object.links.iter()).map(|link| link.target);
+            let symmetric = links.filter(|uuid| graph.get_of_type(self.type_id, *uuid).is_some());
+            for uuid in directed.chain(symmetric) {
+                found.insert(uuid);
+                pace.step().await;
+            }
+            pace.step().await;
         }
-        found.iter().filter_map(|uuid| graph.get(*uuid)).cloned().collect()
+        found
     }
 
     /// What others share with the caller's project, or with everybody (contrail-api R21, wire contract 6.5).
-    fn add_shared(&self, graph: &Graph, kind: &ObjectType, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
+    async fn add_shared(&self, graph: &Graph, kind: &ObjectType, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
         let projects: Vec<Uuid> = match &identity.project {
             Some(project) => Uuid::try_parse(project).ok().into_iter().collect(),
             None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
         };
         let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent);
-        let mut tenants: Vec<String> =
+        let mut tenants: HashSet<String> =
             projects.iter().flat_map(|uuid| [uuid.to_string(), format!("tenant:{uuid}")]).collect();
         tenants.extend(domains.map(|uuid| format!("domain:{uuid}")));
         let Some((perms2, _)) = kind.property("perms2") else { return };
@@ -301,8 +373,13 @@ impl ListRequest {
             everybody || shares.into_iter().flatten().filter_map(tenant).any(|tenant| tenants.contains(&tenant))
         };
         let known: HashSet<Uuid> = objects.iter().map(|object| object.uuid).collect();
-        let others = graph.objects_of(self.type_id).filter(|object| !known.contains(&object.uuid) && is_shared(object));
-        objects.extend(others.cloned());
+        let mut pace = Pace::new();
+        for object in graph.objects_of(self.type_id) {
+            if !known.contains(&object.uuid) && is_shared(object) {
+                objects.push(Arc::clone(object));
+            }
+            pace.step().await;
+        }
     }
 
     /// The page asked for, and the marker of the next one; without paging there is none. What others share comes after all
@@ -314,10 +391,7 @@ impl ListRequest {
             return (objects, Some(Value::Null));
         }
         let mut shared = objects.split_off(own);
-        let marker_of = |object: &Object| match order {
-            Order::Name => format!("{}:{}", object.fq_name.joined(), object.uuid),
-            Order::Anchor | Order::AsAsked => object.uuid.to_string(),
-        };
+        let marker_of = |object: &Object| order.marker_of(object);
         let shared_marker_of = |object: &Object| format!("{SHARED}{}", object.uuid);
         let is_own = |marker: &str| objects.iter().any(|object| marker_of(object) == marker);
         let of_shared =
@@ -369,11 +443,17 @@ struct ListAnswer {
     selection: Selection,
     rest: Rest,
     marker: Option<Value>,
+    /// Which list it is, if it is one that others read, too, and where its pieces are kept.
+    kept: Option<ListOf>,
+    kept_lists: Arc<KeptLists>,
+    /// How many pieces have gone out.
+    pieces: usize,
+    /// Whether an object is in them.
     begun: bool,
 }
 
 impl ListAnswer {
-    fn new(request: ListRequest, graph: Arc<Graph>, call: &Call) -> Self {
+    async fn new(request: ListRequest, graph: Arc<Graph>, call: &Call, kept_lists: &Arc<KeptLists>) -> Self {
         let fields = request.fields.clone().unwrap_or_default();
         let selection = if request.detail {
             Selection::All { back_references: false, children: false, also: fields }
@@ -383,42 +463,81 @@ impl ListAnswer {
         let (rest, marker) = if request.is_whole_type() {
             (Rest::Type(None), None)
         } else {
-            let (objects, marker) = request.cut(request.select(&graph, &call.identity));
+            let (objects, marker) = match &request.page {
+                Some(page) if !request.shared => request.page(page, &graph, &call.identity).await,
+                _ => request.cut(request.select(&graph, &call.identity).await),
+            };
             (Rest::Picked(objects.into_iter()), marker)
         };
-        let (identity, base) = (call.identity.clone(), escaped(&call.base).into_owned());
-        Self { request, graph, identity, base, selection, rest, marker, begun: false }
+        let kept = request.key(call).map(|key| ListOf::new(key, &graph));
+        Self {
+            request,
+            graph,
+            identity: call.identity.clone(),
+            base: escaped(&call.base).into_owned(),
+            selection,
+            rest,
+            marker,
+            kept,
+            kept_lists: Arc::clone(kept_lists),
+            pieces: 0,
+            begun: false,
+        }
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
     }
 
     /// What goes out next; nothing after the end.
-    fn next_piece(&mut self) -> Option<Vec<u8>> {
+    async fn next_piece(&mut self) -> Option<Bytes> {
+        if self.is_at_its_end() {
+            return None;
+        }
+        let number = self.pieces;
+        self.pieces += 1;
+        if let Some(piece) = self.kept.as_ref().and_then(|list| self.kept_lists.piece(list, number)) {
+            self.begun = true;
+            self.rest = piece.next_after.map_or(Rest::Nothing, |name| Rest::Type(Some(name)));
+            return Some(piece.bytes);
+        }
+        let bytes = Bytes::from(self.write_piece().await);
+        if let Some(list) = &self.kept {
+            let next_after = if let Rest::Type(after) = &self.rest { after.clone() } else { None };
+            // A list of one piece is made as fast as it is found.
+            if number > 0 || next_after.is_some() {
+                self.kept_lists.keep(list, number, Piece { bytes: bytes.clone(), next_after });
+            }
+        }
+        Some(bytes)
+    }
+
+    async fn write_piece(&mut self) -> Vec<u8> {
         let mut piece = Vec::with_capacity(PIECE + PIECE / 8);
-        let kind = self.graph.model().object_type(self.request.type_id);
-        let mut rest = match std::mem::replace(&mut self.rest, Rest::Nothing) {
-            Rest::Nothing => return None,
-            rest => rest,
-        };
+        let graph = Arc::clone(&self.graph);
+        let kind = graph.model().object_type(self.request.type_id);
+        let mut rest = std::mem::replace(&mut self.rest, Rest::Nothing);
         let mut first = !self.begun;
-        if first {
+        if self.pieces == 1 {
             piece.extend_from_slice(b"{\"");
             piece.extend_from_slice(kind.collection.as_bytes());
             piece.extend_from_slice(b"\":[");
         }
         let full = match &mut rest {
             Rest::Type(after) => {
-                let objects = self.graph.objects_after(self.request.type_id, after.as_ref());
-                let shown = objects.filter(|object| self.request.shows(&self.identity, object));
-                let last = self.write_all(&mut piece, kind, &mut first, shown);
+                let objects = graph.objects_after(self.request.type_id, after.as_ref());
+                let last = self.write_all(&mut piece, kind, &mut first, objects).await;
                 *after = last.map(|object| Arc::clone(object.fq_name.joined()));
                 after.is_some()
             }
-            Rest::Picked(objects) => self.write_all(&mut piece, kind, &mut first, objects).is_some(),
+            // They were picked because they are shown.
+            Rest::Picked(objects) => self.write_all(&mut piece, kind, &mut first, objects).await.is_some(),
             Rest::Nothing => false,
         };
         self.begun = !first;
         if full {
             self.rest = rest;
-            return Some(piece);
+            return piece;
         }
         piece.push(b']');
         if let Some(marker) = &self.marker {
@@ -426,11 +545,11 @@ impl ListAnswer {
             crate::json_text::write(&mut piece, marker);
         }
         piece.push(b'}');
-        Some(piece)
+        piece
     }
 
     /// Writes objects until there are no more, or the piece is large enough; then it gives the last one that is in it.
-    fn write_all<O: AsRef<Object>>(
+    async fn write_all<O: AsRef<Object>>(
         &self,
         piece: &mut Vec<u8>,
         kind: &ObjectType,
@@ -447,7 +566,13 @@ impl ListAnswer {
             name: self.request.detail,
             parent: self.request.detail || self.request.fields.is_some(),
         };
+        let is_picked = !self.request.is_whole_type();
+        let mut pace = Pace::new();
         for object in objects {
+            pace.step().await;
+            if !is_picked && !self.request.shows(&self.identity, object.as_ref()) {
+                continue;
+            }
             if !std::mem::take(first) {
                 piece.push(b',');
             }
@@ -479,44 +604,18 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         if request.count {
             let kind = self.model.object_type(request.type_id);
-            let count = request.count(&snapshot.graph, &call.identity);
+            let count = request.count(&snapshot.graph, &call.identity).await;
             return Ok(Answer::json(&json!({ &kind.collection: {"count": count} })));
         }
         let stale = snapshot.stale;
-        let key = request.key(call);
-        if let Some(pieces) = key.as_ref().and_then(|key| self.kept_lists.find(key, &snapshot.graph)) {
-            let pieces = (0..pieces.len()).map_while(move |index| pieces.get(index).cloned());
-            return Ok(in_pieces(pieces, stale, call));
+        let mut answer = ListAnswer::new(request, snapshot.graph, call, &self.kept_lists).await;
+        let first = answer.next_piece().await.unwrap_or_default();
+        if answer.is_at_its_end() {
+            return Ok(Answer::Json { body: first, etag: None, stale });
         }
-        let mut answer = ListAnswer::new(request, snapshot.graph, call);
-        let body = answer.next_piece().unwrap_or_default();
-        if matches!(answer.rest, Rest::Nothing) {
-            return Ok(Answer::Json { body, etag: None, stale });
-        }
-        let first = Bytes::from(body);
-        let mut keeping = key.map(|key| (key, Collector::new(first.clone())));
-        let kept_lists = Arc::clone(&self.kept_lists);
-        let rest = iter::from_fn(move || {
-            let piece = answer.next_piece().map(Bytes::from);
-            if let (Some(piece), Some((_, collector))) = (&piece, &mut keeping) {
-                collector.push(piece);
-            } else if let Some((key, collector)) = keeping.take()
-                && let Some(pieces) = collector.finish()
-            {
-                kept_lists.keep(key, &answer.graph, pieces);
-            }
-            piece
-        });
-        Ok(in_pieces(iter::once(first).chain(rest), stale, call))
+        let rest = stream::unfold(answer, |mut answer| async { Some((Ok(answer.next_piece().await?), answer)) });
+        Ok(in_pieces(stream::once(ready(Ok::<_, Infallible>(first))).chain(rest), stale, call))
     }
-}
-
-/// An answer that goes out piece by piece.
-fn in_pieces(pieces: impl Iterator<Item = Bytes> + 'static, stale: bool, call: &Call) -> Answer {
-    // The head says the same in any case.
-    let pieces = pieces.take(if call.head_only { 0 } else { usize::MAX });
-    let pieces = stream::iter(pieces.map(Ok::<_, Infallible>));
-    Answer::Pieces { body: BodyStream::new(pieces).boxed(), stale }
 }
 
 /// In which order a list stands.
@@ -526,6 +625,68 @@ enum Order {
     /// Of a parent (by creation) or of referrers (by uuid); pages go by uuid.
     Anchor,
     AsAsked,
+}
+
+impl Order {
+    /// What a page that ends with this object is followed from.
+    fn marker_of(self, object: &Object) -> String {
+        match self {
+            Self::Name => markers::marker_of(object),
+            Self::Anchor | Self::AsAsked => object.uuid.to_string(),
+        }
+    }
+}
+
+/// Where the objects of a list are found.
+enum Anchor {
+    None,
+    Parents(Vec<Uuid>),
+    /// By uuid.
+    Referrers(BTreeSet<Uuid>),
+    Wanted(Vec<Uuid>),
+}
+
+impl Anchor {
+    fn order(&self) -> Order {
+        match self {
+            Self::None => Order::Name,
+            Self::Parents(_) | Self::Referrers(_) => Order::Anchor,
+            Self::Wanted(_) => Order::AsAsked,
+        }
+    }
+}
+
+/// The anchor of a list, and those of its other arguments that its objects must be found by, too.
+struct Anchors {
+    at: Anchor,
+    targets: Option<HashSet<Uuid>>,
+    wanted: Option<HashSet<Uuid>>,
+}
+
+impl Anchors {
+    /// The objects at the anchor, in its order.
+    fn objects<'a>(&'a self, graph: &'a Graph, type_id: TypeId) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
+        match &self.at {
+            Anchor::None => Box::new(graph.objects_of(type_id)),
+            Anchor::Parents(parents) => {
+                Box::new(parents.iter().flat_map(move |parent| graph.children_of(*parent, type_id)))
+            }
+            Anchor::Referrers(uuids) => Box::new(uuids.iter().filter_map(|uuid| graph.get(*uuid))),
+            Anchor::Wanted(uuids) => Box::new(uuids.iter().filter_map(move |uuid| graph.get_of_type(type_id, *uuid))),
+        }
+    }
+
+    /// Whether the other arguments find an object, too.
+    fn allow(&self, object: &Object) -> bool {
+        self.targets.as_ref().is_none_or(|targets| object.links.iter().any(|link| targets.contains(&link.target)))
+            && self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&object.uuid))
+    }
+}
+
+/// Those that are uuids, each once: there are two ways to write one.
+fn canonical(uuids: &[String]) -> impl Iterator<Item = Uuid> {
+    let mut seen = HashSet::new();
+    uuids.iter().filter_map(|uuid| canonical_uuid(uuid)).filter(move |uuid| seen.insert(*uuid))
 }
 
 struct Selected {

@@ -1,10 +1,14 @@
 //! HTTP: leads each request to its handler, and maps every outcome to an answer.
 
 mod actions;
+mod admission;
 mod answer;
+mod budget;
 mod call;
 mod changes;
+mod connection;
 mod documentation;
+mod dumps;
 mod error;
 mod filters;
 mod health;
@@ -12,8 +16,10 @@ mod home;
 mod hosts;
 mod kept_lists;
 mod list;
+mod markers;
 mod objects;
 pub mod openapi;
+mod pace;
 mod routes;
 mod unknown_fields;
 mod watch;
@@ -21,28 +27,38 @@ mod watch;
 use crate::{
     feed::Feed,
     model::Model,
-    settings::WatcherSettings,
+    settings::{RequestSettings, WatcherSettings},
     store::{Database, KeyValueStore},
     supervision::Supervision,
     writer::{Replica, Writer},
 };
+use actix_http::ConnectionType;
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
     http::{
-        Method,
+        Method, Version,
         header::{self, HeaderName, HeaderValue},
     },
     web::{Data, Payload},
 };
+pub use admission::Admission;
 use answer::Answer;
+use bytes::Bytes;
 use call::Call;
+pub use connection::server;
 pub use documentation::Documentation;
 use error::{Answered, ApiError};
 pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
-use routes::{Found, Route};
-use std::{sync::Arc, time::Instant};
+use routes::{Action, Found, Route};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
@@ -67,23 +83,46 @@ pub struct App {
     /// For `/readyz`, too.
     pub supervision: Arc<Supervision>,
     /// For `/useragent-kv`.
-    pub key_values: KeyValueStore,
+    pub key_values: Arc<KeyValueStore>,
     /// For `/watch` and `/changes`.
     pub feed: Arc<Feed>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
+    /// What requests may cost.
+    pub requests: RequestSettings,
+    /// How much is let in at the same time.
+    pub admission: Admission,
     /// How watchers are served.
     pub watch: WatcherSettings,
     /// By which names it may be asked.
     pub allowed_hosts: AllowedHosts,
 }
 
+/// A body with what is given back when its last byte has gone, or its client.
+struct Held<T> {
+    body: BoxBody,
+    _held: T,
+}
+
+impl<T: Unpin> MessageBody for Held<T> {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(context)
+    }
+}
+
 /// Answers any request, and says so in one line of the log.
 pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
     let mut call = Call::new(&request);
+    let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
         Ok(()) => app.dispatch(&mut call, payload).await,
         Err(error) => Err(error),
@@ -96,6 +135,11 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NO_PAGE });
+    if request.version() < Version::HTTP_11 && response.body().size() == BodySize::Stream {
+        // Who does not know of pieces reads to the end of the connection.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
@@ -111,7 +155,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         "request"
     );
-    response
+    response.map_body(|_, body| Held { body, _held: (in_hand, call.place.take()) }).map_into_boxed_body()
 }
 
 impl App {
@@ -121,9 +165,12 @@ impl App {
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
+        if takes_a_place(&route) {
+            call.place.set(Some(self.admission.request().await?));
+        }
         // The bodies of GET and DELETE mean nothing.
         if call.method == Method::POST || call.method == Method::PUT {
-            call.read_body(payload).await?;
+            call.read_body(payload, &self.admission).await?;
         }
         match route {
             Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
@@ -132,7 +179,7 @@ impl App {
             Route::Documentation(path) => self.documentation.file(call, path.as_deref()),
             Route::Collection(type_id) if call.method == Method::POST => self.create(type_id, call).await,
             Route::Collection(type_id) => {
-                let request = ListRequest::from_query(&self.model, type_id, call)?;
+                let request = ListRequest::from_query(&self.model, type_id, call, self.requests.paginate_count)?;
                 self.list(request, call).await
             }
             Route::Object(type_id, uuid) => match call.method {
@@ -144,4 +191,24 @@ impl App {
             Route::Network(action, uuid) => self.act_on_network(action, &uuid, call).await,
         }
     }
+}
+
+/// Whether it counts among the requests that are served at the same time. Watchers have a limit of their own, and are most of
+/// the time as idle as those who wait for changes, who count when these have come; whoever asks how the server is must be told;
+/// and what is the same for everybody costs nothing.
+fn takes_a_place(route: &Route) -> bool {
+    !matches!(
+        route,
+        Route::Home
+            | Route::OpenApi
+            | Route::Documentation(_)
+            | Route::Action(
+                Action::Watch
+                    | Action::Changes
+                    | Action::Health
+                    | Action::Ready
+                    | Action::AaaModeGet
+                    | Action::ObjectPermissions
+            )
+    )
 }

@@ -3,6 +3,7 @@
 use super::{
     App,
     answer::Answer,
+    budget::Named,
     call::Call,
     error::{Answered, ApiError},
     unknown_fields,
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     graph::Object,
     model::TypeId,
-    render::{Renderer, Selection, escaped},
+    render::{FieldNames, Renderer, Selection, escaped},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
     },
@@ -42,10 +43,10 @@ impl App {
     }
 
     /// What is below the name of the type in a body.
-    fn content(&self, type_id: TypeId, body: &Map<String, Value>) -> Answered<Map<String, Value>> {
+    fn content(&self, type_id: TypeId, mut body: Map<String, Value>) -> Answered<Map<String, Value>> {
         let name = &self.model.object_type(type_id).name;
-        match body.get(name) {
-            Some(Value::Object(content)) => Ok(content.clone()),
+        match body.swap_remove(name) {
+            Some(Value::Object(content)) => Ok(content),
             Some(_) => Err(ApiError::bad_request(format!("Bad Request, '{name}' in body must be a JSON object"))),
             None => Err(ApiError::bad_request(format!("Bad Request, no '{name}' in body"))),
         }
@@ -57,8 +58,7 @@ impl App {
     /// The contract's, in its order.
     pub async fn create(&self, type_id: TypeId, call: &Call) -> Answered<Answer> {
         let kind = self.model.object_type(type_id);
-        let body = call.object()?;
-        let body = self.content(type_id, &body)?;
+        let body = self.content(type_id, call.object()?)?;
         let fq_name = match body.get("fq_name") {
             None | Some(Value::Null) => Vec::new(),
             Some(given) => string_list(given)
@@ -108,11 +108,11 @@ impl App {
             return Ok(Answer::NotModified { etag });
         }
         let selection = match call.query.get("fields") {
-            Some(fields) => Selection::Named(fields.split(',').map(str::to_owned).collect()),
+            Some(fields) => Selection::Named(field_names(fields)?),
             None => Selection::All {
                 back_references: !call.has("exclude_back_refs"),
                 children: !call.has("exclude_children"),
-                also: Vec::new(),
+                also: FieldNames::new(),
             },
         };
         let base = escaped(&call.base);
@@ -130,7 +130,7 @@ impl App {
         output.extend_from_slice(b"\":");
         renderer.object(&mut output, object, &selection);
         output.push(b'}');
-        Ok(Answer::Json { body: output, etag: Some(etag), stale: snapshot.stale })
+        Ok(Answer::Json { body: output.into(), etag: Some(etag), stale: snapshot.stale })
     }
 
     /// The object of a path.
@@ -151,7 +151,7 @@ impl App {
     pub async fn update(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
         let kind = self.model.object_type(type_id);
         let body = call.object()?;
-        let body = if body.is_empty() { body } else { self.content(type_id, &body)? };
+        let body = if body.is_empty() { body } else { self.content(type_id, body)? };
         if body.is_empty() {
             self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
@@ -176,4 +176,12 @@ impl App {
         let outcome = self.submit(call, Operation::Delete(Delete { type_id, uuid: uuid.to_owned() })).await?;
         Ok(Answer::of_change(&outcome, |_| Value::Null))
     }
+}
+
+/// The argument that names fields.
+///
+/// # Errors
+/// 400 for too many.
+pub fn field_names(given: &str) -> Answered<FieldNames> {
+    Ok(Named::Fields.once(given.split(',').map(str::to_owned))?.into_iter().collect())
 }

@@ -7,6 +7,7 @@ use super::{
     answer::Answer,
     call::Call,
     error::{Answered, ApiError, gone_json},
+    objects::field_names,
 };
 use crate::{
     access::Identity,
@@ -14,18 +15,20 @@ use crate::{
     graph::{Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
-    render::{Renderer, Selection},
+    render::{FieldNames, Renderer, Selection},
     rules::{LogEntry, LogOperation},
     writer::Replica,
 };
-use actix_web::{
-    body::{BodyStream, BoxBody, MessageBody},
-    http::StatusCode,
-};
+use actix_web::body::{BodyStream, BoxBody, MessageBody};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep_until};
 
 /// How often a client that wants bookmarks gets one, if something happened (feeds contract 8.4).
@@ -57,18 +60,22 @@ impl WatchedTypes {
     /// 404 for an unknown type.
     pub fn read(model: &Model, call: &Call, names: &str) -> Answered<Self> {
         let fields = |name: &str| {
-            let fields = call.query.get(&format!("{name}_fields"))?;
-            Some(Selection::Only(fields.split(',').map(str::to_owned).collect()))
+            let fields = call.query.get(&format!("{name}_fields"));
+            fields.map(|fields| field_names(fields).map(Selection::Only)).transpose()
         };
         if names == "*" {
             let all = (0_u16..).map(TypeId).zip(model.types());
-            return Ok(Self(all.map(|(id, kind)| (id, fields(&kind.name.replace('-', "_")))).collect()));
+            let all = all.map(|(id, kind)| Ok((id, fields(&kind.name.replace('-', "_"))?)));
+            return all.collect::<Answered<_>>().map(Self);
         }
         let find = |name: &str| {
             let invalid = || ApiError::not_found(format!("Invalid Contrail resource type:'{name}'"));
-            model.find(name).map(|id| (id, fields(name))).ok_or_else(invalid)
+            Ok((model.find(name).ok_or_else(invalid)?, fields(name)?))
         };
-        names.split(',').map(find).collect::<Answered<_>>().map(Self)
+        let found = names.split(',').map(find).collect::<Answered<Vec<_>>>()?;
+        // There are two ways to write most names.
+        let mut seen = HashSet::new();
+        Ok(Self(found.into_iter().filter(|(id, _)| seen.insert(*id)).collect()))
     }
 
     /// The fields shown of a type, if it is watched.
@@ -140,7 +147,7 @@ impl App {
         let wanted = Wanted::read(&self.model, call)?;
         if self.feed.reader_count() >= self.watch.limit {
             let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text));
+            return Err(ApiError::unavailable(text));
         }
         let snapshot = self.snapshot(call).await?;
         let reader = match wanted.since {
@@ -254,7 +261,7 @@ impl Watcher {
                     if start.begun {
                         piece.push(b',');
                     }
-                    let own = Selection::All { back_references: false, children: false, also: Vec::new() };
+                    let own = Selection::All { back_references: false, children: false, also: FieldNames::new() };
                     self.write_object(piece, &graph, object, fields.as_ref().unwrap_or(&own));
                 } else {
                     piece.extend_from_slice(b"event: create\ndata: ");
@@ -262,6 +269,9 @@ impl Watcher {
                     piece.extend_from_slice(b"\n\n");
                 }
                 start.begun = true;
+                if piece.len() >= PIECE {
+                    break;
+                }
             }
             if last.is_some() {
                 start.after = last;
@@ -446,5 +456,5 @@ fn renderer<'a>(graph: &'a Graph, identity: &'a Identity) -> Renderer<'a> {
 
 /// All fields, those of others included.
 fn everything() -> Selection {
-    Selection::All { back_references: true, children: true, also: Vec::new() }
+    Selection::All { back_references: true, children: true, also: FieldNames::new() }
 }

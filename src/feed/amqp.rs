@@ -10,7 +10,7 @@ use crate::{
     access::Identity,
     graph::{FqName, Graph, Position},
     json_text,
-    render::{Renderer, Selection},
+    render::{FieldNames, Renderer, Selection},
     rules::{LogEntry, LogOperation},
     store::{Session, StoreError, feed_position},
 };
@@ -459,7 +459,7 @@ fn message(graph: &Graph, entry: &LogEntry, operation: &str, fq_name: &FqName, w
         let identity = Identity::server(SINK);
         let renderer =
             Renderer { graph, identity: &identity, base: None, link_hrefs: false, name: false, parent: true };
-        let own = Selection::All { back_references: false, children: false, also: Vec::new() };
+        let own = Selection::All { back_references: false, children: false, also: FieldNames::new() };
         field(",\"obj_dict\":", &|output| renderer.logged_object(output, entry, object, &own));
     }
     output.push(b'}');

@@ -158,6 +158,16 @@ impl Graph {
             .map(|(_, object)| object)
     }
 
+    /// Objects of a type whose names, joined by `:`, are this one or come after it, by name.
+    pub fn objects_from<'a>(&'a self, type_id: TypeId, name: &str) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        let start = Bound::Included(Arc::from(name));
+        self.names
+            .get(usize::from(type_id.0))
+            .into_iter()
+            .flat_map(move |names| names.range::<_, Arc<str>>((start.clone(), Bound::Unbounded)))
+            .map(|(_, object)| object)
+    }
+
     /// How many objects of a type there are.
     pub fn count_of(&self, type_id: TypeId) -> usize {
         self.names.get(usize::from(type_id.0)).map_or(0, OrdMap::len)

@@ -1,7 +1,7 @@
 //! `/useragent-kv`: a store of texts by key, apart from all objects.
 
 use super::{Sessions, StoreError};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 
 /// Texts by key.
 pub struct KeyValueStore {
@@ -44,12 +44,15 @@ impl KeyValueStore {
         self.pairs(sqlx::query(query).bind(keys)).await
     }
 
-    /// All pairs, by key.
+    /// All keys in their order, with the sizes of their texts in bytes.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn all(&self) -> Result<Vec<(String, String)>, StoreError> {
-        self.pairs(sqlx::query("select key, value from key_value order by key")).await
+    pub async fn keys(&self) -> Result<Vec<(String, usize)>, StoreError> {
+        let rows = sqlx::query("select key, octet_length(value) as size from key_value order by key");
+        let rows = rows.fetch_all(self.sessions.take().await?.session()?).await?;
+        let size = |row: &PgRow| row.try_get::<i32, _>("size").map(|size| usize::try_from(size).unwrap_or_default());
+        rows.iter().map(|row| Ok((row.try_get("key")?, size(row)?))).collect()
     }
 
     async fn pairs(

@@ -37,9 +37,9 @@ const SERVER: &str = "server";
 const JOBS: &str = "jobs";
 
 /// What every action with a body may refuse.
-const BODY: [u16; 3] = [400, 408, 413];
+const BODY: [u16; 4] = [400, 408, 413, 503];
 /// The same, where nobody looks what the body is.
-const UNREAD_BODY: [u16; 2] = [408, 413];
+const UNREAD_BODY: [u16; 3] = [408, 413, 503];
 
 /// The answer to requests that succeed and have nothing to say.
 fn nothing() -> ObjectBuilder {
@@ -424,7 +424,7 @@ fn list_bulk() -> Operation {
         ),
     ];
     about(NAMES, "list_bulk_collection", "Lists objects, with the arguments in the body")
-        .says("The arguments are those of the lists of each type; there is no limit to the number of uuids.")
+        .says("The arguments are those of the lists of each type; there may be 50,000 uuids or names, 1,000 fields and 10,000 filters, each counted once.")
         .takes_like(
             Required::True,
             object(&["type"], members),

@@ -97,7 +97,7 @@ const ARGUMENTS: [Argument; 29] = [
         "page_limit",
         QUERY,
         Form::Number(1, None),
-        "How many objects a page has; 256 if not given. Counts only with `page_marker`.",
+        "How many objects a page has; 256 if not given, or what the server is told. Counts only with `page_marker`.",
     ),
     (
         "ReadFields",

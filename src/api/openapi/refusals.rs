@@ -86,7 +86,7 @@ const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: 413,
         name: "RequestTooLarge",
-        meaning: "The body has more than 1,024,000 bytes.",
+        meaning: "The body has more than 1,024,000 bytes, or what the server is told.",
         texts: &[("size", "Request to large: the limit is 1024000 bytes")],
     },
     Refusal {
@@ -98,8 +98,11 @@ const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: 503,
         name: "Unavailable",
-        meaning: "What is needed for the answer can't be reached now. Nothing has changed, unless the text says that this is not known.",
-        texts: &[("database", "The database can't be reached. Not able to perform requested action")],
+        meaning: "What is needed for the answer can't be reached now, or too many others are served. Nothing has changed, unless the text says that this is not known.",
+        texts: &[
+            ("database", "The database can't be reached. Not able to perform requested action"),
+            ("busy", "1024 requests are served already (--max-requests)"),
+        ],
     },
 ];
 
