@@ -54,9 +54,11 @@ mod qos_config;
 mod quota;
 mod rejection;
 mod request;
+mod route_aggregate;
 mod route_target;
 mod routed_network;
 mod routing_instance;
+mod routing_policy;
 mod security_draft;
 mod security_group;
 mod service_appliance;
@@ -135,7 +137,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 50] = [
+static RULES: [(&str, &Rules); 52] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -166,8 +168,10 @@ static RULES: [(&str, &Rules); 50] = [
     ("port-profile", &port_profile::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
+    ("route-aggregate", &route_aggregate::RULES),
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
+    ("routing-policy", &routing_policy::RULES),
     ("security-group", &security_group::RULES),
     ("service-appliance", &service_appliance::RULES),
     ("service-appliance-set", &service_appliance::SET_RULES),
