@@ -48,6 +48,7 @@ mod physical_router;
 mod policy_rule;
 mod port;
 mod port_profile;
+mod port_tuple;
 mod project;
 mod protocol;
 mod qos_config;
@@ -137,7 +138,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 52] = [
+static RULES: [(&str, &Rules); 53] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -166,6 +167,7 @@ static RULES: [(&str, &Rules); 52] = [
     ("physical-router", &physical_router::RULES),
     ("port", &port::RULES),
     ("port-profile", &port_profile::RULES),
+    ("port-tuple", &port_tuple::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
     ("route-aggregate", &route_aggregate::RULES),
