@@ -2,7 +2,8 @@
 
 use crate::{
     access::Identity,
-    api::{App, Documentation, handle},
+    api::{App, Documentation, Peer, handle},
+    bus::Bus,
     feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
@@ -12,6 +13,7 @@ use crate::{
 };
 use actix_web::{
     App as WebApp, HttpServer,
+    dev::Extensions,
     rt::net::TcpStream,
     web::{self, Data},
 };
@@ -97,6 +99,7 @@ async fn serve_on(
         .amqp_url
         .clone()
         .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
+    let bus = settings.amqp_url.clone().map(|servers| Arc::new(Bus::new(servers)));
     let watch = settings.watch;
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
@@ -107,6 +110,7 @@ async fn serve_on(
         key_values,
         feed: Arc::clone(&feed),
         kept_lists: Arc::default(),
+        bus: bus.clone(),
         watch,
     });
     let server = {
@@ -114,8 +118,8 @@ async fn serve_on(
         HttpServer::new(move || WebApp::new().app_data(app.clone()).default_service(web::to(handle)))
     };
     let server = server
-        .on_connect(|connection, _| prepare_connection(connection))
-        .shutdown_signal(stop_signal(feed))
+        .on_connect(prepare_connection)
+        .shutdown_signal(stop_signal(feed, bus))
         .client_request_timeout(Duration::from_secs(30))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(30)
@@ -143,16 +147,17 @@ async fn serve_on(
 
 /// Sends small pieces at once, and gives up on a peer that takes nothing for a time: it is gone, or as good as gone. A
 /// watcher may come back and go on where it was.
-fn prepare_connection(connection: &dyn Any) {
+fn prepare_connection(connection: &dyn Any, data: &mut Extensions) {
     let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    Peer::note(stream, data);
     let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(TAKES_NOTHING)));
     if let Err(error) = set {
         tracing::debug!(%error, "a connection could not be set up");
     }
 }
 
-/// Waits for the signal to stop; watchers would stay for ever, so they are sent away.
-async fn stop_signal(feed: Arc<Feed>) {
+/// Waits for the signal to stop; watchers would stay for ever, and who waits for a reply for long, so they are sent away.
+async fn stop_signal(feed: Arc<Feed>, bus: Option<Arc<Bus>>) {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => terminate.recv().await,
@@ -164,6 +169,9 @@ async fn stop_signal(feed: Arc<Feed>) {
         _ = tokio::signal::ctrl_c() => {}
     }
     feed.stop();
+    if let Some(bus) = bus {
+        bus.stop();
+    }
 }
 
 /// The one line on standard output.

@@ -14,7 +14,9 @@ mod failover;
 mod feed_property;
 mod feeds;
 mod golden;
+mod host_based_service;
 mod interface_route;
+mod jobs;
 mod large_lists;
 mod network_manager_day;
 mod openapi;
@@ -62,6 +64,7 @@ macro_rules! asynchronous {
 const TESTS: &[(&str, Call)] = &[
     asynchronous!(amqp::the_message_bus),
     asynchronous!(bad_input::bad_input_is_refused),
+    asynchronous!(jobs::jobs_and_messages),
     asynchronous!(address_capacity::whole_pools),
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
     asynchronous!(crash::nothing_answered_is_lost),
@@ -83,6 +86,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(openapi::the_committed_document_is_current),

@@ -1,6 +1,9 @@
 //! One request, as the handlers see it: who, what, and the body as far as it may be read.
 
-use super::error::{Answered, ApiError};
+use super::{
+    error::{Answered, ApiError},
+    peer::Peer,
+};
 use crate::{access::Identity, graph::Position, python_literal};
 use actix_web::{
     HttpRequest,
@@ -36,6 +39,10 @@ pub struct Call {
     pub if_none_match: Option<String>,
     /// `Last-Event-ID`.
     pub last_event_id: Option<String>,
+    /// `X-Cluster-ID`: of which cluster the client speaks.
+    pub cluster_id: Option<String>,
+    /// The connection of who asks.
+    pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
     pub prefers_html: bool,
     /// Whether only the head of the answer is wanted.
@@ -80,6 +87,8 @@ impl Call {
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             last_event_id: text("Last-Event-ID"),
+            cluster_id: text("X-Cluster-ID"),
+            peer: Peer::of(request),
             prefers_html: prefers_html(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),

@@ -9,14 +9,18 @@ mod error;
 mod filters;
 mod health;
 mod home;
+mod host_based_service;
+mod jobs;
 mod kept_lists;
 mod list;
 mod objects;
 pub mod openapi;
+mod peer;
 mod routes;
 mod watch;
 
 use crate::{
+    bus::Bus,
     feed::Feed,
     model::Model,
     settings::WatcherSettings,
@@ -37,6 +41,7 @@ pub use documentation::Documentation;
 use error::{Answered, ApiError};
 pub use kept_lists::KeptLists;
 use list::ListRequest;
+pub use peer::Peer;
 use routes::{Found, Route};
 use std::{sync::Arc, time::Instant};
 
@@ -57,6 +62,8 @@ pub struct App {
     pub key_values: KeyValueStore,
     /// For `/watch` and `/changes`.
     pub feed: Arc<Feed>,
+    /// For jobs and messages of clients; none without brokers.
+    pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
     /// For lists that come again.

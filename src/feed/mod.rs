@@ -4,7 +4,7 @@
 mod amqp;
 mod reader;
 
-pub use amqp::{AmqpServers, send as send_to_amqp};
+pub use amqp::{EXCHANGE as CHANGES_EXCHANGE, send as send_to_amqp};
 pub use reader::{Ended, Gone, OpenError, Reader};
 
 use crate::{

@@ -155,11 +155,6 @@ impl Graph {
             .map(|(_, object)| object)
     }
 
-    /// How many objects of a type there are.
-    pub fn count_of(&self, type_id: TypeId) -> usize {
-        self.names.get(usize::from(type_id.0)).map_or(0, OrdMap::len)
-    }
-
     /// All objects, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
