@@ -290,7 +290,8 @@ async fn leaving() {
     let mut last = waiting.pop().unwrap();
     last.shutdown().await.unwrap();
     let mut answer = String::new();
-    last.read_to_string(&mut answer).await.unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(30), last.read_to_string(&mut answer));
+    read.await.expect("who has left is not waited with").unwrap();
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     drop(waiting);
     // Then others may wait, and the queues for the replies are gone, too.
