@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod bus;
 mod client;
 mod feed;
 mod graph;

@@ -3,6 +3,7 @@
 use crate::{
     access::Identity,
     api::{Admission, AllowedHosts, App, Documentation, server},
+    bus::Bus,
     feed::{Feed, send_to_amqp},
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
@@ -109,6 +110,7 @@ async fn serve_on(
         // The next one goes on where the position was written, as after a kill.
         supervision.keep("message bus", move || send_to_amqp(Arc::clone(&feed), servers.clone(), finished.clone()))
     });
+    let bus = settings.amqp_url.clone().map(|servers| Arc::new(Bus::new(servers)));
     let watch = settings.watch;
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
@@ -120,18 +122,24 @@ async fn serve_on(
         key_values,
         feed: Arc::clone(&feed),
         kept_lists: Arc::default(),
+        bus: bus.clone(),
         requests: settings.requests,
         admission: Admission::new(settings.requests),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
     });
     let (tell, signalled) = oneshot::channel();
-    let stopping = (feed, Arc::clone(&replica));
+    let stopping = (feed, Arc::clone(&replica), bus);
     let stop = async move {
         stop_signal().await;
-        // Watchers would stay for ever, so they are sent away; and nobody is held up for long any more.
-        stopping.0.stop();
-        stopping.1.stop();
+        // Watchers would stay for ever, and who waits for a reply for long, so they are sent away; and nobody is held up for long
+        // any more.
+        let (feed, replica, bus) = stopping;
+        feed.stop();
+        replica.stop();
+        if let Some(bus) = bus {
+            bus.stop();
+        }
         let _ = tell.send(Instant::now());
     };
     let server = server(listener, app.clone(), stop)?;

@@ -1,7 +1,7 @@
 //! The command line, and the environment behind it.
 
 use crate::{
-    feed::AmqpServers,
+    bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     rules::{QuotaDefaults, TagIdDigits},
     store::Retention,
@@ -92,8 +92,9 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_TAG_ID_DIGITS", value_name = "DIGITS", value_enum, default_value_t = TagIdDigits::Eight)]
     pub tag_id_digits: TagIdDigits,
 
-    /// The message brokers to send changes to, as <amqp://user:password@host:5672/%2F>, several joined by commas; they are
-    /// tried one after the other. Without it nothing is sent
+    /// The message brokers to send changes to, and jobs and messages of clients, as
+    /// <amqp://user:password@host:5672/%2F>, several joined by commas; they are tried one after the other. Without it
+    /// nothing is sent
     #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
     pub amqp_url: Option<AmqpServers>,
 

@@ -5,17 +5,13 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::support::rabbitmq::RabbitMq;
-use crate::support::{Api, Checks, Process, Server, python, send_signal, wait_until};
-
-/// Within this time everything has arrived: consumers get some seconds to come back after an outage.
-const LIMIT: Duration = Duration::from_mins(1);
+use crate::support::rabbitmq::{Consumer, LIMIT, RabbitMq};
+use crate::support::{Api, Checks, Server, send_signal, wait_until};
 
 pub async fn the_message_bus() {
     let mut checks = Checks::default();
@@ -27,46 +23,6 @@ pub async fn the_message_bus() {
     checks.run("a bad address is refused at once", async { bad_addresses() }).await;
     checks.run("a broker that hangs does not hang the server", async { hanging.await.unwrap() }).await;
     checks.finish();
-}
-
-/// A consumer, and all that it has got.
-struct Consumer {
-    process: Process,
-    messages: Vec<Value>,
-}
-
-impl Consumer {
-    fn start(broker: &RabbitMq, queue: &str) -> Self {
-        let mut consumer = Self {
-            process: Process::spawn(python::program("bus_consumer.py").args([&broker.url(), queue])),
-            messages: Vec::new(),
-        };
-        consumer.wait_until_ready();
-        consumer
-    }
-
-    /// Waits for the next time that it consumes.
-    fn wait_until_ready(&mut self) {
-        while !self.line().as_object().unwrap().contains_key("ready") {}
-    }
-
-    fn line(&mut self) -> Value {
-        let line = self.process.next_line(LIMIT).expect("the consumer runs");
-        let line: Value = serde_json::from_str(&line).unwrap();
-        if line.get("body").is_some() {
-            self.messages.push(line.clone());
-        }
-        line
-    }
-
-    fn message(&mut self) -> Value {
-        loop {
-            let line = self.line();
-            if line.get("body").is_some() {
-                return line;
-            }
-        }
-    }
 }
 
 fn fq_name(name: &str) -> Value {

@@ -61,7 +61,7 @@ pub async fn nothing_answered_is_lost() {
     let rounds = std::env::var("CIRRUS_CRASH_ROUNDS").map_or(5, |text| text.parse().expect("CIRRUS_CRASH_ROUNDS"));
     let mut checks = Checks::default();
     checks.run("everything is killed in the middle of creates", everything_is_killed(rounds)).await;
-    checks.run("only PostgreSQL is killed", only_postgresql_is_killed(false)).await;
+    checks.run("osd_31 only PostgreSQL is killed", only_postgresql_is_killed(false)).await;
     checks.run("only one connection of PostgreSQL is killed", only_postgresql_is_killed(true)).await;
     checks.finish();
 }

@@ -18,8 +18,10 @@ mod feeds;
 mod golden;
 mod hanging_database;
 mod history;
+mod host_based_service;
 mod hungry_clients;
 mod interface_route;
+mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
@@ -73,6 +75,7 @@ macro_rules! asynchronous {
 const TESTS: &[(&str, Call)] = &[
     asynchronous!(amqp::the_message_bus),
     asynchronous!(bad_input::bad_input_is_refused),
+    asynchronous!(jobs::jobs_and_messages),
     asynchronous!(address_capacity::whole_pools),
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
     asynchronous!(history::histories_are_explained),
@@ -108,6 +111,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(pages::pages_of_lists),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
+    asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),

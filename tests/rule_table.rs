@@ -1,7 +1,7 @@
 //! Every rule of the contract has a test that carries its id in its name, and stands by its id in the code.
 //! The table: `cargo test --test integration rule_table`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,8 +35,32 @@ fn id(prefix: &str, number: &str) -> String {
     if operation { format!("{prefix}{number}") } else { format!("{prefix}-{number}") }
 }
 
+fn table() -> toml::Table {
+    include_str!("rule_table/rules.toml").parse().unwrap()
+}
+
+/// Rules that are not kept, each with the reason.
+fn not_kept() -> BTreeMap<String, String> {
+    let reasons = table()["not_kept"].as_table().unwrap().clone();
+    reasons.into_iter().map(|(id, reason)| (id, reason.as_str().unwrap().to_owned())).collect()
+}
+
+/// Ids that should be there: whoever writes rules numbers them without gaps, so one that is skipped was forgotten.
+fn skipped(ids: &BTreeSet<String>) -> Vec<String> {
+    let mut highest: BTreeMap<&str, u32> = BTreeMap::new();
+    for id in ids.iter().filter(|id| !id.contains('.')) {
+        let prefix = id.trim_end_matches(|character: char| character.is_ascii_digit());
+        if let Some(number) = id.strip_prefix(prefix).and_then(|number| number.parse::<u32>().ok()) {
+            let known = highest.entry(prefix).or_default();
+            *known = number.max(*known);
+        }
+    }
+    let all = highest.into_iter().flat_map(|(prefix, last)| (1..=last).map(move |number| format!("{prefix}{number}")));
+    all.filter(|id| !ids.contains(id)).collect()
+}
+
 fn groups() -> Vec<(String, Vec<Rule>)> {
-    let table: toml::Table = include_str!("rule_table/rules.toml").parse().unwrap();
+    let table = table();
     let group = |group: &toml::Value| {
         let in_code = group["code"].as_bool().unwrap();
         let rules = group["rules"].as_table().unwrap().iter().flat_map(|(prefix, ranges)| {
@@ -125,9 +149,15 @@ pub fn every_rule_has_a_test_and_its_place_in_the_code() {
         }
     }
     let mut holes = Vec::new();
+    let not_kept = not_kept();
+    let mut ids: BTreeSet<String> = not_kept.keys().cloned().collect();
     for (title, rules) in groups() {
         println!("\n{title}");
         for rule in rules {
+            if not_kept.contains_key(&rule.id) {
+                holes.push(format!("{}: kept and not kept", rule.id));
+            }
+            ids.insert(rule.id.clone());
             let wanted = rule.in_names();
             let shown_by: Vec<String> = tests
                 .iter()
@@ -147,5 +177,10 @@ pub fn every_rule_has_a_test_and_its_place_in_the_code() {
             }
         }
     }
+    println!("\nNot kept");
+    for (id, reason) in not_kept {
+        println!("{id:<12} {reason}");
+    }
+    holes.extend(skipped(&ids).into_iter().map(|id| format!("{id}: neither kept nor named as not kept")));
     assert!(holes.is_empty(), "{} holes:\n{}", holes.len(), holes.join("\n"));
 }

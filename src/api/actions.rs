@@ -23,11 +23,11 @@ use crate::{
         count_addresses, is_share, string_list,
     },
 };
-use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-type Body = Map<String, Value>;
+/// The body of an action.
+pub type Body = Map<String, Value>;
 
 /// What `/ref-update` consists of.
 const OF_REFERENCE_UPDATE: [&str; 8] =
@@ -36,12 +36,12 @@ const OF_REFERENCE_UPDATE: [&str; 8] =
 const OF_ELEMENT_UPDATE: [&str; 4] = ["field", "operation", "value", "position"];
 
 /// A member that is given and not null.
-fn given<'a>(body: &'a Body, name: &str) -> Option<&'a Value> {
+pub fn given<'a>(body: &'a Body, name: &str) -> Option<&'a Value> {
     body.get(name).filter(|value| !value.is_null())
 }
 
 /// A member that must be a text, if it is given.
-fn text_member(body: &Body, name: &str) -> Answered<Option<String>> {
+pub fn text_member(body: &Body, name: &str) -> Answered<Option<String>> {
     match given(body, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -82,8 +82,9 @@ impl App {
             Action::AaaModePut => set_aaa_mode(&call.object()?),
             Action::ObjectCacheGet | Action::ObjectCachePost => self.object_cache(call, &call.object()?).await,
             Action::ExecuteJob => self.execute_job(call, &call.object()?).await,
-            Action::AbortJob => self.need_config_nodes(call).await,
-            Action::Publish | Action::RequestOverBus => Err(no_message_bus()),
+            Action::AbortJob => self.abort_job(call, &call.object()?).await,
+            Action::Publish => self.publish(&call.object()?).await,
+            Action::RequestOverBus => self.request_over_bus(call, &call.object()?).await,
             Action::HostBasedServiceGet => self.host_based_service(call, &call.object()?).await,
             Action::Watch => self.watch(call).await,
             Action::Changes => self.changes(call).await,
@@ -425,67 +426,6 @@ impl App {
         Ok(Answer::json(&json!({"results": results})))
     }
 
-    async fn execute_job(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let template = self.model.find("job-template");
-        if let Some(id) = given(body, "job_template_id") {
-            let printed = text_of(Some(id));
-            let uuid = id.as_str().and_then(canonical_uuid).ok_or_else(|| {
-                ApiError::bad_request(format!("Invalid job-template uuid type {printed}. uuid type required"))
-            })?;
-            if template.and_then(|kind| snapshot.graph.get_of_type(kind, uuid)).is_none() {
-                return Err(ApiError::not_found(format!("Unknown id: {printed}")));
-            }
-        } else if let Some(name) = given(body, "job_template_fq_name") {
-            let name = string_list(name)
-                .ok_or_else(|| ApiError::bad_request("job_template_fq_name must be a list of strings"))?;
-            if template.and_then(|kind| snapshot.graph.find(kind, &name)).is_none() {
-                return Err(ApiError::not_found(format!("Unknown id: job_template {}", name.join(":"))));
-            }
-        } else {
-            let text = "Either job_template_id or job_template_fq_name required in request";
-            return Err(ApiError::bad_request(text));
-        }
-        if let Some(devices) = body.get("params").and_then(|params| params.get("device_list")) {
-            let devices = devices
-                .as_array()
-                .ok_or_else(|| ApiError::bad_request("malformed request param: device_list, expects list"))?;
-            if let Some(bad) = devices.iter().find(|device| device.as_str().and_then(canonical_uuid).is_none()) {
-                let text = format!("Invalid device uuid type {}. uuid type required", text_of(Some(bad)));
-                return Err(ApiError::bad_request(text));
-            }
-        }
-        self.need_config_nodes(call).await
-    }
-
-    /// Jobs are for the config nodes that are known.
-    async fn need_config_nodes(&self, call: &Call) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let nodes = self.model.find("config-node").map_or(0, |kind| snapshot.graph.count_of(kind));
-        Err(if nodes == 0 { ApiError::not_found("Config-Node list empty") } else { no_message_bus() })
-    }
-
-    async fn host_based_service(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
-        let kind = self.model.find("host-based-service");
-        if let Some(name) = given(body, "hbs_fq_name") {
-            let name =
-                string_list(name).ok_or_else(|| ApiError::bad_request("hbs_fq_name must be a list of strings"))?;
-            if kind.and_then(|kind| snapshot.graph.find(kind, &name)).is_none() {
-                return Err(ApiError::not_found(format!("Name {} not found", python_literal::list(&name))));
-            }
-        } else if let Some(uuid) = given(body, "hbs_uuid") {
-            let found = uuid.as_str().and_then(canonical_uuid).zip(kind);
-            if found.and_then(|(uuid, kind)| snapshot.graph.get_of_type(kind, uuid)).is_none() {
-                return Err(ApiError::not_found(format!("Unknown id: {}", text_of(Some(uuid)))));
-            }
-        } else {
-            let text = "HBS fqname or uuid (hbs_fqname/hbs_uuid) required for hbs daemonset get";
-            return Err(ApiError::bad_request(text));
-        }
-        Err(not_yet("hbs-get"))
-    }
-
     async fn security_policy_draft(&self, call: &Call, body: &Body) -> Answered<Answer> {
         let scope = text_member(body, "scope_uuid")?;
         let scope = scope.ok_or_else(|| ApiError::bad_request("Bad Request, scope_uuid is missing"))?;
@@ -546,13 +486,4 @@ fn set_aaa_mode(body: &Body) -> Answered<Answer> {
     let text =
         format!("Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible");
     Err(ApiError::bad_request(text))
-}
-
-fn no_message_bus() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "No message bus is configured")
-}
-
-/// What is part of the interface and not built yet: said plainly.
-fn not_yet(action: &str) -> ApiError {
-    ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("{action} is not implemented in this release"))
 }

@@ -33,7 +33,7 @@ pub enum Answer {
         /// Whether something newer may exist.
         stale: bool,
     },
-    /// 202: kept aside as a draft; with a body, or without.
+    /// 202: kept aside as a draft, or handed on; with a body, or without.
     Pending(Option<Value>),
     /// 200 without a body.
     Empty,

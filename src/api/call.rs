@@ -4,6 +4,7 @@ use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
     error::{Answered, ApiError},
+    peer::Peer,
 };
 use crate::{
     access::{Identity, kept},
@@ -61,6 +62,10 @@ pub struct Call {
     pub if_none_match: Option<String>,
     /// `Last-Event-ID`.
     pub last_event_id: Option<String>,
+    /// `X-Cluster-ID`: of which cluster the client speaks.
+    pub cluster_id: Option<String>,
+    /// The connection of who asks.
+    pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
     pub prefers_html: bool,
     /// Whether an answer may be compressed with gzip.
@@ -119,6 +124,8 @@ impl Call {
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             last_event_id: text("Last-Event-ID"),
+            cluster_id: text("X-Cluster-ID"),
+            peer: Peer::of(request),
             prefers_html: prefers_html(request),
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,

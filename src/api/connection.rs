@@ -1,7 +1,7 @@
 //! Connections: how long the head of a request may take, and how long its first line may be. The HTTP library bounds the time
 //! of the first head of a connection only, so this stands between it and the socket, and counts what passes.
 
-use super::{App, handle};
+use super::{App, handle, peer::Peer};
 use actix_http::{Extensions, HttpService};
 use actix_service::{ServiceFactoryExt, map_config};
 use actix_web::{
@@ -65,6 +65,7 @@ pub fn server(
             })
             .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
                 data.insert(Rc::clone(&connection.progress));
+                Peer::note(&connection.stream, data);
             })
             .h1(map_config(web, |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {

@@ -105,6 +105,7 @@ impl From<OpenError> for ApiError {
     }
 }
 
+/// Whatever is wrong with the database is told as that, and never taken for "there is none" (OSD-31).
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "the database does not do what a request needs");

@@ -13,18 +13,22 @@ mod error;
 mod filters;
 mod health;
 mod home;
+mod host_based_service;
 mod hosts;
+mod jobs;
 mod kept_lists;
 mod list;
 mod markers;
 mod objects;
 pub mod openapi;
 mod pace;
+mod peer;
 mod routes;
 mod unknown_fields;
 mod watch;
 
 use crate::{
+    bus::Bus,
     feed::Feed,
     model::Model,
     settings::{RequestSettings, WatcherSettings},
@@ -86,6 +90,8 @@ pub struct App {
     pub key_values: Arc<KeyValueStore>,
     /// For `/watch` and `/changes`.
     pub feed: Arc<Feed>,
+    /// For jobs and messages of clients; none without brokers.
+    pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
     /// For lists that come again.

@@ -8,6 +8,7 @@
 use super::{Feed, OpenError, Reader, raised};
 use crate::{
     access::Identity,
+    bus::{AmqpServers, CONNECT_WITHIN, ConnectError, JSON, connect, properties},
     graph::{FqName, Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
@@ -15,19 +16,19 @@ use crate::{
     store::{Session, StoreError, feed_position},
 };
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm,
+    Channel, Confirmation, Connection, ExchangeKind, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions},
     types::FieldTable,
     uri::AMQPUri,
 };
-use std::{collections::VecDeque, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
 
 /// What the consumers' queues are bound to.
-const EXCHANGE: &str = "vnc_config.object-update";
+pub const EXCHANGE: &str = "vnc_config.object-update";
 /// The name of the position, and of the lock of who sends.
 const SINK: &str = "amqp";
 /// How many messages may wait for their confirmation.
@@ -38,8 +39,6 @@ const WRITE_AFTER: u32 = 256;
 const WRITE_EVERY: Duration = Duration::from_millis(200);
 /// How long a confirmation may take (feeds contract 8.5).
 const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
-/// How long a broker may take to be ready for messages: one that is about to start takes connections before.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait before the next attempt at anything.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long consumers get to bind their queues again when the broker was away: what is sent before is dropped.
@@ -52,27 +51,13 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// How often a position is renewed that does not change.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 
-/// Message brokers, to be tried one after the other.
-#[derive(Clone, Debug)]
-pub struct AmqpServers(Vec<AMQPUri>);
-
-impl FromStr for AmqpServers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let server = |url: &str| {
-            let expected = "amqp://user:password@host:5672/%2F is expected, several joined by commas";
-            url.trim().parse().map_err(|error| format!("{error}; {expected}"))
-        };
-        text.split(',').map(server).collect::<Result<_, _>>().map(Self)
-    }
-}
-
 /// Why sending has stopped.
 #[derive(Debug, thiserror::Error)]
 enum AmqpError {
     #[error("{0}")]
     Broker(#[from] lapin::Error),
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
     #[error("{0}")]
     Database(#[from] StoreError),
     #[error("{0}")]
@@ -273,11 +258,10 @@ impl<'a> Sink<'a> {
     /// The first broker that takes messages.
     async fn connect(&mut self, servers: &AmqpServers) -> Result<(Connection, Channel), AmqpError> {
         let mut last = AmqpError::Outage("no broker");
-        for server in &servers.0 {
-            match timeout(CONNECT_WITHIN, prepare(server.clone())).await {
-                Ok(Ok(ready)) => return Ok(ready),
-                Ok(Err(error)) => last = error.into(),
-                Err(_) => last = AmqpError::Outage("the broker does not answer"),
+        for server in servers.all() {
+            match prepare(server).await {
+                Ok(ready) => return Ok(ready),
+                Err(error) => last = error,
             }
             report(&mut self.reported, &last);
             if self.written_at.elapsed() > RENEW_EVERY {
@@ -397,27 +381,22 @@ async fn first_confirmed(window: &mut Window) -> Result<Confirmed, AmqpError> {
     }
 }
 
-async fn prepare(server: AMQPUri) -> Result<(Connection, Channel), lapin::Error> {
-    let properties = ConnectionProperties::default().with_connection_name("cirrus".into());
-    let connection = Connection::connect_uri(server, properties).await?;
-    let channel = connection.create_channel().await?;
-    // All publishers and consumers declare it, so it has to be just this: not durable, not deleted by itself.
-    let options = ExchangeDeclareOptions::default();
-    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Fanout, options, FieldTable::default()).await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+async fn prepare(server: &AMQPUri) -> Result<(Connection, Channel), AmqpError> {
+    let (connection, channel) = connect(server).await?;
+    let ready = async {
+        // All publishers and consumers declare it, so it has to be just this: not durable, not deleted by itself.
+        let options = ExchangeDeclareOptions::default();
+        channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Fanout, options, FieldTable::default()).await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await
+    };
+    timeout(CONNECT_WITHIN, ready).await.map_err(|_| ConnectError::Silent)??;
     Ok((connection, channel))
 }
 
 async fn publish(channel: &Channel, message: &[u8]) -> Result<PublisherConfirm, AmqpError> {
-    // Consumers in Python get an object, and not bytes, only with type and encoding.
-    let properties = BasicProperties::default()
-        .with_content_type("application/json".into())
-        .with_content_encoding("utf-8".into())
-        .with_headers(FieldTable::default())
-        .with_delivery_mode(2)
-        .with_priority(0);
     // A message that reaches no queue comes back.
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let properties = properties(JSON, FieldTable::default());
     let sent = channel.basic_publish(EXCHANGE.into(), "".into(), options, message, properties);
     let late = |_| AmqpError::Outage("the broker takes no messages");
     Ok(timeout(CONFIRM_WITHIN, sent).await.map_err(late)??)

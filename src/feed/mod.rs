@@ -5,7 +5,7 @@ mod amqp;
 mod reader;
 mod rendered;
 
-pub use amqp::{AmqpServers, send as send_to_amqp};
+pub use amqp::{EXCHANGE as CHANGES_EXCHANGE, send as send_to_amqp};
 pub use reader::{Ended, Gone, OpenError, Reader};
 pub use rendered::Rendered;
 

@@ -1,5 +1,6 @@
 //! The scopes of the firewall policy family: the whole system, or a project (contrail-api R21: FW-G1). What refers to an
-//! object stops its delete, as everywhere (FW-G2); the order of references is free text (FW-G3).
+//! object stops its delete, as everywhere (FW-G2); the order of references is free text (FW-G3). An address-group has no rules
+//! beside drafts and the kind of its tags (AGRP-C1), a policy-management has none (PM-G1).
 
 use super::{Decision, Draft, Rejection, Work};
 use crate::graph::Object;

@@ -49,16 +49,19 @@ mod physical_router;
 mod policy_rule;
 mod port;
 mod port_profile;
+mod port_tuple;
 mod project;
 mod protocol;
 mod qos_config;
 mod quota;
 mod rejection;
 mod request;
+mod route_aggregate;
 mod route_table;
 mod route_target;
 mod routed_network;
 mod routing_instance;
+mod routing_policy;
 mod security_draft;
 mod security_group;
 mod service_appliance;
@@ -138,7 +141,7 @@ impl Rules {
 }
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 52] = [
+static RULES: [(&str, &Rules); 55] = [
     ("alarm", &alarm::RULES),
     ("alias-ip", &alias_ip::RULES),
     ("application-policy-set", &application_policy_set::RULES),
@@ -168,11 +171,14 @@ static RULES: [(&str, &Rules); 52] = [
     ("physical-router", &physical_router::RULES),
     ("port", &port::RULES),
     ("port-profile", &port_profile::RULES),
+    ("port-tuple", &port_tuple::RULES),
     ("project", &project::RULES),
     ("qos-config", &qos_config::RULES),
+    ("route-aggregate", &route_aggregate::RULES),
     ("route-table", &route_table::RULES),
     ("route-target", &route_target::RULES),
     ("routing-instance", &routing_instance::RULES),
+    ("routing-policy", &routing_policy::RULES),
     ("security-group", &security_group::RULES),
     ("service-appliance", &service_appliance::RULES),
     ("service-appliance-set", &service_appliance::SET_RULES),

@@ -49,8 +49,21 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
+/// A link of an appliance to another device.
+pub struct Connection {
+    /// Of the service: left or right.
+    pub side: String,
+    /// The interface of the appliance.
+    pub interface: Arc<Object>,
+    /// The interface of the other device.
+    pub point: Arc<Object>,
+}
+
 /// The interfaces of an appliance, each with the interface of another device that it is connected to.
-fn connections(work: &Work, appliance: &Object) -> Decision<Vec<(Arc<Object>, Arc<Object>)>> {
+///
+/// # Errors
+/// Internal, if the model lacks interfaces.
+pub fn connections(work: &Work, appliance: &Object) -> Decision<Vec<Connection>> {
     let kind = work.type_id("physical-interface")?;
     let properties = work.property(appliance, "service_appliance_properties").unwrap_or_default();
     let mut found = Vec::new();
@@ -58,17 +71,17 @@ fn connections(work: &Work, appliance: &Object) -> Decision<Vec<(Arc<Object>, Ar
         let attribute: Value =
             link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let side = attribute.get("interface_type").and_then(Value::as_str);
-        let attachment = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side);
-        let point = attachment.and_then(|(_, key)| property_of(&properties, key));
-        let point = point.and_then(|point| work.graph.find_joined(kind, point)).cloned();
-        found.extend(work.graph.get(link.target).cloned().zip(point));
+        let Some((side, key)) = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side) else { continue };
+        let point = property_of(&properties, key).and_then(|point| work.graph.find_joined(kind, point)).cloned();
+        let ends = work.graph.get(link.target).cloned().zip(point);
+        found.extend(ends.map(|(interface, point)| Connection { side: (*side).to_owned(), interface, point }));
     }
     Ok(found)
 }
 
 /// SA-C1: connected interfaces refer to each other, and serve the appliance.
 fn after_create(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
-    for (interface, point) in connections(work, appliance)? {
+    for Connection { interface, point, .. } in connections(work, appliance)? {
         let mut draft = Draft::update(work, &point);
         let mut links = draft.stored_links(INTERFACES);
         links.retain(|link| link.target != interface.uuid);
@@ -81,7 +94,7 @@ fn after_create(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
 }
 
 fn after_delete(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
-    for (interface, point) in connections(work, appliance)? {
+    for Connection { interface, point, .. } in connections(work, appliance)? {
         let mut draft = Draft::update(work, &point);
         let mut links = draft.stored_links(INTERFACES);
         links.retain(|link| link.target != interface.uuid);

@@ -1,14 +1,18 @@
 //! service-instance (contrail-api R21: SI-*). Those that are machines have no rules; those on a physical device have two units
 //! there, numbered from the space of network ids.
-//!
-//! A port-tuple has no rules here: what is made for those of physical devices is made by the device manager (PT-C1, PT-D1).
 
-use super::{Decision, Draft, Rejection, Rules, Work};
+use super::{Decision, Draft, Rejection, Rules, Work, port_tuple};
 use crate::graph::{NumberPool, SERVICE_UNITS};
 use serde_json::{Value, json};
 
-/// The rules of the type. With a deleted one its port tuples go, as its children, and its numbers are free (SI-D1).
-pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+/// The rules of the type. With a deleted one its port tuples go, as its children, with what was made for them, and its numbers
+/// are free (SI-D1).
+pub const RULES: Rules = Rules {
+    before_create,
+    before_update,
+    before_delete: |work, service| port_tuple::take_away(work, service),
+    ..Rules::NONE
+};
 
 const BINDINGS: &str = "service_instance_bindings";
 
@@ -20,11 +24,23 @@ const ANNOTATIONS: [(&str, &str); 4] = [
     ("right-svc-asns", "Right svc asn should be defined in svc "),
 ];
 
+/// Whether a service with these properties is on a physical device.
+pub fn is_on_device(properties: Option<&Value>) -> bool {
+    let kind = properties.and_then(|properties| properties.get("service_virtualization_type"));
+    kind.is_some_and(|kind| kind == "physical-device")
+}
+
+/// What a list of keys with values says of a key.
+pub fn binding(pairs: &Value, key: &str) -> Option<String> {
+    let pairs = pairs.get("key_value_pair")?.as_array()?;
+    let pair = pairs.iter().find(|pair| pair.get("key").is_some_and(|known| known == key))?;
+    pair.get("value")?.as_str().map(str::to_owned)
+}
+
 /// SI-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     set_units(draft, Vec::new());
-    let properties = draft.value("service_instance_properties").unwrap_or_default();
-    if properties.get("service_virtualization_type") != Some(&Value::from("physical-device")) {
+    if !is_on_device(draft.value("service_instance_properties").as_ref()) {
         return Ok(());
     }
     let annotations = draft.value("annotations").unwrap_or_default();

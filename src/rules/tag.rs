@@ -35,7 +35,7 @@ fn parts(work: &Work, tag: &Object) -> (u16, u32) {
     id.as_ref().and_then(Value::as_str).and_then(tag_number).unwrap_or_default()
 }
 
-/// An id in the width that is set (OSD-1). A value that does not fit into eight digits, from times when twelve were set,
+/// An id in the width that is set (OSD-1), with all its zeros: agents look at its length (OSD-13). A value that does not fit into eight digits, from times when twelve were set,
 /// is written with twelve.
 fn id(work: &Work, kind: u16, value: u32) -> String {
     match work.options.tag_id_digits {

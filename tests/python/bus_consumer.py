@@ -1,8 +1,10 @@
 """A consumer of the feed of changes, on the library that the original's own services read it with.
 
-    bus_consumer.py URL QUEUE
+    bus_consumer.py URL QUEUE [EXCHANGE TYPE KEY..]
 
-Declares the exchange and the queue as those services do, and consumes until it is killed, also after the broker went
+Declares the exchange and the queue as those services do; another exchange, with a queue for these keys, as those that run
+jobs do. A message whose body names a "reply_key" is answered there with its "reply" (or as many letters as "reply_size").
+Consumes until it is killed, also after the broker went
 away and came back. Says each thing that happens in a line of JSON: {"ready": true, "connects": N} when it consumes,
 for the first time and after every new connection, and {"body", "properties", "decoded"} for each message, whose body
 is a bare text if the library does not make a dictionary of it.
@@ -10,11 +12,13 @@ is a bare text if the library does not make a dictionary of it.
 import json
 import sys
 
-from kombu import Connection, Consumer, Exchange, Queue
+from kombu import Connection, Consumer, Exchange, Producer, Queue, binding
 
 URL, NAME = sys.argv[1:3]
-EXCHANGE = Exchange("vnc_config.object-update", "fanout", durable=False, auto_delete=False)
-QUEUE = Queue(NAME, EXCHANGE, durable=False, exclusive=False, auto_delete=False)
+EXCHANGE_NAME, KIND, *KEYS = sys.argv[3:] or ["vnc_config.object-update", "fanout", ""]
+EXCHANGE = Exchange(EXCHANGE_NAME, KIND, durable=False, auto_delete=False)
+QUEUE = Queue(NAME, bindings=[binding(EXCHANGE, routing_key=key) for key in KEYS], durable=False, exclusive=False,
+              auto_delete=False)
 
 
 def say(event):
@@ -32,8 +36,11 @@ def heard(message):
     properties = {name: message.properties.get(name) for name in ("delivery_mode", "priority")}
     properties.update(content_type=message.content_type, content_encoding=message.content_encoding,
                       headers=message.headers)
-    say({"body": body, "properties": properties, "decoded": decoded})
+    say({"body": body, "properties": properties, "decoded": decoded, "key": message.delivery_info["routing_key"]})
     message.ack()
+    if decoded and "reply_key" in body:
+        reply = "x" * body["reply_size"] if "reply_size" in body else body["reply"]
+        Producer(message.channel, EXCHANGE).publish(reply, routing_key=body["reply_key"])
 
 
 def consume(connection, connects):

@@ -1,4 +1,4 @@
-//! A message broker of a test's own: `RabbitMQ` in a directory and on ports that nobody else uses.
+//! A message broker of a test's own: `RabbitMQ` in a directory and on ports that nobody else uses; and consumers there.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,13 +9,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{
-    Process, fresh_directory, is_running, print_last_lines, send_signal, stopped_with_descendants, wait_until,
+    Process, fresh_directory, is_running, print_last_lines, python, send_signal, stopped_with_descendants, wait_until,
 };
 
 /// Some seconds are usual: Erlang loads a thousand modules.
 const START_LIMIT: Duration = Duration::from_mins(2);
 const KILL_LIMIT: Duration = Duration::from_mins(1);
+
+/// Within this time everything has arrived: consumers get some seconds to come back after an outage.
+pub const LIMIT: Duration = Duration::from_mins(1);
 
 /// A broker that listens on loopback. It ends with this value, and its directory with it.
 pub struct RabbitMq {
@@ -176,4 +181,51 @@ fn answers(address: SocketAddr) -> bool {
         Ok(first[0])
     };
     greeting().is_ok_and(|first| first == 1)
+}
+
+/// A consumer, and all that it has got.
+pub struct Consumer {
+    pub process: Process,
+    pub messages: Vec<Value>,
+}
+
+impl Consumer {
+    /// Of the changes.
+    pub fn start(broker: &RabbitMq, queue: &str) -> Self {
+        Self::of(broker, queue, &[])
+    }
+
+    /// Of another exchange: its name, its type, and the keys that the queue is bound for.
+    pub fn of(broker: &RabbitMq, queue: &str, exchange: &[&str]) -> Self {
+        let mut consumer = Self {
+            process: Process::spawn(python::program("bus_consumer.py").args([&broker.url(), queue]).args(exchange)),
+            messages: Vec::new(),
+        };
+        consumer.wait_until_ready();
+        consumer
+    }
+
+    /// Waits for the next time that it consumes.
+    pub fn wait_until_ready(&mut self) {
+        while !self.line().as_object().unwrap().contains_key("ready") {}
+    }
+
+    fn line(&mut self) -> Value {
+        let line = self.process.next_line(LIMIT).expect("the consumer runs");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line.get("body").is_some() {
+            self.messages.push(line.clone());
+        }
+        line
+    }
+
+    /// The next message.
+    pub fn message(&mut self) -> Value {
+        loop {
+            let line = self.line();
+            if line.get("body").is_some() {
+                return line;
+            }
+        }
+    }
 }

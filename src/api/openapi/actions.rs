@@ -10,7 +10,10 @@ use super::{
     },
 };
 use crate::{
-    api::routes::{Action, NetworkAction},
+    api::{
+        jobs::{MOST_PATIENCE, USUAL_PATIENCE},
+        routes::{Action, NetworkAction},
+    },
     rules::{DRAFTED_TYPES, budget},
 };
 use serde_json::{Value, json};
@@ -35,6 +38,8 @@ const ADDRESSES: &str = "addresses";
 const FEEDS: &str = "feeds";
 const SERVER: &str = "server";
 const JOBS: &str = "jobs";
+
+const PLAIN_TEXT: &str = "text/plain";
 
 /// What every action with a body may refuse.
 const BODY: [u16; 4] = [400, 408, 413, 503];
@@ -168,28 +173,46 @@ pub fn describe(action: Action) -> Operation {
             .answers("The objects, numbered.", simple(Type::Object).additional_properties(Some(anything(""))))
             .or(&[503]),
         Action::ExecuteJob => about(JOBS, "execute_job", "Starts a job")
-            .says("Answers 503 so far: jobs need a message bus, and none is configured for them.")
+            .says(
+                "Hands it to whoever runs jobs, over the message bus that `--amqp-url` names; 503 without one, and when \
+                 nobody is there. The answer says nothing of how the job goes on.",
+            )
             .takes(Required::True, job())
-            .or(&[404, 503]),
+            .answers(
+                "It is handed on.",
+                object(&["job_execution_id"], [("job_execution_id", text("`MILLISECONDS_UUID`; names the run."))]),
+            )
+            .or(&[404, 500, 503]),
         Action::AbortJob => about(JOBS, "abort_job", "Stops jobs")
-            .says("Answers 503 so far, as `execute-job`.")
-            .takes(Required::False, nothing())
-            .or(&[404, 503]),
+            .says("Told to whoever runs jobs, as `execute-job`.")
+            .takes(Required::False, abort())
+            .answers("It is handed on.", nothing())
+            .or(&[404, 500, 503]),
         Action::Publish => about(JOBS, "amqp_publish", "Sends a message to the message bus")
-            .says("Answers 503 so far, as `execute-job`.")
-            .takes(Required::False, nothing())
-            .or(&[503]),
+            .says("An exchange that is not there is made, not durable; one that is there is used as it is.")
+            .takes(Required::True, object(&["exchange"], bus_message()))
+            .response("202", empty_answer("The broker has the message."))
+            .or(&[500, 503]),
         Action::RequestOverBus => about(JOBS, "amqp_request", "Asks a question over the message bus")
-            .says("Answers 503 so far, as `execute-job`.")
-            .takes(Required::False, nothing())
-            .or(&[503]),
+            .says("Waits for a message to `response_key` of the same exchange. 500 with an empty text means: none in time.")
+            .takes(Required::True, object(&["exchange"], bus_message().into_iter().chain(bus_reply())))
+            .response(
+                "200",
+                json_answer("The content of the reply, as JSON if the reply says that it is.", anything("Anything."))
+                    .content(PLAIN_TEXT, Content::new(Some(simple(Type::String)))),
+            )
+            .or(&[500, 503]),
         Action::HostBasedServiceGet => about(JOBS, "hbs_get", "How a host based service is deployed")
-            .says("Answers 501 so far.")
+            .says(
+                "Manifests for Kubernetes: network attachments for its left and right network, and a daemon set. Put the \
+                 image in place of `FIREWALL_IMAGE`.",
+            )
             .takes(
                 Required::True,
                 object(&[], [("hbs_fq_name", names_or_null("Its name.")), ("hbs_uuid", nullable_text("Or its uuid."))]),
             )
-            .or(&[404, 501, 503]),
+            .answers("The manifests.", object(&["hbs"], [("hbs", list(anything("A manifest.")).into())]))
+            .or(&[404, 503]),
         Action::Watch => watch(),
         Action::Changes => changes(),
         Action::Health => {
@@ -284,7 +307,7 @@ fn version() -> AnySchema {
 }
 
 fn plain_answer(meaning: &str) -> utoipa::openapi::Response {
-    ResponseBuilder::new().description(meaning).content("text/plain", Content::new(Some(simple(Type::String)))).build()
+    ResponseBuilder::new().description(meaning).content(PLAIN_TEXT, Content::new(Some(simple(Type::String)))).build()
 }
 
 fn aaa_mode() -> ObjectBuilder {
@@ -464,8 +487,48 @@ fn job() -> ObjectBuilder {
             ("job_template_id", nullable_text("The uuid of a job-template.")),
             ("job_template_fq_name", names_or_null("Or its name.")),
             ("params", anything("`device_list`: uuids of devices.")),
+            ("input", anything("What the template takes.")),
         ],
     )
+}
+
+fn abort() -> ObjectBuilder {
+    object(&[], [("input", anything("`job_execution_ids`, and `abort_mode`, as `force`."))])
+}
+
+fn bus_message() -> [(&'static str, AnySchema); 5] {
+    [
+        (
+            "exchange",
+            simple(Type::String)
+                .min_length(Some(1))
+                .description(Some("Through where; 255 bytes at most. Not `vnc_config.object-update`."))
+                .into(),
+        ),
+        (
+            "exchange_type",
+            nullable_text(
+                "What it is made as, if it is not there: `direct` (if not given), `fanout`, `topic` or `headers`.",
+            ),
+        ),
+        ("routing_key", nullable_text("To whom; 255 bytes at most.")),
+        (
+            "headers",
+            nullable(Type::Object)
+                .additional_properties(Some(anything("")))
+                .description(Some("Beside the content; 64 KiB at most."))
+                .into(),
+        ),
+        ("payload", anything("The content: a text is sent as it is, anything else as JSON.")),
+    ]
+}
+
+fn bus_reply() -> [(&'static str, AnySchema); 2] {
+    let patience = nullable(Type::Number)
+        .exclusive_minimum(Some(0.0))
+        .maximum(Some(MOST_PATIENCE))
+        .description(Some(format!("For how many seconds a reply is waited for; {USUAL_PATIENCE} if not given.")));
+    [("response_key", nullable_text("The routing key of the reply.")), ("amqp_timeout", patience.into())]
 }
 
 fn set_tag() -> ObjectBuilder {

@@ -90,10 +90,13 @@ const REFUSALS: [Refusal; 10] = [
         texts: &[("size", "Request to large: the limit is 1024000 bytes")],
     },
     Refusal {
-        status: 501,
-        name: "NotImplemented",
-        meaning: "It is part of the interface of contrail-api, and not built yet.",
-        texts: &[("action", "hbs-get is not implemented in this release")],
+        status: 500,
+        name: "Unanswered",
+        meaning: "Nobody answered in time (then the text is empty), or it is not known whether somebody has the message.",
+        texts: &[
+            ("late", ""),
+            ("unknown", "it is not known whether somebody has the message: the message broker does not answer"),
+        ],
     },
     Refusal {
         status: 503,
@@ -102,6 +105,7 @@ const REFUSALS: [Refusal; 10] = [
         texts: &[
             ("database", "The database can't be reached. Not able to perform requested action"),
             ("busy", "1024 requests are served already (--max-requests)"),
+            ("bus", "No message bus is configured; the server needs --amqp-url for it"),
         ],
     },
 ];

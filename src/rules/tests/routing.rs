@@ -399,3 +399,161 @@ fn si_c1_si_d1_units_of_a_service_on_a_device() {
     let network = configuration.in_project("virtual-network", "red", json!({})).unwrap();
     assert_eq!(configuration.get(&network, "virtual_network_network_id"), 5);
 }
+
+/// A policy with one term: what it matches, and what it does.
+fn term(matched: Value, done: Value) -> Value {
+    json!({"term_match_condition": matched, "term_action_list": done})
+}
+
+fn policy(kind: &str, terms: &[Value]) -> Value {
+    json!({"term_type": kind, "routing_policy_entries": {"term": terms}})
+}
+
+#[test]
+fn rpol_c1_a_path_does_not_grow_with_the_own_number() {
+    let mut configuration = Configuration::new();
+    let expand = |number: u64| term(json!({}), json!({"update": {"as_path": {"expand": {"asn_list": [1, number]}}}}));
+    let (own, other) = (expand(64512), expand(64513));
+    let text = "400 ASN can't be same as global system config asn";
+    let mut create = |kind: &str, terms: &[Value]| configuration.in_project("routing-policy", "p", policy(kind, terms));
+    for kind in ["vrouter", "network-device"] {
+        assert_eq!(refusal(create(kind, std::slice::from_ref(&own))), text);
+    }
+    assert_eq!(refusal(create("network-device", &[other.clone(), own.clone()])), text);
+    let made = create("vrouter", &[other, own.clone()]).unwrap();
+    configuration.update(&made, json!({"routing_policy_entries": {"term": [own]}})).unwrap();
+    let global = configuration.global();
+    configuration.update(&global, json!({"autonomous_system": 64513})).unwrap();
+    let again = configuration.in_project("routing-policy", "q", policy("vrouter", &[expand(64513)]));
+    assert_eq!(refusal(again), text, "the number is the one of now");
+}
+
+#[test]
+fn rpol_c2_a_policy_refers_to_the_route_tables_that_it_names() {
+    let mut configuration = Configuration::new();
+    let mut table = |name: &str| {
+        let routes = json!({"interface_route_table_routes": {"route": [{"prefix": "10.1.0.0/16"}]}});
+        configuration.in_project("interface-route-table", name, routes).unwrap()
+    };
+    let (one, two, three) = (table("one"), table("two"), table("three"));
+    let lists = |tables: &[&str]| {
+        let lists = json!({"prefix_list": [{"interface_route_table_uuid": tables, "prefix_type": "exact"}]});
+        json!({"routing_policy_entries": {"term": [term(lists, json!({}))]}})
+    };
+    let (uuid_one, uuid_two) = (one.uuid.to_string(), two.uuid.to_string());
+    let unknown = Uuid::new_v4().to_string();
+    let named = lists(&[&uuid_one, &unknown, "no uuid", &uuid_one]);
+    let made = configuration.in_project("routing-policy", "p", named).unwrap();
+    let tables = |configuration: &Configuration| -> Vec<String> {
+        let links = configuration.links(&made, "interface_route_table_refs");
+        links.into_iter().map(|(name, _)| name.rsplit(':').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(tables(&configuration), ["one"]);
+    assert!(refusal(configuration.delete(&one)).starts_with("409 "), "what a policy names stays");
+    configuration.refer(&made, &three, Value::Null).unwrap();
+    configuration.update(&made, lists(&[&uuid_two])).unwrap();
+    let mut both = tables(&configuration);
+    both.sort();
+    assert_eq!(both, ["three", "two"], "what a client added stays, what the entries no longer name goes");
+    configuration.update(&made, json!({"display_name": "n"})).unwrap();
+    assert_eq!(tables(&configuration).len(), 2);
+    configuration.update(&made, json!({"routing_policy_entries": null})).unwrap();
+    assert_eq!(tables(&configuration), ["three"]);
+}
+
+#[test]
+fn rpol_c3_terms_for_devices() {
+    let mut configuration = Configuration::new();
+    let filter = |filter: Value| term(json!({"route_filter": {"route_filter_properties": [filter]}}), json!({}));
+    let typed =
+        |kind: &str, value: &str| filter(json!({"route": "10.0.0.0/8", "route_type": kind, "route_type_value": value}));
+    let range = "prefix-length-range should be in format '/minlength-/maxlength'";
+    let path = "valid format is AS number(s) seperated by spaces";
+    let bad = [
+        (
+            term(json!({"protocol": ["bgp", "xmpp"]}), json!({})),
+            "xmpp protocol value is not valid value for network-device term".to_owned(),
+        ),
+        (
+            term(json!({"nlri_route_type": [1, 11]}), json!({})),
+            "11 nlri-route-type is not valid value, value should be in range of 1 to 10".to_owned(),
+        ),
+        (filter(json!({})), "route_filter must have non-empty route value for network-device term".to_owned()),
+        (
+            filter(json!({"route": "10.0.0.0/8"})),
+            "route_filter must have valid route_type for network-device term".to_owned(),
+        ),
+        (typed("prefix-length-range", "8-16"), format!("route-filter value 8-16 invalid. {range}")),
+        (typed("prefix-length-range", "/8"), format!("route-filter value /8 invalid. {range}")),
+        (typed("upto", "16"), "route-filter value 16 invalid. upto should be in format '/length'".to_owned()),
+        (
+            typed("through", "/16"),
+            "route-filter value /16 invalid. through should be in format 'prefix/length'".to_owned(),
+        ),
+        (term(json!({}), json!({"as_path_expand": "1,2"})), format!("as_path_expand has invalid value 1,2. {path}")),
+        (term(json!({}), json!({"as_path_prepend": "x"})), format!("as_path_prepend has invalid value x. {path}")),
+    ];
+    let good = [
+        term(json!({"protocol": ["bgp", "ospf3"], "nlri_route_type": [1, 10]}), json!({"as_path_prepend": "1 2"})),
+        typed("exact", ""),
+        typed("prefix-length-range", "/8-/16"),
+        typed("upto", "/16"),
+        typed("through", "10.1.0.0/16"),
+    ];
+    let made = configuration.in_project("routing-policy", "good", policy("network-device", &good)).unwrap();
+    for (bad, text) in bad {
+        let terms = [good[0].clone(), bad];
+        let refused = configuration.in_project("routing-policy", "bad", policy("network-device", &terms));
+        assert_eq!(refusal(refused), format!("400 {text}"));
+        let changed = configuration.update(&made, json!({"routing_policy_entries": {"term": terms}}));
+        assert_eq!(refusal(changed), format!("400 {text}"));
+        let name = Uuid::new_v4().to_string();
+        configuration.in_project("routing-policy", &name, policy("vrouter", &terms)).unwrap();
+    }
+}
+
+#[test]
+fn rpol_u1_what_terms_are_for_is_chosen_once() {
+    let mut configuration = Configuration::new();
+    let plain = configuration.in_project("routing-policy", "plain", json!({})).unwrap();
+    let device = configuration.in_project("routing-policy", "d", policy("network-device", &[])).unwrap();
+    let text = |old: &str| {
+        format!(
+            "403 Cannot change term_type of routing policy! Please specify '{old}' as a term_type in routing_policy_entries."
+        )
+    };
+    configuration.update(&plain, json!({"term_type": "vrouter"})).unwrap();
+    assert_eq!(refusal(configuration.update(&plain, json!({"term_type": "network-device"}))), text("vrouter"));
+    configuration.update(&device, json!({"term_type": "network-device"})).unwrap();
+    for other in [json!("vrouter"), Value::Null] {
+        assert_eq!(refusal(configuration.update(&device, json!({"term_type": other}))), text("network-device"));
+    }
+}
+
+#[test]
+fn ragg_c1_aggregates_are_of_one_family_and_one_service() {
+    let mut configuration = Configuration::new();
+    let routes = |routes: &[&str]| json!({"aggregate_route_entries": {"route": routes}});
+    let mut create = |name: &str, members: Value| configuration.in_project("route-aggregate", name, members);
+    let family = "400 All prefixes in a route aggregate object must be of same ip family";
+    for (given, text) in [
+        (&["10.0.0.0/8", "2001:db8::/32"][..], family),
+        (&["2001:db8::/32", "10.0.0.0/8"], family),
+        (&["10.0.0.0/33"], "400 Invalid route: 10.0.0.0/33"),
+        (&["10.0.0.0/8", ""], "400 Invalid route: "),
+        (&["x"], "400 Invalid route: x"),
+    ] {
+        assert_eq!(refusal(create("bad", routes(given))), text);
+    }
+    let made = create("good", routes(&["10.0.0.0/8", "192.0.2.1"])).unwrap();
+    create("six", routes(&["2001:db8::/32", "2001:db9::/32"])).unwrap();
+    create("none", json!({})).unwrap();
+    assert_eq!(refusal(configuration.update(&made, routes(&["10.0.0.0/8", "::/0"]))), family);
+    let mut service = |name: &str| configuration.in_project("service-instance", name, json!({})).unwrap();
+    let (one, two) = (service("one"), service("two"));
+    configuration.refer(&made, &one, json!({"interface_type": "left"})).unwrap();
+    let second = configuration.refer(&made, &two, json!({"interface_type": "left"}));
+    assert_eq!(refusal(second), "400 RouteAggregate objects can refer to only one service instance");
+    configuration.unrefer(&made, &one).unwrap();
+    configuration.refer(&made, &two, json!({"interface_type": "left"})).unwrap();
+}

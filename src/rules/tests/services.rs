@@ -130,13 +130,121 @@ fn sa_c1_appliances_are_attached_on_both_sides() {
 }
 
 #[test]
-fn pt_c1_pt_d1_port_tuples_are_plain() {
+fn pt_c1_pt_d1_port_tuples_of_machines_are_plain() {
     let mut configuration = Configuration::new();
     let service = configuration.in_project("service-instance", "s", json!({})).unwrap();
     let before = configuration.graph.len();
     let tuple = configuration.below(&service, "port-tuple", "t", json!({})).unwrap();
     assert_eq!(configuration.graph.len(), before + 1, "nothing else is made");
     configuration.delete(&tuple).unwrap();
+}
+
+/// An appliance on both sides of a spine, a template for it, and the fabric's network for chains; then a service on it.
+fn service_on_a_device(configuration: &mut Configuration, with_network: bool) -> Arc<Object> {
+    let global = configuration.global();
+    let fabric = configuration.below(&global, "fabric", "f", json!({})).unwrap();
+    if with_network {
+        let network = configuration.network("f-pnf-servicechain-network", "10.99.0.0", 24);
+        configuration.refer(&fabric, &network, json!({"network_type": "pnf-servicechain"})).unwrap();
+    }
+    let in_fabric = json!([{"to": fabric.fq_name.elements()}]);
+    let mut interfaces = |router: &str, role: &str| {
+        let members = json!({"physical_router_role": role, "fabric_refs": in_fabric});
+        let router = configuration.below(&global, "physical-router", router, members).unwrap();
+        ["xe-0", "xe-1"].map(|name| configuration.below(&router, "physical-interface", name, json!({})).unwrap())
+    };
+    let (own, spine) = (interfaces("firewall", "pnf"), interfaces("spine", "spine"));
+    let set = configuration.below(&global, "service-appliance-set", "set", json!({})).unwrap();
+    let ends = ["left", "right"].into_iter().zip(own.iter().zip(&spine));
+    let (points, links): (Vec<Value>, Vec<Value>) = ends
+        .map(|(side, (own, spine))| {
+            let point = json!({"key": format!("{side}-attachment-point"), "value": spine.fq_name.joined().to_string()});
+            (point, json!({"to": own.fq_name.elements(), "attr": {"interface_type": side}}))
+        })
+        .unzip();
+    let members = json!({"service_appliance_properties": {"key_value_pair": points}, "physical_interface_refs": links});
+    configuration.below(&set, "service-appliance", "a", members).unwrap();
+    let domain = configuration.find("domain", "default-domain").unwrap();
+    let template = configuration.below(&domain, "service-template", "t", json!({})).unwrap();
+    configuration.refer(&template, &set, Value::Null).unwrap();
+    let pairs = [("left-svc-vlan", "100"), ("right-svc-vlan", "200"), ("left-svc-asns", "1"), ("right-svc-asns", "2")];
+    let pairs: Vec<Value> = pairs.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let members = json!({
+        "service_instance_properties": {"service_virtualization_type": "physical-device"},
+        "annotations": {"key_value_pair": pairs}, "service_template_refs": [{"to": template.fq_name.elements()}],
+    });
+    configuration.in_project("service-instance", "s", members).unwrap()
+}
+
+#[test]
+fn pt_c1_pt_d1_si_d1_a_service_on_a_device_is_reached_through_interfaces_with_addresses() {
+    let mut configuration = Configuration::new();
+    let service = service_on_a_device(&mut configuration, true);
+    let bindings = configuration.get(&service, "service_instance_bindings");
+    let units = [0, 1].map(|side| bindings["key_value_pair"][side]["value"].as_str().unwrap().to_owned());
+    let before = configuration.graph.len();
+    let first = configuration.below(&service, "port-tuple", "one", json!({})).unwrap();
+    assert_eq!(configuration.graph.len(), before + 1 + 8, "an interface and an address for each of four ends");
+    let mut addresses = Vec::new();
+    let mut tags = Vec::new();
+    for (port, unit, vlan) in [("xe-0", &units[0], 100), ("xe-1", &units[1], 200)] {
+        for device in ["firewall", "spine"] {
+            let name = format!("default-global-system-config:{device}:{port}:{port}.{unit}");
+            let interface = configuration.find("logical-interface", &name).unwrap();
+            assert_eq!(configuration.get(&interface, "logical_interface_vlan_tag"), vlan);
+            assert_eq!(configuration.get(&interface, "logical_interface_type"), "l3");
+            let address = configuration.find("instance-ip", &format!("{device}.{port}.{vlan}")).unwrap();
+            assert_eq!(configuration.links(&address, "logical_interface_refs"), [(name, Value::Null)]);
+            let network = "default-domain:default-project:f-pnf-servicechain-network".to_owned();
+            assert_eq!(configuration.links(&address, "virtual_network_refs"), [(network, Value::Null)]);
+            addresses.push(configuration.get(&address, "instance_ip_address").to_string());
+            tags.push(configuration.get(&address, "instance_ip_subscriber_tag").to_string());
+        }
+    }
+    assert!(addresses.iter().all(|address| address.starts_with("\"10.99.0.")), "{addresses:?}");
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 4);
+    assert!(
+        tags[0] == tags[1] && tags[2] == tags[3] && tags[0] != tags[2],
+        "one tag for both ends of a link: {tags:?}"
+    );
+    // They are of the service: another tuple needs no others, and they go with the last one.
+    let second = configuration.below(&service, "port-tuple", "two", json!({})).unwrap();
+    assert_eq!(configuration.graph.len(), before + 2 + 8);
+    configuration.delete(&first).unwrap();
+    assert_eq!(configuration.graph.len(), before + 1 + 8);
+    configuration.delete(&second).unwrap();
+    assert_eq!(configuration.graph.len(), before);
+    configuration.below(&service, "port-tuple", "one", json!({})).unwrap();
+    configuration.delete(&service).unwrap();
+    assert_eq!(configuration.graph.len(), before - 1, "and with the service");
+}
+
+#[test]
+fn pt_c1_what_a_tuple_on_a_device_can_not_have() {
+    let mut configuration = Configuration::new();
+    let service = service_on_a_device(&mut configuration, false);
+    let before = configuration.graph.len();
+    configuration.below(&service, "port-tuple", "t", json!({})).unwrap();
+    assert_eq!(configuration.graph.len(), before + 1, "without a network for chains nothing is made");
+
+    let mut configuration = Configuration::new();
+    let service = service_on_a_device(&mut configuration, true);
+    let vlan = json!({"key": "left-svc-vlan", "value": "blue"});
+    configuration.put_element(&service, "annotations", "set", vlan).unwrap();
+    let refused = configuration.below(&service, "port-tuple", "t", json!({}));
+    let text = "400 left-svc-vlan of the service must be the number of a VLAN, not 'blue'";
+    assert_eq!(refusal(refused), text);
+    // A VLAN that somebody else has on one of the interfaces.
+    let vlan = json!({"key": "left-svc-vlan", "value": "300"});
+    configuration.put_element(&service, "annotations", "set", vlan).unwrap();
+    let port = configuration.find("physical-interface", "default-global-system-config:spine:xe-0").unwrap();
+    configuration.below(&port, "logical-interface", "mine", json!({"logical_interface_vlan_tag": 300})).unwrap();
+    let before = configuration.graph.len();
+    let refused = refusal(configuration.below(&service, "port-tuple", "t", json!({})));
+    assert!(refused.starts_with("403 Vlan tag  300  already used in another interface"), "{refused}");
+    assert_eq!(configuration.graph.len(), before);
 }
 
 #[test]

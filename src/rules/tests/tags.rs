@@ -235,7 +235,7 @@ fn osd_15_rules_follow_the_number_of_a_tag() {
 }
 
 #[test]
-fn osd_1_the_width_of_ids_is_a_setting() {
+fn osd_1_osd_13_osd_14_the_width_of_ids_is_a_setting() {
     let mut configuration = wide();
     let tag = configuration.in_project("tag", "x", tag_body("tier", "web", json!({}))).unwrap();
     let body =
