@@ -76,7 +76,7 @@ pub struct Link {
 }
 
 /// An address that an object occupies. The address of a gateway that several share is not held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Hold {
     /// The virtual network, or the flat network ipam, whose pool the address is of.
     pub scope: Uuid,
