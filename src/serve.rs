@@ -7,7 +7,7 @@ use crate::{
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
     settings::ServeSettings,
-    store::{Database, KeyValueStore, PrivateError, PrivatePostgres, StoreError},
+    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, StoreError},
     writer::{Replica, Writer},
 };
 use actix_web::{
@@ -37,6 +37,9 @@ pub enum StartError {
     /// The private PostgreSQL does not run.
     #[error("{0}")]
     Private(#[from] PrivateError),
+    /// The mark beside the private database can't be kept.
+    #[error("{0}")]
+    Mark(#[from] MarkError),
     /// The database can't be used.
     #[error("database: {0}")]
     Store(#[from] StoreError),
@@ -62,17 +65,25 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let listener =
         std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
     if let Some(url) = &settings.database_url {
-        return serve_on(url, &settings, model, listener).await;
+        return serve_on(url, None, &settings, model, listener).await;
     }
     let directory = settings.data_directory().map_err(StartError::Settings)?;
     let private = PrivatePostgres::start(&directory).await?;
-    let served = serve_on(&private.database_url(), &settings, model, listener).await;
+    let mark = Mark::beside(&directory);
+    let url = private.database_url();
+    let served = serve_on(&url, Some(&mark), &settings, model, listener).await;
+    if served.is_ok()
+        && let Err(error) = mark.renew_on(&Database::new(&url)?).await
+    {
+        tracing::warn!(%error, "the next start will begin a new epoch of revisions");
+    }
     private.stop().await?;
     served
 }
 
 async fn serve_on(
     url: &str,
+    mark: Option<&Mark>,
     settings: &ServeSettings,
     model: Arc<Model>,
     listener: std::net::TcpListener,
@@ -81,6 +92,9 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await?;
     database.migrate(&model).await?;
+    if let Some(mark) = mark {
+        mark.recognise(&mut database.connect().await?).await?;
+    }
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency).await?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
     let partition_size = retention.partition_size();

@@ -4,6 +4,7 @@ mod append;
 pub mod feed_position;
 mod key_value;
 mod load;
+mod mark;
 mod partitions;
 mod private;
 mod record;
@@ -13,6 +14,7 @@ mod views;
 pub use append::{Rows, Turn, append};
 pub use key_value::KeyValueStore;
 pub use load::{PAGE_WEIGHT, load, load_log};
+pub use mark::{Mark, MarkError};
 pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
 
@@ -63,6 +65,11 @@ impl StoreError {
             Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
             Self::Migration(_) | Self::Row(_) => false,
         }
+    }
+
+    /// Whether a lock was not to be had in time (`lock_not_available`).
+    fn is_waiting_for_others(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
     /// What kind of failure it is.

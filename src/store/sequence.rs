@@ -7,6 +7,7 @@
 //! The row tells the history that the revisions are of, too (`epoch`), and what is left of it in the log (`floor`).
 
 use super::StoreError;
+use crate::graph::Position;
 use sqlx::{PgConnection, Row};
 use std::time::Duration;
 use uuid::Uuid;
@@ -73,6 +74,9 @@ pub async fn peek(connection: &mut PgConnection) -> Result<Sequence, StoreError>
 /// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
 /// took over and may lack what was committed last. Nothing is known to be lost, but it can't be ruled out either.
 ///
+/// A dump that is restored into the database that it is of is known by the table, which is a new one then (or has a new file,
+/// if it was only emptied and filled). That `vacuum full` makes a new file, too, costs the readers a new start.
+///
 /// The timeline is that of the log that is being written: what the control file says is of the last checkpoint, and a
 /// standby that takes over writes for minutes before its first.
 ///
@@ -82,13 +86,54 @@ pub async fn recognise(connection: &mut PgConnection) -> Result<(), StoreError> 
     let query = "with here as (
             select concat_ws('/', (select system_identifier from pg_control_system()),
                 ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int,
-                (select oid from pg_database where datname = current_database())) as cluster
+                (select oid from pg_database where datname = current_database())) as cluster,
+                concat_ws('/', 'feed_sequence'::regclass::oid, pg_relation_filenode('feed_sequence')) as relation
         )
-        update feed_sequence set epoch = gen_random_uuid(), cluster = here.cluster
-        from here where feed_sequence.cluster is distinct from here.cluster";
+        update feed_sequence set epoch = gen_random_uuid(), cluster = here.cluster, relation = here.relation
+        from here where (feed_sequence.cluster, feed_sequence.relation) is distinct from (here.cluster, here.relation)";
     if sqlx::query(query).execute(connection).await?.rows_affected() > 0 {
         tracing::info!("a new epoch of revisions begins on this database");
     }
+    Ok(())
+}
+
+/// Begins another epoch if the database has lost changes that were committed up to this position: it was put back to an
+/// earlier state, and later changes would get numbers that others had. Of several servers that know so, one does it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn recognise_loss(connection: &mut PgConnection, known: Position) -> Result<(), StoreError> {
+    let query = "update feed_sequence set epoch = gen_random_uuid() where epoch = $1 and last_rev < $2";
+    let revision = i64::try_from(known.revision).unwrap_or(i64::MAX);
+    if sqlx::query(query).bind(known.epoch).bind(revision).execute(connection).await?.rows_affected() > 0 {
+        tracing::warn!(%known, "the database has lost changes that were there: a new epoch of revisions begins");
+    }
+    Ok(())
+}
+
+/// Begins another epoch, whatever the row says.
+///
+/// # Errors
+/// When the database is away.
+pub async fn begin_epoch(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set epoch = gen_random_uuid()").execute(connection).await?;
+    Ok(())
+}
+
+/// What the row says of the file beside a private cluster.
+///
+/// # Errors
+/// When the database is away.
+pub async fn mark(connection: &mut PgConnection) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar("select mark from feed_sequence").fetch_one(connection).await?)
+}
+
+/// Writes what there is to say of that file.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_mark(connection: &mut PgConnection, mark: &str) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set mark = $1").bind(mark).execute(connection).await?;
     Ok(())
 }
 

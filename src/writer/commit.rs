@@ -3,11 +3,12 @@
 use super::{
     Committed,
     batch::Batch,
+    partitions::Partitions,
     replica::{Replica, follow, recognised},
 };
 use crate::{
     rules::{Decision, LogEntry, Options, Rejection, Request},
-    store::{Database, Failure, StoreError, Turn, append, make_until, sequence},
+    store::{Database, Failure, StoreError, Turn, append, sequence},
 };
 use sqlx::{Connection, PgConnection};
 use std::{sync::Arc, time::Duration};
@@ -59,16 +60,14 @@ pub struct Committer {
     pub database: Database,
     pub replica: Arc<Replica>,
     pub options: Arc<Options>,
-    /// How many revisions a partition of the log has.
-    pub partition_size: u64,
-    /// The last revision that the log is known to have a partition for.
-    partitioned_until: u64,
+    partitions: Partitions,
     connection: Option<PgConnection>,
 }
 
 impl Committer {
     pub fn new(database: Database, replica: Arc<Replica>, options: Arc<Options>, partition_size: u64) -> Self {
-        Self { database, replica, options, partition_size, partitioned_until: 0, connection: None }
+        let partitions = Partitions::start(database.clone(), partition_size, replica.current().revision());
+        Self { database, replica, options, partitions, connection: None }
     }
 
     /// Commits a batch that was decided on what this process knows, if it is the only server and knows everything. Gives the
@@ -84,12 +83,13 @@ impl Committer {
             return Some(batch.answers);
         }
         let connection = self.connection.as_mut()?;
-        if batch.fork.revision() > self.partitioned_until {
+        if batch.fork.revision() > self.partitions.until() {
             return None;
         }
         let turn = turn(&batch, Some(replica.server));
         match append(connection, &batch.fork, &batch.rows, turn).await {
             Ok(true) => {
+                self.partitions.used(batch.fork.revision());
                 advance.publish(batch.fork, batch.entries);
                 Some(batch.answers)
             }
@@ -169,7 +169,8 @@ impl Committer {
             return Ok(Attempt::Wait(state.wait));
         }
         let Some((graph, followed)) = follow(advance.graph(), &mut transaction, &state).await? else {
-            transaction.rollback().await?;
+            sequence::recognise_loss(&mut transaction, advance.graph().position()).await?;
+            transaction.commit().await?;
             return Ok(Attempt::Reload);
         };
         let mut batch = Batch::on(graph.clone());
@@ -181,8 +182,13 @@ impl Committer {
             advance.publish(graph, followed);
             return Ok(Attempt::Answered(batch.answers));
         }
-        let partitioned_until =
-            make_until(&mut transaction, &state, batch.fork.revision(), self.partition_size).await?;
+        self.partitions.learn(state.partitioned_until);
+        if batch.fork.revision() > state.partitioned_until {
+            transaction.rollback().await?;
+            drop(advance);
+            self.partitions.make_now(connection, batch.fork.revision()).await?;
+            return Ok(Attempt::Wait(Duration::ZERO));
+        }
         if !append(&mut transaction, &batch.fork, &batch.rows, turn(&batch, state.sole)).await? {
             return Err(StoreError::Row("the sequence is not what it was when it was locked".to_owned()).into());
         }
@@ -190,7 +196,7 @@ impl Committer {
             tracing::warn!(%error, "the connection broke around a commit");
             return Err(Trouble::Unknown { batch: Box::new(batch), followed });
         }
-        self.partitioned_until = partitioned_until;
+        self.partitions.used(batch.fork.revision());
         let entries = [followed, batch.entries].concat();
         advance.publish(batch.fork, entries);
         Ok(Attempt::Answered(batch.answers))

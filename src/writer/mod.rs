@@ -6,6 +6,7 @@
 
 mod batch;
 mod commit;
+mod partitions;
 mod recent;
 mod replica;
 

@@ -176,7 +176,7 @@ impl Replica {
             Some(connection) => connection,
             None => connection.insert(connect(&self.database).await?),
         };
-        let wanted = sequence::peek(connection).await?;
+        let wanted = self.ask(connection).await?;
         let is_known = |known: Position| known.epoch == wanted.epoch && known.revision >= wanted.last_revision;
         if is_known(self.current().position()) {
             return Ok(());
@@ -191,6 +191,20 @@ impl Replica {
             None => advance.reload().await?,
         }
         Ok(())
+    }
+
+    /// Asks how far the database is. If it lacks what this process has seen committed, it was put back to an earlier state:
+    /// another history begins, and what is in memory is not answered from any more.
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Sequence, StoreError> {
+        // Before the question: what is published meanwhile need not be in the answer.
+        let known = self.current().position();
+        let state = sequence::peek(connection).await?;
+        if known.epoch != state.epoch || known.revision <= state.last_revision {
+            return Ok(state);
+        }
+        self.sole_until.store(0, Ordering::Release);
+        sequence::recognise_loss(connection, known).await?;
+        sequence::peek(connection).await
     }
 
     /// Follows what other servers commit when they say so. A word may get lost; the heartbeat makes up for it.
@@ -263,7 +277,7 @@ impl Replica {
             connection.insert(fresh)
         };
         let asked = Instant::now();
-        let state = sequence::peek(connection).await?;
+        let state = self.ask(connection).await?;
         let known = self.current().position();
         let same_history = known.epoch == state.epoch;
         let caught_up = same_history && known.revision >= state.last_revision;
