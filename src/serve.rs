@@ -4,10 +4,11 @@ use crate::{
     access::Identity,
     api::{App, Documentation, handle},
     feed::{Feed, send_to_amqp},
+    graph::Graph,
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
     settings::ServeSettings,
-    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, StoreError},
+    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, StoreError, check},
     writer::{Replica, Writer},
 };
 use actix_web::{
@@ -49,6 +50,14 @@ pub enum StartError {
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// The end shows that something went wrong before.
+    #[error("{} findings; the first: {first}", count)]
+    Unsound {
+        /// How many.
+        count: usize,
+        /// The first.
+        first: String,
+    },
     /// The server broke.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -75,7 +84,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     if served.is_ok()
         && let Err(error) = mark.renew_on(&Database::new(&url)?).await
     {
-        tracing::warn!(%error, "the next start will begin a new epoch of revisions");
+        tracing::warn!(%error, "the mark of the database could not be renewed");
     }
     private.stop().await?;
     served
@@ -112,6 +121,7 @@ async fn serve_on(
         .clone()
         .map(|servers| tokio::spawn(send_to_amqp(Arc::clone(&feed), servers, finish.subscribe())));
     let watch = settings.watch;
+    let check_database = database.clone();
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
         model,
@@ -151,8 +161,25 @@ async fn serve_on(
     if let Err(error) = replica.resign().await {
         tracing::debug!(%error, "could not resign");
     }
+    let sound = if settings.check_at_end { check_at_end(&replica, &check_database).await } else { Ok(()) };
     tracing::info!("stopped");
-    Ok(())
+    sound
+}
+
+/// Whether what this process knows is what the next one would load.
+async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
+    let known = Graph::clone(&replica.current());
+    let mut connection = database.connect().await?;
+    let mut findings = check(&mut connection, known).await?.findings.into_iter();
+    let Some(first) = findings.next() else {
+        tracing::info!("checked: the database says what is in memory");
+        return Ok(());
+    };
+    let others: Vec<String> = findings.collect();
+    for finding in &others {
+        tracing::error!(finding);
+    }
+    Err(StartError::Unsound { count: others.len() + 1, first })
 }
 
 /// Sends small pieces at once, and gives up on a peer that takes nothing for a time: it is gone, or as good as gone. A

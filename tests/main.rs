@@ -14,6 +14,7 @@ mod failover;
 mod feed_property;
 mod feeds;
 mod golden;
+mod history;
 mod interface_route;
 mod large_lists;
 mod network_manager_day;
@@ -75,6 +76,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
     asynchronous!(golden::recorded_exchanges),
+    asynchronous!(history::one_history),
+    asynchronous!(history::a_long_reader_stops_no_writes),
     asynchronous!(feeds::feeds),
     asynchronous!(feeds::feeds_and_restarts),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),

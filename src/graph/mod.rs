@@ -5,12 +5,14 @@
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
 mod counts;
+mod invariants;
 mod numbers;
 mod object;
 mod pools;
 mod position;
 
 pub use counts::{Counts, rule_count};
+pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, Link, Object};
 pub use pools::{Holder, Pools};

@@ -1,6 +1,7 @@
 //! PostgreSQL: the durable copy of the configuration, and the log of its changes.
 
 mod append;
+mod check;
 pub mod feed_position;
 mod key_value;
 mod load;
@@ -12,6 +13,7 @@ pub mod sequence;
 mod views;
 
 pub use append::{Rows, Turn, append};
+pub use check::check;
 pub use key_value::KeyValueStore;
 pub use load::{PAGE_WEIGHT, load, load_log};
 pub use mark::{Mark, MarkError};

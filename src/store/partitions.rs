@@ -126,6 +126,34 @@ async fn is_older(connection: &mut PgConnection, revision: u64, age: Duration) -
     Ok(older.unwrap_or_default())
 }
 
+/// The changes that the log should have and that no partition is for, as texts.
+///
+/// # Errors
+/// When the database is away.
+pub async fn uncovered(connection: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+    let sequence = sequence::peek(connection).await?;
+    let query = r"select (regexp_match(bound, 'FROM \(''(\d+)''\)'))[1]::bigint as first,
+               (regexp_match(bound, 'TO \(''(\d+)''\)'))[1]::bigint - 1 as last
+        from pg_inherits join pg_class on pg_class.oid = inhrelid, lateral pg_get_expr(relpartbound, inhrelid) as bound
+        where inhparent = 'change'::regclass and not inhdetachpending order by first";
+    let mut found = Vec::new();
+    let mut next = sequence.floor + 1;
+    for row in sqlx::query(query).fetch_all(connection).await? {
+        let bound =
+            |column: &str| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
+        let (first, last) = (bound("first")?, bound("last")?);
+        if first > next {
+            found.push(format!("the log has no partition for the changes from {next} to {}", first - 1));
+        }
+        next = next.max(last + 1);
+    }
+    if next != sequence.partitioned_until.max(sequence.floor) + 1 {
+        let said = sequence.partitioned_until;
+        found.push(format!("the log has partitions up to {}, and is said to have them up to {said}", next - 1));
+    }
+    Ok(found)
+}
+
 /// A table with a part of the log.
 struct Table {
     /// The number of the first change that it is for.

@@ -9,6 +9,8 @@ mod commit;
 mod partitions;
 mod recent;
 mod replica;
+#[cfg(test)]
+mod tests;
 
 pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
