@@ -42,8 +42,8 @@ pub async fn a_long_reader_stops_no_writes() {
     // reader that was there before it.
     let floor = "update feed_sequence set floor = 100";
     let limit = "set lock_timeout = '50ms'";
-    let begun = "alter table change detach partition change_1 concurrently";
-    for statement in [floor, limit, begun] {
+    let removal = "alter table change detach partition change_1 concurrently";
+    for statement in [floor, limit, removal] {
         // The last one ends with the limit, half done.
         sqlx::raw_sql(statement).execute(&mut other).await.ok();
     }

@@ -27,12 +27,12 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
         named.collect()
     };
     compare.equal("the name", &names(graph), &names(others));
-    let children = |graph: &Graph| -> BTreeMap<String, ()> {
-        graph.children.iter().map(|child| (format!("{child:?}"), ())).collect()
+    let children = |graph: &Graph| -> BTreeMap<(Uuid, TypeId, u64, Uuid), bool> {
+        graph.children.iter().map(|child| (*child, true)).collect()
     };
     compare.equal("the child", &children(graph), &children(others));
-    let referrers = |graph: &Graph| -> BTreeMap<String, ()> {
-        graph.back_references.iter().map(|referrer| (format!("{referrer:?}"), ())).collect()
+    let referrers = |graph: &Graph| -> BTreeMap<(Uuid, TypeId, Uuid), bool> {
+        graph.back_references.iter().map(|referrer| (*referrer, true)).collect()
     };
     compare.equal("the back reference", &referrers(graph), &referrers(others));
     let numbers = |graph: &Graph| -> BTreeMap<String, Vec<(u128, u128)>> {
@@ -131,7 +131,9 @@ fn rebuilt(graph: &Graph) -> Graph {
     let mut rebuilt = Graph::new(Arc::clone(&graph.model));
     let mut objects: Vec<&Arc<Object>> = graph.all().collect();
     objects.sort_by_key(|object| object.created);
-    objects.into_iter().for_each(|object| rebuilt.put(object));
+    for object in objects {
+        rebuilt.put(object);
+    }
     let reserved = graph.pools.all_held().filter(|(_, holder)| *holder == Holder::Reservation);
     reserved.for_each(|(hold, _)| rebuilt.reserve(hold));
     rebuilt.position = graph.position;
@@ -192,7 +194,7 @@ impl Comparison<'_> {
         for object in one.all() {
             match other.get(object.uuid) {
                 None => {
-                    self.found.push(format!("{} is in {name} and not in {other_name}", describe(&one.model, object)))
+                    self.found.push(format!("{} is in {name} and not in {other_name}", describe(&one.model, object)));
                 }
                 Some(others) => {
                     for difference in object_differences(object, others) {

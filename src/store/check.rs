@@ -6,12 +6,12 @@ use super::{
     partitions, sequence,
 };
 use crate::{
-    graph::{Graph, Hold, Holder, Object, differences, object_differences, violations},
+    graph::{Graph, Holder, Object, differences, object_differences, violations},
     rules::{LogEntry, LogOperation, Subject},
 };
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// What was looked at, and what was found.
@@ -58,8 +58,8 @@ async fn check_owners(connection: &mut PgConnection, findings: &mut Vec<String>)
 struct Log {
     /// The last revision, and the state after it; none for a deleted object.
     objects: HashMap<Uuid, (u64, Option<Arc<Object>>)>,
-    /// Whether the address was reserved, or given back.
-    reservations: HashMap<Hold, bool>,
+    /// By network or flat ipam: whether the address was reserved, or given back.
+    reservations: HashMap<Uuid, HashMap<IpAddr, bool>>,
     /// How many there are.
     changes: u64,
 }
@@ -103,7 +103,10 @@ impl Log {
         self.changes += 1;
         match (&entry.subject, entry.operation) {
             (Subject::Addresses(holds), operation) => {
-                self.reservations.extend(holds.iter().map(|hold| (*hold, operation == LogOperation::Reserve)));
+                for hold in holds {
+                    let of_scope = self.reservations.entry(hold.scope).or_default();
+                    of_scope.insert(hold.address, operation == LogOperation::Reserve);
+                }
             }
             (Subject::Object(object), operation) => {
                 let is_deleted = operation == LogOperation::Delete;
@@ -124,10 +127,9 @@ impl Log {
 
     /// Whoever follows the log knows of every address that is free again (GEN-13).
     fn check_freed(&self, scope: &Object, revision: u64, findings: &mut Vec<String>) {
-        let left = self.reservations.iter().filter(|(hold, reserved)| hold.scope == scope.uuid && **reserved);
-        for (hold, _) in left {
-            let text = format!("change {revision} deletes {}, in which {} is reserved", scope.uuid, hold.address);
-            findings.push(text);
+        let left = self.reservations.get(&scope.uuid).into_iter().flatten().filter(|(_, reserved)| **reserved);
+        for (address, _) in left {
+            findings.push(format!("change {revision} deletes {}, in which {address} is reserved", scope.uuid));
         }
     }
 
@@ -151,12 +153,13 @@ impl Log {
                 }
             }
         }
-        for (hold, reserved) in &self.reservations {
-            let holder = graph.pools().holder(hold.scope, hold.address);
-            if (holder == Some(Holder::Reservation)) != *reserved {
-                let said = if *reserved { "reserved" } else { "given back" };
-                let address = format!("{} of {}", hold.address, hold.scope);
-                findings.push(format!("{address} was {said} by the log, and is held by {holder:?}"));
+        for (scope, addresses) in &self.reservations {
+            for (address, reserved) in addresses {
+                let holder = graph.pools().holder(*scope, *address);
+                if (holder == Some(Holder::Reservation)) != *reserved {
+                    let said = if *reserved { "reserved" } else { "given back" };
+                    findings.push(format!("{address} of {scope} was {said} by the log, and is held by {holder:?}"));
+                }
             }
         }
         let mut rows = sqlx::query("select uuid, revision from object").fetch(connection);
