@@ -32,6 +32,8 @@ pub async fn check(connection: &mut PgConnection, mut known: Graph) -> Result<Ch
     let mut transaction = connection.begin().await?;
     sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *transaction).await?;
     sqlx::query("set local statement_timeout = 0").execute(&mut *transaction).await?;
+    // Before the first look, so that no part of the log goes meanwhile.
+    sqlx::query("lock table change in access share mode").execute(&mut *transaction).await?;
     let graph = load_snapshot(&mut transaction, known.model()).await?;
     let mut findings = violations(&graph);
     check_owners(&mut transaction, &mut findings).await?;
@@ -39,7 +41,8 @@ pub async fn check(connection: &mut PgConnection, mut known: Graph) -> Result<Ch
     log.compare(&mut transaction, &graph, &mut findings).await?;
     findings.extend(partitions::uncovered(&mut transaction).await?);
     transaction.commit().await?;
-    if known.revision() > 0 {
+    // A process that knows another history, or has fallen behind the log, would load everything anew.
+    if known.position().epoch == graph.position().epoch && known.revision() >= log.floor {
         findings.extend(differences(("what the process knows", &known), ("the tables", &graph)));
     }
     Ok(Checked { changes: log.changes, graph, findings })
@@ -62,6 +65,8 @@ struct Log {
     reservations: HashMap<Uuid, HashMap<IpAddr, bool>>,
     /// How many there are.
     changes: u64,
+    /// The last change that was trimmed.
+    floor: u64,
 }
 
 /// Reads the log, in which revisions are without gaps and requests whole.
@@ -72,7 +77,7 @@ async fn check_log(
     findings: &mut Vec<String>,
 ) -> Result<Log, StoreError> {
     let sequence = sequence::peek(connection).await?;
-    let mut log = Log::default();
+    let mut log = Log { floor: sequence.floor, ..Log::default() };
     let mut last = sequence.floor;
     let mut request = None;
     let mut entries = Box::pin(read_log(connection, graph.model(), sequence.floor));
@@ -88,7 +93,7 @@ async fn check_log(
         }
         request = (entry.request > revision).then_some((entry.request, batch));
         log.add(&entry, findings);
-        if known.revision() > 0 && known.position().epoch == sequence.epoch && known.revision() + 1 == revision {
+        if known.position().epoch == sequence.epoch && known.revision() + 1 == revision {
             entry.apply(known);
         }
     }
@@ -140,7 +145,6 @@ impl Log {
         graph: &Graph,
         findings: &mut Vec<String>,
     ) -> Result<(), StoreError> {
-        let floor = sequence::peek(connection).await?.floor;
         for (uuid, (revision, state)) in &self.objects {
             match (state, graph.get(*uuid)) {
                 (None, None) => {}
@@ -166,7 +170,7 @@ impl Log {
         while let Some(row) = rows.try_next().await? {
             let (uuid, revision) = revision_of(&row)?;
             let logged = self.objects.get(&uuid).map(|(revision, _)| *revision);
-            if logged.is_some_and(|logged| logged != revision) || logged.is_none() && revision > floor {
+            if logged.is_some_and(|logged| logged != revision) || logged.is_none() && revision > self.floor {
                 findings.push(format!("{uuid} was changed last by {revision}, and the log says by {logged:?}"));
             }
         }
