@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bus;
+mod check;
 mod client;
 mod feed;
 mod graph;
@@ -41,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Serve(settings) => settings,
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings)),
         Command::Watch(settings) => return exit(watch::run(&settings)),
+        Command::Check(settings) => return exit(check::run(&settings).await),
         Command::Openapi(settings) => return exit(print_openapi(&settings)),
     };
     let filter = match EnvFilter::try_new(&settings.log) {

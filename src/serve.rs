@@ -5,10 +5,11 @@ use crate::{
     api::{Admission, AllowedHosts, App, Documentation, server},
     bus::Bus,
     feed::{Feed, send_to_amqp},
+    graph::Graph,
     model::{Model, SchemaError},
     rules::{Operation, Options, Request},
     settings::ServeSettings,
-    store::{Database, KeyValueStore, PrivateError, PrivatePostgres, StoreError},
+    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, StoreError, check},
     supervision::Supervision,
     writer::{Replica, Writer},
 };
@@ -37,6 +38,9 @@ pub enum StartError {
     /// The private PostgreSQL does not run.
     #[error("{0}")]
     Private(#[from] PrivateError),
+    /// The mark beside the private database can't be kept.
+    #[error("{0}")]
+    Mark(#[from] MarkError),
     /// The database can't be used.
     #[error("database: {0}")]
     Store(#[from] StoreError),
@@ -46,6 +50,14 @@ pub enum StartError {
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// The end shows that something went wrong before.
+    #[error("{} findings; the first: {first}", count)]
+    Unsound {
+        /// How many.
+        count: usize,
+        /// The first.
+        first: String,
+    },
     /// The server broke.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -67,17 +79,25 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let listener =
         std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
     if let Some(url) = &settings.database_url {
-        return serve_on(url, &settings, model, listener).await;
+        return serve_on(url, None, &settings, model, listener).await;
     }
     let directory = settings.data_directory().map_err(StartError::Settings)?;
     let private = PrivatePostgres::start(&directory).await?;
-    let served = serve_on(&private.database_url(), &settings, model, listener).await;
+    let mark = Mark::beside(&directory);
+    let url = private.database_url();
+    let served = serve_on(&url, Some(&mark), &settings, model, listener).await;
+    if served.is_ok()
+        && let Err(error) = mark.renew_on(&Database::new(&url)?).await
+    {
+        tracing::warn!(%error, "the mark of the database could not be renewed");
+    }
     private.stop().await?;
     served
 }
 
 async fn serve_on(
     url: &str,
+    mark: Option<&Mark>,
     settings: &ServeSettings,
     model: Arc<Model>,
     listener: std::net::TcpListener,
@@ -86,6 +106,9 @@ async fn serve_on(
     let database = Database::new(url)?;
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await?;
     database.migrate(&model).await?;
+    if let Some(mark) = mark {
+        mark.recognise(&mut database.connect().await?).await?;
+    }
     let supervision = Arc::new(Supervision::default());
     let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency, &supervision).await?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
@@ -112,6 +135,7 @@ async fn serve_on(
     });
     let bus = settings.amqp_url.clone().map(|servers| Arc::new(Bus::new(servers)));
     let watch = settings.watch;
+    let check_database = database.clone();
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
         model,
@@ -165,8 +189,25 @@ async fn serve_on(
         tracing::warn!("AMQP: not all changes were sent; the next server goes on with them");
     }
     resign(&replica, left(1)).await;
+    let sound = if settings.check_at_end { check_at_end(&replica, &check_database).await } else { Ok(()) };
     tracing::info!("stopped");
-    Ok(())
+    sound
+}
+
+/// Whether what this process knows is what the next one would load.
+async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
+    let known = Graph::clone(&replica.current());
+    let mut connection = database.connect().await?;
+    let mut findings = check(&mut connection, known).await?.findings.into_iter();
+    let Some(first) = findings.next() else {
+        tracing::info!("checked: the database says what is in memory");
+        return Ok(());
+    };
+    let others: Vec<String> = findings.collect();
+    for finding in &others {
+        tracing::error!(finding);
+    }
+    Err(StartError::Unsound { count: others.len() + 1, first })
 }
 
 async fn resign(replica: &Replica, limit: Duration) {

@@ -34,8 +34,23 @@ pub enum Command {
     InterfaceRoute(InterfaceRouteSettings),
     /// Show what changes on a Cirrus, a line a change
     Watch(WatchSettings),
+    /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
+    Check(CheckSettings),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
+}
+
+/// Which database to look at. Servers may run on it meanwhile.
+#[derive(Args, Debug)]
+pub struct CheckSettings {
+    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
+    /// the data directory, and good as long as the server runs
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: String,
+
+    /// Read the data model from this directory, not from the one that is built in
+    #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
+    pub schema_dir: Option<PathBuf>,
 }
 
 /// Which interface to describe.
@@ -109,6 +124,11 @@ pub struct ServeSettings {
     /// How much of the change log is kept.
     #[command(flatten)]
     pub log_retention: LogRetention,
+
+    /// Compare, when the server stops, what it has in memory with what the database says; differences are logged, and
+    /// make the exit status 1
+    #[arg(long, env = "CIRRUS_CHECK_AT_END")]
+    pub check_at_end: bool,
 
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
     #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]

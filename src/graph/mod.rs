@@ -4,11 +4,15 @@
 //! leaves all other snapshots as they were. Everything here follows from the objects (and the reserved addresses)
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
+mod counts;
+mod invariants;
 mod numbers;
 mod object;
 mod pools;
 mod position;
 
+pub use counts::{Counts, rule_count};
+pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, Link, Object, text_weight};
 pub use pools::{Holder, Pools};
@@ -55,6 +59,7 @@ pub struct Graph {
     relaxing: OrdSet<(Uuid, Uuid)>,
     numbers: Numbers,
     pools: Pools,
+    counts: Counts,
 }
 
 impl Graph {
@@ -65,6 +70,7 @@ impl Graph {
             versions: model.types().iter().map(|_| 0).collect(),
             numbers: Numbers::new(&model),
             pools: Pools::new(&model),
+            counts: Counts::new(&model),
             model,
             position: Position::default(),
             objects: HashMap::default(),
@@ -221,6 +227,11 @@ impl Graph {
         &self.pools
     }
 
+    /// What counts for the quota of projects.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     /// Reserves an address that no object holds.
     pub fn reserve(&mut self, hold: Hold) {
         self.pools.hold(hold, Holder::Reservation);
@@ -228,9 +239,7 @@ impl Graph {
 
     /// Gives back an address that no object holds.
     pub fn release(&mut self, hold: Hold) {
-        if self.pools.holder(hold.scope, hold.address) == Some(Holder::Reservation) {
-            self.pools.release(hold);
-        }
+        self.pools.release(hold, Holder::Reservation);
     }
 
     /// Puts an object in, in the place of the one with its uuid.
@@ -238,7 +247,7 @@ impl Graph {
         let identity = |object: &Object| (object.type_id, object.fq_name.clone(), object.parent, object.created);
         if self.objects.get(&object.uuid).is_some_and(|previous| identity(previous) != identity(object)) {
             // The same uuid, used anew.
-            self.remove(object.uuid);
+            self.take_out(object.uuid);
         }
         self.touch(object.type_id);
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
@@ -252,11 +261,27 @@ impl Graph {
         }
         self.index_links(previous.as_deref(), Some(object));
         self.numbers.replace(previous.as_deref(), Some(object));
-        self.pools.replace(previous.as_deref(), Some(object));
+        self.replace_in_pools(previous.as_deref(), Some(object));
     }
 
-    /// Takes an object out. The links of others to it are theirs to drop.
+    /// The pools, and the counts that depend on how many subnets there are.
+    fn replace_in_pools(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        let Some(uuid) = after.or(before).map(|object| object.uuid) else { return };
+        let subnets = self.pools.subnet_count(uuid);
+        self.pools.replace(before, after);
+        let before = before.map(|object| (object, subnets));
+        let after = after.map(|object| (object, self.pools.subnet_count(uuid)));
+        self.counts.replace(&self.objects, before, after);
+    }
+
+    /// Takes an object out, and what is reserved in it. The links of others to it are theirs to drop.
     pub fn remove(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
+        let object = self.take_out(uuid)?;
+        self.pools.forget_reservations(uuid);
+        Some(object)
+    }
+
+    fn take_out(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
         let object = self.objects.remove(&uuid)?;
         self.touch(object.type_id);
         if let Some(names) = self.names.get_mut(usize::from(object.type_id.0))
@@ -269,7 +294,7 @@ impl Graph {
         }
         self.index_links(Some(&object), None);
         self.numbers.replace(Some(&object), None);
-        self.pools.replace(Some(&object), None);
+        self.replace_in_pools(Some(&object), None);
         Some(object)
     }
 

@@ -79,6 +79,9 @@ pub struct Numbers {
     places: Vec<(TypeId, PropertyId, Form)>,
     /// Of pools in which a number was ever taken.
     free: OrdMap<NumberPool, FreeRanges>,
+    /// By how many objects beyond the first a number is taken. Rules give a number to one object at a time, but whoever
+    /// follows changes may learn of the new one before it learns that the old one has let go.
+    shared: OrdMap<(NumberPool, u128), u32>,
 }
 
 impl Numbers {
@@ -88,7 +91,7 @@ impl Numbers {
             let kind = model.find(kind)?;
             Some((kind, model.object_type(kind).property(property)?.0, *form))
         };
-        Self { places: PLACES.iter().filter_map(place).collect(), free: OrdMap::new() }
+        Self { places: PLACES.iter().filter_map(place).collect(), free: OrdMap::new(), shared: OrdMap::new() }
     }
 
     /// The lowest number that is free.
@@ -119,10 +122,10 @@ impl Numbers {
     pub fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
         let (old, new) = (self.numbers_of(before), self.numbers_of(after));
         for (pool, number) in old.iter().filter(|number| new.binary_search(number).is_err()) {
-            self.change(*pool, |free| free.insert(*number, *number));
+            self.give(*pool, *number);
         }
         for (pool, number) in new.iter().filter(|number| old.binary_search(number).is_err()) {
-            self.change(*pool, |free| free.remove(*number, *number));
+            self.take(*pool, *number);
         }
     }
 
@@ -139,9 +142,45 @@ impl Numbers {
         numbers
     }
 
-    fn change(&mut self, pool: NumberPool, change: impl FnOnce(&mut FreeRanges)) {
+    fn free_of(&mut self, pool: NumberPool) -> &mut FreeRanges {
         let (first, last) = pool.range();
-        change(self.free.entry(pool).or_insert_with(|| FreeRanges::of(first, last)));
+        self.free.entry(pool).or_insert_with(|| FreeRanges::of(first, last))
+    }
+
+    fn take(&mut self, pool: NumberPool, number: u128) {
+        let free = self.free_of(pool);
+        if free.contains(number, number) {
+            free.remove(number, number);
+        } else {
+            *self.shared.entry((pool, number)).or_insert(0) += 1;
+        }
+    }
+
+    fn give(&mut self, pool: NumberPool, number: u128) {
+        match self.shared.get(&(pool, number)).copied() {
+            None => self.free_of(pool).insert(number, number),
+            Some(1) => {
+                self.shared.remove(&(pool, number));
+            }
+            Some(others) => {
+                self.shared.insert((pool, number), others - 1);
+            }
+        }
+    }
+
+    /// The numbers that are taken in each pool, as ranges, and those that several objects have.
+    pub fn taken(&self) -> impl Iterator<Item = (NumberPool, Vec<(u128, u128)>)> {
+        self.free.iter().map(|(pool, free)| {
+            let (first, last) = pool.range();
+            let mut taken = FreeRanges::of(first, last);
+            free.iter().for_each(|(first, last)| taken.remove(first, last));
+            (*pool, taken.iter().collect())
+        })
+    }
+
+    /// The numbers that more than one object has.
+    pub fn shared(&self) -> impl Iterator<Item = (NumberPool, u128)> {
+        self.shared.keys().copied()
     }
 }
 

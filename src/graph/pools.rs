@@ -145,10 +145,34 @@ impl Pools {
         self.change_subnet(hold, |subnet| subnet.take(hold.address));
     }
 
-    /// Marks an address as free again.
-    pub fn release(&mut self, hold: Hold) {
-        self.holds.remove(&(hold.scope, hold.address));
-        self.change_subnet(hold, |subnet| subnet.give(hold.address));
+    /// Marks an address as free again, if it is this one that holds it: whoever follows changes may learn of the new holder
+    /// before it learns that the old one has let go.
+    pub fn release(&mut self, hold: Hold, holder: Holder) {
+        if self.holder(hold.scope, hold.address) == Some(holder) {
+            self.holds.remove(&(hold.scope, hold.address));
+            self.change_subnet(hold, |subnet| subnet.give(hold.address));
+        }
+    }
+
+    /// All holds in a network or flat ipam, in the order of addresses.
+    pub fn held_in(&self, scope: Uuid) -> impl Iterator<Item = (Hold, Holder)> {
+        let (lowest, highest) = (IpAddr::from([0; 4]), IpAddr::from([255; 16]));
+        self.held(scope, lowest, highest).map(move |(address, holder)| (Hold { scope, address }, holder))
+    }
+
+    /// All holds, wherever they are.
+    pub fn all_held(&self) -> impl Iterator<Item = (Hold, Holder)> {
+        self.holds.iter().map(|((scope, address), holder)| (Hold { scope: *scope, address: *address }, *holder))
+    }
+
+    /// The networks and flat ipams with subnets, with their subnets.
+    pub fn all_subnets(&self) -> impl Iterator<Item = (Uuid, Vec<&Subnet>)> {
+        self.scopes.iter().map(|(uuid, scope)| (*uuid, scope.entries.iter().map(|entry| &entry.subnet).collect()))
+    }
+
+    /// How many subnets a virtual network (its own ones) or a flat network ipam has.
+    pub fn subnet_count(&self, scope: Uuid) -> usize {
+        self.scopes.get(&scope).map_or(0, |scope| scope.entries.len())
     }
 
     fn change_subnet(&mut self, hold: Hold, change: impl FnOnce(&mut Subnet)) {
@@ -169,8 +193,8 @@ impl Pools {
         if old == new {
             return;
         }
-        if let Some(old) = old {
-            self.release(old);
+        if let (Some(old), Some(before)) = (old, before) {
+            self.release(old, Holder::Object(before.uuid));
         }
         if let (Some(new), Some(after)) = (new, after) {
             self.hold(new, Holder::Object(after.uuid));
@@ -193,9 +217,6 @@ impl Pools {
         let sources = after.map(|object| self.entries(object)).unwrap_or_default();
         if sources.is_empty() {
             self.scopes.remove(&scope);
-            if after.is_none() {
-                self.forget_reservations(scope);
-            }
             return;
         }
         let known = self.scopes.get(&scope);
@@ -234,13 +255,12 @@ impl Pools {
         subnets.map(|value| list(value, "subnets")).unwrap_or_default()
     }
 
-    /// With a network, what was reserved in it goes.
-    fn forget_reservations(&mut self, scope: Uuid) {
-        let lowest = IpAddr::from([0; 4]);
-        let highest = IpAddr::from([255; 16]);
-        let reserved: Vec<IpAddr> = self.held(scope, lowest, highest).map(|(address, _)| address).collect();
-        for address in reserved {
-            self.holds.remove(&(scope, address));
+    /// What was reserved in a network that goes. Changes say so one by one, before the network goes; the logs of releases
+    /// before this one did not.
+    pub fn forget_reservations(&mut self, scope: Uuid) {
+        let reserved = self.held_in(scope).filter(|(_, holder)| *holder == Holder::Reservation);
+        for (hold, holder) in reserved.collect::<Vec<_>>() {
+            self.release(hold, holder);
         }
     }
 }

@@ -44,7 +44,7 @@ pub enum Reserved {
 }
 
 /// One subnet of a network or of a flat ipam, with its free units. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Subnet {
     /// The prefix, without host bits.
     pub prefix: IpNetwork,

@@ -1,8 +1,8 @@
-//! Quota of projects (contrail-api R21: QTA-*): counted when it is asked for, from the objects themselves.
+//! Quota of projects (contrail-api R21: QTA-*): what is there is counted by the graph as it comes and goes.
 //!
-//! Nothing is kept beside the objects, so nothing can drift (QTA-16): a limit that is set later finds what is there
-//! (QTA-12), a lower one stops creates only (QTA-10), and one taken back leaves the server's (QTA-11). Requests are
-//! decided one after the other, over all servers, so a limit is never exceeded and always used up (QTA-15). The
+//! The counts are a part of the graph and follow from its objects, so nothing can drift (QTA-16): a limit that is set later
+//! finds what is there (QTA-12), a lower one stops creates only (QTA-10), and one taken back leaves the server's (QTA-11).
+//! Requests are decided one after the other, over all servers, so a limit is never exceeded and always used up (QTA-15). The
 //! visibility of an object never changes after its create, so no count does because of it (QTA-13).
 
 use super::{Decision, Draft, Rejection, Work};
@@ -34,21 +34,7 @@ pub fn check_create(work: &Work, draft: &Draft) -> Decision<()> {
     }
     let key = if kind.name == "application-policy-set" { "firewall_group" } else { &kind.field };
     let Some(limit) = limit(work, &project, key) else { return Ok(()) };
-    let counted = match kind.name.as_str() {
-        "floating-ip" => visible(work.graph.referrers(project.uuid, draft.type_id), limit),
-        "floating-ip-pool" | "loadbalancer-member" => {
-            let Some(parent) = &draft.parent else { return Ok(()) };
-            let parents = work.graph.children_of(project.uuid, parent.type_id);
-            visible(parents.flat_map(|parent| work.graph.children_of(parent.uuid, draft.type_id)), limit)
-        }
-        // APS-C2: the set that every project has does not count.
-        "application-policy-set" => {
-            let is_default = |set: &Object| work.property(set, "all_applications") == Some(Value::Bool(true));
-            visible(work.graph.children_of(project.uuid, draft.type_id).filter(|set| !is_default(set)), limit)
-        }
-        _ => visible(work.graph.children_of(project.uuid, draft.type_id), limit),
-    };
-    if counted >= limit {
+    if work.graph.counts().objects(project.uuid, draft.type_id) >= limit {
         return Err(Rejection::over_quota(format!("quota limit ({limit}) exceeded for resource {key}")));
     }
     Ok(())
@@ -77,10 +63,9 @@ pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
         return Ok(());
     };
     let Some(limit) = limit(work, project, parts.key) else { return Ok(()) };
-    let others = work.graph.children_of(project.uuid, draft.type_id);
-    let others = others.filter(|other| !other.hidden && other.uuid != draft.uuid);
-    let total = parts.wanted + others.map(|other| (parts.count)(work, other)).sum::<usize>();
-    if total > limit {
+    let counted_before = if draft.stored.as_ref().is_some_and(|stored| stored.hidden) { 0 } else { before };
+    let others = work.graph.counts().parts(project.uuid, draft.type_id).saturating_sub(counted_before);
+    if parts.wanted + others > limit {
         return Err(Rejection::over_quota(format!("{}: {limit}", parts.text)));
     }
     Ok(())
@@ -88,11 +73,6 @@ pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
 
 fn is_hidden(draft: &Draft) -> bool {
     draft.value("id_perms").is_some_and(|perms| perms.get("user_visible") == Some(&Value::Bool(false)))
-}
-
-/// How many are visible, as far as it matters.
-fn visible<'a>(objects: impl Iterator<Item = &'a Arc<Object>>, limit: usize) -> usize {
-    objects.filter(|object| !object.hidden).take(limit).count()
 }
 
 /// The project whose quota counts: the parent, or what the type says.

@@ -7,7 +7,7 @@ use super::{
     Decision, Draft, Rejection, Rules, Work, policy_rule,
     quota::{self, Parts},
 };
-use crate::graph::{NumberPool, Object};
+use crate::graph::{NumberPool, Object, rule_count};
 use serde_json::{Map, Value};
 
 /// The rules of the type.
@@ -65,10 +65,6 @@ fn check_rule_quota(work: &Work, draft: &Draft) -> Decision<()> {
         count: |work: &Work, group: &Object| rule_count(work.property(group, ENTRIES).as_ref()),
     };
     quota::check_parts(work, draft, &parts)
-}
-
-fn rule_count(entries: Option<&Value>) -> usize {
-    entries.and_then(|value| value.get("policy_rule")?.as_array()).map_or(0, Vec::len)
 }
 
 fn configured(draft: &Draft) -> Option<u64> {

@@ -42,8 +42,8 @@ pub struct Work {
     /// None where there is no limit: at the start.
     spent: Option<budget::Spent>,
     touched: IndexMap<Uuid, Touched>,
-    reserved: Vec<Hold>,
-    freed: Vec<Hold>,
+    reserved: IndexSet<Hold>,
+    freed: IndexSet<Hold>,
 }
 
 impl Work {
@@ -66,8 +66,8 @@ impl Work {
             new_uuid,
             spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
             touched: IndexMap::new(),
-            reserved: Vec::new(),
-            freed: Vec::new(),
+            reserved: IndexSet::new(),
+            freed: IndexSet::new(),
         }
     }
 
@@ -165,11 +165,13 @@ impl Work {
         object
     }
 
-    /// Takes an object out of the graph, with all links that others still have to it, and their marks on it.
+    /// Takes an object out of the graph, with all links that others still have to it, their marks on it, and all addresses that
+    /// are held in it. Each is a change of its own: who follows the log knows what is free again (GEN-13).
     pub fn remove(&mut self, object: &Arc<Object>) {
         if self.spent.as_mut().is_some_and(|spent| spent.write(Some(object), object).is_err()) {
             return;
         }
+        self.release_all(object.uuid);
         let others = object.links.iter().filter_map(|link| self.graph.get(link.target));
         let symmetric = others.filter(|other| other.type_id == object.type_id);
         let referrers = symmetric.chain(self.graph.all_referrers(object.uuid)).map(|referrer| referrer.uuid);
@@ -196,14 +198,34 @@ impl Work {
     /// Reserves an address without an object.
     pub fn reserve(&mut self, hold: Hold) {
         self.graph.reserve(hold);
-        self.reserved.push(hold);
+        if !self.freed.swap_remove(&hold) {
+            self.reserved.insert(hold);
+        }
     }
 
     /// Gives back an address that was reserved without an object; nothing happens to one that an object has.
     pub fn release(&mut self, hold: Hold) {
         if self.graph.pools().holder(hold.scope, hold.address) == Some(Holder::Reservation) {
             self.graph.release(hold);
-            self.freed.push(hold);
+            if !self.reserved.swap_remove(&hold) {
+                self.freed.insert(hold);
+            }
+        }
+    }
+
+    /// Gives back all addresses of a network or flat ipam, which goes. Objects may still hold some: those whose reference to
+    /// it does not stop its delete.
+    fn release_all(&mut self, scope: Uuid) {
+        let held: Vec<(Hold, Holder)> = self.graph.pools().held_in(scope).collect();
+        for (hold, holder) in held {
+            match holder {
+                Holder::Reservation => self.release(hold),
+                Holder::Object(uuid) => {
+                    if let Some(holder) = self.graph.get(uuid).cloned() {
+                        self.put(Object { hold: None, ..Object::clone(&holder) }, false);
+                    }
+                }
+            }
         }
     }
 
@@ -212,22 +234,25 @@ impl Work {
         touched.implicit &= implicit;
     }
 
-    /// The fork with all that the request did, and the numbered changes that lead to it.
+    /// The fork with all that the request did, and the numbered changes that lead to it: first what was given back, which
+    /// objects may have now, and in the end what was reserved, which objects may have had.
     pub fn finish(self) -> (Graph, Vec<Change>) {
         let Self { mut graph, touched, reserved, freed, .. } = self;
-        let mut effects: Vec<(Uuid, Effect)> = touched
-            .into_iter()
-            .filter_map(|(uuid, Touched { before, implicit })| match (before, graph.get(uuid)) {
+        let by_scope = |holds: IndexSet<Hold>, effect: fn(Vec<Hold>) -> Effect| {
+            let mut scopes: IndexMap<Uuid, Vec<Hold>> = IndexMap::new();
+            for hold in holds {
+                scopes.entry(hold.scope).or_default().push(hold);
+            }
+            scopes.into_iter().map(move |(scope, holds)| (scope, effect(holds)))
+        };
+        let touched =
+            touched.into_iter().filter_map(|(uuid, Touched { before, implicit })| match (before, graph.get(uuid)) {
                 (before, Some(after)) => Some((uuid, Effect::Put { before, after: Arc::clone(after), implicit })),
                 (Some(before), None) => Some((uuid, Effect::Delete(before))),
                 (None, None) => None,
-            })
-            .collect();
-        for (holds, effect) in [(freed, Effect::Free as fn(_) -> _), (reserved, Effect::Reserve)] {
-            if let Some(first) = holds.first() {
-                effects.push((first.scope, effect(holds)));
-            }
-        }
+            });
+        let effects: Vec<(Uuid, Effect)> =
+            by_scope(freed, Effect::Free).chain(touched).chain(by_scope(reserved, Effect::Reserve)).collect();
         let start = graph.revision();
         let request = start + effects.len() as u64;
         graph.set_revision(request);

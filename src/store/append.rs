@@ -5,12 +5,12 @@ use super::{
     record::{HoldBody, body_json, positions, properties_json},
 };
 use crate::{
-    graph::{Graph, Hold, Link, Object, Position},
+    graph::{Graph, Hold, Holder, Link, Object, Position},
     model::{Model, ObjectType, TypeId},
     rules::{Change, Effect, LogEntry, Subject},
     timestamp::Timestamp,
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 use serde_json::json;
 use sqlx::{Arguments, AssertSqlSafe, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
@@ -50,15 +50,24 @@ struct ObjectRow {
 /// What decided requests make of the tables: the rows of a batch.
 pub struct Rows {
     model: Arc<Model>,
+    /// What the first request was decided on.
+    base: Graph,
     objects: IndexMap<Uuid, Net, FxBuildHasher>,
-    holds: Holds,
+    /// Addresses that were taken or given back, once or more often.
+    holds: IndexSet<Hold, FxBuildHasher>,
     changes: ChangeRows,
 }
 
 impl Rows {
-    /// None.
-    pub fn new(model: Arc<Model>) -> Self {
-        Self { model, objects: IndexMap::default(), holds: Holds::default(), changes: ChangeRows::default() }
+    /// None yet, of requests that are decided on this graph.
+    pub fn new(base: Graph) -> Self {
+        Self {
+            model: Arc::clone(base.model()),
+            base,
+            objects: IndexMap::default(),
+            holds: IndexSet::default(),
+            changes: ChangeRows::default(),
+        }
     }
 
     /// Whether nothing changes.
@@ -74,15 +83,17 @@ impl Rows {
         match &change.effect {
             Effect::Put { before, after, .. } => {
                 let row = ObjectRow::new(kind, after, change.revision, properties.unwrap_or_default());
+                self.holds.extend(before.as_ref().and_then(|before| before.hold));
+                self.holds.extend(after.hold);
                 let net = || Net { before: before.clone(), after: None };
                 self.objects.entry(change.uuid).or_insert_with(net).after = Some((Arc::clone(after), row));
             }
             Effect::Delete(last) => {
+                self.holds.extend(last.hold);
                 let net = || Net { before: Some(Arc::clone(last)), after: None };
                 self.objects.entry(change.uuid).or_insert_with(net).after = None;
             }
-            Effect::Reserve(reserved) => reserved.iter().for_each(|hold| self.holds.add(*hold, None)),
-            Effect::Free(freed) => freed.iter().for_each(|hold| self.holds.remove(*hold)),
+            Effect::Reserve(holds) | Effect::Free(holds) => self.holds.extend(holds.iter().copied()),
         }
     }
 }
@@ -107,7 +118,6 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     let (mut new, mut altered) = (ObjectRows::default(), ObjectRows::default());
     let (mut unlinked, mut linked) = (Unlinked::default(), ReferenceRows::default());
     let mut deleted = Vec::new();
-    let mut holds = rows.holds.clone();
     for (uuid, net) in &rows.objects {
         let before = net.before.as_deref();
         let after = net.after.as_ref().map(|(after, _)| &**after);
@@ -123,13 +133,24 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
         } else if before.is_some() {
             deleted.push(*uuid);
         }
-        holds.replace(before, after);
     }
-    // With a network go the addresses that were reserved in it.
-    holds.added.retain(|hold, _| graph.get(hold.scope).is_some());
-    let owners: Vec<Option<Uuid>> = holds.added.values().copied().collect();
-    let (scopes, addresses) = columns(holds.added.into_keys());
-    let (freed_scopes, freed_addresses) = columns(holds.removed.into_iter());
+    // Whatever happened to an address in between: whose it was before the batch, and whose it is after it.
+    let (mut freed, mut taken) = (Vec::new(), Vec::new());
+    for hold in &rows.holds {
+        let holder = |graph: &Graph| graph.pools().holder(hold.scope, hold.address);
+        let (before, after) = (holder(&rows.base), holder(graph));
+        if before != after {
+            freed.extend(before.map(|_| *hold));
+            taken.extend(after.map(|holder| (*hold, holder)));
+        }
+    }
+    let owner = |holder: &Holder| match holder {
+        Holder::Object(uuid) => Some(*uuid),
+        Holder::Reservation => None,
+    };
+    let owners: Vec<Option<Uuid>> = taken.iter().map(|(_, holder)| owner(holder)).collect();
+    let (scopes, addresses) = columns(taken.into_iter().map(|(hold, _)| hold));
+    let (freed_scopes, freed_addresses) = columns(freed.into_iter());
     let needed = [
         !freed_scopes.is_empty(),
         !unlinked.source.is_empty(),
@@ -175,33 +196,6 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     arguments.add(&changes.trace)?;
     arguments.add(&changes.who)?;
     Ok((needed, arguments))
-}
-
-/// Held addresses that go and come. One that goes and comes again in a batch may change its owner.
-#[derive(Clone, Default)]
-struct Holds {
-    removed: Vec<Hold>,
-    added: IndexMap<Hold, Option<Uuid>, FxBuildHasher>,
-}
-
-impl Holds {
-    fn add(&mut self, hold: Hold, owner: Option<Uuid>) {
-        self.added.insert(hold, owner);
-    }
-
-    fn remove(&mut self, hold: Hold) {
-        if self.added.swap_remove(&hold).is_none() {
-            self.removed.push(hold);
-        }
-    }
-
-    fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
-        let hold = |object: Option<&Object>| object.and_then(|object| object.hold);
-        if hold(before) != hold(after) {
-            self.removed.extend(hold(before));
-            self.added.extend(hold(after).map(|hold| (hold, after.map(|object| object.uuid))));
-        }
-    }
 }
 
 fn columns(holds: impl Iterator<Item = Hold>) -> (Vec<Uuid>, Vec<IpNetwork>) {

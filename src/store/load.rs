@@ -11,7 +11,7 @@ use crate::{
     rules::{LogEntry, LogOperation, Subject},
     timestamp::Timestamp,
 };
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt, future::ready};
 use sqlx::{Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +21,7 @@ use std::{
 use uuid::Uuid;
 
 /// How long the next row may take: the first one comes when all are sorted.
-const ROW_WITHIN: Duration = Duration::from_mins(1);
+pub const ROW_WITHIN: Duration = Duration::from_mins(1);
 
 /// Reads the whole configuration, as of one revision. The session goes with it: it is a patient one from here on.
 ///
@@ -33,15 +33,25 @@ pub async fn load(session: Session, model: &Arc<Model>) -> Result<Graph, StoreEr
     sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *transaction).await?;
     // A large configuration takes longer than any other statement may.
     sqlx::query("set local statement_timeout = 0").execute(&mut *transaction).await?;
-    let sequence = sequence::peek(&mut transaction).await?;
-    let mut references = load_references(&mut transaction).await?;
-    let (mut holds, reservations) = load_holds(&mut transaction).await?;
+    let graph = load_snapshot(&mut transaction, model).await?;
+    transaction.commit().await?;
+    Ok(graph)
+}
+
+/// The same, inside a transaction that sees one moment.
+///
+/// # Errors
+/// When the database is away or holds what this release can't read.
+pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
+    let sequence = sequence::peek(transaction).await?;
+    let mut references = load_references(transaction).await?;
+    let (mut holds, reservations) = load_holds(transaction).await?;
     let mut graph = Graph::new(Arc::clone(model));
     let mut rows = sqlx::query(
         "select uuid, type, fq_name, parent, created, properties::text as properties, positions::text as positions, relaxed
          from object order by created, revision",
     )
-    .fetch(&mut *transaction);
+    .fetch(transaction);
     while let Some(row) = rows.try_next().await? {
         let uuid: Uuid = row.try_get("uuid")?;
         let body = Body {
@@ -64,7 +74,6 @@ pub async fn load(session: Session, model: &Arc<Model>) -> Result<Graph, StoreEr
     }
     graph.set_revision(sequence.last_revision);
     graph.set_epoch(sequence.epoch);
-    transaction.commit().await?;
     Ok(graph)
 }
 
@@ -146,6 +155,23 @@ pub async fn load_log(
         entries.clear();
     }
     Ok(entries)
+}
+
+/// All entries of the log that follow a revision, in order, each with the batch that it was committed with.
+pub fn read_log<'c>(
+    connection: &'c mut Session,
+    model: &'c Model,
+    after: u64,
+) -> impl Stream<Item = Result<(LogEntry, Uuid), StoreError>> + 'c {
+    let rows = sqlx::query(
+        "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
+                trace, who, batch
+         from change where rev > $1 order by rev",
+    )
+    .bind(i64::try_from(after).unwrap_or(i64::MAX))
+    .fetch(connection);
+    rows.map_err(StoreError::from)
+        .and_then(|row| ready(read_entry(model, &row).and_then(|entry| Ok((entry, row.try_get("batch")?)))))
 }
 
 fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {

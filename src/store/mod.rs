@@ -1,9 +1,11 @@
 //! PostgreSQL: the durable copy of the configuration, and the log of its changes.
 
 mod append;
+mod check;
 pub mod feed_position;
 mod key_value;
 mod load;
+mod mark;
 mod partitions;
 mod private;
 mod record;
@@ -13,8 +15,12 @@ mod session;
 mod views;
 
 pub use append::{Rows, Turn, append};
+pub use check::check;
 pub use key_value::KeyValueStore;
+#[cfg(test)]
+pub use load::load_snapshot;
 pub use load::{PAGE_WEIGHT, load, load_log};
+pub use mark::{Mark, MarkError};
 pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
 pub use refusal::{AWAY, UNKNOWN};
@@ -88,6 +94,11 @@ impl StoreError {
             Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
             Self::Migration(_) | Self::Unknown(_) | Self::Row(_) => false,
         }
+    }
+
+    /// Whether a lock was not to be had in time (`lock_not_available`).
+    fn is_waiting_for_others(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
     /// What a statement that writes by itself fails with.

@@ -1,23 +1,32 @@
-//! The partitions of the change log: made when revisions come that need one, dropped when nobody needs theirs.
+//! The partitions of the change log: made before revisions come that need one, dropped when nobody needs theirs.
 
-use super::{
-    Session, StoreError, feed_position,
-    sequence::{self, Sequence},
-};
+use super::{Session, StoreError, feed_position, sequence};
 use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
 
-/// Makes partitions up to a revision, inside the transaction that holds the sequence. Gives the last revision that has one.
+/// How long the removal of a partition waits for anything. A removal that waits would make others wait for it, and readers
+/// may take hours; so it is tried again later.
+const REMOVAL_WAITS: &str = "200ms";
+
+/// Makes partitions up to a revision, in a transaction of its own. Gives the last revision that has one.
+///
+/// Nothing of a batch may be under way on the connection: whoever holds the row of the sequence would hold up all servers while
+/// this waits. It waits for others who change the partitions, or look at all of them (`analyze change`), never for readers.
 ///
 /// # Errors
-/// When the database is away.
+/// When the database is away, or it has to wait for longer than this for a lock; then nothing was made.
 pub async fn make_until(
     connection: &mut Session,
-    sequence: &Sequence,
     revision: u64,
     size: u64,
+    patience: Duration,
 ) -> Result<u64, StoreError> {
-    let mut until = sequence.partitioned_until;
+    let mut transaction = connection.begin().await?;
+    let limit = format!("set local lock_timeout = {}", patience.as_millis().max(1));
+    sqlx::query(AssertSqlSafe(limit)).execute(&mut *transaction).await?;
+    // One server at a time, without the row, which is locked last and for no longer than a commit takes.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('cirrus partitions'))").execute(&mut *transaction).await?;
+    let mut until = sequence::peek(&mut transaction).await?.partitioned_until;
     if revision <= until {
         return Ok(until);
     }
@@ -30,10 +39,11 @@ pub async fn make_until(
              alter table change attach partition change_{first} for values from ({first}) to ({});",
             until + 1
         );
-        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await?;
     }
     let last = i64::try_from(until).unwrap_or(i64::MAX);
-    sqlx::query("update feed_sequence set partitioned_until = $1").bind(last).execute(connection).await?;
+    sqlx::query("update feed_sequence set partitioned_until = $1").bind(last).execute(&mut *transaction).await?;
+    transaction.commit().await?;
     Ok(until)
 }
 
@@ -90,9 +100,19 @@ async fn trim_alone(connection: &mut Session, retention: Retention) -> Result<u6
         // First, so that whoever finds nothing there is told why.
         sequence::raise_floor(connection, floor).await?;
     }
+    let limit = format!("set lock_timeout = '{REMOVAL_WAITS}'");
+    sqlx::query(AssertSqlSafe(limit)).execute(&mut *connection).await?;
     for table in tables.iter().filter(|table| table.first <= floor) {
-        drop_table(connection, table).await?;
+        match drop_table(connection, table).await {
+            Ok(()) => {}
+            Err(error) if error.is_waiting_for_others() => {
+                tracing::debug!(%error, first = table.first, "somebody reads in a part of the log that is to go");
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
+    sqlx::query("reset lock_timeout").execute(connection).await?;
     Ok(floor)
 }
 
@@ -104,6 +124,34 @@ async fn is_older(connection: &mut Session, revision: u64, age: Duration) -> Res
         .fetch_optional(connection)
         .await?;
     Ok(older.unwrap_or_default())
+}
+
+/// The changes that the log should have and that no partition is for, as texts.
+///
+/// # Errors
+/// When the database is away.
+pub async fn uncovered(connection: &mut Session) -> Result<Vec<String>, StoreError> {
+    let sequence = sequence::peek(connection).await?;
+    let query = r"select (regexp_match(bound, 'FROM \(''(\d+)''\)'))[1]::bigint as first,
+               (regexp_match(bound, 'TO \(''(\d+)''\)'))[1]::bigint - 1 as last
+        from pg_inherits join pg_class on pg_class.oid = inhrelid, lateral pg_get_expr(relpartbound, inhrelid) as bound
+        where inhparent = 'change'::regclass and not inhdetachpending order by first";
+    let mut found = Vec::new();
+    let mut next = sequence.floor + 1;
+    for row in sqlx::query(query).fetch_all(connection).await? {
+        let bound =
+            |column: &str| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
+        let (first, last) = (bound("first")?, bound("last")?);
+        if first > next {
+            found.push(format!("the log has no partition for the changes from {next} to {}", first - 1));
+        }
+        next = next.max(last + 1);
+    }
+    if next != sequence.partitioned_until.max(sequence.floor) + 1 {
+        let said = sequence.partitioned_until;
+        found.push(format!("the log has partitions up to {}, and is said to have them up to {said}", next - 1));
+    }
+    Ok(found)
 }
 
 /// A table with a part of the log.
@@ -140,7 +188,8 @@ async fn tables(connection: &mut Session) -> Result<Vec<Table>, StoreError> {
     rows.iter().map(table).collect()
 }
 
-/// Takes a table out of the log without a lock that reads or writes would notice, and drops it.
+/// Takes a table out of the log without a lock that reads or writes would notice, and drops it. Where somebody has read in the
+/// log for long, the detaching is left half done, and is finished later.
 async fn drop_table(connection: &mut Session, table: &Table) -> Result<(), StoreError> {
     let name = format!("change_{}", table.first);
     let detach = match table.state {

@@ -30,6 +30,7 @@
 //! The row tells the history that the revisions are of, too (`epoch`), and what is left of it in the log (`floor`).
 
 use super::{Session, StoreError};
+use crate::graph::Position;
 use sqlx::Row;
 use std::time::Duration;
 use uuid::Uuid;
@@ -101,8 +102,18 @@ macro_rules! here {
     };
 }
 
+/// Which table it is, in SQL: one that was restored from a dump is another one.
+macro_rules! table {
+    () => {
+        "concat_ws('/', 'feed_sequence'::regclass::oid, pg_relation_filenode('feed_sequence'))"
+    };
+}
+
 /// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
 /// took over and may lack what was committed last. Nothing is known to be lost, but it can't be ruled out either.
+///
+/// A dump that is restored into the database that it is of is known by the table, which is a new one then (or has a new file,
+/// if it was only emptied and filled). That `vacuum full` makes a new file, too, costs the readers a new start.
 ///
 /// The timeline is that of the log that is being written: what the control file says is of the last checkpoint, and a
 /// standby that takes over writes for minutes before its first.
@@ -111,7 +122,8 @@ macro_rules! here {
 /// When the database is away.
 pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
     // Asked first, because a database that is read-only can still be read.
-    let query = concat!("select cluster is distinct from ", here!(), " from feed_sequence");
+    let query =
+        concat!("select (cluster, relation) is distinct from (", here!(), ", ", table!(), ") from feed_sequence");
     let is_other: bool = sqlx::query_scalar(query).fetch_one(&mut *connection).await?;
     if !is_other {
         return Ok(());
@@ -119,12 +131,57 @@ pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
     let query = concat!(
         "update feed_sequence set epoch = gen_random_uuid(), cluster = ",
         here!(),
-        " where cluster is distinct from ",
-        here!()
+        ", relation = ",
+        table!(),
+        " where (cluster, relation) is distinct from (",
+        here!(),
+        ", ",
+        table!(),
+        ")"
     );
     if sqlx::query(query).execute(connection).await?.rows_affected() > 0 {
         tracing::info!("a new epoch of revisions begins on this database");
     }
+    Ok(())
+}
+
+/// Begins another epoch if the database has lost changes that were committed up to this position: it was put back to an
+/// earlier state, and later changes would get numbers that others had. Of several servers that know so, one does it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn recognise_loss(connection: &mut Session, known: Position) -> Result<(), StoreError> {
+    let query = "update feed_sequence set epoch = gen_random_uuid() where epoch = $1 and last_rev < $2";
+    let revision = i64::try_from(known.revision).unwrap_or(i64::MAX);
+    if sqlx::query(query).bind(known.epoch).bind(revision).execute(connection).await?.rows_affected() > 0 {
+        tracing::warn!(%known, "the database has lost changes that were there: a new epoch of revisions begins");
+    }
+    Ok(())
+}
+
+/// Begins another epoch, whatever the row says.
+///
+/// # Errors
+/// When the database is away.
+pub async fn begin_epoch(connection: &mut Session) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set epoch = gen_random_uuid()").execute(connection).await?;
+    Ok(())
+}
+
+/// What the row says of the file beside a private cluster.
+///
+/// # Errors
+/// When the database is away.
+pub async fn mark(connection: &mut Session) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar("select mark from feed_sequence").fetch_one(connection).await?)
+}
+
+/// Writes what there is to say of that file.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_mark(connection: &mut Session, mark: &str) -> Result<(), StoreError> {
+    sqlx::query("update feed_sequence set mark = $1").bind(mark).execute(connection).await?;
     Ok(())
 }
 

@@ -48,8 +48,14 @@ impl Session {
 
     /// The same session with another deadline.
     #[must_use]
-    pub fn with_answers_within(self, answer_within: Duration) -> Self {
-        Self { answer_within, ..self }
+    pub fn with_answers_within(mut self, answer_within: Duration) -> Self {
+        self.set_answers_within(answer_within);
+        self
+    }
+
+    /// From now on with another deadline.
+    pub fn set_answers_within(&mut self, answer_within: Duration) {
+        self.answer_within = answer_within;
     }
 
     /// Begins a transaction. The session is lost when it is dropped without an end.

@@ -38,7 +38,7 @@ impl Batch {
             id: Uuid::new_v4(),
             now: Timestamp::now(),
             base: graph.position(),
-            rows: Rows::new(Arc::clone(graph.model())),
+            rows: Rows::new(graph.clone()),
             fork: graph,
             entries: Vec::new(),
             answers: Vec::new(),

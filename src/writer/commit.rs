@@ -3,13 +3,14 @@
 use super::{
     Committed, Job,
     batch::Batch,
+    partitions::Partitions,
     progress::Progress,
     replica::{Replica, follow, recognised},
     ticket,
 };
 use crate::{
     rules::{Decision, LogEntry, Options, Rejection},
-    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, make_until, sequence},
+    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -54,10 +55,7 @@ pub struct Committer {
     pub database: Database,
     pub replica: Arc<Replica>,
     pub options: Arc<Options>,
-    /// How many revisions a partition of the log has.
-    pub partition_size: u64,
-    /// The last revision that the log is known to have a partition for.
-    partitioned_until: u64,
+    partitions: Partitions,
     session: Option<Session>,
     /// What the row of the sequence said in this session, for batches that do not read it first.
     fence: Uuid,
@@ -76,12 +74,12 @@ impl Committer {
         partition_size: u64,
         progress: Arc<Progress>,
     ) -> Self {
+        let partitions = Partitions::start(database.clone(), partition_size, replica.current().revision());
         Self {
             database,
             replica,
             options,
-            partition_size,
-            partitioned_until: 0,
+            partitions,
             session: None,
             fence: Uuid::nil(),
             process: 0,
@@ -103,7 +101,7 @@ impl Committer {
             return Some(batch.answers);
         }
         let session = self.session.as_mut()?;
-        if batch.fork.revision() > self.partitioned_until {
+        if batch.fork.revision() > self.partitions.until() {
             return None;
         }
         let turn = turn(&batch, Some(replica.server), self.fence);
@@ -111,6 +109,7 @@ impl Committer {
         match append(session, &batch.fork, &batch.rows, turn).await {
             Ok(true) => {
                 self.progress.end(true);
+                self.partitions.used(batch.fork.revision());
                 advance.publish(batch.fork, batch.entries);
                 Some(batch.answers)
             }
@@ -246,7 +245,8 @@ impl Committer {
             return Ok(Attempt::Wait(wait));
         }
         let Some((graph, followed)) = follow(advance.graph(), &mut transaction, &state).await? else {
-            transaction.roll_back().await?;
+            sequence::recognise_loss(&mut transaction, advance.graph().position()).await?;
+            transaction.commit().await?;
             return Ok(Attempt::Reload);
         };
         let mut batch = Batch::on(graph.clone());
@@ -262,11 +262,16 @@ impl Committer {
             advance.publish(graph, followed);
             return Ok(Attempt::Answered(batch.answers));
         }
+        self.partitions.learn(state.partitioned_until);
+        if batch.fork.revision() > state.partitioned_until {
+            transaction.roll_back().await?;
+            drop(advance);
+            self.partitions.make_now(session, batch.fork.revision()).await?;
+            return Ok(Attempt::DecideAnew);
+        }
         if state.freed.is_some() {
             sequence::settle(&mut transaction).await?;
         }
-        let partitioned_until =
-            make_until(&mut transaction, &state, batch.fork.revision(), self.partition_size).await?;
         if !append(&mut transaction, &batch.fork, &batch.rows, turn(&batch, state.sole, state.fence)).await? {
             return Err(StoreError::Row("the sequence is not what it was when it was locked".to_owned()).into());
         }
@@ -283,7 +288,7 @@ impl Committer {
             tracing::warn!(%error, "the connection broke around a commit");
             return Err(Trouble::Unknown { batch: Box::new(batch), followed });
         }
-        self.partitioned_until = partitioned_until;
+        self.partitions.used(batch.fork.revision());
         let entries = [followed, batch.entries].concat();
         advance.publish(batch.fork, entries);
         Ok(Attempt::Answered(batch.answers))

@@ -6,9 +6,12 @@
 
 mod batch;
 mod commit;
+mod partitions;
 mod progress;
 mod recent;
 mod replica;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub use progress::Progress;

@@ -305,9 +305,17 @@ impl Replica {
         Ok(())
     }
 
-    /// Reads the row of the sequence, and takes note of it.
+    /// Reads the row of the sequence, and takes note of it. If the database lacks what this process has seen committed, it was put
+    /// back to an earlier state: another history begins, and what is in memory is not answered from any more.
     async fn look(&self, session: &mut Session) -> Result<Sequence, StoreError> {
-        let state = sequence::peek(session).await?;
+        // Before the question: what is published meanwhile need not be in the answer.
+        let known = self.current().position();
+        let mut state = sequence::peek(session).await?;
+        if known.epoch == state.epoch && known.revision > state.last_revision {
+            self.end_lease();
+            sequence::recognise_loss(session, known).await?;
+            state = sequence::peek(session).await?;
+        }
         self.observe(&state);
         Ok(state)
     }

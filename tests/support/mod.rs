@@ -4,6 +4,9 @@
 //! A server costs seconds to start, so a test file has one function that starts what it needs and runs
 //! its checks on it one after the other. The server belongs to that function and not to a static, which is never
 //! dropped: when the function ends, well or badly, the server and its `PostgreSQL` are stopped.
+//!
+//! Every server that stops compares what it has in memory with what the next one would load, and the tables and the log with
+//! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
@@ -21,6 +24,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -60,6 +64,7 @@ impl Process {
         for name in ["CIRRUS_LISTEN", "CIRRUS_DATA_DIR", "CIRRUS_DATABASE_URL"] {
             command.env_remove(name);
         }
+        command.env("CIRRUS_CHECK_AT_END", "true");
         Self::spawn(&mut command)
     }
 
@@ -347,13 +352,28 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let failing = thread::panicking();
+        let killed = self.process.wait(Duration::ZERO).is_some_and(|status| status.signal().is_some());
         self.process.end();
         if let Some(postmaster) = self.postgresql().filter(|_| self.owns_database) {
             send_signal("KILL", &stopped_with_descendants(postmaster));
         }
         if failing {
             print_last_lines(&self.url, &self.log());
+        } else if !killed {
+            self.check_end();
         }
+    }
+}
+
+impl Server {
+    /// What it had in memory is what the next one loads. The database of a server that does not own it may be gone by now, or
+    /// be another one: then nothing could be compared.
+    fn check_end(&mut self) {
+        let status = self.process.wait(STOP_LIMIT);
+        let errors = self.process.last_errors(Duration::from_secs(5));
+        let sound = status.is_some_and(|status| status.success());
+        let could_compare = self.owns_database || errors.contains(" findings; the first: ");
+        assert!(sound || !could_compare, "at the end of {} ({status:?}):\n{errors}", self.url);
     }
 }
 

@@ -206,6 +206,11 @@ fn command(program: &str, directory: &Path) -> Command {
     command
 }
 
+/// One of `PostgreSQL`'s programs, for a database that is reached by its URL.
+pub fn program(name: &str) -> Command {
+    Command::new(programs().join(name))
+}
+
 /// Runs a program to its end, which has to be a good one, and gives what it printed.
 fn run(program: &str, directory: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     let output = command(program, directory).args(arguments).output().expect(program);

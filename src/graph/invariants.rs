@@ -1,0 +1,244 @@
+//! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
+//! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
+
+use super::{Graph, Hold, Holder, Object, Position};
+use crate::model::{Model, TypeId};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// The differences of two graphs that should be the same, which are called by these names.
+pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
+    let (graph, others) = (one.1, other.1);
+    let mut found = Vec::new();
+    let mut compare = Comparison { names: (one.0, other.0), found: &mut found };
+    let position = |graph: &Graph| BTreeMap::from([("the position", graph.position())]);
+    compare.maps("", &position(graph), &position(others), |one: &Position, other| one == other);
+    compare.objects(graph, others);
+    let names = |graph: &Graph| -> BTreeMap<String, Uuid> {
+        let named = graph.names.iter().enumerate().flat_map(|(type_id, names)| {
+            let kind = u16::try_from(type_id).map(|id| type_name(&graph.model, TypeId(id))).unwrap_or_default();
+            names.iter().map(move |(name, object)| (format!("{kind} {name}"), object.uuid)).collect::<Vec<_>>()
+        });
+        named.collect()
+    };
+    compare.equal("the name", &names(graph), &names(others));
+    let children = |graph: &Graph| -> BTreeMap<(Uuid, TypeId, u64, Uuid), bool> {
+        graph.children.iter().map(|child| (*child, true)).collect()
+    };
+    compare.equal("the child", &children(graph), &children(others));
+    let referrers = |graph: &Graph| -> BTreeMap<(Uuid, TypeId, Uuid), bool> {
+        graph.back_references.iter().map(|referrer| (*referrer, true)).collect()
+    };
+    compare.equal("the back reference", &referrers(graph), &referrers(others));
+    let numbers = |graph: &Graph| -> BTreeMap<String, Vec<(u128, u128)>> {
+        let taken = graph.numbers.taken().filter(|(_, taken)| !taken.is_empty());
+        taken.map(|(pool, taken)| (format!("{pool:?}"), taken)).collect()
+    };
+    compare.equal("numbers taken of", &numbers(graph), &numbers(others));
+    let holds = |graph: &Graph| -> BTreeMap<(Uuid, std::net::IpAddr), Holder> {
+        graph.pools.all_held().map(|(hold, holder)| ((hold.scope, hold.address), holder)).collect()
+    };
+    compare.equal("the holder of", &holds(graph), &holds(others));
+    let subnets = |graph: &Graph| -> BTreeMap<Uuid, Vec<crate::ipam::Subnet>> {
+        let all = graph.pools.all_subnets();
+        all.map(|(scope, subnets)| (scope, subnets.into_iter().cloned().collect())).collect()
+    };
+    compare.equal("the subnets of", &subnets(graph), &subnets(others));
+    let counts = |graph: &Graph| -> BTreeMap<(&'static str, Uuid, TypeId), usize> {
+        graph.counts.all().map(|(what, holder, type_id, count)| ((what, holder, type_id), count)).collect()
+    };
+    compare.equal("the count of", &counts(graph), &counts(others));
+    found
+}
+
+/// What does not hold of a graph.
+pub fn violations(graph: &Graph) -> Vec<String> {
+    let mut found = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
+    let mut names = BTreeSet::new();
+    for object in graph.all() {
+        let described = describe(&graph.model, object);
+        if !names.insert((object.type_id, Arc::clone(object.fq_name.joined()))) {
+            found.push(format!("{described} has its name together with another one"));
+        }
+        if let Some(parent) = object.parent.filter(|parent| graph.get(*parent).is_none()) {
+            found.push(format!("{described} has the parent {parent}, which does not exist"));
+        }
+        check_links(graph, object, &described, &mut found);
+        if let Some(hold) = object.hold {
+            let holder = graph.pools.holder(hold.scope, hold.address);
+            if holder != Some(Holder::Object(object.uuid)) {
+                found.push(format!("{described} has {}, which is held by {holder:?}", told(hold)));
+            }
+        }
+    }
+    for (hold, holder) in graph.pools.all_held() {
+        let known = match holder {
+            Holder::Object(uuid) => graph.get(uuid).and_then(|object| object.hold) == Some(hold),
+            Holder::Reservation => true,
+        };
+        if !known {
+            found.push(format!("{} is held by {holder:?}, which does not have it", told(hold)));
+        }
+        if !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
+            found.push(format!("{} is held by {holder:?}, and lies in no subnet", told(hold)));
+        }
+    }
+    for (pool, number) in graph.numbers.shared() {
+        found.push(format!("several objects have the number {number} of {pool:?}"));
+    }
+    found
+}
+
+fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+    let kind = graph.model.object_type(object.type_id);
+    let mut targets = BTreeSet::new();
+    for link in &object.links {
+        let Some(reference) = kind.references.get(usize::from(link.reference.0)) else {
+            found.push(format!("{described} has a reference that its type does not know"));
+            continue;
+        };
+        let field = &reference.field;
+        if !targets.insert(link.target) {
+            found.push(format!("{described} refers to {} more than once", link.target));
+        }
+        let Some(target) = graph.get(link.target) else {
+            found.push(format!("{described} refers to {} in {field}, which does not exist", link.target));
+            continue;
+        };
+        if target.type_id != reference.target {
+            found.push(format!("{described} refers in {field} to {}", describe(&graph.model, target)));
+        }
+        let back = || target.links_of(link.reference).iter().any(|back| back.target == object.uuid);
+        if reference.symmetric && !back() {
+            found.push(format!("{described} refers in {field} to {}, which does not refer to it", link.target));
+        }
+    }
+    if !object.links.is_sorted_by_key(|link| (link.reference, link.target)) {
+        found.push(format!("{described} has its references in disorder"));
+    }
+    if !object.properties.is_sorted_by_key(|(id, _)| *id) {
+        found.push(format!("{described} has its properties in disorder"));
+    }
+}
+
+/// A graph of the same objects and reservations, made anew.
+fn rebuilt(graph: &Graph) -> Graph {
+    let mut rebuilt = Graph::new(Arc::clone(&graph.model));
+    let mut objects: Vec<&Arc<Object>> = graph.all().collect();
+    objects.sort_by_key(|object| object.created);
+    for object in objects {
+        rebuilt.put(object);
+    }
+    let reserved = graph.pools.all_held().filter(|(_, holder)| *holder == Holder::Reservation);
+    reserved.for_each(|(hold, _)| rebuilt.reserve(hold));
+    rebuilt.position = graph.position;
+    rebuilt
+}
+
+fn type_name(model: &Model, type_id: TypeId) -> String {
+    model.object_type(type_id).name.clone()
+}
+
+fn describe(model: &Model, object: &Object) -> String {
+    format!("{} {} ({})", type_name(model, object.type_id), object.uuid, object.fq_name.joined())
+}
+
+fn told(hold: Hold) -> String {
+    format!("{} of {}", hold.address, hold.scope)
+}
+
+struct Comparison<'a> {
+    names: (&'a str, &'a str),
+    found: &'a mut Vec<String>,
+}
+
+impl Comparison<'_> {
+    fn equal<K: Ord + Debug, V: PartialEq + Debug>(
+        &mut self,
+        what: &str,
+        one: &BTreeMap<K, V>,
+        other: &BTreeMap<K, V>,
+    ) {
+        self.maps(what, one, other, |one, other| one == other);
+    }
+
+    fn maps<K: Ord + Debug, V: Debug>(
+        &mut self,
+        what: &str,
+        one: &BTreeMap<K, V>,
+        other: &BTreeMap<K, V>,
+        same: impl Fn(&V, &V) -> bool,
+    ) {
+        let (name, other_name) = self.names;
+        for (key, value) in one {
+            match other.get(key) {
+                None => self.found.push(format!("{what} {key:?} is in {name} ({value:?}) and not in {other_name}")),
+                Some(others) if !same(value, others) => {
+                    self.found.push(format!("{what} {key:?} is {value:?} in {name} and {others:?} in {other_name}"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (key, value) in other.iter().filter(|(key, _)| !one.contains_key(key)) {
+            self.found.push(format!("{what} {key:?} is in {other_name} ({value:?}) and not in {name}"));
+        }
+    }
+
+    fn objects(&mut self, one: &Graph, other: &Graph) {
+        let (name, other_name) = self.names;
+        for object in one.all() {
+            match other.get(object.uuid) {
+                None => {
+                    self.found.push(format!("{} is in {name} and not in {other_name}", describe(&one.model, object)));
+                }
+                Some(others) => {
+                    for difference in object_differences(object, others) {
+                        let described = describe(&one.model, object);
+                        self.found.push(format!("{described} differs between {name} and {other_name}: {difference}"));
+                    }
+                }
+            }
+        }
+        for object in other.all().filter(|object| one.get(object.uuid).is_none()) {
+            self.found.push(format!("{} is in {other_name} and not in {name}", describe(&other.model, object)));
+        }
+    }
+}
+
+/// What is not the same in two states of an object. Values are the same if their JSON says the same: what was stored may have
+/// its members in another order.
+pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
+    let mut found = Vec::new();
+    let plain = |object: &Object| Object { properties: Vec::new(), links: Vec::new(), ..object.clone() };
+    if plain(one) != plain(other) {
+        found.push(format!("{:?} and {:?}", plain(one), plain(other)));
+    }
+    let ids: BTreeSet<_> = one.properties.iter().chain(&other.properties).map(|(id, _)| *id).collect();
+    for id in ids {
+        let (text, others) = (one.property_text(id), other.property_text(id));
+        if !is_same_json(text.map(|text| &**text), others.map(|text| &**text)) {
+            found.push(format!("property {}: {text:?} and {others:?}", id.0));
+        }
+    }
+    let targets = |object: &Object| object.links.iter().map(|link| (link.reference, link.target)).collect::<Vec<_>>();
+    if targets(one) != targets(other) {
+        found.push(format!("references {:?} and {:?}", targets(one), targets(other)));
+        return found;
+    }
+    for (link, others) in one.links.iter().zip(&other.links) {
+        if !is_same_json(link.attribute.as_deref(), others.attribute.as_deref()) {
+            found.push(format!("the attribute of {}: {:?} and {:?}", link.target, link.attribute, others.attribute));
+        }
+    }
+    found
+}
+
+fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
+    let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    one == other || one.is_some() && parsed(one) == parsed(other)
+}

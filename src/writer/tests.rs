@@ -1,0 +1,319 @@
+//! Random histories in batches: the tables, the log and the graph in memory say the same, whatever a batch is made of.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::batch::Batch;
+use crate::{
+    access::Identity,
+    graph::Graph,
+    model::{Model, ReferenceId},
+    rules::{
+        AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
+        RelaxReference, Request, Update,
+    },
+    store::{Database, PrivatePostgres, Session, Turn, append, check, load_snapshot, make_until, sequence},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+use uuid::Uuid;
+
+/// What is done next, with one of a few uuids, which are those of objects of all types in turn, and one of a few names.
+#[derive(Clone, Debug)]
+enum Step {
+    /// With one of several lists of subnets.
+    Network(u8, u8, usize),
+    /// An address of a network, by its uuid: this one, or any.
+    Address(u8, u8, u8, Option<u8>),
+    Policy(u8, u8),
+    /// On a network, by its uuid.
+    Interface(u8, u8, u8),
+    Subnets(u8, usize),
+    Rename(u8, u8),
+    Delete(u8),
+    Allocate(u8, usize),
+    GiveBack(u8, u8),
+    /// Adds a reference, with some data, that may or may not stop the delete of its target.
+    Refer(u8, u8, u8, bool),
+    Leave(u8, u8),
+    Relax(u8, u8),
+}
+
+const UUIDS: u8 = 5;
+const NAMES: u8 = 3;
+const SUBNETS: [&[(&str, u8)]; 4] =
+    [&[("10.1.1.0", 29)], &[("10.1.1.0", 28)], &[("10.1.1.0", 29), ("10.1.1.32", 29)], &[]];
+
+fn step() -> impl Strategy<Value = Step> {
+    let (uuid, name) = (|| 0..UUIDS, || 0..NAMES);
+    prop_oneof![
+        5 => (uuid(), name(), 0..SUBNETS.len()).prop_map(|(uuid, name, which)| Step::Network(uuid, name, which)),
+        5 => (uuid(), name(), uuid(), prop::option::of(0..8_u8))
+            .prop_map(|(uuid, name, network, last)| Step::Address(uuid, name, network, last)),
+        2 => (uuid(), name()).prop_map(|(uuid, name)| Step::Policy(uuid, name)),
+        2 => (uuid(), name(), uuid()).prop_map(|(uuid, name, network)| Step::Interface(uuid, name, network)),
+        2 => (uuid(), 0..SUBNETS.len()).prop_map(|(uuid, which)| Step::Subnets(uuid, which)),
+        1 => (uuid(), any::<u8>()).prop_map(|(uuid, name)| Step::Rename(uuid, name)),
+        8 => uuid().prop_map(Step::Delete),
+        4 => (uuid(), 1..4_usize).prop_map(|(uuid, count)| Step::Allocate(uuid, count)),
+        2 => (uuid(), 0..8_u8).prop_map(|(uuid, last)| Step::GiveBack(uuid, last)),
+        4 => (uuid(), uuid(), 0..2_u8, any::<bool>()).prop_map(|(from, to, data, relax)| Step::Refer(from, to, data, relax)),
+        2 => (uuid(), uuid()).prop_map(|(from, to)| Step::Leave(from, to)),
+        3 => (uuid(), uuid()).prop_map(|(from, to)| Step::Relax(from, to)),
+    ]
+}
+
+fn uuid_of(number: u8) -> Uuid {
+    Uuid::from_u128(0x8f14_e45f_ceea_467f_a8d5_2f3b_5a1c_9d10 + u128::from(number))
+}
+
+fn subnets(which: usize) -> Value {
+    let entries = SUBNETS[which].iter();
+    let entries: Vec<Value> =
+        entries.map(|(prefix, length)| json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}})).collect();
+    json!([{"to": ["default-domain", "default-project", "default-network-ipam"], "attr": {"ipam_subnets": entries}}])
+}
+
+fn create(model: &Model, kind: &str, uuid: u8, fq_name: Vec<String>, mut body: Value) -> Option<Operation> {
+    let type_id = model.find(kind).unwrap();
+    body["uuid"] = uuid_of(uuid).to_string().into();
+    let Value::Object(body) = body else { panic!("an object") };
+    let document = Document::read(model, model.object_type(type_id), body, Purpose::Create).ok()?;
+    Some(Operation::Create(Create { type_id, fq_name, document }))
+}
+
+fn update(graph: &Graph, uuid: u8, body: Value) -> Option<Operation> {
+    let object = graph.get(uuid_of(uuid))?;
+    let Value::Object(body) = body else { panic!("an object") };
+    let document = Document::read_update(graph.model(), graph.model().object_type(object.type_id), body);
+    Some(Operation::Update(Update { type_id: object.type_id, uuid: object.uuid.to_string(), document }))
+}
+
+fn refer(graph: &Graph, from: u8, to: u8, add: bool, data: u8, relax: bool) -> Option<Operation> {
+    let (from, to) = (graph.get(uuid_of(from))?, graph.get(uuid_of(to))?);
+    let references = &graph.model().object_type(from.type_id).references;
+    let index = references.iter().position(|reference| reference.target == to.type_id)?;
+    let attribute = if references[index].field == "network_policy_refs" {
+        json!({"sequence": {"major": data, "minor": 0}})
+    } else {
+        Value::Null
+    };
+    Some(Operation::ReferenceUpdate(ReferenceUpdate {
+        type_id: from.type_id,
+        uuid: from.uuid.to_string(),
+        reference: ReferenceId(u16::try_from(index).unwrap()),
+        target_uuid: Some(to.uuid.to_string()),
+        target_name: None,
+        add,
+        attribute,
+        relax,
+    }))
+}
+
+/// What a client would send, knowing what is there; none where there is nothing to send.
+fn request(graph: &Graph, step: &Step) -> Option<Request> {
+    let model = graph.model();
+    let below_project = |name: &u8| vec!["default-domain".into(), "default-project".into(), format!("n{name}")];
+    let network_of = |uuid: &u8| graph.get(uuid_of(*uuid)).map(|network| json!([{"uuid": network.uuid.to_string()}]));
+    let operation = match step {
+        Step::Network(uuid, name, which) => {
+            let body = json!({"parent_type": "project", "network_ipam_refs": subnets(*which)});
+            create(model, "virtual-network", *uuid, below_project(name), body)
+        }
+        Step::Address(uuid, name, network, last) => {
+            let mut body = json!({"virtual_network_refs": network_of(network)?});
+            if let Some(last) = last {
+                body["instance_ip_address"] = format!("10.1.1.{last}").into();
+            }
+            create(model, "instance-ip", *uuid, vec![format!("a{name}")], body)
+        }
+        Step::Policy(uuid, name) => {
+            create(model, "network-policy", *uuid, below_project(name), json!({"parent_type": "project"}))
+        }
+        Step::Interface(uuid, name, network) => {
+            let body = json!({"parent_type": "project", "virtual_network_refs": network_of(network)?});
+            create(model, "virtual-machine-interface", *uuid, below_project(name), body)
+        }
+        Step::Subnets(uuid, which) => update(graph, *uuid, json!({"network_ipam_refs": subnets(*which)})),
+        Step::Rename(uuid, name) => update(graph, *uuid, json!({"display_name": name.to_string()})),
+        Step::Delete(uuid) => {
+            let object = graph.get(uuid_of(*uuid))?;
+            Some(Operation::Delete(Delete { type_id: object.type_id, uuid: object.uuid.to_string() }))
+        }
+        Step::Allocate(uuid, count) => Some(Operation::AllocateAddresses(AllocateAddresses {
+            network: uuid_of(*uuid).to_string(),
+            count: *count,
+            subnet: None,
+            version: None,
+        })),
+        Step::GiveBack(uuid, last) => Some(Operation::FreeAddresses(FreeAddresses {
+            network: uuid_of(*uuid).to_string(),
+            addresses: vec![format!("10.1.1.{last}").parse().unwrap()],
+        })),
+        Step::Refer(from, to, data, relax) => refer(graph, *from, *to, true, *data, *relax),
+        Step::Leave(from, to) => refer(graph, *from, *to, false, 0, false),
+        Step::Relax(from, to) => Some(Operation::RelaxReference(RelaxReference {
+            uuid: uuid_of(*from).to_string(),
+            target: uuid_of(*to).to_string(),
+        })),
+    };
+    Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
+}
+
+/// A database with nothing in it.
+async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
+    let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
+    sqlx::raw_sql(empty).execute(&mut *connection).await.unwrap();
+    let graph = load_snapshot(connection, model).await.unwrap();
+    let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
+    let mut batch = Batch::on(graph);
+    batch.decide(&provision, &Arc::default());
+    assert!(write(connection, &batch).await);
+    batch.fork
+}
+
+/// Whether it could be written: names that change places within a batch can't.
+async fn write(connection: &mut Session, batch: &Batch) -> bool {
+    let fence = sequence::peek(connection).await.unwrap().fence;
+    let turn = Turn { batch: batch.id, now: batch.now, after: batch.base, sole: None, fence };
+    match append(connection, &batch.fork, &batch.rows, turn).await {
+        Ok(written) => {
+            assert!(written, "it is the turn of this batch");
+            true
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("object_fq_name") || text.contains("object_network_id"), "{text}");
+            false
+        }
+    }
+}
+
+async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+    let options: Arc<Options> = Arc::default();
+    let mut graph = emptied(connection, model).await;
+    for steps in batches {
+        let before = graph.clone();
+        let mut batch = Batch::on(graph.clone());
+        for step in steps {
+            if let Some(request) = request(&batch.fork, step) {
+                batch.decide(&request, &options);
+            }
+        }
+        if batch.rows.is_empty() || !write(connection, &batch).await {
+            continue;
+        }
+        graph = batch.fork;
+        for known in [graph.clone(), before] {
+            let findings = check(connection, known).await.unwrap().findings;
+            prop_assert!(findings.is_empty(), "{}", findings.join("\n"));
+        }
+    }
+    Ok(())
+}
+
+/// A database of its own, and a connection to write with.
+struct Place {
+    runtime: tokio::runtime::Runtime,
+    model: Arc<Model>,
+    postgresql: PrivatePostgres,
+    connection: tokio::sync::Mutex<Session>,
+    _directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let model = Arc::new(Model::embedded().unwrap());
+        let (postgresql, connection) = runtime.block_on(async {
+            let postgresql = PrivatePostgres::start(directory.path()).await.unwrap();
+            let database = Database::new(&postgresql.database_url()).unwrap();
+            database.migrate(&model).await.unwrap();
+            let mut connection = database.connect_to_write().await.unwrap();
+            // What is looked at is what the transactions see.
+            sqlx::raw_sql("set synchronous_commit = off").execute(&mut connection).await.unwrap();
+            make_until(&mut connection, 100_000, 100_000, Duration::from_secs(5)).await.unwrap();
+            (postgresql, tokio::sync::Mutex::new(connection))
+        });
+        Self { runtime, model, postgresql, connection, _directory: directory }
+    }
+
+    fn stop(self) {
+        self.runtime.block_on(self.postgresql.stop()).unwrap();
+    }
+}
+
+#[test]
+fn any_batch_leaves_the_tables_the_log_and_the_memory_the_same() {
+    let cases = std::env::var("CIRRUS_BATCH_CASES").map_or(24, |text| text.parse().unwrap());
+    let place = Place::start();
+    let histories = prop::collection::vec(prop::collection::vec(step(), 1..12), 1..8);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&histories, |batches| {
+        place.runtime.block_on(async { play(&mut *place.connection.lock().await, &place.model, &batches).await })
+    });
+    place.stop();
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// What is done to a sound database, and what is found then.
+const DAMAGES: [(&str, &str); 14] = [
+    ("update object set revision = revision + 1 where type = 'domain'", "was changed last by"),
+    ("update object set properties = '{}' where type = 'domain'", "is not what change"),
+    ("update object set parent = null where fq_name[3] = 'n0'", "is not what change"),
+    ("delete from object where fq_name[1] = 'a0'", "has made it"),
+    ("delete from change where op = 'r'", "the log has"),
+    ("delete from change where rev = (select max(rev) from change)", "the log ends with"),
+    ("update change set request = rev - 1 where rev = (select max(rev) from change)", "is said to be of the request"),
+    ("update change set op = 'c' where op = 'u' and type = 'virtual-network'", "which can't be"),
+    ("delete from address_hold where owner is null", "was reserved by the log"),
+    ("update address_hold set address = '10.99.0.1' where owner is null", "lies in no subnet"),
+    ("update address_hold set owner = scope where owner is null", "is held by"),
+    ("update feed_sequence set last_rev = last_rev + 1", "the log ends with"),
+    ("update feed_sequence set partitioned_until = 7", "partitions up to"),
+    ("delete from reference where name = 'virtual_network_refs'", "references"),
+];
+
+#[test]
+fn what_is_not_as_it_should_be_is_found() {
+    let place = Place::start();
+    let steps = [
+        Step::Network(0, 0, 0),
+        Step::Rename(0, 1),
+        Step::Address(1, 0, 0, None),
+        Step::Interface(2, 0, 0),
+        Step::Allocate(0, 1),
+        Step::Policy(3, 0),
+    ];
+    place.runtime.block_on(async {
+        let mut connection = place.connection.lock().await;
+        for (damage, finding) in DAMAGES {
+            let mut graph = emptied(&mut connection, &place.model).await;
+            for step in &steps {
+                let mut batch = Batch::on(graph);
+                batch.decide(&request(&batch.fork, step).unwrap(), &Arc::default());
+                assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
+                assert!(write(&mut connection, &batch).await);
+                graph = batch.fork;
+            }
+            assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
+            let without = "set session_replication_role = replica";
+            sqlx::raw_sql(without).execute(&mut *connection).await.unwrap();
+            let done = sqlx::raw_sql(damage).execute(&mut *connection).await.unwrap();
+            sqlx::raw_sql("set session_replication_role = default").execute(&mut *connection).await.unwrap();
+            assert!(done.rows_affected() > 0, "{damage}");
+            let findings = check(&mut connection, Graph::new(Arc::clone(&place.model))).await.unwrap().findings;
+            assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
+            sqlx::raw_sql("update feed_sequence set partitioned_until = 100000")
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+        }
+    });
+    place.stop();
+}
