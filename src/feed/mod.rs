@@ -11,7 +11,8 @@ use crate::{
     graph::Position,
     model::Model,
     rules::LogEntry,
-    store::{Database, Retention, StoreError, feed_position, load_log, sequence, trim},
+    store::{Database, Retention, StoreError, feed_position, last_before, load_log, sequence, trim},
+    timestamp::Timestamp,
     writer::Replica,
 };
 use sqlx::{PgConnection, PgPool};
@@ -109,6 +110,25 @@ impl Feed {
         let mut connection = self.pool.acquire().await?;
         let sequence = sequence::peek(&mut connection).await?;
         Ok(Position { epoch: sequence.epoch, revision: sequence.floor })
+    }
+
+    /// From where on the changes since a moment can be read.
+    ///
+    /// # Errors
+    /// When some of them may have been trimmed, or the database is away.
+    pub async fn since(&self, moment: Timestamp) -> Result<Position, OpenError> {
+        let find = async {
+            let _permit = self.questions.acquire().await;
+            let mut connection = self.pool.acquire().await?;
+            last_before(&mut connection, moment).await
+        };
+        let (sequence, revision) = find.await.map_err(OpenError::Away)?;
+        let position = Position { epoch: sequence.epoch, revision };
+        // Nothing before it is there any more that would show when that was.
+        if revision == sequence.floor && revision > 0 {
+            return Err(OpenError::Gone(Gone { oldest: position, current: self.replica.current().position() }));
+        }
+        Ok(position)
     }
 
     /// Keeps what is still to be read, and trims the rest.

@@ -12,7 +12,7 @@ mod views;
 
 pub use append::{Rows, Turn, append};
 pub use key_value::KeyValueStore;
-pub use load::{PAGE_WEIGHT, load, load_log};
+pub use load::{PAGE_WEIGHT, last_before, load, load_log};
 pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
 
