@@ -22,6 +22,8 @@ mod python_client;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
+mod settings;
+mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
@@ -69,6 +71,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),
+    asynchronous!(signals::signals_stop_everything),
+    asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(concurrency::two_processes_on_one_database),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),

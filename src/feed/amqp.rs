@@ -63,7 +63,12 @@ impl FromStr for AmqpServers {
     fn from_str(text: &str) -> Result<Self, String> {
         let server = |url: &str| {
             let expected = "amqp://user:password@host:5672/%2F is expected, several joined by commas";
-            url.trim().parse().map_err(|error| format!("{error}; {expected}"))
+            // The library's text may repeat the address, and there is a password in it.
+            let refuse = |error: String| match error {
+                error if error.contains(url.trim()) => expected.to_owned(),
+                error => format!("{error}; {expected}"),
+            };
+            url.trim().parse().map_err(refuse)
         };
         text.split(',').map(server).collect::<Result<_, _>>().map(Self)
     }
