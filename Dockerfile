@@ -1,7 +1,7 @@
 # An image of the server alone: PostgreSQL is elsewhere, and CIRRUS_DATABASE_URL says where.
 #
 #     docker build --tag cirrus .
-#     docker run --init --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
+#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
 #
 # The tools are in it, too: docker run --rm cirrus watch --server ...
 

@@ -66,11 +66,6 @@ need_cargo() {
         fail "Rust 1.$oldest_rust or newer is needed, and $(command -v cargo) is of 1.${version:-?}: rustup update, or install it from https://rustup.rs"
 }
 
-# What cargo believes the registry with.
-need_certificates() {
-    ! have apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
-}
-
 # What README.md's commands are made of. The server runs without them, so nobody is kept from it for their sake.
 want_tools() {
     if [ -n "$missing" ] || may_install; then
@@ -80,9 +75,10 @@ want_tools() {
     fi
 }
 
-# What cargo calls for the crates with C in them, and to link.
+# What cargo calls for the crates with C in them, and to link, and what it believes the registry with.
 need_compiler() {
     have cc || missing="$missing gcc libc6-dev"
+    ! have apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 }
 
 # PostgreSQL's programs, where the server looks for them too. No server of the system's is used or touched.

@@ -323,7 +323,7 @@ async fn changed_fields(api: Api, elsewhere: Api) {
     let put = |content: Value| json!({ "virtual-network": content });
     let perms = api.get(&path).await.ok()["virtual-network"]["id_perms"].clone();
     api.put(&path, &put(json!({"display_name": "other", "mac_aging_time": 100}))).await.ok();
-    api.put(&path, &put(json!({"mac_aging_time": null, "network_policy_refs": [{"to": fq_name("which-fields")}]})))
+    api.put(&path, &put(json!({"mac_aging_time": null, "network_policy_refs": [{"to": fq_name("which-fields"), "attr": {"sequence": {"major": 0, "minor": 0}}}]})))
         .await
         .ok();
     let mut disabled = perms.clone();
