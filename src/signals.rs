@@ -7,28 +7,26 @@ use tokio::{
     sync::watch,
 };
 
-/// From a terminal: Ctrl-C, Ctrl-\ and its end; from everybody else SIGTERM.
-const STOPPING: [(fn() -> SignalKind, &str); 4] = [
-    (SignalKind::terminate, "SIGTERM"),
-    (SignalKind::interrupt, "SIGINT"),
-    (SignalKind::quit, "SIGQUIT"),
-    (SignalKind::hangup, HANGUP),
-];
-const HANGUP: &str = "SIGHUP";
-
 /// Hears the signals from now on, and gives what becomes true with the first of them.
 ///
 /// # Errors
 /// When the system does not allow it.
 pub fn listen() -> io::Result<watch::Receiver<bool>> {
+    // From a terminal: Ctrl-C, Ctrl-\ and its end; from everybody else SIGTERM.
+    let kinds = [
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::quit(), "SIGQUIT"),
+        (SignalKind::hangup(), "SIGHUP"),
+    ];
     let (stopping, stop) = watch::channel(false);
     let stopping = Arc::new(stopping);
-    for (kind, name) in STOPPING {
+    for (kind, name) in kinds {
         // `nohup` has it ignored, so that a server outlives its terminal.
-        if name == HANGUP && is_ignored(kind()) {
+        if kind == SignalKind::hangup() && is_ignored(kind) {
             continue;
         }
-        let mut signals = signal(kind())?;
+        let mut signals = signal(kind)?;
         let stopping = Arc::clone(&stopping);
         tokio::spawn(async move {
             while signals.recv().await.is_some() {

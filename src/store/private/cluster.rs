@@ -164,7 +164,6 @@ impl Cluster {
     pub(super) async fn clear_remains(&self) -> Result<(), PrivateError> {
         let pid_file = self.directory.join("postmaster.pid");
         match fs::read(&pid_file).ok().map(|text| first_number(&String::from_utf8_lossy(&text)).unwrap_or_default()) {
-            None => {}
             // A machine that lost its power may leave an empty file, which PostgreSQL takes for one that is just starting.
             // No server writes it now, because we hold the lock.
             Some(0) => {
@@ -181,7 +180,7 @@ impl Cluster {
                 tracing::info!(process, "removing a stale postmaster.pid");
                 remove_file(&pid_file)?;
             }
-            Some(_) => {}
+            None | Some(_) => {}
         }
         self.end_leftovers().await?;
         let socket = self.socket.join(format!(".s.PGSQL.{PORT}"));
