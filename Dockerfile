@@ -1,15 +1,13 @@
 # An image of the server alone: PostgreSQL is elsewhere, and CIRRUS_DATABASE_URL says where.
 #
 #     docker build --tag cirrus .
-#     docker run --init --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
+#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
 #
 # The tools are in it, too: docker run --rm cirrus watch --server ...
 
 # Both stages are of one Debian release, so that the program finds the C library that it was linked with.
 FROM rust:1-bookworm AS build
 WORKDIR /build
-# Names of functions stay in backtraces; line tables would make the image four times as large.
-ENV CARGO_PROFILE_RELEASE_DEBUG=false
 # schema/ and migrations/ are built into the program. benches/ is not, but Cargo.toml names what is in it, and cargo builds
 # nothing when that is missing.
 COPY Cargo.toml Cargo.lock build.rs ./

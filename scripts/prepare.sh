@@ -1,6 +1,8 @@
 # What ./serve and ./check have in common: it finds what building and running need, and installs what is missing.
 # Sourced by them, from the repository's root; POSIX sh.
 
+# The oldest Rust that will do (Cargo.toml says the same), by its second number.
+oldest_rust=94
 # The oldest PostgreSQL that will do (src/store/private/programs.rs says the same).
 oldest_postgresql=14
 oldest_node=18
@@ -27,12 +29,17 @@ as_root() {
     fi
 }
 
+# Whether packages can be installed without asking anybody.
+may_install() {
+    have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+}
+
 # Installs Debian packages; where it may not or cannot, it says what to do instead.
 install_packages() {
     if ! have apt-get; then
         fail "missing: $*. Install them (or what your system calls them), then run this again."
     fi
-    if [ "$(id -u)" != 0 ] && ! { have sudo && sudo -n true 2>/dev/null; }; then
+    if ! may_install; then
         if have sudo; then sudo='sudo '; who=''; else sudo=''; who=' (as root)'; fi
         say "Missing: $*. Install with$who:"
         say "    ${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends $*"
@@ -50,14 +57,28 @@ need_cargo() {
         PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
         export PATH
     fi
-    have cargo || fail "cargo is missing: install a Rust toolchain (rustup, with its defaults) for the user $(id -un), then run this again."
+    have cargo || fail "cargo is missing: install a Rust toolchain for the user $(id -un) (https://rustup.rs, with its defaults), then run this again."
     # rustup's cargo is there even when no toolchain is, or when the toolchain is in another user's home.
     cargo --version >/dev/null || fail "cargo does not run: see above (rustup default stable installs a toolchain)."
+    # That of a distribution may be of years ago, and then says something about lock files.
+    version=$(rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9][0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge "$oldest_rust" ] ||
+        fail "Rust 1.$oldest_rust or newer is needed, and $(command -v cargo) is of 1.${version:-?}: rustup update, or install it from https://rustup.rs"
 }
 
-# What cargo calls for the crates with C in them, and to link.
+# What README.md's commands are made of. The server runs without them, so nobody is kept from it for their sake.
+want_tools() {
+    if [ -n "$missing" ] || may_install; then
+        for tool in curl jq; do
+            have "$tool" || missing="$missing $tool"
+        done
+    fi
+}
+
+# What cargo calls for the crates with C in them, and to link, and what it believes the registry with.
 need_compiler() {
     have cc || missing="$missing gcc libc6-dev"
+    ! have apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 }
 
 # PostgreSQL's programs, where the server looks for them too. No server of the system's is used or touched.

@@ -16,17 +16,16 @@ mod render;
 mod rules;
 mod serve;
 mod settings;
+mod signals;
 mod store;
 mod supervision;
 mod timestamp;
 mod watch;
 mod writer;
 
-use clap::Parser;
-use model::Model;
+use serve::StartError;
 use settings::{Command, CommandLine, OpenApiSettings};
 use std::{
-    error::Error,
     fmt::Display,
     io::{IsTerminal, Write},
     process::ExitCode,
@@ -38,40 +37,43 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = match CommandLine::parse().command {
+    let settings = match CommandLine::read().command {
         Command::Serve(settings) => settings,
-        Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings)),
-        Command::Watch(settings) => return exit(watch::run(&settings)),
-        Command::Check(settings) => return exit(check::run(&settings).await),
-        Command::Openapi(settings) => return exit(print_openapi(&settings)),
+        Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
+        Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
+        Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Openapi(settings) => return print_openapi(&settings),
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,
-        Err(error) => {
-            eprintln!("cirrus: --log {}: {error}", settings.log);
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return exit(Err(settings.told("log", format!("{}: {error}", settings.log))), |_| 2),
     };
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    exit(serve::serve(*settings).await)
+    exit(serve::serve(*settings).await, StartError::exit_status)
 }
 
 /// The document, as it is in `openapi/`.
-fn print_openapi(settings: &OpenApiSettings) -> Result<(), Box<dyn Error>> {
-    let model = Model::read(settings.schema_dir.as_deref())?;
-    let mut output = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut output, &api::openapi::document(&model))?;
-    Ok(writeln!(output)?)
+fn print_openapi(settings: &OpenApiSettings) -> ExitCode {
+    let model = match settings.read_model() {
+        Ok(model) => model,
+        Err(text) => return exit(Err(text), |_| 2),
+    };
+    let print = || {
+        let mut output = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut output, &api::openapi::document(&model))?;
+        writeln!(output)
+    };
+    exit(print(), |_| 1)
 }
 
-/// The end of the process: what went wrong in one line on standard error.
-fn exit<E: Display>(result: Result<(), E>) -> ExitCode {
+/// The end of the process: what went wrong in one line on standard error, and its status.
+fn exit<E: Display>(result: Result<(), E>, status: impl FnOnce(&E) -> u8) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cirrus: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(status(&error))
         }
     }
 }

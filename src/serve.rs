@@ -6,18 +6,19 @@ use crate::{
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
-    model::{Model, SchemaError},
+    model::Model,
     rules::{Operation, Options, Request},
     settings::ServeSettings,
-    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, StoreError, check},
+    signals::{self, stopped},
+    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, Retention, StoreError, check},
     supervision::Supervision,
     writer::{Replica, Writer},
 };
 use actix_web::web::Data;
 use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
+    task::JoinHandle,
     time::{Instant, timeout},
 };
 
@@ -29,27 +30,24 @@ const SENDS_WITHIN: Duration = Duration::from_secs(5);
 /// Why a server can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings contradict each other or the machine.
+    /// A setting is wrong; the text names it, and where it came from.
     #[error("{0}")]
     Settings(String),
-    /// The data model has a mistake.
-    #[error("data model: {0}")]
-    Schema(#[from] SchemaError),
     /// The private PostgreSQL does not run.
     #[error("{0}")]
     Private(#[from] PrivateError),
     /// The mark beside the private database can't be kept.
     #[error("{0}")]
     Mark(#[from] MarkError),
-    /// The database can't be used.
-    #[error("database: {0}")]
-    Store(#[from] StoreError),
+    /// The database, and why it can't be used.
+    #[error("database {0}: {1}")]
+    Store(String, StoreError),
     /// The first objects can't be made.
     #[error("first objects: {0}")]
     FirstObjects(String),
     /// The address can't be listened on.
-    #[error("can't listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
+    #[error("{0}: can't listen there: {1}{hint}", hint = listen_hint(.1))]
+    Listen(String, std::io::Error),
     /// The end shows that something went wrong before.
     #[error("{} findings; the first: {first}", count)]
     Unsound {
@@ -68,26 +66,66 @@ pub enum StartError {
     Broken(&'static str),
 }
 
+impl StartError {
+    /// The exit status: 2 where somebody has to change something before it can work, so that nobody tries for ever; 1 for
+    /// what may pass by itself.
+    pub fn exit_status(&self) -> u8 {
+        let is_lasting = match self {
+            Self::Settings(_) => true,
+            Self::Private(error) => error.is_lasting(),
+            Self::Store(_, error) => error.is_lasting(),
+            Self::Listen(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::FirstObjects(_) | Self::Mark(_) | Self::Unsound { .. } | Self::Io(_) | Self::Broken(_) => false,
+        };
+        if is_lasting { 2 } else { 1 }
+    }
+}
+
+/// What the system's text leaves out.
+fn listen_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            ". Another program does already; stop it, or choose another port with --listen"
+        }
+        std::io::ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
+        std::io::ErrorKind::AddrNotAvailable => ". It is no address of this machine",
+        _ => "",
+    }
+}
+
 /// Serves until it is told to stop.
 ///
 /// # Errors
 /// What keeps it from starting.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
-    let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
-    settings.quota.check(&model).map_err(StartError::Settings)?;
+    let stop = signals::listen()?;
+    // What can be wrong with the settings is told before anything is made.
+    let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
+    let retention = settings.check(&model).map_err(StartError::Settings)?;
+    let directory = match settings.database_url {
+        Some(_) => None,
+        None => Some(settings.data_directory().map_err(StartError::Settings)?),
+    };
     // Before the database is started, so that a port that is taken is told at once.
-    let listener =
-        std::net::TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
-    if let Some(url) = &settings.database_url {
-        return serve_on(url, None, &settings, model, listener).await;
-    }
-    let directory = settings.data_directory().map_err(StartError::Settings)?;
-    let private = PrivatePostgres::start(&directory).await?;
+    let listener = std::net::TcpListener::bind(settings.listen)
+        .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
+    let Some(directory) = directory else {
+        let url = settings.database_url.clone().unwrap_or_default();
+        return serve_on(&url, None, &settings, retention, model, listener, stop).await;
+    };
+    let private = match PrivatePostgres::start(&directory, stop.clone()).await {
+        Err(PrivateError::Stopped) => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+        started => started?,
+    };
     let mark = Mark::beside(&directory);
     let url = private.database_url();
-    let served = serve_on(&url, Some(&mark), &settings, model, listener).await;
-    if served.is_ok()
-        && let Err(error) = mark.renew_on(&Database::new(&url)?).await
+    let served = serve_on(&url, Some(&mark), &settings, retention, model, listener, stop).await;
+    if let Ok(database) = Database::new(&url)
+        && served.is_ok()
+        && let Err(error) = mark.renew_on(&database).await
     {
         tracing::warn!(%error, "the mark of the database could not be renewed");
     }
@@ -95,35 +133,64 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     served
 }
 
-async fn serve_on(
-    url: &str,
+/// What a server consists of when it can begin to answer.
+struct Started {
+    replica: Arc<Replica>,
+    writer: Writer,
+    writing: JoinHandle<()>,
+}
+
+/// Brings the database up to date, and the graph into memory.
+async fn start_on(
+    database: &Database,
     mark: Option<&Mark>,
     settings: &ServeSettings,
-    model: Arc<Model>,
-    listener: std::net::TcpListener,
-) -> Result<(), StartError> {
-    let retention = settings.log_retention.retention().map_err(StartError::Settings)?;
-    let database = Database::new(url)?;
-    database.wait_until_there(Duration::from_secs(settings.database_wait)).await?;
-    database.migrate(&model).await?;
+    retention: Retention,
+    model: &Arc<Model>,
+    supervision: &Arc<Supervision>,
+) -> Result<Started, StartError> {
+    let refused = |error| StartError::Store(database.place(), error);
+    database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
+    database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
-        mark.recognise(&mut database.connect().await?).await?;
+        mark.recognise(&mut database.connect().await.map_err(refused)?).await?;
     }
-    let supervision = Arc::new(Supervision::default());
-    let replica = Replica::start(database.clone(), Arc::clone(&model), settings.read_consistency, &supervision).await?;
+    let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
+    let replica = replica.await.map_err(refused)?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
-    let partition_size = retention.partition_size();
     let (writer, writing) = Writer::start(
         database.clone(),
         Arc::clone(&replica),
         settings.batch_limit,
-        partition_size,
+        retention.partition_size(),
         options,
-        &supervision,
+        supervision,
     );
     provision(&writer).await?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
+    Ok(Started { replica, writer, writing })
+}
 
+async fn serve_on(
+    url: &str,
+    mark: Option<&Mark>,
+    settings: &ServeSettings,
+    retention: Retention,
+    model: Arc<Model>,
+    listener: std::net::TcpListener,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), StartError> {
+    let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
+    let supervision = Arc::new(Supervision::default());
+    let started = tokio::select! {
+        biased;
+        () = stopped(&mut stop) => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+        started = start_on(&database, mark, settings, retention, &model, &supervision) => started?,
+    };
+    let Started { replica, writer, writing } = started;
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
     let address = listener.local_addr()?;
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
@@ -155,7 +222,7 @@ async fn serve_on(
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
     let stop = async move {
-        stop_signal().await;
+        stopped(&mut stop).await;
         // Watchers would stay for ever, and who waits for a reply for long, so they are sent away; and nobody is held up for long
         // any more.
         let (feed, replica, bus) = stopping;
@@ -197,8 +264,9 @@ async fn serve_on(
 /// Whether what this process knows is what the next one would load.
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
-    let mut connection = database.connect().await?;
-    let mut findings = check(&mut connection, known).await?.findings.into_iter();
+    let refused = |error| StartError::Store(database.place(), error);
+    let mut connection = database.connect().await.map_err(refused)?;
+    let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {
         tracing::info!("checked: the database says what is in memory");
         return Ok(());
@@ -215,20 +283,6 @@ async fn resign(replica: &Replica, limit: Duration) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "could not resign"),
         Err(_) => tracing::debug!("could not resign in time"),
-    }
-}
-
-/// Waits for the signal to stop.
-async fn stop_signal() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }
 

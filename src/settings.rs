@@ -1,18 +1,24 @@
 //! The command line, and the environment behind it.
 
+mod origin;
+mod value;
+
 use crate::{
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
+    model::Model,
     rules::{QuotaDefaults, TagIdDigits},
     store::Retention,
     watch::WatchSettings,
     writer::Consistency,
 };
 use clap::{Args, Parser, Subcommand};
+use origin::Origins;
 use std::{
-    net::{SocketAddr, ToSocketAddrs},
+    fmt::Display,
+    net::SocketAddr,
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -24,6 +30,11 @@ pub struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// The longest wait at the start, in seconds.
+const A_YEAR: u64 = 365 * 24 * 3600;
+/// The longest log, in changes: more than any disk holds.
+const MOST_CHANGES: u64 = 1_000_000_000_000;
 
 /// What to do.
 #[derive(Subcommand, Debug)]
@@ -45,7 +56,7 @@ pub enum Command {
 pub struct CheckSettings {
     /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
     /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
     pub database_url: String,
 
     /// Read the data model from this directory, not from the one that is built in
@@ -59,13 +70,27 @@ pub struct OpenApiSettings {
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
     pub schema_dir: Option<PathBuf>,
+
+    /// Where the settings came from.
+    #[arg(skip)]
+    origins: Origins,
+}
+
+impl OpenApiSettings {
+    /// The data model.
+    ///
+    /// # Errors
+    /// Names the setting, and what is wrong with the directory.
+    pub fn read_model(&self) -> Result<Model, String> {
+        read_model(self.schema_dir.as_deref(), &self.origins)
+    }
 }
 
 /// How to serve.
 #[derive(Args, Debug, Clone)]
 pub struct ServeSettings {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = parse_address)]
+    #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = value::address)]
     pub listen: SocketAddr,
 
     /// Names by which clients reach the server, joined by commas, beside `localhost`, addresses and the name of this machine.
@@ -75,11 +100,11 @@ pub struct ServeSettings {
 
     /// PostgreSQL 14 or newer, as <postgresql://user:password@host/name>. Without it, the server runs a private
     /// PostgreSQL in its data directory
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
     pub database_url: Option<String>,
 
     /// For how many seconds to wait for that PostgreSQL at the start
-    #[arg(long, env = "CIRRUS_DATABASE_WAIT", value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, env = "CIRRUS_DATABASE_WAIT", value_name = "SECONDS", default_value = "60", value_parser = value::number(0..=A_YEAR))]
     pub database_wait: u64,
 
     /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
@@ -95,7 +120,7 @@ pub struct ServeSettings {
     pub read_consistency: Consistency,
 
     /// How many requests are committed together at most
-    #[arg(long, env = "CIRRUS_BATCH_LIMIT", value_name = "REQUESTS", default_value = "512")]
+    #[arg(long, env = "CIRRUS_BATCH_LIMIT", value_name = "REQUESTS", default_value = "512", value_parser = value::count)]
     pub batch_limit: NonZeroUsize,
 
     /// What projects may have that set no limit of their own: keys of a project's quota, like
@@ -131,8 +156,12 @@ pub struct ServeSettings {
     pub check_at_end: bool,
 
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
-    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn")]
+    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn", value_parser = value::log_filter)]
     pub log: String,
+
+    /// Where the settings came from.
+    #[arg(skip)]
+    origins: Origins,
 }
 
 /// What requests may cost (contrail-api R21, access contract 7.3).
@@ -158,7 +187,7 @@ pub struct RequestSettings {
 pub struct WatcherSettings {
     /// After how many seconds of silence watchers get a comment
     #[arg(long = "watch-keepalive-interval", env = "CIRRUS_WATCH_KEEPALIVE_INTERVAL", value_name = "SECONDS",
-        default_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        default_value = "60", value_parser = value::number(1..=86_400))]
     pub keepalive_interval: u64,
 
     /// How many watchers are served at the same time
@@ -170,45 +199,65 @@ pub struct WatcherSettings {
 #[derive(Args, Debug, Clone, Copy)]
 pub struct LogRetention {
     /// How many changes are kept at least
-    #[arg(long, env = "CIRRUS_KEEP_CHANGES", value_name = "CHANGES", default_value_t = 1_000_000)]
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES", value_name = "CHANGES", default_value = "1000000", value_parser = value::number(0..=MOST_CHANGES))]
     pub keep_changes: u64,
 
     /// For how many hours changes are kept at least
-    #[arg(long, env = "CIRRUS_KEEP_CHANGES_HOURS", value_name = "HOURS", default_value_t = 24)]
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES_HOURS", value_name = "HOURS", default_value = "24", value_parser = value::number(0..=1_000_000))]
     pub keep_changes_hours: u64,
 
     /// How many changes are kept at most, whatever their age, and whoever still has to read them
-    #[arg(long, env = "CIRRUS_KEEP_CHANGES_AT_MOST", value_name = "CHANGES", default_value_t = 10_000_000)]
+    #[arg(long, env = "CIRRUS_KEEP_CHANGES_AT_MOST", value_name = "CHANGES", default_value = "10000000", value_parser = value::number(0..=MOST_CHANGES))]
     pub keep_changes_at_most: u64,
 }
 
-impl LogRetention {
-    /// The same, checked.
-    ///
-    /// # Errors
-    /// When the limits contradict each other.
-    pub fn retention(&self) -> Result<Retention, String> {
-        let Self { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } = *self;
-        if at_most < changes {
-            return Err(format!("--keep-changes-at-most {at_most} is less than --keep-changes {changes}"));
-        }
-        Ok(Retention { changes, age: Duration::from_secs(hours.saturating_mul(3600)), at_most })
+/// The data model of a directory, or the one that is built in.
+fn read_model(directory: Option<&Path>, origins: &Origins) -> Result<Model, String> {
+    let setting = directory.map(|directory| origins.told("schema_dir", directory.display())).unwrap_or_default();
+    if directory.is_some_and(|directory| !directory.is_dir()) {
+        return Err(format!("{setting}: there is no such directory"));
     }
-}
-
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let refuse = |why: String| format!("{why}; an address with a port is expected, like 127.0.0.1:8082");
-    let mut found = text.to_socket_addrs().map_err(|error| refuse(error.to_string()))?;
-    found.next().ok_or_else(|| refuse("the name has no address".to_owned()))
+    Model::read(directory).map_err(|error| format!("{setting}: {error}"))
 }
 
 impl ServeSettings {
+    /// A setting with its value, as its user knows it: as the environment variable or the option that it came from.
+    pub fn told(&self, field: &str, value: impl Display) -> String {
+        self.origins.told(field, value)
+    }
+
+    /// The data model.
+    ///
+    /// # Errors
+    /// Names the setting, and what is wrong with the directory.
+    pub fn read_model(&self) -> Result<Model, String> {
+        read_model(self.schema_dir.as_deref(), &self.origins)
+    }
+
+    /// Checks what no single setting shows; gives how much of the log is kept.
+    ///
+    /// # Errors
+    /// Names the settings that contradict each other, or the model.
+    pub fn check(&self, model: &Model) -> Result<Retention, String> {
+        self.quota.check(model).map_err(|text| format!("{}: {text}", self.told("quota", &self.quota)))?;
+        let LogRetention { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } =
+            self.log_retention;
+        if at_most < changes {
+            let (most, least) = (self.told("keep_changes_at_most", at_most), self.told("keep_changes", changes));
+            return Err(format!("{most} is less than {least}: at most cannot be below at least"));
+        }
+        Ok(Retention { changes, age: Duration::from_secs(hours * 3600), at_most })
+    }
+
     /// The data directory, given or by default.
     ///
     /// # Errors
-    /// When neither `HOME` nor the option says where.
+    /// When neither `HOME` nor the option says where, or there is something else.
     pub fn data_directory(&self) -> Result<PathBuf, String> {
         if let Some(directory) = &self.data_dir {
+            if directory.exists() && !directory.is_dir() {
+                return Err(format!("{}: that is not a directory", self.told("data_dir", directory.display())));
+            }
             return Ok(directory.clone());
         }
         if is_root() {

@@ -1,6 +1,6 @@
 //! Points in time as the wire shows them: UTC, six digits of fraction, no zone.
 
-use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
+use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 /// Microseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -18,6 +18,12 @@ impl Timestamp {
         let format =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond digits:6]]]");
         let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+        i64::try_from(moment.unix_timestamp_nanos() / 1000).ok().map(Self)
+    }
+
+    /// Reads a time with its zone, as `2026-11-26T14:00:00Z` or `2026-11-26T15:00:00+01:00` (RFC 3339).
+    pub fn parse_with_zone(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         i64::try_from(moment.unix_timestamp_nanos() / 1000).ok().map(Self)
     }
 
@@ -58,6 +64,9 @@ mod tests {
         let text = "2026-11-23T07:17:55.682256";
         assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp::parse_with_zone(&format!("{text}Z")), Timestamp::parse(text));
+        assert_eq!(Timestamp::parse_with_zone("1970-01-01T01:00:00+01:00"), Some(Timestamp(0)));
+        assert_eq!(Timestamp::parse_with_zone(text), None);
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub struct WatchSettings {
     /// Only changes of objects of this type, like virtual-network; may be repeated [default: of all types]
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<String>,
-    /// Changes after this position (as in X-Cirrus-Revision), or `oldest` for all that the server still has
-    #[arg(long, value_name = "POSITION", default_value = "now")]
+    /// Changes after this: a position (as in X-Cirrus-Revision), how long ago (30m, 2h, 1d), a time with a zone
+    /// (2026-11-26T14:00:00Z), or `oldest` for all that the server still has
+    #[arg(long, value_name = "WHEN", default_value = "now")]
     pub since: String,
     /// As JSON, an object a line, with the object after the change
     #[arg(long)]
@@ -64,7 +65,7 @@ pub enum WatchError {
 /// # Errors
 /// What the user has to know; the exit status is 1 then.
 pub fn run(settings: &WatchSettings) -> Result<(), WatchError> {
-    let server = ApiServer::new(&settings.server)?;
+    let server = ApiServer::new(&settings.server, "watch")?;
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let types = settings.types.join(",");
     let types = if types.is_empty() { types } else { format!("&resource_type={}", encoded(&types)) };
@@ -124,7 +125,8 @@ fn print(answer: &Value, as_json: bool) -> Result<(), WatchError> {
     Ok(())
 }
 
-/// `2026-11-25T13:13:46.388337 create virtual-network default-domain:default-project:blue 4a80... (admin curl 10.0.0.1)`
+/// `2026-11-25T13:13:46.388337Z update virtual-network default-domain:default-project:blue 4a80... changed: display_name
+/// (admin curl 10.0.0.1)`
 fn line(change: &Value) -> String {
     let text = |field: &str| change[field].as_str().unwrap_or("-");
     let name = |field: &str| {
@@ -135,6 +137,12 @@ fn line(change: &Value) -> String {
         vec![format!("{} {:6} {} {} {}", text("time"), text("operation"), text("type"), name("fq_name"), text("uuid"))];
     if change["former_fq_name"].is_array() {
         parts.push(format!("before: {}", name("former_fq_name")));
+    }
+    // Of an object that is new or gone there is nothing to tell; and a change of before servers wrote it down is not known.
+    if matches!(text("operation"), "update" | "update-implicit" | "rename") {
+        let fields = change["changed"].as_array();
+        let fields = fields.map(|fields| fields.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
+        parts.push(format!("changed: {}", fields.unwrap_or_else(|| "-".to_owned())));
     }
     if let Some(addresses) = change["addresses"].as_array() {
         parts.push(addresses.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
@@ -154,11 +162,11 @@ mod tests {
     #[test]
     fn a_line_says_when_what_and_who() {
         let change = json!({
-            "revision": "8f14e45f-ceea-467f-a8d5-2f3b5a1c9d10-7", "time": "2026-11-25T13:13:46.388337",
+            "revision": "8f14e45f-ceea-467f-a8d5-2f3b5a1c9d10-7", "time": "2026-11-25T13:13:46.388337Z",
             "operation": "create", "type": "virtual-network", "uuid": "4a806fe8-ab9e-4039-9019-03e863d67e36",
             "fq_name": ["default-domain", "default-project", "blue\u{1b}[2J"], "request_id": "req-1", "who": "curl/8",
         });
-        let wanted = "2026-11-25T13:13:46.388337 create virtual-network default-domain:default-project:blue\u{fffd}[2J \
+        let wanted = "2026-11-25T13:13:46.388337Z create virtual-network default-domain:default-project:blue\u{fffd}[2J \
                       4a806fe8-ab9e-4039-9019-03e863d67e36 (curl/8)";
         assert_eq!(line(&change), wanted);
     }
@@ -167,7 +175,15 @@ mod tests {
     fn addresses_and_former_names_are_told() {
         let reserved = json!({"operation": "reserve-addresses", "addresses": ["10.0.0.9", "10.0.0.8"]});
         assert!(line(&reserved).ends_with(" 10.0.0.9,10.0.0.8"), "{}", line(&reserved));
-        let renamed = json!({"operation": "rename", "fq_name": ["b"], "former_fq_name": ["a"]});
-        assert!(line(&renamed).contains(" b ") && line(&renamed).ends_with(" before: a"), "{}", line(&renamed));
+        let renamed = json!({"operation": "rename", "fq_name": ["b"], "former_fq_name": ["a"], "changed": []});
+        assert!(line(&renamed).contains(" b ") && line(&renamed).contains(" before: a"), "{}", line(&renamed));
+    }
+
+    #[test]
+    fn an_update_says_which_fields_changed_if_that_is_known() {
+        let update = json!({"operation": "update", "changed": ["display_name", "virtual_network_refs"], "who": "me"});
+        assert!(line(&update).ends_with(" changed: display_name,virtual_network_refs (me)"), "{}", line(&update));
+        let old = json!({"operation": "update"});
+        assert!(line(&old).ends_with(" changed: -"), "{}", line(&old));
     }
 }

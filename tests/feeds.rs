@@ -26,6 +26,8 @@ pub async fn feeds() {
     checks.run("a committed draft has another name", renames(api.clone())).await;
     checks.run("every answer says where it is from", revisions(api.clone(), elsewhere.clone())).await;
     checks.run("the log tells who did what", audit(api.clone())).await;
+    checks.run("the log tells which fields an update changed", changed_fields(api.clone(), elsewhere.clone())).await;
+    checks.run("the log is read from a moment on", from_a_moment(api.clone())).await;
     checks.run("a long poll ends with the change", long_poll(api.clone(), elsewhere)).await;
     checks.run("bad input is refused with the reason", bad_input(api.clone())).await;
     checks.run("there is a limit to watchers", too_many(api)).await;
@@ -296,7 +298,8 @@ async fn audit(api: Api) {
     assert_eq!((&created["type"], &created["fq_name"]), (&json!("network-policy"), &fq_name("audited")));
     assert_eq!(created["request_id"], "req-audit");
     assert_eq!(created["who"], "alice auditor/1 127.0.0.1");
-    assert_eq!(created["time"].as_str().unwrap().len(), "2026-11-25T13:13:46.388337".len());
+    let time = created["time"].as_str().unwrap();
+    assert!(time.ends_with('Z') && time.len() == "2026-11-25T13:13:46.388337Z".len(), "{time}");
     assert_eq!(created["object"]["display_name"], "audited");
     assert_eq!(changes[1]["object"]["display_name"], "audited", "the last state of what is gone");
 
@@ -309,6 +312,66 @@ async fn audit(api: Api) {
     assert_eq!(all["changes"].as_array().unwrap().len(), 3, "a delete, and a network with its routing instance");
     let none = api.get(&format!("/changes?since={since}&resource_type=alarm")).await.ok();
     assert_eq!((&none["changes"], &none["to"]), (&json!([]), &json!(api.position().await)));
+}
+
+/// The same from the server that decided, which has it in memory, and from another one, which has it from the database.
+async fn changed_fields(api: Api, elsewhere: Api) {
+    let (network, policy) =
+        (create(&api, "virtual-network", "which-fields").await, create(&api, "network-policy", "which-fields").await);
+    let since = api.position().await;
+    let path = format!("/virtual-network/{network}");
+    let put = |content: Value| json!({ "virtual-network": content });
+    let perms = api.get(&path).await.ok()["virtual-network"]["id_perms"].clone();
+    api.put(&path, &put(json!({"display_name": "other", "mac_aging_time": 100}))).await.ok();
+    api.put(&path, &put(json!({"mac_aging_time": null, "network_policy_refs": [{"to": fq_name("which-fields"), "attr": {"sequence": {"major": 0, "minor": 0}}}]})))
+        .await
+        .ok();
+    let mut disabled = perms.clone();
+    disabled["description"] = json!("of a network");
+    api.put(&path, &put(json!({ "id_perms": disabled }))).await.ok();
+    let reference = json!({"type": "virtual-network", "uuid": network, "ref-type": "network-policy", "ref-uuid": policy,
+        "ref-fq-name": fq_name("which-fields"), "operation": "ADD", "attr": {"sequence": {"major": 1, "minor": 0}}});
+    api.post("/ref-update", &reference).await.ok();
+    api.delete(&path).await.status_is(200);
+    for api in [api, elsewhere] {
+        let body = api.get(&format!("/changes?since={since}&resource_type=virtual_network")).await.ok();
+        let changed: Vec<&Value> =
+            body["changes"].as_array().unwrap().iter().map(|change| &change["changed"]).collect();
+        let wanted = [
+            json!(["mac_aging_time", "display_name"]),
+            json!(["mac_aging_time", "network_policy_refs"]),
+            json!(["id_perms"]),
+            json!(["network_policy_refs"]),
+            Value::Null,
+        ];
+        let sorted = |fields: &Value| {
+            let mut fields: Vec<String> =
+                fields.as_array().into_iter().flatten().map(|field| field.as_str().unwrap().to_owned()).collect();
+            fields.sort();
+            fields
+        };
+        assert_eq!(
+            changed.iter().map(|fields| sorted(fields)).collect::<Vec<_>>(),
+            wanted.iter().map(sorted).collect::<Vec<_>>()
+        );
+        assert!(changed[4].is_null(), "nothing is told of what is gone");
+    }
+}
+
+async fn from_a_moment(api: Api) {
+    let all = api.get("/changes?since=oldest").await.ok();
+    let all = all["changes"].as_array().unwrap();
+    for index in [0, all.len() / 2, all.len() - 1] {
+        // Of changes at the same moment, the first one begins.
+        let time = all[index]["time"].as_str().unwrap();
+        let first = all.iter().position(|change| change["time"].as_str().unwrap() == time).unwrap();
+        let found = api.get(&format!("/changes?since={time}&limit=10000")).await.ok();
+        assert_eq!(found["changes"], json!(all[first..]), "since {time}");
+    }
+    for (since, wanted) in [("1d", all.len()), ("365000d", all.len()), ("0s", 0), ("2999-01-01T00:00:00Z", 0)] {
+        let found = api.get(&format!("/changes?since={since}&limit=10000")).await.ok();
+        assert_eq!(found["changes"].as_array().unwrap().len(), wanted, "since {since}");
+    }
 }
 
 async fn long_poll(api: Api, elsewhere: Api) {
@@ -443,6 +506,16 @@ async fn terminal() {
     assert!(line.contains(&format!(" create network-policy default-domain:default-project:blue {uuid}")), "{line}");
     let change: Value = serde_json::from_str(&programs.next_line(SOON).unwrap()).unwrap();
     assert_eq!(change["object"]["display_name"], "blue");
+    rename(&api, "network-policy", &uuid, "sky").await;
+    let line = people.next_line(SOON).unwrap();
+    assert!(line.contains(&format!(" {uuid} changed: display_name (")), "{line}");
+    assert!(line.split(' ').next().unwrap().ends_with('Z'), "{line}");
+    // From some time ago on, by a tool that says who it is.
+    let mut later = Process::start(&[&lines[..], &["--since", "2h", "--type", "network_policy"]].concat());
+    assert!(later.next_line(SOON).unwrap().contains(" create network-policy "));
+    assert_eq!(later.next_line(SOON).unwrap(), line);
+    later.signal("TERM");
+    later.wait(SOON);
 
     // The server is away for a time; what happened before it went and after it came is there, once.
     assert!(server.terminate().success());
@@ -451,6 +524,8 @@ async fn terminal() {
     let address = format!("127.0.0.1:{port}");
     let server = Process::start(&["serve", "--listen", &address, "--data-dir", data.to_str().unwrap()]);
     assert!(server.next_line(Duration::from_mins(1)).unwrap().contains(&address));
+    // Through a connection of its own: those of before ended with the server.
+    let api = Api::new(&format!("http://{address}"));
     create(&api, "network-policy", "green").await;
     let line = people.next_line(SOON).unwrap();
     assert!(line.contains(" create network-policy default-domain:default-project:green "), "{line}");

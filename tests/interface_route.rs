@@ -108,6 +108,22 @@ async fn routes_come_and_go(api: Api, port: u16) {
     }
     assert_eq!(run(port, &["delete", &uuid]), Ok(String::new()), "all at once");
     assert!(tables(&api, &uuid).await.is_empty());
+
+    // By its name, and as whom: that is in the log.
+    let name = "default-domain:default-project:one";
+    let since = api.position().await;
+    let mut add = tool(port, &["add", name, "10.1.0.0/16"]);
+    assert_eq!(answer(&add.env("USER", "alice").output().unwrap()), Ok(String::new()));
+    let changes = api.get(&format!("/changes?since={since}")).await.ok()["changes"].clone();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let who = format!("cirrus-interface-route/{} alice@{} 127.0.0.1", env!("CARGO_PKG_VERSION"), host.trim());
+    for change in changes.as_array().unwrap() {
+        assert_eq!(change["who"], who, "{change}");
+    }
+    assert_eq!(run(port, &["show", name]), run(port, &["show", &uuid]));
+    assert!(run(port, &["show", name]).unwrap().contains("10.1.0.0/16"));
+    assert_eq!(run(port, &["delete", name]), Ok(String::new()));
+    assert!(tables(&api, &uuid).await.is_empty());
 }
 
 async fn mistakes(api: Api, port: u16) {
@@ -137,7 +153,16 @@ async fn mistakes(api: Api, port: u16) {
         (port, vec!["add", unknown, "10.1.0.0/16"], no_interface.as_str()),
         (port, vec!["delete", unknown], no_interface.as_str()),
         (port, vec!["show", unknown], no_interface.as_str()),
-        (port, vec!["show", "eth0"], "'eth0' is not the uuid of an interface"),
+        (
+            port,
+            vec!["show", "eth0"],
+            "'eth0' is neither the uuid of an interface nor its whole name, like default-domain:default-project:port",
+        ),
+        (
+            port,
+            vec!["show", "default-domain:default-project:none"],
+            "there is no virtual-machine-interface default-domain:default-project:none",
+        ),
     ] {
         assert_eq!(run(port, &arguments), Err(complaint.to_owned()), "{arguments:?}");
     }

@@ -34,6 +34,8 @@ mod relaxed_references;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
+mod settings;
+mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
@@ -91,6 +93,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(start_and_stop::starting_and_stopping),
+    asynchronous!(signals::signals_stop_everything),
+    asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(concurrency::two_processes_on_one_database),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),

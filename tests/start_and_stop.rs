@@ -144,7 +144,7 @@ fn port_taken() {
     let directory = fresh_directory();
     let data = directory.path().join("data");
     let errors = refused(&["serve", "--listen", &address, "--data-dir", data.to_str().unwrap()]);
-    assert_says(&errors, &[&address]);
+    assert_says(&errors, &[&address, "another program does already"]);
     assert!(crate::support::postmaster(&data).is_none(), "no PostgreSQL is left behind");
 }
 
@@ -163,7 +163,7 @@ fn unreachable_database() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://nobody:secret-word@127.0.0.1:{port}/nothing");
     let errors = refused(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url, "--database-wait", "1"]);
-    assert_says(&errors, &["database", "not there yet"]);
+    assert_says(&errors, &["database", "not there yet", &format!("nothing at 127.0.0.1:{port}: ")]);
     assert!(!errors.contains("secret-word"), "the password is not written to the log:\n{errors}");
 }
 

@@ -6,7 +6,7 @@ use super::{
     answer::Answer,
     call::Call,
     error::{Answered, ApiError},
-    watch::{WatchedTypes, given_position},
+    watch::WatchedTypes,
 };
 use crate::{
     access::Identity,
@@ -15,6 +15,7 @@ use crate::{
     json_text,
     render::{FieldNames, Renderer, Selection},
     rules::{LogEntry, Subject},
+    timestamp::Timestamp,
 };
 use serde_json::json;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -33,7 +34,8 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 const LOOKED_AT: u64 = 100_000;
 
 impl App {
-    /// `GET /changes?since=&limit=&wait=&resource_type=`
+    /// `GET /changes?since=&limit=&wait=&resource_type=`. Where it begins may be said as a time; it is this server's clock that
+    /// says what was how long ago.
     ///
     /// # Errors
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log.
@@ -46,7 +48,10 @@ impl App {
         let since = match call.query.get("since").map(String::as_str) {
             None | Some("now") => current,
             Some("oldest") => self.feed.oldest().await?,
-            Some(text) => given_position("since", text)?,
+            Some(text) => match moment(text, Timestamp::now()) {
+                Some(moment) => self.feed.since(moment).await?,
+                None => given_position(text)?,
+            },
         };
         if call.head_only {
             return Ok(Answer::Empty);
@@ -92,6 +97,33 @@ impl App {
     }
 }
 
+/// A moment: a time with a zone, or how long ago, as `90s`, `30m`, `2h` and `1d`.
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let ago = |text: &str| {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: u32 = number.parse().ok().filter(|_| !number.starts_with('+'))?;
+        Some(Timestamp(now.0.saturating_sub(i64::from(number).saturating_mul(seconds * 1_000_000))))
+    };
+    ago(text).or_else(|| Timestamp::parse_with_zone(text))
+}
+
+fn given_position(text: &str) -> Answered<Position> {
+    let refuse = |_| {
+        ApiError::bad_request(format!(
+            "Bad Request, since: '{text}' is no position (<epoch>-<revision>, as in X-Cirrus-Revision), no time with a zone \
+             (2026-11-26T14:00:00Z), not how long ago (90s, 30m, 2h, 1d), and neither 'oldest' nor 'now'"
+        ))
+    };
+    text.parse().map_err(refuse)
+}
+
 /// An argument that is a whole number within a range.
 fn number(call: &Call, name: &str, default: u64, range: RangeInclusive<u64>) -> Answered<u64> {
     let Some(text) = call.query.get(name) else { return Ok(default) };
@@ -107,7 +139,7 @@ fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry:
     let revision = Position { revision: entry.revision, ..history };
     let mut head = json!({
         "revision": revision.to_string(),
-        "time": entry.at.to_string(),
+        "time": format!("{}Z", entry.at),
         "operation": entry.operation.name(),
         "type": graph.model().object_type(entry.type_id).name,
         "uuid": entry.uuid.to_string(),
@@ -117,6 +149,9 @@ fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry:
     });
     if let Some(former) = &entry.former_name {
         head["former_fq_name"] = json!(former.elements());
+    }
+    if let Some(changed) = &entry.changed {
+        head["changed"] = json!(changed);
     }
     if let Subject::Addresses(holds) = &entry.subject {
         head["addresses"] = holds.iter().map(|hold| hold.address.to_string()).collect();
@@ -130,5 +165,30 @@ fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry:
         output.extend_from_slice(b",\"object\":");
         renderer.logged_object(output, entry, object, &own);
         output.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn moments_are_times_with_a_zone_or_how_long_ago() {
+        let now = Timestamp::parse_with_zone("2026-11-26T14:00:00Z").unwrap();
+        for (text, wanted) in [
+            ("90s", "2026-11-26T13:58:30Z"),
+            ("30m", "2026-11-26T13:30:00Z"),
+            ("2h", "2026-11-26T12:00:00Z"),
+            ("1d", "2026-11-25T14:00:00Z"),
+            ("2026-11-26T10:00:00.5+01:00", "2026-11-26T09:00:00.5Z"),
+        ] {
+            assert_eq!(moment(text, now), Timestamp::parse_with_zone(wanted), "{text}");
+        }
+        let position = "8f14e45f-ceea-467f-a8d5-2f3b5a1c9d10-7";
+        for bad in ["", "h", "2", "-2h", "+2h", "2w", "2 h", "2hä", "2026-11-26T14:00:00", "yesterday", position] {
+            assert_eq!(moment(bad, now), None, "{bad}");
+        }
+        assert!(moment("4294967295d", now).is_some_and(|moment| moment < Timestamp(0)));
     }
 }

@@ -46,7 +46,7 @@ const OBJECTS: usize = 256;
 ///
 /// # Errors
 /// 400, with what is expected.
-pub fn given_position(name: &str, text: &str) -> Answered<Position> {
+fn given_position(name: &str, text: &str) -> Answered<Position> {
     text.parse().map_err(|error| ApiError::bad_request(format!("Bad Request, {name}: {error}")))
 }
 

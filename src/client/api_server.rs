@@ -9,6 +9,19 @@ use ureq::{Agent, Body, http};
 /// How large an answer may be, in bytes.
 const LARGEST_ANSWER: u64 = 1 << 30;
 
+/// `cirrus-watch/0.1.0 alice@host`.
+fn user_agent(tool: &str) -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| variable("HOSTNAME"));
+    let host = host.unwrap_or_else(|| "unknown".to_owned());
+    let text = format!("cirrus-{tool}/{} {user}@{}", env!("CARGO_PKG_VERSION"), host.trim());
+    // A header holds no more than that.
+    text.chars()
+        .map(|character| if character == ' ' || character.is_ascii_graphic() { character } else { '?' })
+        .collect()
+}
+
 /// What requests are made with.
 #[derive(Clone, Copy)]
 pub enum Method {
@@ -43,11 +56,12 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Knows where the server is; does not talk to it yet.
+    /// Knows where the server is; does not talk to it yet. The name of the tool, and whose it is, are told to the server, which
+    /// may write down who changed what.
     ///
     /// # Errors
     /// When the name of the server is none.
-    pub fn new(settings: &ServerSettings) -> Result<Self, ClientError> {
+    pub fn new(settings: &ServerSettings, tool: &str) -> Result<Self, ClientError> {
         let (scheme, name) = settings.server.split_once("://").unwrap_or(("http", &settings.server));
         let name = name.trim_end_matches('/');
         // The address of IPv6 is in brackets in a URL.
@@ -60,6 +74,7 @@ impl ApiServer {
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
+            .user_agent(user_agent(tool))
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_global(Some(Duration::from_mins(2)))
             .build()

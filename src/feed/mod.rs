@@ -13,8 +13,9 @@ use crate::{
     graph::Position,
     model::Model,
     rules::LogEntry,
-    store::{Database, Retention, Session, Sessions, StoreError, feed_position, load_log, sequence, trim},
+    store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
     supervision::Supervision,
+    timestamp::Timestamp,
     writer::Replica,
 };
 use std::{
@@ -136,6 +137,21 @@ impl Feed {
     pub async fn oldest(&self) -> Result<Position, StoreError> {
         let sequence = self.in_time(async |session| sequence::peek(session).await).await?;
         Ok(Position { epoch: sequence.epoch, revision: sequence.floor })
+    }
+
+    /// From where on the changes since a moment can be read.
+    ///
+    /// # Errors
+    /// When some of them may have been trimmed, or the database is away.
+    pub async fn since(&self, moment: Timestamp) -> Result<Position, OpenError> {
+        let found = self.in_time(async |session| last_before(session, moment).await).await;
+        let (sequence, revision) = found.map_err(OpenError::Away)?;
+        let position = Position { epoch: sequence.epoch, revision };
+        // Nothing before it is there any more that would show when that was.
+        if revision == sequence.floor && revision > 0 {
+            return Err(OpenError::Gone(Gone { oldest: position, current: self.replica.current().position() }));
+        }
+        Ok(position)
     }
 
     /// Keeps what is still to be read, and trims the rest.

@@ -44,18 +44,18 @@ pub enum InterfaceRouteError {
 /// # Errors
 /// What the user has to know; the exit status is 1 then.
 pub fn run(settings: &InterfaceRouteSettings) -> Result<(), InterfaceRouteError> {
-    let server = ApiServer::new(&settings.server)?;
-    let routes = |uuid: &str| StaticRoutes::of(&server, &settings::uuid(uuid)?);
+    let server = ApiServer::new(&settings.server, "interface-route")?;
+    let routes = |interface: &str| StaticRoutes::of(&server, &settings::interface(interface)?);
     match &settings.action {
-        Action::Add { uuid, prefix } => {
+        Action::Add { interface, prefix } => {
             let prefix = settings::prefix(prefix)?;
-            routes(uuid)?.add(&prefix)
+            routes(interface)?.add(&prefix)
         }
-        Action::Delete { uuid, prefix } => {
+        Action::Delete { interface, prefix } => {
             let prefix = prefix.as_deref().map(settings::prefix).transpose()?;
-            routes(uuid)?.delete(prefix.as_deref())
+            routes(interface)?.delete(prefix.as_deref())
         }
-        Action::Show { uuid, json } => Ok(show(&routes(uuid)?.list(), *json)?),
+        Action::Show { interface, json } => Ok(show(&routes(interface)?.list(), *json)?),
     }
 }
 

@@ -22,35 +22,53 @@ pub struct InterfaceRouteSettings {
 pub enum Action {
     /// Add a static route to an interface
     Add {
-        /// The uuid of the virtual-machine-interface
-        uuid: String,
+        /// The uuid of the virtual-machine-interface, or its name, like default-domain:default-project:port
+        interface: String,
         /// The destination, like 10.1.0.0/16 or `2001:db8::/32`
         prefix: String,
     },
     /// Delete a static route of an interface, or all of them
     Delete {
-        /// The uuid of the virtual-machine-interface
-        uuid: String,
+        /// The uuid of the virtual-machine-interface, or its name, like default-domain:default-project:port
+        interface: String,
         /// The destination; without it, all static routes
         prefix: Option<String>,
     },
     /// Show the static routes of an interface
     Show {
-        /// The uuid of the virtual-machine-interface
-        uuid: String,
+        /// The uuid of the virtual-machine-interface, or its name, like default-domain:default-project:port
+        interface: String,
         /// As JSON, with all fields of the routes
         #[arg(long)]
         json: bool,
     },
 }
 
-/// A uuid in the form that servers store.
+/// An interface, as its user calls it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Interface {
+    /// By its uuid, in the form that servers store.
+    Uuid(String),
+    /// By the elements of its name.
+    Name(Vec<String>),
+}
+
+/// A uuid, or a name with all its elements joined by colons.
 ///
 /// # Errors
 /// Says what is expected.
-pub fn uuid(text: &str) -> Result<String, InterfaceRouteError> {
-    let refuse = |_| ClientError::Argument(format!("'{text}' is not the uuid of an interface")).into();
-    Uuid::try_parse(text).map(|uuid| uuid.to_string()).map_err(refuse)
+pub fn interface(text: &str) -> Result<Interface, InterfaceRouteError> {
+    if let Ok(uuid) = Uuid::try_parse(text) {
+        return Ok(Interface::Uuid(uuid.to_string()));
+    }
+    let elements: Vec<String> = text.split(':').map(str::to_owned).collect();
+    if elements.len() < 2 || elements.iter().any(String::is_empty) {
+        let text = format!(
+            "'{text}' is neither the uuid of an interface nor its whole name, like default-domain:default-project:port"
+        );
+        return Err(ClientError::Argument(text).into());
+    }
+    Ok(Interface::Name(elements))
 }
 
 /// A destination in its normal form.
@@ -71,6 +89,20 @@ pub fn prefix(text: &str) -> Result<String, InterfaceRouteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn interfaces_are_uuids_or_whole_names() {
+        let uuid = "2ee1f8f0-1c2d-4e5f-8a9b-0c1d2e3f4a5b";
+        let by_uuid = Interface::Uuid(uuid.to_owned());
+        assert_eq!(interface(uuid).unwrap(), by_uuid);
+        assert_eq!(interface(&uuid.to_uppercase().replace('-', "")).unwrap(), by_uuid);
+        let elements = ["default-domain", "default-project", "a port"].map(str::to_owned).to_vec();
+        assert_eq!(interface("default-domain:default-project:a port").unwrap(), Interface::Name(elements));
+        for bad in ["", "eth0", ":", "default-domain::port", "default-domain:"] {
+            let refused = interface(bad).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("'{bad}' is neither the uuid")), "{refused}");
+        }
+    }
 
     #[test]
     fn prefixes_have_one_form() {

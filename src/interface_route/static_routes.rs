@@ -1,10 +1,11 @@
 //! The interface-route-table of an interface, and the interface's reference to it.
 
-use super::InterfaceRouteError;
+use super::{InterfaceRouteError, settings::Interface};
 use crate::client::{ApiServer, Method};
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
+const INTERFACE: &str = "virtual-machine-interface";
 const TABLE: &str = "interface-route-table";
 const ROUTES: &str = "interface_route_table_routes";
 const NOTHING_ELSE: &str = "exclude_back_refs=True&exclude_children=True";
@@ -25,18 +26,27 @@ pub struct StaticRoutes<'a> {
 }
 
 impl<'a> StaticRoutes<'a> {
-    /// Those of the interface with this uuid.
+    /// Those of this interface.
     ///
     /// # Errors
     /// When there is no such interface, or the server does not answer.
-    pub fn of(server: &'a ApiServer, interface: &str) -> Result<Self, InterfaceRouteError> {
-        let path = format!("/virtual-machine-interface/{interface}?{NOTHING_ELSE}");
+    pub fn of(server: &'a ApiServer, interface: &Interface) -> Result<Self, InterfaceRouteError> {
+        let interface = match interface {
+            Interface::Uuid(uuid) => uuid.clone(),
+            Interface::Name(elements) => {
+                let body = json!({"type": INTERFACE, "fq_name": elements});
+                let found = server.call_unless_absent(Method::Post, "/fqname-to-id", Some(&body))?;
+                let uuid = found.and_then(|found| found["uuid"].as_str().map(str::to_owned));
+                uuid.ok_or_else(|| InterfaceRouteError::NoInterface(elements.join(":")))?
+            }
+        };
+        let path = format!("/{INTERFACE}/{interface}?{NOTHING_ELSE}");
         let found = server.call_unless_absent(Method::Get, &path, None)?;
-        let found = found.ok_or_else(|| InterfaceRouteError::NoInterface(interface.to_owned()))?;
-        let mut routes = Self { server, interface: interface.to_owned(), table: None, referred: false };
+        let found = found.ok_or_else(|| InterfaceRouteError::NoInterface(interface.clone()))?;
+        let mut routes = Self { server, interface, table: None, referred: false };
         routes.table = routes.find_table()?;
         if let Some(table) = &routes.table {
-            let references = found["virtual-machine-interface"]["interface_route_table_refs"].as_array();
+            let references = found[INTERFACE]["interface_route_table_refs"].as_array();
             routes.referred =
                 references.into_iter().flatten().any(|reference| reference["uuid"] == table.uuid.as_str());
         }
@@ -127,7 +137,7 @@ impl<'a> StaticRoutes<'a> {
     }
 
     fn update_reference(&self, table: &str, operation: &str) -> Result<(), InterfaceRouteError> {
-        let body = json!({"type": "virtual-machine-interface", "uuid": self.interface, "ref-type": TABLE,
+        let body = json!({"type": INTERFACE, "uuid": self.interface, "ref-type": TABLE,
             "ref-uuid": table, "ref-fq-name": self.table_name(), "operation": operation, "attr": null});
         self.server.call(Method::Post, "/ref-update", Some(&body))?;
         Ok(())

@@ -4,9 +4,10 @@
 use super::change::{Change, Effect};
 use crate::{
     graph::{FqName, Graph, Hold, Object, text_weight},
-    model::TypeId,
+    model::{ObjectType, PropertyId, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -102,6 +103,9 @@ pub struct LogEntry {
     pub fq_name: FqName,
     /// Its name before it was renamed.
     pub former_name: Option<FqName>,
+    /// Which fields of an object that was there before are others now; none where that is not known, as in entries of before it
+    /// was written down.
+    pub changed: Option<Vec<String>>,
     /// What it happened to.
     pub subject: Subject,
     /// The type of the object's parent.
@@ -141,6 +145,12 @@ impl LogEntry {
             }
             _ => None,
         };
+        let changed = match &change.effect {
+            Effect::Put { before: Some(before), after: object, .. } => {
+                Some(changed_fields(after.model().object_type(object.type_id), before, object))
+            }
+            _ => None,
+        };
         let of_object = match &subject {
             Subject::Object(object) => Some(object),
             Subject::Addresses(_) => None,
@@ -158,6 +168,7 @@ impl LogEntry {
             type_id: object.map_or(TypeId(0), |object| object.type_id),
             fq_name: object.map_or_else(|| FqName::new::<&str>(&[]), |object| object.fq_name.clone()),
             former_name,
+            changed,
             parent_type: parent.map(|parent| parent.type_id),
             subject,
             target_names,
@@ -200,4 +211,26 @@ impl LogEntry {
         let texts: usize = texts.map(text_weight).sum();
         size_of::<Self>() + subject + self.target_names.len() * size_of::<Option<FqName>>() + names + texts
     }
+}
+
+/// The fields in which two states of an object differ: properties, and references by the field that shows them.
+fn changed_fields(kind: &ObjectType, before: &Object, after: &Object) -> Vec<String> {
+    let properties = (0_u16..).map(PropertyId).zip(&kind.properties).filter(|(id, property)| {
+        let (before, after) = (before.property_text(*id), after.property_text(*id));
+        before != after && !(property.name == "id_perms" && is_touched_only(before, after))
+    });
+    let references = (0_u16..).map(ReferenceId).zip(&kind.references);
+    let references = references.filter(|(id, _)| before.links_of(*id) != after.links_of(*id));
+    let names = properties.map(|(_, property)| &property.name);
+    names.chain(references.map(|(_, reference)| &reference.field)).cloned().collect()
+}
+
+/// Whether `id_perms` differs in `last_modified` only, as it does with every update.
+fn is_touched_only(before: Option<&Arc<str>>, after: Option<&Arc<str>>) -> bool {
+    let parse = |text: Option<&Arc<str>>| -> Option<Map<String, Value>> {
+        let mut fields: Map<String, Value> = serde_json::from_str(text?).ok()?;
+        fields.remove("last_modified");
+        Some(fields)
+    };
+    parse(before).is_some_and(|before| parse(after) == Some(before))
 }

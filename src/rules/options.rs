@@ -1,7 +1,7 @@
 //! What operators set and rules depend on. Servers on one database are to be started with the same.
 
-use crate::model::Model;
-use std::{collections::BTreeMap, str::FromStr};
+use crate::model::{Model, Shape};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The settings.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,18 @@ impl QuotaDefaults {
     pub fn check(&self, model: &Model) -> Result<(), String> {
         let project = model.find("project").map(|kind| model.object_type(kind));
         let Some((_, quota)) = project.and_then(|project| project.property("quota")) else { return Ok(()) };
-        model.check_property(quota, self.value()).map(|_| ()).map_err(|error| format!("--quota: {error}"))
+        let Shape::Complex(keys) = quota.shape else { return Ok(()) };
+        let keys = &model.complex_type(keys).fields;
+        let Some(unknown) = self.0.keys().find(|key| !keys.contains_key(*key)) else { return Ok(()) };
+        let known: Vec<&str> = keys.keys().map(String::as_str).collect();
+        Err(format!("'{unknown}' is not in the quota of a project; what is: {}", known.join(", ")))
+    }
+}
+
+impl fmt::Display for QuotaDefaults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits: Vec<String> = self.0.iter().map(|(key, limit)| format!("{key}={limit}")).collect();
+        formatter.write_str(&limits.join(","))
     }
 }
 
@@ -59,7 +70,7 @@ impl FromStr for QuotaDefaults {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let limit = |part: &str| {
-            let refuse = || format!("'{part}' is not like virtual_network=100");
+            let refuse = || format!("'{part}' is not like virtual_network=100 (-1 is no limit)");
             let (key, limit) = part.split_once('=').ok_or_else(refuse)?;
             let limit = limit.trim().parse::<i64>().ok().filter(|limit| *limit >= -1).ok_or_else(refuse)?;
             Ok((key.trim().to_owned(), limit))
@@ -83,6 +94,7 @@ mod tests {
         let model = Model::embedded().unwrap();
         assert_eq!(quota.check(&model), Ok(()));
         let unknown: QuotaDefaults = "networks=1".parse().unwrap();
-        assert!(unknown.check(&model).unwrap_err().contains("networks"));
+        let refused = unknown.check(&model).unwrap_err();
+        assert!(refused.starts_with("'networks' is not in") && refused.contains(", virtual_network,"), "{refused}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Session, StoreError,
     record::{Body, HoldBody, Reference, Surroundings, object, surroundings},
-    sequence,
+    sequence::{self, Sequence},
 };
 use crate::{
     graph::{FqName, Graph, Hold},
@@ -58,6 +58,7 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
             parent: row.try_get("parent")?,
             parent_type: None,
             former_name: None,
+            changed: None,
             created: unsigned(row.try_get("created")?)?,
             properties: parse(row.try_get("properties")?)?,
             references: references.remove(&uuid).unwrap_or_default(),
@@ -174,6 +175,31 @@ pub fn read_log<'c>(
         .and_then(|row| ready(read_entry(model, &row).and_then(|entry| Ok((entry, row.try_get("batch")?)))))
 }
 
+/// The number of the last change before a moment, as far as the log goes back, found by halving it. Times are those of the
+/// servers that decided; where their clocks differ, so may this.
+///
+/// # Errors
+/// When the database is away.
+pub async fn last_before(connection: &mut Session, moment: Timestamp) -> Result<(Sequence, u64), StoreError> {
+    let sequence = sequence::peek(connection).await?;
+    let (mut before, mut last) = (sequence.floor, sequence.last_revision);
+    while before < last {
+        let middle = before + (last - before).div_ceil(2);
+        let at: Option<i64> =
+            sqlx::query_scalar("select (extract(epoch from at) * 1000000)::bigint from change where rev = $1")
+                .bind(i64::try_from(middle).unwrap_or(i64::MAX))
+                .fetch_optional(&mut *connection)
+                .await?;
+        // One that is not there any more is older than all that are.
+        if at.is_none_or(|at| at < moment.0) {
+            before = middle;
+        } else {
+            last = middle - 1;
+        }
+    }
+    Ok((sequence, before))
+}
+
 fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
     let uuid: Uuid = row.try_get("uuid")?;
     let letter: &str = row.try_get("op")?;
@@ -183,15 +209,15 @@ fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
     let type_id = model.find(kind).ok_or_else(|| StoreError::Row(format!("type {kind} of {uuid}")))?;
     let fq_name: Vec<String> = row.try_get("fq_name")?;
     let text: &str = row.try_get("body")?;
-    let (subject, surroundings) = if matches!(operation, LogOperation::Reserve | LogOperation::Free) {
+    let (subject, surroundings, changed) = if matches!(operation, LogOperation::Reserve | LogOperation::Free) {
         let holds: Vec<HoldBody> = parse(text)?;
         let nothing = Surroundings { parent_type: None, target_names: Vec::new(), former_name: None };
-        (Subject::Addresses(holds.into_iter().map(Hold::from).collect()), nothing)
+        (Subject::Addresses(holds.into_iter().map(Hold::from).collect()), nothing, None)
     } else {
         let body: Body = parse(text)?;
         let object = object(model, kind, uuid, &fq_name, &body)?;
         let surroundings = surroundings(model, &body, &object);
-        (Subject::Object(Arc::new(object)), surroundings)
+        (Subject::Object(Arc::new(object)), surroundings, body.changed)
     };
     Ok(LogEntry {
         revision: unsigned(row.try_get("rev")?)?,
@@ -202,6 +228,7 @@ fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
         type_id,
         fq_name: FqName::new(&fq_name),
         former_name: surroundings.former_name,
+        changed,
         subject,
         parent_type: surroundings.parent_type,
         target_names: surroundings.target_names,

@@ -19,7 +19,7 @@ pub use check::check;
 pub use key_value::KeyValueStore;
 #[cfg(test)]
 pub use load::load_snapshot;
-pub use load::{PAGE_WEIGHT, load, load_log};
+pub use load::{PAGE_WEIGHT, last_before, load, load_log};
 pub use mark::{Mark, MarkError};
 pub use partitions::{Retention, make_until, trim};
 pub use private::{PrivateError, PrivatePostgres};
@@ -30,7 +30,7 @@ use crate::model::Model;
 use refusal::Refusal;
 use sqlx::{
     ConnectOptions, PgConnection,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use std::{
@@ -45,17 +45,52 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refuses, or can't be reached.
-    #[error("{0}")]
+    #[error("{}", told(.0))]
     Database(#[from] sqlx::Error),
     /// The tables can't be brought up to date.
-    #[error("migration: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("migration: {}", told_migration(.0))]
+    Migration(#[from] MigrateError),
     /// The answer to a statement that writes did not come.
     #[error("it is not known whether it was written: {0}")]
     Unknown(sqlx::Error),
     /// A row does not say what this release expects.
     #[error("unexpected row in the database: {0}")]
     Row(String),
+    /// The tables are those of a later release.
+    #[error(
+        "it was used by a newer release of Cirrus: its tables have step {found}, and this release knows steps up to \
+         {known}. Start that release again, or a newer one"
+    )]
+    Newer {
+        /// A step that this release does not know.
+        found: i64,
+        /// The last step that this release knows.
+        known: i64,
+    },
+    /// Not every name can be stored.
+    #[error(
+        "it is in the encoding {0}, which can't hold every name: UTF8 is needed. Make one with: create database NAME \
+         encoding 'UTF8' locale 'C' template template0"
+    )]
+    Encoding(String),
+}
+
+/// What an error says, without the line of PostgreSQL's own source.
+fn told(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Configuration(error) => error.to_string(),
+        sqlx::Error::PoolTimedOut => "no answer in time".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+fn told_migration(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(error) => told(error),
+        MigrateError::ExecuteMigration(error, step) => format!("step {step}: {}", told(error)),
+        error => error.to_string(),
+    }
 }
 
 /// How long a new connection may take.
@@ -92,7 +127,16 @@ impl StoreError {
         match self {
             Self::Database(sqlx::Error::Database(_)) => self.refusal().is_some_and(|refusal| refusal.passes),
             Self::Database(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut),
-            Self::Migration(_) | Self::Unknown(_) | Self::Row(_) => false,
+            Self::Migration(_) | Self::Unknown(_) | Self::Row(_) | Self::Newer { .. } | Self::Encoding(_) => false,
+        }
+    }
+
+    /// Whether somebody has to change something before it can work: the address, the password (class 28), or the database.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Configuration(_)) | Self::Newer { .. } | Self::Encoding(_) => true,
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("28")),
+            Self::Database(_) | Self::Migration(_) | Self::Unknown(_) | Self::Row(_) => false,
         }
     }
 
@@ -117,7 +161,7 @@ impl StoreError {
                 _ => Failure::Refused,
             },
             Self::Database(_) => Failure::Refused,
-            Self::Migration(_) | Self::Unknown(_) => Failure::Connection,
+            Self::Migration(_) | Self::Unknown(_) | Self::Newer { .. } | Self::Encoding(_) => Failure::Connection,
         }
     }
 
@@ -152,16 +196,28 @@ impl Database {
     /// # Errors
     /// For a URL that can't be read.
     pub fn new(url: &str) -> Result<Self, StoreError> {
+        let expected = "postgresql://user:password@host/name is expected";
         // The library takes any scheme, and then nobody answers there.
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            let text = "postgresql://user:password@host/name is expected as its address";
-            return Err(sqlx::Error::Configuration(text.into()).into());
+            return Err(sqlx::Error::Configuration(expected.into()).into());
         }
-        let options = PgConnectOptions::from_str(url)?
+        let refuse = |error| sqlx::Error::Configuration(format!("{}; {expected}", told(&error)).into());
+        let options = PgConnectOptions::from_str(url)
+            .map_err(refuse)?
             .application_name("cirrus")
             .options(SESSION_LIMITS)
             .disable_statement_logging();
         Ok(Self { options })
+    }
+
+    /// Where it is, without what is secret: host or directory of its socket, port, and name.
+    pub fn place(&self) -> String {
+        let options = &self.options;
+        let name = options.get_database().unwrap_or_else(|| options.get_username());
+        match options.get_socket() {
+            Some(directory) => format!("{name} at {}", directory.display()),
+            None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
+        }
     }
 
     async fn connect_with(&self, options: &[(&str, &str)], answer_within: Duration) -> Result<Session, StoreError> {
@@ -233,7 +289,8 @@ impl Database {
                 return Err(error);
             }
             if !told {
-                tracing::warn!(%error, seconds = limit.as_secs(), "the database is not there yet; tried again every second");
+                let (database, seconds) = (self.place(), limit.as_secs());
+                tracing::warn!(%error, database, seconds, "the database is not there yet; tried again every second");
                 told = true;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -267,13 +324,23 @@ impl Database {
     /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.
     ///
     /// # Errors
-    /// When a step fails; it is then not done.
+    /// When a step fails; it is then not done. When the database is one that this release can't work with.
     pub async fn migrate(&self, model: &Model) -> Result<(), StoreError> {
         // Waiting for another server's migration may take longer than any statement of ours, and so may a step. There is
         // nobody yet who waits for an answer of this server.
         let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection = connect(&options).await?;
-        MIGRATIONS.run(&mut connection).await?;
+        let encoding: String = sqlx::query_scalar("show server_encoding").fetch_one(&mut connection).await?;
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
+        }
+        MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
+            MigrateError::VersionMissing(found) => {
+                let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
+                StoreError::Newer { found, known }
+            }
+            error => error.into(),
+        })?;
         views::refresh(&mut connection, model).await
     }
 }

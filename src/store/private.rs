@@ -8,7 +8,8 @@
 //! | `cluster/` | PostgreSQL's own data |
 //! | `socket/` | its Unix socket; there is no port and no password, the directory's mode keeps others out |
 //! | `postgresql.log` | what it says |
-//! | `database-url` | the URL to reach it: `psql "$(cat DIRECTORY/database-url)"` |
+//! | `database-url` | its URL, for servers |
+//! | `database-url-read-only` | its URL for people: `psql "$(cat DIRECTORY/database-url-read-only)"` |
 
 #![allow(clippy::doc_markdown, reason = "PostgreSQL is a name here, not code")]
 
@@ -34,6 +35,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use crate::signals::stopped;
 use cluster::{Cluster, Postmaster};
 
 /// The first and the longest pause before PostgreSQL is started again.
@@ -52,6 +54,9 @@ const IN_USE_PAUSE: Duration = Duration::from_millis(500);
 /// What can go wrong with the private PostgreSQL; the texts say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateError {
+    /// It was time to stop before PostgreSQL was ready; nothing of it is left running.
+    #[error("stopped before PostgreSQL was ready")]
+    Stopped,
     /// A file or directory cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Directory {
@@ -202,7 +207,7 @@ pub enum PrivateError {
         lines: String,
     },
     /// PostgreSQL refuses us.
-    #[error("the private PostgreSQL refuses the connection: {0}")]
+    #[error("the private PostgreSQL refuses the connection: {}", super::told(.0))]
     Connection(#[source] sqlx::Error),
     /// Nothing ends a process.
     #[error("process {process} of PostgreSQL does not end, not even when it is killed: look what it waits for")]
@@ -227,6 +232,25 @@ impl PrivateError {
         PrivateError::Program { program: program.to_owned(), source }
     }
 
+    /// Whether somebody has to install, move or allow something before it can work.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NotInstalled { .. }
+            | Self::TooOld { .. }
+            | Self::WrongVersion { .. }
+            | Self::NotThere { .. }
+            | Self::NoUnprivilegedUser
+            | Self::NotTraversable { .. }
+            | Self::WrongOwner { .. }
+            | Self::NotACluster { .. }
+            | Self::ForeignSocketDirectory { .. } => true,
+            Self::Directory { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether PostgreSQL says that an earlier one still is at work here, which passes.
     fn is_in_use(&self) -> bool {
         matches!(self, PrivateError::Exited { lines, .. }
@@ -247,22 +271,31 @@ pub struct PrivatePostgres {
 
 impl PrivatePostgres {
     /// Locks the directory, makes the cluster when there is none, stops an orphan of a killed server, starts
-    /// PostgreSQL and waits until it accepts connections.
-    pub async fn start(data_directory: &Path) -> Result<PrivatePostgres, PrivateError> {
+    /// PostgreSQL and waits until it accepts connections. When it is time to stop meanwhile, what was started is stopped.
+    pub async fn start(
+        data_directory: &Path,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<PrivatePostgres, PrivateError> {
+        programs::check_there()?;
         let data_directory = prepare(data_directory)?;
-        let lock = lock(&data_directory).await?;
-        let cluster = Arc::new(Cluster::open(&data_directory).await?);
-        // From here on, whoever stops waiting for us leaves no PostgreSQL behind.
+        let lock = tokio::select! {
+            () = stopped(&mut stop) => return Err(PrivateError::Stopped),
+            lock = lock(&data_directory) => lock?,
+        };
+        let cluster = Arc::new(Cluster::open(&data_directory, &mut stop).await?);
+        let mut postmaster = start_first(&cluster, &mut stop).await?;
+        if let Err(error) = open_to_people(&data_directory, &cluster).await {
+            cluster.shut_down(&mut postmaster).await?;
+            return Err(error);
+        }
+        // From here on, whoever drops us leaves no PostgreSQL behind.
         let running = Running { cluster: Arc::clone(&cluster), stopped: AtomicBool::new(false) };
-        let postmaster = start_first(&cluster).await?;
-        cluster::write_whole(&data_directory.join("database-url"), &format!("{}\n", cluster.url()))?;
-        tracing::info!(directory = %data_directory.display(), "the private PostgreSQL accepts connections");
         let (stopping, stop) = watch::channel(false);
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(cluster, postmaster, stop))));
         Ok(PrivatePostgres { running, stopping, supervisor, _lock: lock })
     }
 
-    /// The URL of the database, for `sqlx` and for `psql`.
+    /// The URL of the database, for servers.
     pub fn database_url(&self) -> String {
         self.running.cluster.url()
     }
@@ -342,12 +375,17 @@ async fn lock(data_directory: &Path) -> Result<File, PrivateError> {
 }
 
 /// Starts PostgreSQL for the first time. Where an earlier one is just ending, it is tried again.
-async fn start_first(cluster: &Cluster) -> Result<Postmaster, PrivateError> {
+async fn start_first(cluster: &Cluster, stop: &mut watch::Receiver<bool>) -> Result<Postmaster, PrivateError> {
     let mut tries = 0;
     loop {
         cluster.clear_remains().await?;
+        // Not between these two: a process that nobody knows of would go on.
         let mut postmaster = cluster.spawn().await?;
-        match cluster.wait_until_ready(&mut postmaster).await {
+        let ready = tokio::select! {
+            () = stopped(stop) => Err(PrivateError::Stopped),
+            ready = cluster.wait_until_ready(&mut postmaster) => ready,
+        };
+        match ready {
             Ok(()) => return Ok(postmaster),
             Err(error) if error.is_in_use() && tries < IN_USE_TRIES => tries += 1,
             Err(error) => {
@@ -357,6 +395,19 @@ async fn start_first(cluster: &Cluster) -> Result<Postmaster, PrivateError> {
         }
         sleep(IN_USE_PAUSE).await;
     }
+}
+
+/// Writes down where the database is, for servers and for people, and makes the role that people use.
+async fn open_to_people(data_directory: &Path, cluster: &Cluster) -> Result<(), PrivateError> {
+    cluster.make_reader().await?;
+    cluster::write_whole(&data_directory.join("database-url"), &format!("{}\n", cluster.url()))?;
+    let read_only = data_directory.join("database-url-read-only");
+    cluster::write_whole(&read_only, &format!("{}\n", cluster.reader_url()))?;
+    tracing::info!(
+        directory = %data_directory.display(),
+        r#"the private PostgreSQL accepts connections; to look into it: psql "$(cat '{}')""#, read_only.display()
+    );
+    Ok(())
 }
 
 /// Watches PostgreSQL and starts it again when it ends, until it is told to stop.
@@ -369,7 +420,7 @@ async fn supervise(
     loop {
         let started = Instant::now();
         let status = tokio::select! {
-            () = asked(&mut stop) => return cluster.shut_down(&mut postmaster).await,
+            () = stopped(&mut stop) => return cluster.shut_down(&mut postmaster).await,
             status = postmaster.child.wait() => status.map_err(PrivateError::Wait)?,
         };
         tracing::error!(error = %cluster.exited(&postmaster, status), "PostgreSQL has ended: starting it again");
@@ -378,7 +429,7 @@ async fn supervise(
         }
         postmaster = loop {
             tokio::select! {
-                () = asked(&mut stop) => return Ok(()),
+                () = stopped(&mut stop) => return Ok(()),
                 () = sleep(pause) => {}
             }
             pause = (pause * 2).min(PAUSES.1);
@@ -389,7 +440,7 @@ async fn supervise(
         };
         // Recovery can take long, and a stop must not wait for it.
         tokio::select! {
-            () = asked(&mut stop) => {}
+            () = stopped(&mut stop) => {}
             ready = cluster.wait_until_ready(&mut postmaster) => match ready {
                 Ok(()) => tracing::info!("PostgreSQL accepts connections again"),
                 // If it has ended, the loop sees that; if it is slow, it may still come.
@@ -397,11 +448,6 @@ async fn supervise(
             },
         }
     }
-}
-
-/// Waits until it is time to stop. A lost sender means that the owner is gone, which is the same.
-async fn asked(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn restart(cluster: &Cluster) -> Result<Postmaster, PrivateError> {

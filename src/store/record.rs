@@ -45,6 +45,9 @@ pub struct Body {
     /// Its name before it was renamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former_name: Option<Vec<String>>,
+    /// The fields that the change has made others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Vec<String>>,
 }
 
 /// A reference, below the field that shows it.
@@ -131,6 +134,7 @@ pub fn body_json(model: &Model, object: &Object, entry: &LogEntry, properties: &
         relaxed: object.relaxed.clone(),
         hold: object.hold.map(HoldBody::from),
         former_name: entry.former_name.as_ref().map(elements),
+        changed: entry.changed.clone(),
     };
     let mut json = serde_json::to_string(&body).unwrap_or_default();
     json.pop();

@@ -81,6 +81,7 @@ mod tests {
             type_id: TypeId(0),
             fq_name: FqName::new(&["a"]),
             former_name: None,
+            changed: None,
             subject: Subject::Addresses(Vec::new()),
             parent_type: None,
             target_names: Vec::new(),

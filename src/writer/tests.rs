@@ -230,8 +230,9 @@ impl Place {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = Arc::new(Model::embedded().unwrap());
+        let (_never, stop) = tokio::sync::watch::channel(false);
         let (postgresql, connection) = runtime.block_on(async {
-            let postgresql = PrivatePostgres::start(directory.path()).await.unwrap();
+            let postgresql = PrivatePostgres::start(directory.path(), stop).await.unwrap();
             let database = Database::new(&postgresql.database_url()).unwrap();
             database.migrate(&model).await.unwrap();
             let mut connection = database.connect_to_write().await.unwrap();

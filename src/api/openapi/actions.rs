@@ -572,12 +572,23 @@ fn changes() -> Operation {
         &["revision", "time", "operation", "type", "uuid", "fq_name"],
         [
             ("revision", text("Its position.")),
-            ("time", text("When it was committed.")),
-            ("operation", text("`create`, `update`, `delete`, `rename`, `implicit`, `reserve` or `free`.")),
+            ("time", text("When it was decided, in UTC, as `2026-11-25T13:13:46.388337Z`.")),
+            (
+                "operation",
+                text(
+                    "`create`, `update`, `update-implicit`, `rename`, `delete`, `reserve-addresses` or `free-addresses`.",
+                ),
+            ),
             ("type", text("Of the object.")),
             ("uuid", uuid("Of the object.")),
             ("fq_name", texts("Of the object.")),
             ("former_fq_name", texts("Before a `rename`.")),
+            (
+                "changed",
+                texts(
+                    "The fields that are others than before, of an object that was there; missing where nobody knows.",
+                ),
+            ),
             ("addresses", texts("Those that were reserved or freed.")),
             ("request_id", nullable_text("Which request it was.")),
             ("who", anything("Who sent it.")),

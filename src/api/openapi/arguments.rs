@@ -141,7 +141,8 @@ const ARGUMENTS: [Argument; 29] = [
         "since",
         QUERY,
         Form::Text,
-        "A position, `<epoch>-<revision>`; `oldest` for all that is kept, `now` (if not given) for what comes.",
+        "A position, `<epoch>-<revision>`; a time with a zone, or how long ago, as `2h`; `oldest` for all that is kept, `now` (if \
+         not given) for what comes.",
     ),
     ("LastEventId", "Last-Event-ID", HEADER, Form::Text, "The same; browsers send it when they come back."),
     (

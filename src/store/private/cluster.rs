@@ -14,6 +14,7 @@ use std::{
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions, postgres::PgSslMode};
 use tokio::{
     process::Child,
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
 
@@ -21,9 +22,24 @@ use super::{
     PrivateError,
     programs::{Account, Programs},
 };
+use crate::signals::stopped;
 
 /// The name of the superuser and of the database.
 const NAME: &str = "cirrus";
+
+/// The role for people, who may read everything and change nothing: a change of the tables would be one that no server
+/// knows of.
+const READER: &str = "cirrus_reader";
+/// Makes that role, in one step, where it is not there yet.
+const MAKE_READER: &str = "do $$ begin
+    if not exists (select from pg_roles where rolname = 'cirrus_reader') then
+        create role cirrus_reader login;
+        grant pg_read_all_data to cirrus_reader;
+        alter role cirrus_reader set default_transaction_read_only = on;
+        -- Up to PostgreSQL 14 everybody may make tables.
+        revoke create on schema public from public;
+    end if;
+end $$";
 
 /// The port is only a part of the socket's file name.
 const PORT: u16 = 5432;
@@ -99,14 +115,14 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Finds the cluster of a data directory, or makes it. The directory is locked by the caller.
-    pub(super) async fn open(data_directory: &Path) -> Result<Cluster, PrivateError> {
+    pub(super) async fn open(data_directory: &Path, stop: &mut watch::Receiver<bool>) -> Result<Cluster, PrivateError> {
         let directory = data_directory.join("cluster");
         let account = Account::find(&directory).await?;
         account.check_way_to(data_directory).await?;
         let wanted = existing_version(&directory)?;
         let programs = Programs::find(&account, wanted, &directory).await?;
         if wanted.is_none() {
-            create(data_directory, &directory, &account, &programs).await?;
+            create(data_directory, &directory, &account, &programs, stop).await?;
         }
         let socket = socket_directory(data_directory, &account)?;
         Ok(Cluster { account, programs, directory, socket, log: data_directory.join("postgresql.log") })
@@ -115,8 +131,27 @@ impl Cluster {
     /// The URL under which the database is reached. The port and the TLS mode are said so that PGPORT and PGSSLMODE
     /// in somebody's environment do not lead elsewhere.
     pub(super) fn url(&self) -> String {
+        self.url_of(NAME)
+    }
+
+    /// The same for people.
+    pub(super) fn reader_url(&self) -> String {
+        self.url_of(READER)
+    }
+
+    fn url_of(&self, role: &str) -> String {
         let socket = encode(&self.socket);
-        format!("postgresql://{NAME}@localhost:{PORT}/{NAME}?host={socket}&sslmode=disable")
+        format!("postgresql://{role}@localhost:{PORT}/{NAME}?host={socket}&sslmode=disable")
+    }
+
+    /// Makes the role for people.
+    pub(super) async fn make_reader(&self) -> Result<(), PrivateError> {
+        let make = async {
+            let mut connection = self.connect(NAME).await?;
+            sqlx::raw_sql(MAKE_READER).execute(&mut connection).await?;
+            connection.close().await
+        };
+        make.await.map_err(PrivateError::Connection)
     }
 
     #[cfg(test)]
@@ -128,16 +163,24 @@ impl Cluster {
     /// that belong to somebody else by now.
     pub(super) async fn clear_remains(&self) -> Result<(), PrivateError> {
         let pid_file = self.directory.join("postmaster.pid");
-        if let Some(process) = fs::read_to_string(&pid_file).ok().as_deref().and_then(first_number) {
-            if is_postmaster(process, &self.directory).await {
+        match fs::read(&pid_file).ok().map(|text| first_number(&String::from_utf8_lossy(&text)).unwrap_or_default()) {
+            // A machine that lost its power may leave an empty file, which PostgreSQL takes for one that is just starting.
+            // No server writes it now, because we hold the lock.
+            Some(0) => {
+                tracing::warn!(file = %pid_file.display(), "removing a postmaster.pid that names no process");
+                remove_file(&pid_file)?;
+            }
+            Some(process) if is_postmaster(process, &self.directory).await => {
                 tracing::warn!(process, "stopping the PostgreSQL that a killed server has left running");
                 self.stop_orphan().await?;
-            } else if is_alive(process).await {
-                // PostgreSQL only looks whether there is such a process. After a restart of the machine, and in
-                // containers as a rule, it is some other program; we know better, because we hold the lock.
+            }
+            // PostgreSQL only looks whether there is such a process. After a restart of the machine, and in containers as a
+            // rule, it is some other program; we know better, because we hold the lock.
+            Some(process) if is_alive(process).await => {
                 tracing::info!(process, "removing a stale postmaster.pid");
                 remove_file(&pid_file)?;
             }
+            None | Some(_) => {}
         }
         self.end_leftovers().await?;
         let socket = self.socket.join(format!(".s.PGSQL.{PORT}"));
@@ -205,8 +248,7 @@ impl Cluster {
         }
     }
 
-    /// Starts the postmaster, in a process group of its own: a Ctrl-C in the terminal is for us, and we stop it when
-    /// the last of our own transactions is done.
+    /// Starts the postmaster. It is stopped by us alone, when the last of our own transactions is done.
     pub(super) async fn spawn(&self) -> Result<Postmaster, PrivateError> {
         if fs::metadata(&self.log).is_ok_and(|metadata| metadata.len() > LONGEST_LOG) {
             let older = self.log.with_extension("log.1");
@@ -233,7 +275,6 @@ impl Cluster {
             .arg(socket)
             .stdout(Stdio::from(log.try_clone().map_err(failed)?))
             .stderr(Stdio::from(log))
-            .process_group(0)
             .spawn()
             .map_err(|source| PrivateError::program(&program, source))?;
         Ok(Postmaster { child, log_start })
@@ -385,6 +426,7 @@ async fn create(
     cluster: &Path,
     account: &Account,
     programs: &Programs,
+    stop: &mut watch::Receiver<bool>,
 ) -> Result<(), PrivateError> {
     const PREFIX: &str = "cluster.making-";
     let failed = |source| PrivateError::directory(data_directory, source);
@@ -402,7 +444,7 @@ async fn create(
     account.own(&making)?;
     let options = ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth-local=trust", "--auth-host=reject"];
     let arguments = ["--username", NAME].into_iter().chain(options).chain(["--pgdata"]).map(std::ffi::OsStr::new);
-    let made = programs.run(account, "initdb", arguments.chain([making.as_os_str()])).await;
+    let made = initdb(account, programs, arguments.chain([making.as_os_str()]), stop).await;
     if let Err(error) = made {
         let _ = fs::remove_dir_all(&making);
         return Err(error);
@@ -410,6 +452,29 @@ async fn create(
     fs::rename(&making, cluster).map_err(|source| PrivateError::directory(cluster, source))?;
     // initdb has synced what is inside; the new name has to be durable as well.
     File::open(data_directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+/// Runs initdb to its end. When it is time to stop, it is asked to end, which it does after the step that it is at, with
+/// all that it has started.
+async fn initdb<'a>(
+    account: &Account,
+    programs: &Programs,
+    arguments: impl Iterator<Item = &'a std::ffi::OsStr>,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), PrivateError> {
+    let running = programs.spawn(account, "initdb", arguments)?;
+    let process = running.id();
+    let mut end = std::pin::pin!(running.end());
+    tokio::select! {
+        ended = &mut end => return ended.map(|_| ()),
+        () = stopped(stop) => {}
+    }
+    if let Some(process) = process.map(|process| process.to_string()) {
+        programs.run(account, "pg_ctl", ["kill", "TERM", &process]).await?;
+    }
+    // Whatever comes of it, nobody wants the cluster any more; what does not end is killed when it is dropped.
+    let _ = timeout(SHUTDOWN_TIME, end).await;
+    Err(PrivateError::Stopped)
 }
 
 /// Where the socket is: in the data directory, or if its path is too long or has characters that PostgreSQL's lists

@@ -9,7 +9,7 @@ use std::{
     process::Stdio,
 };
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::PrivateError;
 
@@ -94,6 +94,8 @@ impl Account {
         command.env("LC_ALL", "C").stdin(Stdio::null());
         // The current directory may be one that the other user must not enter.
         command.current_dir("/");
+        // What comes from a terminal, as Ctrl-C, is for us alone.
+        command.process_group(0);
         if self.switched {
             command.uid(self.user).gid(self.group);
         }
@@ -175,9 +177,8 @@ pub(super) struct Programs {
 impl Programs {
     /// Finds the programs, of version `wanted` where a cluster is there already.
     pub(super) async fn find(account: &Account, wanted: Option<u32>, cluster: &Path) -> Result<Programs, PrivateError> {
-        let chosen = std::env::var_os("CIRRUS_POSTGRESQL_BIN").filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut found = Vec::new();
-        match chosen {
+        match chosen() {
             Some(directory) => {
                 let directory =
                     with_programs(&directory).ok_or(PrivateError::NotThere { directory: directory.clone() })?;
@@ -211,6 +212,34 @@ impl Programs {
     {
         run(account, &self.program(name), arguments).await
     }
+
+    /// Starts one of the programs.
+    pub(super) fn spawn<I, S>(
+        &self,
+        account: &Account,
+        name: &str,
+        arguments: I,
+    ) -> Result<RunningProgram, PrivateError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        spawn(account, &self.program(name), arguments)
+    }
+}
+
+/// The directory that the environment names, if it does.
+fn chosen() -> Option<PathBuf> {
+    std::env::var_os("CIRRUS_POSTGRESQL_BIN").filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Refuses, before anything is made, where there are no programs at all.
+pub(super) fn check_there() -> Result<(), PrivateError> {
+    match chosen() {
+        Some(directory) if with_programs(&directory).is_none() => Err(PrivateError::NotThere { directory }),
+        None if candidates().is_empty() => Err(PrivateError::NotInstalled { command: install_command(None) }),
+        _ => Ok(()),
+    }
 }
 
 async fn run<I, S>(account: &Account, program: &Path, arguments: I) -> Result<String, PrivateError>
@@ -218,19 +247,43 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
-    let output = account
-        .command(program)
-        .args(arguments)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|source| PrivateError::program(program, source))?;
-    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(printed);
+    spawn(account, program, arguments)?.end().await
+}
+
+fn spawn<I, S>(account: &Account, program: &Path, arguments: I) -> Result<RunningProgram, PrivateError>
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    let mut command = account.command(program);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let child = command.spawn().map_err(|source| PrivateError::program(program, source))?;
+    Ok(RunningProgram { program: program.to_owned(), child })
+}
+
+/// A program that comes to an end by itself; it is killed when it is dropped.
+pub(super) struct RunningProgram {
+    program: PathBuf,
+    child: Child,
+}
+
+impl RunningProgram {
+    /// The number of the process, as long as it is there.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
     }
-    printed.push_str(&String::from_utf8_lossy(&output.stderr));
-    Err(PrivateError::ProgramFailed { program: program.to_owned(), status: output.status, output: printed })
+
+    /// Waits for the end and gives what it has printed, as an error when it failed.
+    pub(super) async fn end(self) -> Result<String, PrivateError> {
+        let Self { program, child } = self;
+        let output = child.wait_with_output().await.map_err(|source| PrivateError::program(&program, source))?;
+        let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(printed);
+        }
+        printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        Err(PrivateError::ProgramFailed { program, status: output.status, output: printed })
+    }
 }
 
 /// Picks the first that fits; the list is in the order of preference.

@@ -10,7 +10,10 @@ use std::{
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{PrivateError, PrivatePostgres};
 
@@ -21,6 +24,12 @@ fn temporary_directory() -> std::io::Result<TempDir> {
     let directory = TempDir::new()?;
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
     Ok(directory)
+}
+
+/// Starts it where nobody wants to stop.
+async fn start(directory: &Path) -> Result<PrivatePostgres, PrivateError> {
+    let (_stopping, stop) = watch::channel(false);
+    PrivatePostgres::start(directory, stop).await
 }
 
 async fn query(server: &PrivatePostgres, text: &'static str) -> Result<String, sqlx::Error> {
@@ -65,7 +74,7 @@ async fn abandon(server: PrivatePostgres) {
 async fn keeps_what_is_written_over_a_restart() -> TestResult {
     let parent = temporary_directory()?;
     let directory = parent.path().join("a directory/of mine");
-    let server = PrivatePostgres::start(&directory).await?;
+    let server = start(&directory).await?;
     assert_eq!(query(&server, "select 1::text").await?, "1");
     assert_eq!(query(&server, "show data_checksums").await?, "on");
     assert_eq!(query(&server, "show server_encoding").await?, "UTF8");
@@ -79,22 +88,51 @@ async fn keeps_what_is_written_over_a_restart() -> TestResult {
     let url = fs::read_to_string(directory.join("database-url"))?;
     assert_eq!(url, format!("{}\n", server.database_url()));
     assert!(server.database_url().starts_with("postgresql://cirrus@localhost:5432/cirrus?host=%2F"));
+    people_may_read_and_no_more(&directory).await?;
     server.stop().await?;
     server.stop().await?;
     assert!(query(&server, "select 1::text").await.is_err());
     assert!(postmaster(&directory).is_err(), "PostgreSQL is gone");
     drop(server);
 
-    let server = PrivatePostgres::start(&directory).await?;
+    let server = start(&directory).await?;
     assert_eq!(query(&server, "select value from kept").await?, "here");
     server.stop().await?;
+    Ok(())
+}
+
+/// With the URL that is for people: reads everything, also what is made later; changes nothing, also if it wants to.
+async fn people_may_read_and_no_more(directory: &Path) -> TestResult {
+    let url = fs::read_to_string(directory.join("database-url-read-only"))?;
+    let mut reader = PgConnection::connect(url.trim()).await?;
+    let value: String = reader.fetch_one("select value from kept").await?.try_get(0)?;
+    assert_eq!(value, "here");
+    for change in ["update kept set value = 'gone'", "create table mine ()", "set role cirrus", "delete from kept"] {
+        let refused = reader.execute(change).await.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("read-only") || refused.contains("permission denied"), "{change}: {refused}");
+        reader.execute("set default_transaction_read_only = off").await?;
+    }
+    reader.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_postmaster_pid_is_no_obstacle() -> TestResult {
+    let parent = temporary_directory()?;
+    start(parent.path()).await?.stop().await?;
+    for text in ["", "\n", "0\n", "nobody\n"] {
+        fs::write(parent.path().join("cluster/postmaster.pid"), text)?;
+        let server = start(parent.path()).await?;
+        assert_eq!(query(&server, "select 1::text").await?, "1");
+        server.stop().await?;
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn comes_back_when_it_is_killed() -> TestResult {
     let parent = temporary_directory()?;
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     let directory = fs::canonicalize(parent.path())?;
     for _ in 0..2 {
         let before = postmaster(&directory)?;
@@ -110,9 +148,9 @@ async fn comes_back_when_it_is_killed() -> TestResult {
 #[tokio::test]
 async fn one_server_a_directory() -> TestResult {
     let parent = temporary_directory()?;
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     let directory = fs::canonicalize(parent.path())?;
-    let refused = PrivatePostgres::start(parent.path()).await;
+    let refused = start(parent.path()).await;
     let Err(error @ PrivateError::InUse { .. }) = refused else {
         return Err("a second server was let in".into());
     };
@@ -122,20 +160,20 @@ async fn one_server_a_directory() -> TestResult {
     assert_eq!(query(&server, "select 1::text").await?, "1");
     server.stop().await?;
     drop(server);
-    PrivatePostgres::start(parent.path()).await?.stop().await?;
+    start(parent.path()).await?.stop().await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn stops_the_orphan_of_a_killed_server() -> TestResult {
     let parent = temporary_directory()?;
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     let directory = fs::canonicalize(parent.path())?;
     let orphan = postmaster(&directory)?;
     abandon(server).await;
     assert_eq!(postmaster(&directory)?, orphan, "it goes on");
 
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     assert_ne!(postmaster(&directory)?, orphan);
     assert_eq!(query(&server, "select 1::text").await?, "1");
     server.stop().await?;
@@ -145,7 +183,7 @@ async fn stops_the_orphan_of_a_killed_server() -> TestResult {
 #[tokio::test]
 async fn ends_what_a_killed_postmaster_leaves_at_work() -> TestResult {
     let parent = temporary_directory()?;
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     let directory = fs::canonicalize(parent.path())?;
     let mut busy = PgConnection::connect(&server.database_url()).await?;
     // A computation that never waits does not notice that the postmaster is gone.
@@ -160,7 +198,7 @@ async fn ends_what_a_killed_postmaster_leaves_at_work() -> TestResult {
     abandon(server).await;
     assert!(kill(&process)?);
 
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     assert_eq!(query(&server, "select 1::text").await?, "1");
     assert!(busy.await?.is_err());
     server.stop().await?;
@@ -170,7 +208,7 @@ async fn ends_what_a_killed_postmaster_leaves_at_work() -> TestResult {
 #[tokio::test]
 async fn is_not_confused_by_the_number_of_another_process() -> TestResult {
     let parent = temporary_directory()?;
-    PrivatePostgres::start(parent.path()).await?.stop().await?;
+    start(parent.path()).await?.stop().await?;
     let cluster = fs::canonicalize(parent.path())?.join("cluster");
     // Some other process, running as the same user as PostgreSQL, that has got the number of the old postmaster.
     let uid = fs::metadata(&cluster)?.uid();
@@ -183,7 +221,7 @@ async fn is_not_confused_by_the_number_of_another_process() -> TestResult {
     let text = format!("{}\n{}\n1700000000\n5432\n/nowhere\n\n  1234  5678\nready\n", other.id(), cluster.display());
     fs::write(cluster.join("postmaster.pid"), text)?;
 
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     assert_eq!(query(&server, "select 1::text").await?, "1");
     assert!(other.try_wait()?.is_none(), "the other process was left alone");
     server.stop().await?;
@@ -196,7 +234,7 @@ async fn is_not_confused_by_the_number_of_another_process() -> TestResult {
 async fn long_paths_have_their_socket_elsewhere() -> TestResult {
     let parent = temporary_directory()?;
     let directory = parent.path().join("long".repeat(30));
-    let server = PrivatePostgres::start(&directory).await?;
+    let server = start(&directory).await?;
     assert!(server.database_url().contains("?host=%2Ftmp%2Fcirrus-"), "{}", server.database_url());
     assert_eq!(query(&server, "select 1::text").await?, "1");
     let socket = server.running.cluster.socket_directory().to_owned();
@@ -210,11 +248,11 @@ async fn says_what_is_wrong_with_a_directory() -> TestResult {
     let parent = temporary_directory()?;
     let cluster = parent.path().join("cluster");
     fs::create_dir(&cluster)?;
-    let error = PrivatePostgres::start(parent.path()).await.err();
+    let error = start(parent.path()).await.err();
     assert!(matches!(error, Some(PrivateError::NotACluster { .. })), "{error:?}");
 
     fs::write(cluster.join("PG_VERSION"), "9\n")?;
-    let error = PrivatePostgres::start(parent.path()).await.err().map(|error| error.to_string());
+    let error = start(parent.path()).await.err().map(|error| error.to_string());
     let error = error.unwrap_or_default();
     assert!(error.contains("made by PostgreSQL 9") && error.contains("nstall"), "{error}");
     Ok(())
@@ -223,9 +261,9 @@ async fn says_what_is_wrong_with_a_directory() -> TestResult {
 #[tokio::test]
 async fn shows_the_log_when_it_does_not_start() -> TestResult {
     let parent = temporary_directory()?;
-    PrivatePostgres::start(parent.path()).await?.stop().await?;
+    start(parent.path()).await?.stop().await?;
     fs::write(parent.path().join("cluster/postgresql.conf"), "no_such_setting = 1\n")?;
-    let error = PrivatePostgres::start(parent.path()).await.err().map(|error| error.to_string());
+    let error = start(parent.path()).await.err().map(|error| error.to_string());
     let error = error.unwrap_or_default();
     assert!(error.contains("no_such_setting"), "{error}");
     assert!(error.contains("postgresql.log"), "{error}");
@@ -235,7 +273,7 @@ async fn shows_the_log_when_it_does_not_start() -> TestResult {
 #[tokio::test]
 async fn stops_when_it_is_dropped() -> TestResult {
     let parent = temporary_directory()?;
-    let server = PrivatePostgres::start(parent.path()).await?;
+    let server = start(parent.path()).await?;
     let directory = fs::canonicalize(parent.path())?;
     drop(server);
     let deadline = Instant::now() + Duration::from_secs(20);

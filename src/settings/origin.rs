@@ -1,0 +1,110 @@
+//! Where settings come from: an option, or the environment. Whoever made a mistake is told where it is.
+
+use super::{Command, CommandLine};
+use clap::{
+    Arg, CommandFactory, FromArgMatches,
+    builder::Resettable,
+    error::{ContextKind, ContextValue},
+    parser::ValueSource,
+};
+use std::{collections::BTreeMap, ffi::OsString, fmt::Display};
+
+/// What settings are called where they came from, by field.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(BTreeMap<String, (String, Option<ValueSource>)>);
+
+impl Origins {
+    fn of(command: &clap::Command, matches: &clap::ArgMatches) -> Self {
+        let origin = |argument: &Arg| {
+            let field = argument.get_id().as_str();
+            let source = matches.value_source(field);
+            let name = match (source, argument.get_env(), argument.get_long()) {
+                (Some(ValueSource::EnvVariable), Some(variable), _) => format!("{}=", variable.to_string_lossy()),
+                (_, _, Some(long)) => format!("--{long} "),
+                _ => return None,
+            };
+            Some((field.to_owned(), (name, source)))
+        };
+        Self(command.get_arguments().filter_map(origin).collect())
+    }
+
+    /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, or `--keep-changes 1000000 (the default)`.
+    pub fn told(&self, field: &str, value: impl Display) -> String {
+        match self.0.get(field) {
+            Some((name, Some(ValueSource::DefaultValue))) => format!("{name}{value} (the default)"),
+            Some((name, _)) => format!("{name}{value}"),
+            None => format!("--{} {value}", field.replace('_', "-")),
+        }
+    }
+}
+
+impl CommandLine {
+    /// From the arguments and the environment of this process. Ends it where they are wrong, with status 2, or only ask for
+    /// help.
+    pub fn read() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        Self::parsed(&arguments).unwrap_or_else(|error| error.exit())
+    }
+
+    fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        // A variable without a value is none: that is how files of variables leave out a setting.
+        let command = each_argument(Self::command(), &|argument| {
+            let is_empty =
+                argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+            if is_empty { argument.env(Resettable::Reset) } else { argument }
+        });
+        let refused = |error| with_origin(error, &command, arguments);
+        let matches = command.clone().try_get_matches_from(arguments).map_err(refused)?;
+        let mut line = Self::from_arg_matches(&matches)?;
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(command) = command.find_subcommand(name)
+        {
+            let origins = Origins::of(command, matches);
+            match &mut line.command {
+                Command::Serve(settings) => settings.origins = origins,
+                Command::Openapi(settings) => settings.origins = origins,
+                Command::InterfaceRoute(_) | Command::Watch(_) | Command::Check(_) => {}
+            }
+        }
+        Ok(line)
+    }
+}
+
+/// The command with all its arguments changed, also those of commands below it.
+fn each_argument(command: clap::Command, change: &impl Fn(Arg) -> Arg) -> clap::Command {
+    command.mut_args(change).mut_subcommands(|below| each_argument(below, change))
+}
+
+/// The argument that is called so, as `--quota <KEY=LIMIT,..>`.
+fn find<'a>(command: &'a clap::Command, called: &str) -> Option<&'a Arg> {
+    let own = command.get_arguments().find(|argument| argument.to_string() == called);
+    own.or_else(|| command.get_subcommands().find_map(|below| find(below, called)))
+}
+
+/// A refusal of a value, which names the variable where it is in the environment, and holds no password.
+fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &[OsString]) -> clap::Error {
+    let called = |error: &clap::Error| match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(called)) => called.clone(),
+        _ => String::new(),
+    };
+    let name = called(&error);
+    // What arguments are called is only known when all is put together.
+    let mut whole = command.clone();
+    whole.build();
+    let Some(argument) = find(&whole, &name) else { return error };
+    if argument.is_hide_env_values_set()
+        && let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && let Some((_, host)) = value.rsplit_once('@')
+    {
+        let shown = format!("...@{host}");
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
+    }
+    // If it is wrong without the environment, too, it is on the command line.
+    let alone = each_argument(command.clone(), &|argument| argument.env(Resettable::Reset));
+    let is_argument = alone.try_get_matches_from(arguments).is_err_and(|other| called(&other) == name);
+    if let Some(variable) = argument.get_env().filter(|_| !is_argument) {
+        let name = format!("{} (environment, for {name})", variable.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+    }
+    error
+}

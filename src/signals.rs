@@ -1,0 +1,67 @@
+//! The signals that stop a server. They are heard from its first moment on, so that what it has started by then (a
+//! PostgreSQL of its own) is stopped with it.
+
+use std::{fs, io, sync::Arc};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Hears the signals from now on, and gives what becomes true with the first of them.
+///
+/// # Errors
+/// When the system does not allow it.
+pub fn listen() -> io::Result<watch::Receiver<bool>> {
+    // From a terminal: Ctrl-C, Ctrl-\ and its end; from everybody else SIGTERM.
+    let kinds = [
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::quit(), "SIGQUIT"),
+        (SignalKind::hangup(), "SIGHUP"),
+    ];
+    let (stopping, stop) = watch::channel(false);
+    let stopping = Arc::new(stopping);
+    for (kind, name) in kinds {
+        // `nohup` has it ignored, so that a server outlives its terminal.
+        if kind == SignalKind::hangup() && is_ignored(kind) {
+            continue;
+        }
+        let mut signals = signal(kind)?;
+        let stopping = Arc::clone(&stopping);
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                tracing::info!(signal = name, "stopping: what is under way is finished");
+                stopping.send_replace(true);
+            }
+        });
+    }
+    Ok(stop)
+}
+
+/// Waits until it is time to stop. Nobody left who could say so means the same.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Whether whoever started this process has had a signal ignored; the standard library does not tell, /proc does.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    is_in_mask(&status, kind.as_raw_value())
+}
+
+fn is_in_mask(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_ignored_signals() {
+        let status = "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000004002\n";
+        assert!(is_in_mask(status, 1) && is_in_mask(status, 13));
+        assert!(!is_in_mask(status, 2) && !is_in_mask("", 1));
+    }
+}

@@ -1,0 +1,167 @@
+//! Settings that can't work: told at once, by name, with what is expected, before anything is made; and with an exit status
+//! that says that trying again is of no use.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{Checks, Process, Server, fresh_directory};
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+pub async fn wrong_settings_are_told() {
+    let mut checks = Checks::default();
+    checks.run("by name, before anything is made", async { by_name() }).await;
+    checks.run("empty variables count as not set", async { empty_variables() }).await;
+    checks.run("a database that can't be used", unusable_databases()).await;
+    checks.finish();
+}
+
+/// A server's program without settings from the environment of whoever runs the tests.
+fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(variables.iter().copied());
+    command
+}
+
+/// Runs it to its end, which has to say that it is of no use to try again; gives what it says.
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut process = Process::spawn(&mut program(arguments, variables));
+    let status = process.wait(LIMIT);
+    let errors = process.last_errors(Duration::from_secs(5));
+    let code = status.and_then(|status| status.code());
+    assert_eq!(code, Some(2), "{arguments:?} {variables:?}: {status:?}; it says:\n{errors}");
+    assert!(!errors.contains(" at line ") && !errors.contains("panicked"), "{errors}");
+    errors
+}
+
+/// What is wrong as arguments and variables, and what has to be in the answer.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+
+fn by_name() {
+    let directory = fresh_directory();
+    let data = directory.path().join("data");
+    let file = directory.path().join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let file = file.to_str().unwrap();
+    let cases: &[Case] = &[
+        (
+            &["--keep-changes", "5", "--keep-changes-at-most", "4"],
+            &[],
+            &["--keep-changes-at-most 4 is less than --keep-changes 5"],
+        ),
+        (
+            &[],
+            &[("CIRRUS_KEEP_CHANGES_AT_MOST", "4")],
+            &["CIRRUS_KEEP_CHANGES_AT_MOST=4 is less than --keep-changes 1000000 (the default)"],
+        ),
+        (&[], &[("CIRRUS_BATCH_LIMIT", "many")], &["'many' for 'CIRRUS_BATCH_LIMIT (environment", "from 1 on"]),
+        (
+            &["--batch-limit", "0"],
+            &[("CIRRUS_BATCH_LIMIT", "many")],
+            &["'0' for '--batch-limit <REQUESTS>': a whole number from 1 on"],
+        ),
+        (&[], &[("CIRRUS_LISTEN", "nowhere")], &["CIRRUS_LISTEN", "like 127.0.0.1:8082"]),
+        (&["--quota", "foo=1"], &[], &["--quota foo=1: 'foo' is not in the quota", "virtual_network", "defaults"]),
+        (&[], &[("CIRRUS_QUOTA", "foo=1")], &["CIRRUS_QUOTA=foo=1: 'foo'"]),
+        (&["--quota", "subnet=few"], &[], &["--quota", "virtual_network=100"]),
+        (&["--schema-dir", "/nowhere"], &[], &["--schema-dir /nowhere: there is no such directory"]),
+        (&[], &[("CIRRUS_SCHEMA_DIR", "/")], &["CIRRUS_SCHEMA_DIR=/: common.toml:1: "]),
+        (&["--database-url", "x"], &[], &["'x' for '--database-url <URL>': postgresql://user:password@host/name"]),
+        (
+            &[],
+            &[("CIRRUS_DATABASE_URL", "mysql://me:secret-word@db/x")],
+            &["'...@db/x' for 'CIRRUS_DATABASE_URL (environment", "postgresql://user:password@host/name"],
+        ),
+        (&["--database-wait", "99999999999999999999"], &[], &["--database-wait", "from 0 to 31536000"]),
+        (
+            &["--amqp-url", "http://me:secret-word@broker/"],
+            &[],
+            &["'...@broker/' for '--amqp-url", "amqp://user:password@host"],
+        ),
+        (&["--log", "nosuchlevel"], &[], &["'nosuchlevel' is no level", "error, warn, info"]),
+        (&[], &[("CIRRUS_LOG", "cirrus=loud")], &["CIRRUS_LOG", "error, warn, info"]),
+        (&["--read-consistency", "perhaps"], &[], &["linearizable, local"]),
+        (&["--watch-keepalive-interval", "0"], &[], &["from 1 to 86400"]),
+        (&["--data-dir", file], &[], &["--data-dir ", "that is not a directory"]),
+        (&[], &[("CIRRUS_POSTGRESQL_BIN", "/nowhere")], &["CIRRUS_POSTGRESQL_BIN is /nowhere"]),
+    ];
+    for (arguments, variables, texts) in cases {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        if variables.iter().any(|(name, _)| *name == "CIRRUS_LISTEN") {
+            all.truncate(1);
+        }
+        let given = [("CIRRUS_DATA_DIR", data.to_str().unwrap())];
+        all.extend(*arguments);
+        let errors = refused(&all, &[&given, *variables].concat());
+        for text in *texts {
+            assert!(errors.contains(text), "{arguments:?} {variables:?}: '{text}' is expected in\n{errors}");
+        }
+        assert!(!errors.contains("secret-word"), "{errors}");
+        assert!(!errors.contains("<class"), "{errors}");
+        assert!(!data.exists(), "{arguments:?} {variables:?}: something was made");
+    }
+    let errors = refused(&["openapi", "--schema-dir", "/nowhere"], &[]);
+    assert!(errors.contains("--schema-dir /nowhere: there is no such directory"), "{errors}");
+}
+
+fn empty_variables() {
+    let directory = fresh_directory();
+    let data = directory.path().join("data");
+    let help = program(&["serve", "--help"], &[]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let names: Vec<&str> = help
+        .split("[env: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(['=', ']']).next())
+        .filter(|name| !matches!(*name, "CIRRUS_LISTEN" | "CIRRUS_DATA_DIR"))
+        .collect();
+    assert!(names.contains(&"CIRRUS_AMQP_URL") && names.contains(&"CIRRUS_QUOTA") && names.len() > 10, "{names:?}");
+    let mut variables: Vec<(&str, &str)> = names.into_iter().map(|name| (name, "")).collect();
+    variables.push(("CIRRUS_POSTGRESQL_BIN", ""));
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+    let process = Process::spawn(&mut program(&arguments, &variables));
+    let line = process.next_line(Duration::from_mins(2));
+    assert!(line.is_some_and(|line| line.starts_with("cirrus is ready at ")), "{}", process.errors());
+}
+
+async fn unusable_databases() {
+    let server = Server::start();
+    let url = server.database_url();
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = encoding.to_lowercase();
+        let make = format!("create database {name} encoding '{encoding}' locale 'C' template template0");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&mut database).await.unwrap();
+        let errors = refused_on(&url.replace("/cirrus?", &format!("/{name}?")));
+        assert!(errors.contains(&format!("in the encoding {encoding}")), "{errors}");
+        assert!(errors.contains("create database NAME encoding 'UTF8'"), "{errors}");
+        let url = url.replace("/cirrus?", &format!("/{name}?"));
+        let mut refused = PgConnection::connect(&url).await.unwrap();
+        let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where schemaname = 'public'")
+            .fetch_one(&mut refused)
+            .await
+            .unwrap();
+        assert_eq!(tables, 0, "nothing is made in a database that can't be used");
+    }
+    let errors = refused_on(&url.replace("//cirrus@", "//nobody@"));
+    assert!(errors.contains("role \"nobody\" does not exist"), "{errors}");
+    let socket = server.data_directory().join("socket");
+    assert!(errors.contains(&format!("cirrus at {}", Path::new(&socket).display())), "{errors}");
+
+    let later = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (9999, 'of a later release', true, '', 0)";
+    sqlx::raw_sql(later).execute(&mut database).await.unwrap();
+    let errors = refused_on(&url);
+    assert!(errors.contains("used by a newer release of Cirrus: its tables have step 9999"), "{errors}");
+    assert!(errors.contains("this release knows steps up to "), "{errors}");
+}
+
+fn refused_on(url: &str) -> String {
+    refused(&["serve", "--listen", "127.0.0.1:0", "--database-url", url], &[])
+}
