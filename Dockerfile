@@ -8,10 +8,13 @@
 # Both stages are of one Debian release, so that the program finds the C library that it was linked with.
 FROM rust:1-bookworm AS build
 WORKDIR /build
-# schema/ and migrations/ are built into the program. benches/ is not, but Cargo.toml names what is in it, and cargo builds
-# nothing when that is missing.
+# What `cirrus --version` says beside the number: docker build --build-arg CIRRUS_COMMIT=$(git rev-parse --short=12 HEAD)
+ARG CIRRUS_COMMIT
+# schema/ and migrations/ are built into the program. The benches and tests are not, but Cargo.toml names them, and cargo
+# builds nothing when these files are missing.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
+COPY tests/main.rs tests/main.rs
 COPY migrations migrations
 COPY schema schema
 COPY src src

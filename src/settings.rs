@@ -24,7 +24,7 @@ use std::{
 
 /// A configuration API server for OpenContrail, Tungsten Fabric and OpenSDN, on PostgreSQL.
 #[derive(Parser, Debug)]
-#[command(name = "cirrus", version)]
+#[command(name = "cirrus", version = env!("CIRRUS_VERSION"))]
 pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
@@ -86,8 +86,14 @@ impl OpenApiSettings {
     }
 }
 
+/// What `--help` says of the environment that has no option.
+const ALONE_IN_THE_ENVIRONMENT: &str = "Environment:
+  CIRRUS_POSTGRESQL_BIN  The directory of PostgreSQL's programs (initdb, postgres), for the private one, if they are in an
+                         unusual place";
+
 /// How to serve.
 #[derive(Args, Debug, Clone)]
+#[command(after_help = ALONE_IN_THE_ENVIRONMENT)]
 pub struct ServeSettings {
     /// Where to listen; port 0 takes a free one
     #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = value::address)]

@@ -74,6 +74,8 @@ pub struct Call {
     pub head_only: bool,
     /// From where the answer is, once that is known: `X-Cirrus-Revision`.
     pub answered_at: Cell<Option<Position>>,
+    /// For how long the client wanted to wait for something to happen.
+    pub waited: Cell<Duration>,
     /// What the answer says beside itself: `Warning`.
     pub warning: RefCell<Option<String>>,
     /// Whether the body says that it is JSON.
@@ -130,6 +132,7 @@ impl Call {
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
+            waited: Cell::default(),
             warning: RefCell::new(None),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),

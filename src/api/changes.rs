@@ -70,7 +70,12 @@ impl App {
             let next = reader.next_up_to(usize::try_from(limit - count).unwrap_or(usize::MAX));
             // What there is may take a moment to be read, also for who does not want to wait for more.
             let patience = if reader_has_more { deadline.max(Instant::now() + READ_WITHIN) } else { deadline };
-            let page = match timeout_at(patience, next).await {
+            let asked = Instant::now();
+            let next = timeout_at(patience, next).await;
+            if !reader_has_more {
+                call.waited.set(call.waited.get() + asked.elapsed());
+            }
+            let page = match next {
                 Ok(Ok(page)) => page,
                 Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
                 Ok(Err(Ended::Stopped)) | Err(_) => break,

@@ -61,12 +61,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
 
+/// In every answer: under which id the request is in the log, and its change in the change log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a browser may do with a page of ours: all of it is here.
 const OWN_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
@@ -139,6 +141,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         Err(error) => error.response(),
     };
     let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(call.identity.request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NO_PAGE });
     if request.version() < Version::HTTP_11 && response.body().size() == BodySize::Stream {
@@ -153,12 +158,16 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     if let Some(value) = call.warning.take().and_then(|warning| HeaderValue::try_from(warning).ok()) {
         response.headers_mut().insert(header::WARNING, value);
     }
+    // What a client waits for on purpose does not make a request slow.
+    let waited = call.waited.get();
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         id = %call.identity.request_id,
         method = %request.method(),
         path = %call.path,
         status = response.status().as_u16(),
-        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        microseconds = micros(started.elapsed().saturating_sub(waited)),
+        waited_microseconds = (!waited.is_zero()).then(|| micros(waited)),
         "request"
     );
     response.map_body(|_, body| Held { body, _held: (in_hand, call.place.take()) }).map_into_boxed_body()

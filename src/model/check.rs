@@ -6,7 +6,7 @@
 //! beside the schema (types, section 16).
 
 use super::Model;
-use super::object_type::{Collection, Property, Reference};
+use super::object_type::{Collection, Presence, Property, Reference};
 use super::special;
 use super::value_type::{ComplexType, Field, JsonKind, Shape, SimpleType, SpecialObject, SpecialString};
 use crate::python_literal;
@@ -92,7 +92,7 @@ impl Model {
             format!("Error validating reference {name} value {printed} {reason}")
         };
         let attribute = match entry_fields.get("attr") {
-            None if reference.attribute_required => return Err(failure("'attr'".to_owned())),
+            None if reference.attribute_presence == Presence::Required => return Err(failure("'attr'".to_owned())),
             None => return Ok(Value::Null),
             Some(attribute) => attribute,
         };

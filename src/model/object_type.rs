@@ -232,7 +232,7 @@ pub struct Reference {
     /// Whether the link may have data of any type, which nobody checks.
     pub untyped_attribute: bool,
     /// Whether a client has to say something of the data, if only that it is null.
-    pub attribute_required: bool,
+    pub attribute_presence: Presence,
     /// Whether the system makes the link; it does not keep the target from being deleted.
     pub derived: bool,
     /// Whether the target is of the same type; such a link is stored on both ends

@@ -335,7 +335,7 @@ fn resolve_references(
             target,
             attribute: resolve_attribute(file, entry, types)?,
             untyped_attribute: entry.attribute.as_ref().is_some_and(|name| name.get_ref() == ANY_ATTRIBUTE),
-            attribute_required: entry.attribute_presence == Presence::Required,
+            attribute_presence: entry.attribute_presence,
             derived: entry.derived,
             symmetric: target == own_type,
             facts: entry.facts(file)?,

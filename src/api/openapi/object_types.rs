@@ -43,7 +43,10 @@ pub fn schemas(model: &Model) -> Vec<(String, AnySchema)> {
     let attributes: BTreeSet<_> =
         model.types().iter().flat_map(|kind| &kind.references).filter_map(|reference| reference.attribute).collect();
     let references = || model.types().iter().flat_map(|kind| &kind.references);
-    let required = |id| references().any(|reference| reference.attribute_required && reference.attribute == Some(id));
+    let required = |id| {
+        references()
+            .any(|reference| reference.attribute_presence == Presence::Required && reference.attribute == Some(id))
+    };
     schemas.extend(
         attributes.into_iter().map(|id| (link_name(model, Some(id)), link(Some((model, id, required(id)))).into())),
     );
