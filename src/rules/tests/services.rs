@@ -306,7 +306,7 @@ fn communities_of_static_routes_have_two_numbers() {
         vec![json!([""]), json!(["64512:1", ""]), json!([null]), json!(["64512:1", null]), json!([0]), json!([{}])];
     for list in lists.drain(..) {
         let mut routes = route("64512:1");
-        routes["interface_route_table_routes"]["route"][1]["community_attributes"]["community_attribute"] =
+        routes["interface_route_table_routes"]["route"][0]["community_attributes"]["community_attribute"] =
             list.clone();
         let refused = refusal(configuration.in_project("interface-route-table", "t", routes));
         assert!(refused.starts_with("400 Bad property in create"), "{list}: {refused}");
