@@ -194,7 +194,8 @@ async fn everything(new_ones: NewOnes) {
         in_time("a store", api.post("/useragent-kv", &store)),
         in_time("changes", api.get("/changes?since=oldest")),
     );
-    assert!(write.status_is(503).text.contains(NOT_KNOWN), "{write}");
+    // On a busy machine the server may have noticed before it sent anything.
+    let is_unknown = write.status_is(503).text.contains(NOT_KNOWN);
     // By then nothing is sent any more.
     assert!(!written.status_is(503).text.contains(NOT_KNOWN), "{written}");
     for answer in [&read, &kept, &changes] {
@@ -209,6 +210,7 @@ async fn everything(new_ones: NewOnes) {
     ready_again(&api).await;
     assert_eq!(api.find("network-policy", &name_of("later")).await, None, "nothing was stored, it said");
     let before = api.find("network-policy", &name_of("swallowed")).await;
+    assert!(is_unknown || before.is_none(), "{write}: it said that nothing was stored");
     // The old connections say what they had to say.
     setup.proxy.let_go();
     create(&api, "at last").await.status_is(200);
