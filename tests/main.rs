@@ -126,8 +126,13 @@ const TESTS: &[(&str, Call)] = &[
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
 ];
 
+/// How many run at the same time, unless told otherwise.
+const THREADS: usize = 3;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Each waits for servers, brokers and clocks a third of its time.
+    arguments.test_threads.get_or_insert(THREADS);
     let times: Arc<Mutex<Vec<(Duration, &str)>>> = Arc::default();
     let trials = TESTS.iter().map(|(name, call)| {
         let (name, call, times) = (*name, *call, Arc::clone(&times));
