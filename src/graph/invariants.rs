@@ -1,9 +1,8 @@
 //! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
 //! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
 
-use super::{Graph, Hold, Holder, Object, Position};
+use super::{Graph, Hold, Holder, Object, Position, object::is_same_json};
 use crate::model::{Model, TypeId};
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
@@ -236,9 +235,4 @@ pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
         }
     }
     found
-}
-
-fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
-    let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    one == other || one.is_some() && parsed(one) == parsed(other)
 }

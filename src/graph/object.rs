@@ -202,13 +202,9 @@ impl Object {
 
     /// Whether two states of an object differ in nothing, however their values are written.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let same_data = |one: &str, other: &str| one == other || is_same_json(one, other);
         let same_link = |one: &Link, other: &Link| {
-            let same_attribute = match (&one.attribute, &other.attribute) {
-                (Some(one), Some(other)) => same_data(one, other),
-                (one, other) => one.is_none() && other.is_none(),
-            };
-            (one.reference, one.target) == (other.reference, other.target) && same_attribute
+            (one.reference, one.target) == (other.reference, other.target)
+                && is_same_json(one.attribute.as_deref(), other.attribute.as_deref())
         };
         self.uuid == other.uuid
             && self.fq_name == other.fq_name
@@ -219,11 +215,9 @@ impl Object {
             && self.links.len() == other.links.len()
             && self.links.iter().zip(&other.links).all(|(one, other)| same_link(one, other))
             && self.properties.len() == other.properties.len()
-            && self
-                .properties
-                .iter()
-                .zip(&other.properties)
-                .all(|((id, text), (other_id, other_text))| id == other_id && same_data(text, other_text))
+            && self.properties.iter().zip(&other.properties).all(|((id, text), (other_id, other_text))| {
+                id == other_id && is_same_json(Some(text), Some(other_text))
+            })
     }
 
     /// Whether this object refers to `target` in a way that stops its delete.
@@ -232,7 +226,8 @@ impl Object {
     }
 }
 
-fn is_same_json(one: &str, other: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    parse(one).is_some_and(|one| Some(one) == parse(other))
+/// Whether two values say the same, however they are written, or neither is there.
+pub(super) fn is_same_json(one: Option<&str>, other: Option<&str>) -> bool {
+    let parsed = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
+    one == other || parsed(one).is_some_and(|one| Some(one) == parsed(other))
 }
