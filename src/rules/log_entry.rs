@@ -209,7 +209,9 @@ impl LogEntry {
         let names: usize = names.chain(self.target_names.iter().flatten()).map(FqName::weight).sum();
         let texts = [&self.request_id, &self.who].into_iter().flatten();
         let texts: usize = texts.map(text_weight).sum();
-        size_of::<Self>() + subject + self.target_names.len() * size_of::<Option<FqName>>() + names + texts
+        let changed: usize = self.changed.iter().flatten().map(|field| size_of::<String>() + field.len()).sum();
+        let targets = self.target_names.len() * size_of::<Option<FqName>>();
+        size_of::<Self>() + subject + targets + names + texts + changed
     }
 }
 
