@@ -14,6 +14,8 @@ use std::{convert::Infallible, sync::Arc};
 /// Longer bodies go out in slices of this many bytes: what a client has not taken is there once, and not a second time on its
 /// way to the connection.
 const SLICE: usize = 64 << 10;
+/// About how many bytes are made at a time of an answer that is made while it goes out.
+pub const PIECE: usize = 128 << 10;
 
 /// An answer that is not a refusal.
 pub enum Answer {

@@ -3,7 +3,7 @@
 
 use super::{
     App,
-    answer::{Answer, in_pieces},
+    answer::{Answer, PIECE, in_pieces},
     budget::Named,
     call::Call,
     error::{Answered, ApiError},
@@ -22,9 +22,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 use std::{convert::Infallible, sync::Arc, vec};
-
-/// About how many bytes are made at a time.
-const PIECE: usize = 128 << 10;
 
 /// An object with everything, and without hrefs and name.
 fn write_record(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, object: &Object) {

@@ -2,7 +2,7 @@
 
 use super::{
     App,
-    answer::{Answer, in_pieces},
+    answer::{Answer, PIECE, in_pieces},
     budget::Named,
     call::{Call, text_of},
     error::{Answered, ApiError},
@@ -35,8 +35,6 @@ use uuid::Uuid;
 
 /// What markers in the second part of a list begin with, that of what others share.
 const SHARED: &str = "shared:";
-/// About how many bytes of an answer are made at a time.
-const PIECE: usize = 128 << 10;
 
 /// What a list is asked for.
 #[allow(clippy::struct_excessive_bools)] // They are four arguments of the request.
