@@ -55,7 +55,6 @@ impl std::fmt::Display for Timestamp {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::Timestamp;
 
     #[test]

@@ -1,7 +1,5 @@
 //! What a bench needs around it: a server on a database of its own, and a client that costs little.
 
-#![allow(unreachable_pub)]
-
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

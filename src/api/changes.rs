@@ -175,7 +175,6 @@ fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry:
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -120,7 +120,6 @@ impl KeptLists {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
         graph::{FqName, Object},

@@ -118,7 +118,6 @@ fn header(value: &Value) -> Option<AMQPValue> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
 

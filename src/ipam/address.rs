@@ -121,7 +121,6 @@ pub(super) fn address_of(v4: bool, number: u128) -> IpAddr {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 

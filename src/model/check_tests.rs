@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 use serde_json::{Value, json};
 use std::sync::LazyLock;

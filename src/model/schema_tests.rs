@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::loader::SourceFile;
 use super::object_type::Property;
 use super::*;

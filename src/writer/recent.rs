@@ -60,7 +60,6 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
         graph::{FqName, Hold, Object},

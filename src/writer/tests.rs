@@ -1,7 +1,5 @@
 //! Random histories in batches: the tables, the log and the graph in memory say the same, whatever a batch is made of.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use super::batch::Batch;
 use crate::{
     access::Identity,

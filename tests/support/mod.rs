@@ -8,8 +8,6 @@
 //! Every server that stops compares what it has in memory with what the next one would load, and the tables and the log with
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-
 pub mod events;
 pub mod postgresql;
 pub mod proxy;

@@ -73,10 +73,6 @@ impl Proxy {
         Self { port, state, runtime: Some(runtime) }
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// The URL of a [`Cluster`]'s database behind this proxy.
     pub fn database_url(&self) -> String {
         Cluster::url_through(self.port)
@@ -105,16 +101,6 @@ impl Proxy {
         for connection in locked(&self.state).connections.drain(..) {
             connection.send_replace(None);
         }
-    }
-
-    /// New connections lead to another database from now on.
-    pub fn lead_to(&self, socket: &Path) {
-        socket.clone_into(&mut locked(&self.state).target);
-    }
-
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        open_ones(&mut locked(&self.state)).len()
     }
 }
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use super::*;
 use crate::api::routes::Found;
 use std::collections::BTreeSet;

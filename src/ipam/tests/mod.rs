@@ -1,5 +1,4 @@
 //! Subnets as clients see them: tables of known allocations, a comparison with a naive model, requests and texts.
-#![allow(clippy::unwrap_used)]
 
 mod model;
 mod requests;
