@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod address_capacity;
+mod agreement;
 mod amqp;
 mod bad_input;
 mod browsers;
@@ -26,7 +27,6 @@ mod kept_changes;
 mod large_lists;
 mod lease;
 mod network_manager_day;
-mod one_history;
 mod openapi;
 mod pages;
 mod python_client;
@@ -102,8 +102,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
     asynchronous!(golden::recorded_exchanges),
-    asynchronous!(one_history::one_history),
-    asynchronous!(one_history::a_long_reader_stops_no_writes),
+    asynchronous!(agreement::tables_log_and_memory_agree),
+    asynchronous!(agreement::a_long_reader_stops_no_writes),
     asynchronous!(feeds::feeds),
     asynchronous!(feeds::feeds_and_restarts),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),

@@ -1,5 +1,5 @@
-//! What the database says, the log tells and a server knows is one history: when a uuid is used again in one batch, when the
-//! database is put back to an earlier state, and when somebody reads in the log for long.
+//! What the tables say, the log tells and a server knows agrees: when a uuid is used again in one batch, when the database is
+//! put back to an earlier state, and when somebody reads in the log for long.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::support::{Api, Checks, Server, fresh_directory, postgresql, revision}
 /// No request waits for longer, whoever else uses the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
-pub async fn one_history() {
+pub async fn tables_log_and_memory_agree() {
     let mut checks = Checks::default();
     checks.run("a uuid is used again in one batch", used_again()).await;
     checks.run("a copy of the data directory is put back", put_back(PutBack::DataDirectory)).await;
