@@ -28,6 +28,8 @@ pub async fn make_until(
     sqlx::query("select pg_advisory_xact_lock(hashtext('cirrus partitions'))").execute(&mut *transaction).await?;
     let mut until = sequence::peek(&mut transaction).await?.partitioned_until;
     if revision <= until {
+        // Another server has made them. A transaction without an end would take the session with it.
+        transaction.roll_back().await?;
         return Ok(until);
     }
     while until < revision {
