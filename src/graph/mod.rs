@@ -267,10 +267,10 @@ impl Graph {
     /// The pools, and the counts that depend on how many subnets there are.
     fn replace_in_pools(&mut self, before: Option<&Object>, after: Option<&Object>) {
         let Some(uuid) = after.or(before).map(|object| object.uuid) else { return };
-        let subnets = self.pools.subnet_count(uuid);
+        let subnets = self.pools.count_of_subnets(uuid);
         self.pools.replace(before, after);
         let before = before.map(|object| (object, subnets));
-        let after = after.map(|object| (object, self.pools.subnet_count(uuid)));
+        let after = after.map(|object| (object, self.pools.count_of_subnets(uuid)));
         self.counts.replace(&self.objects, before, after);
     }
 

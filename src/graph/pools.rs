@@ -170,11 +170,6 @@ impl Pools {
         self.scopes.iter().map(|(uuid, scope)| (*uuid, scope.entries.iter().map(|entry| &entry.subnet).collect()))
     }
 
-    /// How many subnets a virtual network (its own ones) or a flat network ipam has.
-    pub fn subnet_count(&self, scope: Uuid) -> usize {
-        self.scopes.get(&scope).map_or(0, |scope| scope.entries.len())
-    }
-
     fn change_subnet(&mut self, hold: Hold, change: impl FnOnce(&mut Subnet)) {
         let Some(scope) = self.scopes.get_mut(&hold.scope) else { return };
         let Some(place) = scope.place_of(hold.address) else { return };
