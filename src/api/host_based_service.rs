@@ -12,7 +12,7 @@ use crate::{
     graph::{Graph, Link, Object},
     model::Model,
     python_literal,
-    rules::{canonical_uuid, string_list},
+    rules::{canonical_uuid, string_list, value_of_key},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -79,9 +79,7 @@ fn manifests(graph: &Graph, service: &Object) -> Answered<Vec<Value>> {
 fn annotation(model: &Model, object: &Object, key: &str) -> Option<String> {
     let (id, _) = model.object_type(object.type_id).property("annotations")?;
     let annotations = object.property(id)?;
-    let pairs = annotations.get("key_value_pair")?.as_array()?;
-    let pair = pairs.iter().find(|pair| pair.get("key").and_then(Value::as_str) == Some(key))?;
-    pair.get("value")?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value_of_key(&annotations, key).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// The network on one side of a service.

@@ -179,6 +179,13 @@ pub fn canonical_uuid(text: &str) -> Option<Uuid> {
     (uuid.hyphenated().to_string() == text).then_some(uuid)
 }
 
+/// What a list of keys with values says of a key.
+pub fn value_of_key<'a>(pairs: &'a Value, key: &str) -> Option<&'a str> {
+    let pairs = pairs.get("key_value_pair")?.as_array()?;
+    let pair = pairs.iter().find(|pair| pair.get("key").is_some_and(|known| known == key))?;
+    pair.get("value")?.as_str()
+}
+
 /// The key of a map's element, as the text that positions use.
 pub fn map_key(item: &Value, key: &str) -> String {
     match item.get(key) {

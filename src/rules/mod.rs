@@ -93,7 +93,7 @@ pub use addresses::Version;
 pub use change::{Change, Effect};
 pub use create::{Create, check_name};
 pub use delete::Delete;
-pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list};
+pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list, value_of_key};
 pub use draft::{Draft, NewLink};
 pub use log_entry::{LogEntry, LogOperation, Origin, Subject};
 pub use options::{Options, QuotaDefaults, TagIdDigits};

@@ -8,7 +8,8 @@ use super::{
     delete::delete_side_object,
     internal,
     service_appliance::{Connection, connections},
-    service_instance::{binding, is_on_device},
+    service_instance::is_on_device,
+    value_of_key,
 };
 use crate::graph::Object;
 use serde_json::{Value, json};
@@ -141,7 +142,7 @@ fn device(work: &Work, interface: &Object) -> String {
 fn vlan(work: &Work, service: &Object, side: &str) -> Decision<u64> {
     let key = format!("{side}-svc-vlan");
     let annotations = work.property(service, "annotations");
-    let value = annotations.as_ref().and_then(|annotations| binding(annotations, &key)).unwrap_or_default();
+    let value = annotations.as_ref().and_then(|annotations| value_of_key(annotations, &key)).unwrap_or_default();
     value.trim().parse().map_err(|_| {
         Rejection::bad_request(format!("{key} of the service must be the number of a VLAN, not '{value}'"))
     })
@@ -151,6 +152,6 @@ fn vlan(work: &Work, service: &Object, side: &str) -> Decision<u64> {
 fn unit(work: &Work, service: &Object, side: &str) -> Decision<String> {
     let key = format!("{side}-svc-unit");
     let bindings = work.property(service, "service_instance_bindings");
-    let unit = bindings.as_ref().and_then(|bindings| binding(bindings, &key));
+    let unit = bindings.as_ref().and_then(|bindings| value_of_key(bindings, &key)).map(str::to_owned);
     unit.ok_or_else(|| Rejection::internal(format!("a service on a device without {key}")))
 }

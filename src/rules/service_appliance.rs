@@ -1,7 +1,7 @@
 //! service-appliance and service-appliance-set (contrail-api R21: SA-*, SAS-*). service-template has no rules but the share of
 //! its domain in it (ST-C1, `permissions.rs`).
 
-use super::{Decision, Draft, NewLink, Rejection, Rules, Work};
+use super::{Decision, Draft, NewLink, Rejection, Rules, Work, value_of_key};
 use crate::graph::Object;
 use serde_json::Value;
 use std::sync::Arc;
@@ -25,11 +25,6 @@ fn check_set_unused(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-fn property_of<'a>(properties: &'a Value, key: &str) -> Option<&'a str> {
-    let pairs = properties.get("key_value_pair")?.as_array()?;
-    pairs.iter().find(|pair| pair.get("key") == Some(&Value::from(key)))?.get("value")?.as_str()
-}
-
 /// SA-C1: the interfaces of an appliance are those of a device for network functions, attached on both sides.
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let interfaces = draft.links(INTERFACES);
@@ -41,7 +36,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
     }
     let properties = draft.value("service_appliance_properties").unwrap_or_default();
-    let is_attached = ATTACHMENTS.iter().all(|(_, key)| property_of(&properties, key).is_some());
+    let is_attached = ATTACHMENTS.iter().all(|(_, key)| value_of_key(&properties, key).is_some());
     if !interfaces.is_empty() && !is_attached {
         let text = "There should be atleast one left/right attachment point defined";
         return Err(Rejection::bad_request(text));
@@ -72,7 +67,7 @@ pub fn connections(work: &Work, appliance: &Object) -> Decision<Vec<Connection>>
             link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let side = attribute.get("interface_type").and_then(Value::as_str);
         let Some((side, key)) = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side) else { continue };
-        let point = property_of(&properties, key).and_then(|point| work.graph.find_joined(kind, point)).cloned();
+        let point = value_of_key(&properties, key).and_then(|point| work.graph.find_joined(kind, point)).cloned();
         let ends = work.graph.get(link.target).cloned().zip(point);
         found.extend(ends.map(|(interface, point)| Connection { side: (*side).to_owned(), interface, point }));
     }

@@ -30,13 +30,6 @@ pub fn is_on_device(properties: Option<&Value>) -> bool {
     kind.is_some_and(|kind| kind == "physical-device")
 }
 
-/// What a list of keys with values says of a key.
-pub fn binding(pairs: &Value, key: &str) -> Option<String> {
-    let pairs = pairs.get("key_value_pair")?.as_array()?;
-    let pair = pairs.iter().find(|pair| pair.get("key").is_some_and(|known| known == key))?;
-    pair.get("value")?.as_str().map(str::to_owned)
-}
-
 /// SI-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     set_units(draft, Vec::new());
