@@ -91,11 +91,9 @@ fn refer_to_tables(work: &Work, draft: &mut Draft, entries: &Value) {
     wanted.retain(|link| is_given || named.contains(&link.target) || !before.contains(&link.target));
     let kind = work.graph.model().find("interface-route-table");
     let exists = |uuid: &Uuid| kind.is_some_and(|kind| work.graph.get_of_type(kind, *uuid).is_some());
-    for target in named.into_iter().filter(exists) {
-        if !wanted.iter().any(|link| link.target == target) {
-            wanted.push(NewLink { target, attribute: Value::Null });
-        }
-    }
+    let known: BTreeSet<Uuid> = wanted.iter().map(|link| link.target).collect();
+    let missing = named.difference(&known).copied().filter(exists);
+    wanted.extend(missing.map(|target| NewLink { target, attribute: Value::Null }));
     if wanted != links {
         draft.set_links(TABLES, wanted);
     }
