@@ -19,15 +19,16 @@ use std::{
 const CLIENTS: usize = 64;
 /// How many networks lists have.
 const LISTED: u64 = 10_000;
-/// How many addresses, subnets, elements and references there are.
+/// How many addresses, subnets, elements and references there are. Of two numbers the first is the limit of one request, and
+/// the second is refused.
 const ADDRESSES: [u32; 2] = [65_536, 1 << 20];
 const SUBNETS: u32 = 10_000;
 const ELEMENTS: usize = 30_000;
 const UPDATES: usize = 9_000;
 const REFERENCES: usize = 6_000;
 /// How many of one thing a list is asked for.
-const FIELDS: usize = 90_000;
-const FILTERS: usize = 45_000;
+const FIELDS: [usize; 2] = [1_000, 90_000];
+const FILTERS: [usize; 2] = [10_000, 45_000];
 const PARENTS: usize = 1_500;
 /// What is to be reached, in milliseconds.
 const LONGEST: f64 = 1000.0;
@@ -159,14 +160,15 @@ fn lists(server: &Server) -> Vec<Row> {
         members["type"] = "virtual-network".into();
         ("POST", "/list-bulk-collection".to_owned(), members.to_string())
     };
-    let fields: Vec<String> = (0..FIELDS).map(|number| format!("f{number}")).collect();
-    let filters: Vec<String> = (0..FILTERS).map(|number| format!("display_name=={number}")).collect();
-    vec![
-        (format!("bulk list with {FIELDS} fields"), bulk(json!({ "fields": fields }))),
-        (format!("bulk list with {FILTERS} filters"), bulk(json!({"filters": filters.join(",")}))),
-        (
-            format!("count of the children of {PARENTS} times one"),
-            bulk(json!({"count": true, "parent_id": vec![&project["uuid"]; PARENTS]})),
-        ),
-    ]
+    let fields = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|number| format!("f{number}")).collect();
+        (format!("bulk list with {count} fields"), bulk(json!({ "fields": fields })))
+    };
+    let filters = |count: usize| {
+        let filters: Vec<String> = (0..count).map(|number| format!("display_name=={number}")).collect();
+        (format!("bulk list with {count} filters"), bulk(json!({"filters": filters.join(",")})))
+    };
+    let children = bulk(json!({"count": true, "parent_id": vec![&project["uuid"]; PARENTS]}));
+    let children = (format!("count of the children of {PARENTS} times one"), children);
+    FIELDS.map(fields).into_iter().chain(FILTERS.map(filters)).chain([children]).collect()
 }
