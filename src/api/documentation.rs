@@ -1,5 +1,6 @@
-//! `/openapi.json` and the pages at `/documentation/` that show it: an index, and a page for each type and each group of actions, with
-//! a document of its own, as the whole one takes a browser many seconds. All of it is in the program, so it needs no internet.
+//! `/openapi.json` and the pages at `/documentation/` that show it: an index, and a page for each type and each group of
+//! actions, with a document of its own, as the whole one takes a browser many seconds. All of it is in the program, so it needs
+//! no internet.
 
 use super::{
     answer::Answer,

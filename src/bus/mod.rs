@@ -224,8 +224,8 @@ fn flatten<T>(result: Result<lapin::Result<T>, BusError>) -> Result<T, BusError>
     Ok(result??)
 }
 
-/// Looks whether the exchange is there as somebody made it, or makes it, as the library of contrail's daemons would: neither durable nor
-/// deleted by itself.
+/// Looks whether the exchange is there as somebody made it, or makes it, as the library of contrail's daemons would: neither
+/// durable nor deleted by itself.
 async fn declare(channel: &Channel, exchange: &Exchange, is_there: bool) -> Result<lapin::Result<()>, BusError> {
     let options = ExchangeDeclareOptions { passive: is_there, ..ExchangeDeclareOptions::default() };
     within(channel.exchange_declare(exchange.name.clone(), exchange.kind.clone(), options, FieldTable::default())).await

@@ -67,7 +67,8 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Takes the write of an object into account, or its delete, of which the last state is logged. After a refusal nothing needs to be done any more.
+    /// Takes the write of an object into account, or its delete, of which the last state is logged. After a refusal nothing
+    /// needs to be done any more.
     ///
     /// # Errors
     /// The first refusal, again and again.
