@@ -259,8 +259,15 @@ async fn serve_on(
     }
     resign(&replica, left(1)).await;
     // Nobody waits for a database that says nothing.
-    let can_check = settings.check_at_end && replica.silence() < DATABASE_IS_HEARD;
-    let sound = if can_check { check_at_end(&replica, &check_database).await } else { Ok(()) };
+    let is_heard = replica.silence() < DATABASE_IS_HEARD;
+    let sound = match settings.check_at_end {
+        true if is_heard => check_at_end(&replica, &check_database).await,
+        true => {
+            tracing::warn!("not checked at the end: the database says nothing");
+            Ok(())
+        }
+        false => Ok(()),
+    };
     tracing::info!("stopped");
     sound
 }
