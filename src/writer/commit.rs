@@ -11,6 +11,7 @@ use super::{
 use crate::{
     rules::{Decision, LogEntry, Options, Rejection},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
+    supervision::Supervision,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -73,8 +74,9 @@ impl Committer {
         options: Arc<Options>,
         partition_size: u64,
         progress: Arc<Progress>,
+        supervision: &Arc<Supervision>,
     ) -> Self {
-        let partitions = Partitions::start(database.clone(), partition_size, replica.current().revision());
+        let partitions = Partitions::start(database.clone(), partition_size, replica.current().revision(), supervision);
         Self {
             database,
             replica,

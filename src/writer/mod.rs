@@ -76,8 +76,14 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
         let options = Arc::new(options);
         let progress = Arc::new(Progress::default());
-        let committer =
-            Committer::new(database, Arc::clone(&replica), Arc::clone(&options), partition_size, Arc::clone(&progress));
+        let committer = Committer::new(
+            database,
+            Arc::clone(&replica),
+            Arc::clone(&options),
+            partition_size,
+            Arc::clone(&progress),
+            supervision,
+        );
         let task = Task { jobs, replica: Arc::clone(&replica), options, batch_limit: batch_limit.get() };
         (Self { queue, replica, progress }, supervision.need("writer", task.run(committer)))
     }

@@ -1,6 +1,9 @@
 //! Partitions of the change log, made before a batch needs them, so that no batch waits for one.
 
-use crate::store::{Database, Session, StoreError, make_until};
+use crate::{
+    store::{Database, Session, StoreError, make_until},
+    supervision::Supervision,
+};
 use std::{
     sync::{
         Arc,
@@ -30,10 +33,12 @@ pub struct Partitions {
 
 impl Partitions {
     /// Starts to make partitions of this many revisions, ahead of a revision.
-    pub fn start(database: Database, size: u64, revision: u64) -> Self {
+    pub fn start(database: Database, size: u64, revision: u64, supervision: &Arc<Supervision>) -> Self {
         let until = Arc::new(AtomicU64::new(0));
         let (used, to_come) = watch::channel(revision);
-        tokio::spawn(keep_ahead(database, size, Arc::clone(&until), to_come));
+        let known = Arc::clone(&until);
+        // It keeps nothing but a session, and looks anew how far there are some.
+        supervision.keep("partitions", move || keep_ahead(database.clone(), size, Arc::clone(&known), to_come.clone()));
         Self { size, until, used }
     }
 
