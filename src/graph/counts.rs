@@ -3,7 +3,7 @@
 //! Counts follow from the objects alone, in whatever order these come and go.
 
 use super::{HashMap, Object};
-use crate::model::{Model, PropertyId, ReferenceId, TypeId};
+use crate::model::{Model, Parent, PropertyId, ReferenceId, TypeId};
 use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -12,9 +12,12 @@ use uuid::Uuid;
 const BELOW_CHILDREN: [&str; 2] = ["floating-ip-pool", "loadbalancer-member"];
 
 /// Where the model keeps what decides about counting.
-#[derive(Clone)]
 struct Places {
+    /// By type: whether its objects may count. What can't be in a project is most of what there is.
+    counted: Vec<bool>,
     below_children: Vec<TypeId>,
+    /// By type: whether what counts above its objects may be below them.
+    holds_below_children: Vec<bool>,
     /// Floating-ips count in the project that they refer to.
     floating_ip: Option<(TypeId, ReferenceId)>,
     /// APS-C2: the set that every project has does not count.
@@ -27,7 +30,7 @@ struct Places {
 /// How many visible objects (QTA-7) of each type there are, and of how many parts.
 #[derive(Clone)]
 pub struct Counts {
-    places: Places,
+    places: Arc<Places>,
     /// By what they are below (of floating-ips the project that they refer to), and type.
     objects: HashMap<(Uuid, TypeId), usize>,
     /// By the parent of what they are below, and type.
@@ -46,15 +49,32 @@ impl Counts {
             Some((kind, model.object_type(kind).property(name)?.0))
         };
         let floating_ip = model.find("floating-ip");
+        let below_children: Vec<TypeId> = BELOW_CHILDREN.iter().filter_map(|name| model.find(name)).collect();
+        let project = model.find("project").map(Parent::Type);
+        let is_counted = |id: TypeId, parents: &[Parent]| {
+            Some(id) == floating_ip
+                || below_children.contains(&id)
+                || parents.iter().any(|parent| Some(*parent) == project)
+        };
+        let holders: Vec<Parent> =
+            below_children.iter().flat_map(|id| model.object_type(*id).parents.iter().copied()).collect();
+        let types = model.types();
         let places = Places {
-            below_children: BELOW_CHILDREN.iter().filter_map(|name| model.find(name)).collect(),
+            counted: types.iter().map(|kind| is_counted(kind.id, &kind.parents)).collect(),
+            holds_below_children: types.iter().map(|kind| holders.contains(&Parent::Type(kind.id))).collect(),
+            below_children,
             floating_ip: floating_ip
                 .and_then(|kind| Some((kind, model.object_type(kind).reference("project_refs")?.0))),
             all_applications: property("application-policy-set", "all_applications"),
             virtual_network: model.find("virtual-network"),
             rules: property("security-group", "security_group_entries"),
         };
-        Self { places, objects: HashMap::default(), below_children: HashMap::default(), parts: HashMap::default() }
+        Self {
+            places: Arc::new(places),
+            objects: HashMap::default(),
+            below_children: HashMap::default(),
+            parts: HashMap::default(),
+        }
     }
 
     /// How many objects of a type count in a project.
@@ -88,7 +108,8 @@ impl Counts {
             (Some(object), None) => (subtract as Step, object),
             _ => return,
         };
-        if let Some(above) = parent.parent {
+        let holds = self.places.holds_below_children.get(usize::from(parent.type_id.0)) == Some(&true);
+        if let Some(above) = parent.parent.filter(|_| holds) {
             for type_id in &self.places.below_children {
                 let count = self.objects.get(&(parent.uuid, *type_id)).copied().unwrap_or_default();
                 step(&mut self.below_children, (above, *type_id), count);
@@ -109,6 +130,9 @@ impl Counts {
     fn holders(&self, object: Option<&Object>) -> Vec<(Uuid, TypeId)> {
         let Some(object) = object.filter(|object| !object.hidden) else { return Vec::new() };
         let type_id = object.type_id;
+        if self.places.counted.get(usize::from(type_id.0)) != Some(&true) {
+            return Vec::new();
+        }
         if let Some((_, reference)) = self.places.floating_ip.filter(|(kind, _)| *kind == type_id) {
             return object.links_of(reference).iter().map(|link| (link.target, type_id)).collect();
         }

@@ -14,7 +14,7 @@ mod position;
 pub use counts::{Counts, rule_count};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
-pub use object::{FqName, Hold, Link, Object, text_weight};
+pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use pools::{Holder, Pools};
 pub use position::Position;
 

@@ -1,10 +1,13 @@
 //! A change as the log has it: complete by itself, so that it can be told without the graph that it happened to. Who
 //! follows the log has the same graph, and with it knows all numbers and addresses that are taken (GEN-13).
 
-use super::change::{Change, Effect};
+use super::{
+    change::{Change, Effect},
+    permissions::around_modified,
+};
 use crate::{
-    graph::{FqName, Graph, Hold, Object, text_weight},
-    model::{ObjectType, PropertyId, ReferenceId, TypeId},
+    graph::{FqName, Graph, Hold, JsonText, Object, text_weight},
+    model::{ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
 use serde_json::{Map, Value};
@@ -217,34 +220,36 @@ impl LogEntry {
 
 /// The fields in which two states of an object differ: properties, and references by the field that shows them.
 fn changed_fields(kind: &ObjectType, before: &Object, after: &Object) -> Vec<String> {
-    let properties = (0_u16..).map(PropertyId).zip(&kind.properties).filter(|(id, property)| {
-        let (before, after) = (before.property_text(*id), after.property_text(*id));
-        before != after && !(property.name == "id_perms" && is_touched_only(before, after))
-    });
-    let references = (0_u16..).map(ReferenceId).zip(&kind.references);
+    let is_other = |(id, text): &&(PropertyId, JsonText)| before.property_text(*id) != Some(text);
+    let is_gone = |(id, _): &&(PropertyId, JsonText)| after.property_text(*id).is_none();
+    let is_told = |property: &&Property| {
+        let texts = (before.property_text(property.id), after.property_text(property.id));
+        !(property.name == "id_perms" && is_touched_only(texts.0, texts.1))
+    };
+    let others = after.properties.iter().filter(is_other).chain(before.properties.iter().filter(is_gone));
+    let mut others: Vec<PropertyId> = others.map(|(id, _)| *id).collect();
+    others.sort_unstable();
+    let properties = others.iter().filter_map(|id| kind.properties.get(usize::from(id.0))).filter(is_told);
+    let references: &[Reference] = if before.links == after.links { &[] } else { &kind.references };
+    let references = (0_u16..).map(ReferenceId).zip(references);
     let references = references.filter(|(id, _)| before.links_of(*id) != after.links_of(*id));
-    let names = properties.map(|(_, property)| &property.name);
+    let names = properties.map(|property| &property.name);
     names.chain(references.map(|(_, reference)| &reference.field)).cloned().collect()
 }
 
 /// Whether `id_perms` differs in `last_modified` only, as it does with every update.
-fn is_touched_only(before: Option<&Arc<str>>, after: Option<&Arc<str>>) -> bool {
+fn is_touched_only(before: Option<&JsonText>, after: Option<&JsonText>) -> bool {
     // Nearly always they are written alike, and need not be parsed.
-    if let (Some(before), Some(after)) = (before.and_then(around_time), after.and_then(around_time))
+    if let (Some(before), Some(after)) = (before, after)
+        && let (Some(before), Some(after)) = (around_modified(before), around_modified(after))
         && before == after
     {
         return true;
     }
-    let parse = |text: Option<&Arc<str>>| -> Option<Map<String, Value>> {
+    let parse = |text: Option<&JsonText>| -> Option<Map<String, Value>> {
         let mut fields: Map<String, Value> = serde_json::from_str(text?).ok()?;
         fields.remove("last_modified");
         Some(fields)
     };
     parse(before).is_some_and(|before| parse(after) == Some(before))
-}
-
-/// What stands before and behind the time in the text of `id_perms`. Within a text the quotes would be escaped.
-fn around_time(text: &Arc<str>) -> Option<(&str, &str)> {
-    let (before, rest) = text.split_once("\"last_modified\":\"")?;
-    Some((before, rest.split_once('"')?.1))
 }

@@ -162,7 +162,18 @@ pub fn is_share(entry: &Value) -> bool {
 /// Writes the time of the change into `id_perms`, and reads from there what the graph keeps beside it.
 pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: Timestamp) {
     let modified = before.map_or(now, |before| Graph::change_time(now, before));
+    object.modified = modified;
     let Some((id, _)) = model.object_type(object.type_id).property("id_perms") else { return };
+    // Nearly always only the time is another one, and nothing need be parsed.
+    if let (Some(before), Some(text)) = (before, object.property_text(id))
+        && before.property_text(id) == Some(text)
+        && let Some((head, tail)) = around_modified(text)
+    {
+        let text = format!("{head}{modified}{tail}");
+        object.hidden = before.hidden;
+        object.set_property(id, Some(text.into()));
+        return;
+    }
     let mut id_perms = object.property(id).unwrap_or_else(|| json!({"enable": true, "uuid": halves(object.uuid)}));
     if let Some(fields) = id_perms.as_object_mut() {
         let created = match before {
@@ -175,6 +186,14 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
         fields.insert("last_modified".to_owned(), modified.to_string().into());
         object.hidden = fields.get("user_visible") == Some(&Value::Bool(false));
     }
-    object.modified = modified;
     object.set_property(id, Some(json_text::text(&id_perms).into()));
+}
+
+/// What stands before and behind the time of the last change in the text of `id_perms`, if it is written without blanks. Within
+/// a text the quotes would be escaped.
+pub fn around_modified(id_perms: &str) -> Option<(&str, &str)> {
+    const KEY: &str = "\"last_modified\":\"";
+    let start = id_perms.find(KEY)? + KEY.len();
+    let (head, rest) = id_perms.split_at_checked(start)?;
+    Some((head, rest.split_at_checked(rest.find('"')?)?.1))
 }

@@ -83,7 +83,9 @@ impl Update {
             Some(perms2) => draft.set("perms2", perms2),
             None => draft.unset("perms2"),
         }
-        draft.set("id_perms", permissions::updated_id_perms(&draft).unwrap_or_default());
+        if draft.given("id_perms").is_some() {
+            draft.set("id_perms", permissions::updated_id_perms(&draft).unwrap_or_default());
+        }
         commit(work, draft)
     }
 }
