@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bus;
+mod change_log;
 mod check;
 mod client;
 mod feed;

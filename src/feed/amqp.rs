@@ -9,10 +9,10 @@ use super::{Feed, OpenError, Reader, raised};
 use crate::{
     access::Identity,
     bus::{AmqpServers, CONNECT_WITHIN, ConnectError, JSON, connect, properties},
+    change_log::{LogEntry, LogOperation},
     graph::{FqName, Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
-    rules::{LogEntry, LogOperation},
     store::{Session, StoreError, feed_position},
 };
 use lapin::{

@@ -10,9 +10,9 @@ pub use reader::{Ended, Gone, OpenError, Reader};
 pub use rendered::Rendered;
 
 use crate::{
+    change_log::LogEntry,
     graph::Position,
     model::Model,
-    rules::LogEntry,
     store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
     supervision::Supervision,
     timestamp::Timestamp,

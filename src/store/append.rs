@@ -5,9 +5,10 @@ use super::{
     record::{HoldBody, body_json, positions, properties_json},
 };
 use crate::{
+    change_log::{LogEntry, Subject},
     graph::{Graph, Hold, Holder, Link, Object, Position},
     model::{Model, ObjectType, TypeId},
-    rules::{Change, Effect, LogEntry, Subject},
+    rules::{Change, Effect},
     timestamp::Timestamp,
 };
 use indexmap::{IndexMap, IndexSet};

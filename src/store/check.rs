@@ -6,8 +6,8 @@ use super::{
     partitions, sequence,
 };
 use crate::{
+    change_log::{LogEntry, LogOperation, Subject},
     graph::{Graph, Holder, Object, differences, object_differences, violations},
-    rules::{LogEntry, LogOperation, Subject},
 };
 use futures_util::TryStreamExt;
 use sqlx::{Row, postgres::PgRow};

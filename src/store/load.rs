@@ -6,9 +6,9 @@ use super::{
     sequence::{self, Sequence},
 };
 use crate::{
+    change_log::{LogEntry, LogOperation, Subject},
     graph::{FqName, Graph, Hold},
     model::Model,
-    rules::{LogEntry, LogOperation, Subject},
     timestamp::Timestamp,
 };
 use futures_util::{Stream, TryStreamExt, future::ready};

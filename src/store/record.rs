@@ -2,10 +2,10 @@
 
 use super::StoreError;
 use crate::{
+    change_log::LogEntry,
     graph::{FqName, Hold, Link, Object},
     json_text,
     model::{Model, ObjectType, PropertyId, TypeId},
-    rules::LogEntry,
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};

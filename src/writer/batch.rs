@@ -2,8 +2,9 @@
 
 use super::Committed;
 use crate::{
+    change_log::{LogEntry, Origin},
     graph::{Graph, Position},
-    rules::{Decision, LogEntry, Options, Origin, Rejection, Request, Work},
+    rules::{Decision, Options, Rejection, Request, Work},
     store::Rows,
     timestamp::Timestamp,
 };

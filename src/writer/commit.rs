@@ -9,7 +9,8 @@ use super::{
     ticket,
 };
 use crate::{
-    rules::{Decision, LogEntry, Options, Rejection},
+    change_log::LogEntry,
+    rules::{Decision, Options, Rejection},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
     supervision::Supervision,
 };

@@ -2,8 +2,8 @@
 
 use super::recent::Recent;
 use crate::{
+    change_log::LogEntry,
     graph::{Graph, Position},
-    rules::LogEntry,
     store::{
         AWAY, Database, Failure, Session, StoreError, load, load_log,
         sequence::{self, Sequence},

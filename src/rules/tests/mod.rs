@@ -36,14 +36,14 @@ mod virtual_port_group;
 mod write_back;
 
 use super::{
-    Change, Create, Decision, Delete, Document, LogEntry, Operation, Options, Origin, Outcome, Purpose, Rejection,
-    Request, Update, Work,
+    Change, Create, Decision, Delete, Document, Operation, Options, Outcome, Purpose, Rejection, Request, Update, Work,
     collection::{CollectionUpdate, ElementUpdate},
     rejection::Kind,
     update::ReferenceUpdate,
 };
 use crate::{
     access::Identity,
+    change_log::{LogEntry, Origin},
     graph::{Graph, Object},
     model::Model,
     timestamp::Timestamp,
