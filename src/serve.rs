@@ -7,12 +7,14 @@ use crate::{
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
+    private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
+    replica::Replica,
     rules::{Operation, Options, Request},
     settings::ServeSettings,
     signals::{self, stopped},
-    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, Retention, StoreError, check},
+    store::{Database, KeyValueStore, Retention, StoreError, check},
     supervision::Supervision,
-    writer::{Replica, Writer},
+    writer::Writer,
 };
 use actix_web::web::Data;
 use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
@@ -259,7 +261,7 @@ async fn serve_on(
     }
     resign(&replica, left(1)).await;
     // Nobody waits for a database that says nothing.
-    let is_heard = replica.silence() < DATABASE_IS_HEARD;
+    let is_heard = replica.lease.silence() < DATABASE_IS_HEARD;
     let sound = match settings.check_at_end {
         true if is_heard => check_at_end(&replica, &check_database).await,
         true => {

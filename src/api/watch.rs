@@ -17,7 +17,7 @@ use crate::{
     json_text,
     model::{Model, TypeId},
     render::{FieldNames, Renderer, Selection},
-    writer::Replica,
+    replica::Replica,
 };
 use actix_web::body::{BodyStream, BoxBody, MessageBody};
 use bytes::Bytes;

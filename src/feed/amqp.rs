@@ -187,7 +187,7 @@ impl<'a> Sink<'a> {
     }
 
     async fn write_position(&mut self) -> Result<(), AmqpError> {
-        let server = self.feed.replica.server;
+        let server = self.feed.replica.lease.server();
         feed_position::write(&mut self.connection, SINK, self.confirmed, server).await?;
         self.written = self.confirmed;
         self.written_at = Instant::now();

@@ -13,10 +13,10 @@ use crate::{
     change_log::LogEntry,
     graph::Position,
     model::Model,
+    replica::Replica,
     store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
     supervision::Supervision,
     timestamp::Timestamp,
-    writer::Replica,
 };
 use std::{
     collections::BTreeMap,
@@ -179,11 +179,11 @@ impl Feed {
         };
         let current = self.replica.current().position();
         let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
-        let name = format!("readers of {}", self.replica.server);
+        let name = format!("readers of {}", self.replica.lease.server());
         match lowest {
             Some(revision) => {
                 let position = Position { revision, ..current };
-                feed_position::write(connection, &name, position, self.replica.server).await?;
+                feed_position::write(connection, &name, position, self.replica.lease.server()).await?;
             }
             None => feed_position::forget(connection, &name).await?,
         }

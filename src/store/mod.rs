@@ -5,9 +5,7 @@ mod check;
 pub mod feed_position;
 mod key_value;
 mod load;
-mod mark;
 mod partitions;
-mod private;
 mod record;
 pub mod refusal;
 pub mod sequence;
@@ -20,9 +18,7 @@ pub use key_value::KeyValueStore;
 #[cfg(test)]
 pub use load::load_snapshot;
 pub use load::{PAGE_WEIGHT, last_before, load, load_log};
-pub use mark::{Mark, MarkError};
 pub use partitions::{Retention, make_until, trim};
-pub use private::{PrivateError, PrivatePostgres};
 pub use refusal::{AWAY, UNKNOWN};
 pub use session::{Session, Sessions};
 
@@ -76,7 +72,7 @@ pub enum StoreError {
 }
 
 /// What an error says, without the line of PostgreSQL's own source.
-fn told(error: &sqlx::Error) -> String {
+pub fn told(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Configuration(error) => error.to_string(),

@@ -1,15 +1,9 @@
 //! How batches come into the database: at once while this server is the only one, else by taking turns with the others.
 
-use super::{
-    Committed, Job,
-    batch::Batch,
-    partitions::Partitions,
-    progress::Progress,
-    replica::{Replica, follow, recognised},
-    ticket,
-};
+use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Progress, ticket};
 use crate::{
     change_log::LogEntry,
+    replica::{Replica, follow, recognised},
     rules::{Decision, Options, Rejection},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
     supervision::Supervision,
@@ -96,7 +90,7 @@ impl Committer {
     pub async fn commit_alone(&mut self, batch: Batch) -> Option<Answers> {
         let replica = Arc::clone(&self.replica);
         let advance = replica.advance().await;
-        if !replica.is_sole() || replica.current().position() != batch.base {
+        if !replica.lease.is_sole() || replica.current().position() != batch.base {
             return None;
         }
         if batch.rows.is_empty() {
@@ -107,7 +101,7 @@ impl Committer {
         if batch.fork.revision() > self.partitions.until() {
             return None;
         }
-        let turn = turn(&batch, Some(replica.server), self.fence);
+        let turn = turn(&batch, Some(replica.lease.server()), self.fence);
         self.progress.begin();
         match append(session, &batch.fork, &batch.rows, turn).await {
             Ok(true) => {
@@ -235,14 +229,14 @@ impl Committer {
                 return Err(error.into());
             }
         };
-        self.replica.observe(&state);
+        self.replica.lease.observe(&state);
         self.fence = state.fence;
-        if state.sole.is_some_and(|sole| sole != self.replica.server) {
+        if state.sole.is_some_and(|sole| sole != self.replica.lease.server()) {
             sequence::free(&mut transaction).await?;
             transaction.commit().await?;
             return Ok(Attempt::Wait(Duration::ZERO));
         }
-        let wait = self.replica.has_to_wait(&state);
+        let wait = self.replica.lease.has_to_wait(&state);
         if !wait.is_zero() {
             transaction.roll_back().await?;
             return Ok(Attempt::Wait(wait));
@@ -309,7 +303,7 @@ impl Committer {
             Some(false) => None,
             None => {
                 // What this process knows may be of before that batch, and nobody tells.
-                self.replica.end_lease();
+                self.replica.lease.end();
                 self.progress.end(false);
                 Some(refuse_all(batch.answers.len(), &Rejection::unavailable(UNKNOWN)))
             }
@@ -342,7 +336,7 @@ impl Committer {
         }
         self.end_left_behind(&mut session).await;
         let mut transaction = session.begin().await?;
-        self.replica.observe(&sequence::lock(&mut transaction).await?);
+        self.replica.lease.observe(&sequence::lock(&mut transaction).await?);
         // A commit that was under way has been decided by now.
         sequence::fence_off(&mut transaction).await?;
         let committed = sequence::is_committed(&mut transaction, batch.id, revision).await?;

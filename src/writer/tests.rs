@@ -5,11 +5,12 @@ use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
+    private_postgresql::PrivatePostgres,
     rules::{
         AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
         RelaxReference, Request, Update,
     },
-    store::{Database, PrivatePostgres, Session, Turn, append, check, load_snapshot, make_until, sequence},
+    store::{Database, Session, Turn, append, check, load_snapshot, make_until, sequence},
 };
 use proptest::{
     prelude::*,

@@ -18,7 +18,7 @@
 //! has not changed, after a server was killed that was started before the copy. Servers that run meanwhile notice all of it by
 //! the lower revision.
 
-use super::{Database, Session, StoreError, sequence};
+use crate::store::{Database, Session, StoreError, sequence};
 use std::{
     fs::{self, File},
     io::{self, Write},
