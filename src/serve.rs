@@ -12,7 +12,7 @@ use crate::{
     rules::{Operation, Options, Request},
     settings::ServeSettings,
     signals::{self, stopped},
-    store::{Database, KeyValueStore, Retention, StoreError, check},
+    store::{Database, KeyValueStore, Retention, StoreError, check, operation},
     supervision::Supervision,
     writer::Writer,
 };
@@ -157,7 +157,7 @@ async fn start_on(
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
     database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
-        mark.recognise(&mut database.connect().await.map_err(refused)?).await?;
+        mark.recognise(&mut database.connect(operation::MARK).await.map_err(refused)?).await?;
     }
     let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
     let replica = replica.await.map_err(refused)?;
@@ -278,7 +278,7 @@ async fn serve_on(
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
     let refused = |error| StartError::Store(database.place(), error);
-    let mut connection = database.connect().await.map_err(refused)?;
+    let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
     let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {
         tracing::info!("checked: the database says what is in memory");

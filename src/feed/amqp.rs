@@ -13,7 +13,7 @@ use crate::{
     graph::{FqName, Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
-    store::{Session, StoreError, feed_position},
+    store::{Session, StoreError, feed_position, operation},
 };
 use lapin::{
     Channel, Confirmation, Connection, ExchangeKind, PublisherConfirm,
@@ -82,7 +82,7 @@ pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Rece
     let mut reported = String::new();
     while !*finish.borrow() {
         let turn = async {
-            let mut connection = feed.database.connect().await?;
+            let mut connection = feed.database.connect(operation::SINK).await?;
             if feed_position::take_turn(&mut connection, SINK).await? {
                 hold_turn(&feed, &servers, connection, finish.clone()).await
             } else {

@@ -14,7 +14,11 @@ use crate::{
     graph::Position,
     model::Model,
     replica::Replica,
-    store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
+    store::{
+        Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log,
+        operation::{OLDER, READERS, TRIM},
+        sequence, trim,
+    },
     supervision::Supervision,
     timestamp::Timestamp,
 };
@@ -125,9 +129,9 @@ impl Feed {
         let asked = async {
             // The semaphore is never closed.
             let _permit = self.questions.acquire().await;
-            question(self.sessions.take().await?.session()?).await
+            question(self.sessions.take(OLDER).await?.session()?).await
         };
-        timeout(TOLD_WITHIN, asked).await.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))?
+        timeout(TOLD_WITHIN, asked).await.unwrap_or_else(|_| Err(StoreError::late(OLDER, TOLD_WITHIN)))
     }
 
     /// From where on the log can be read.
@@ -175,7 +179,7 @@ impl Feed {
     async fn housekeeping(&self, connection: &mut Option<Session>, round: u32, floor: u64) -> Result<u64, StoreError> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(self.database.connect().await?),
+            None => connection.insert(self.database.connect(READERS).await?),
         };
         let current = self.replica.current().position();
         let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
@@ -190,7 +194,7 @@ impl Feed {
         let long = self.retention.changes + self.retention.partition_size();
         if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
             feed_position::forget_stale_readers(connection).await?;
-            return trim(&mut self.database.connect_for_upkeep().await?, self.retention).await;
+            return trim(&mut self.database.connect_patiently(TRIM).await?, self.retention).await;
         }
         Ok(floor)
     }

@@ -1,5 +1,6 @@
 //! What goes wrong with the private PostgreSQL, and what to do then.
 
+use crate::store::StoreError;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -162,8 +163,8 @@ pub enum PrivateError {
         lines: String,
     },
     /// PostgreSQL refuses us.
-    #[error("the private PostgreSQL refuses the connection: {}", crate::store::told(.0))]
-    Connection(#[source] sqlx::Error),
+    #[error("the private PostgreSQL refuses the connection: {0}")]
+    Connection(#[source] StoreError),
     /// Nothing ends a process.
     #[error("process {process} of PostgreSQL does not end, not even when it is killed: look what it waits for")]
     NotStopped {

@@ -1,7 +1,11 @@
 //! Who may move the graph on: one at a time, the writer or whoever follows other servers.
 
 use super::{Replica, following::connect};
-use crate::{change_log::LogEntry, graph::Graph, store::StoreError, store::load};
+use crate::{
+    change_log::LogEntry,
+    graph::Graph,
+    store::{StoreError, load, operation::LOAD},
+};
 use std::sync::Arc;
 use tokio::sync::MutexGuard;
 
@@ -40,7 +44,7 @@ impl Advance<'_> {
     /// When the database is away, or holds what this release can't read.
     pub async fn reload(&self) -> Result<(), StoreError> {
         let replica = self.replica;
-        let session = connect(&replica.database).await?;
+        let session = connect(&replica.database, LOAD).await?;
         let graph = load(session, self.graph().model()).await?;
         let (position, known) = (graph.position(), replica.current().position());
         tracing::warn!(%position, %known, "the log does not lead from what is known to what there is: loaded anew");

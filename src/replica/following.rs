@@ -5,7 +5,8 @@ use crate::{
     change_log::LogEntry,
     graph::{Graph, Position},
     store::{
-        Database, Session, StoreError, load_log,
+        Database, Operation, Session, StoreError, load_log,
+        operation::FRESHNESS,
         sequence::{self, Sequence},
     },
 };
@@ -14,8 +15,6 @@ use tokio::time::sleep;
 
 /// How many changes are read at a time.
 const PAGE: u32 = 1000;
-/// How long an answer to a small question may take before another session is tried.
-const LOOK_WITHIN: Duration = Duration::from_secs(3);
 /// After so much silence a listener looks whether there is still somebody to hear.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -27,7 +26,7 @@ impl Replica {
     pub(super) async fn catch_up(&self, connection: &mut Option<Session>) -> Result<(), StoreError> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(connect(&self.database).await?),
+            None => connection.insert(connect(&self.database, FRESHNESS).await?),
         };
         let wanted = self.look(connection).await?;
         let is_known = |known: Position| known.epoch == wanted.epoch && known.revision >= wanted.last_revision;
@@ -91,8 +90,8 @@ impl Replica {
 ///
 /// # Errors
 /// When the database is away.
-pub(super) async fn connect(database: &Database) -> Result<Session, StoreError> {
-    recognised(database.connect().await?.with_answers_within(LOOK_WITHIN)).await
+pub(super) async fn connect(database: &Database, operation: Operation) -> Result<Session, StoreError> {
+    recognised(database.connect(operation).await?).await
 }
 
 /// The session, when it is known to which history it leads.

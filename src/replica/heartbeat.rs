@@ -1,19 +1,23 @@
 //! Shows the others that this server is there, and looks again and again whether it is the only one.
 
 use super::{Replica, clock::now, following::connect};
-use crate::store::{Failure, Session, StoreError, sequence};
+use crate::store::{
+    Failure, Session, StoreError,
+    operation::{HEARTBEAT, RESIGNATION},
+    sequence,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the server looks whether it is still the only one.
-const HEARTBEAT: Duration = Duration::from_millis(100);
+const EVERY: Duration = Duration::from_millis(100);
 /// How many heartbeats pass between two attempts to become the only one.
 const CLAIM_EVERY: u32 = 10;
 
 impl Replica {
     /// Looks again and again whether this is the only server.
     pub(super) async fn keep_lease(self: Arc<Self>) {
-        let mut ticks = interval(HEARTBEAT);
+        let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut connection = None;
         for beat in 0_u32.. {
@@ -29,7 +33,7 @@ impl Replica {
         let connection = if let Some(connection) = connection {
             connection
         } else {
-            let mut fresh = connect(&self.database).await?;
+            let mut fresh = connect(&self.database, HEARTBEAT).await?;
             sequence::announce(&mut fresh).await?;
             connection.insert(fresh)
         };
@@ -48,12 +52,12 @@ impl Replica {
             && sequence::count_servers(connection).await? == 1
         {
             // The next beat finds the own name.
-            match sequence::claim(connection, server, state.freed).await {
-                // Where nothing can be written, there is no need to.
-                Err(error) if error.failure() == Failure::Refused => {
-                    tracing::debug!(%error, "this server can't say that it is the only one");
+            if let Err(error) = sequence::claim(connection, server, state.freed).await {
+                match error.failure() {
+                    // Where nothing can be written, there is no need to.
+                    Failure::Refused => tracing::debug!(%error, "this server can't say that it is the only one"),
+                    Failure::Connection | Failure::Data => return Err(error),
                 }
-                claimed => claimed?,
             }
         }
         if !caught_up {
@@ -68,7 +72,7 @@ impl Replica {
     /// When the database is away.
     pub async fn resign(&self) -> Result<(), StoreError> {
         self.lease.end();
-        let mut connection = self.database.connect().await?;
+        let mut connection = self.database.connect(RESIGNATION).await?;
         sequence::resign(&mut connection, self.lease.server()).await
     }
 }

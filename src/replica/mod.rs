@@ -26,7 +26,7 @@ use crate::{
     change_log::LogEntry,
     graph::{Graph, Position},
     model::Model,
-    store::{Database, StoreError, load, sequence},
+    store::{Database, StoreError, load, operation::START, sequence},
     supervision::Supervision,
 };
 use arc_swap::ArcSwap;
@@ -73,7 +73,7 @@ impl Replica {
         consistency: Consistency,
         supervision: &Arc<Supervision>,
     ) -> Result<Arc<Self>, StoreError> {
-        let mut session = following::connect(&database).await?;
+        let mut session = following::connect(&database, START).await?;
         let mut state = sequence::peek(&mut session).await?;
         if state.sole.is_some() {
             // Whoever it is, if it still runs, is no longer alone.

@@ -118,7 +118,7 @@ impl Replica {
                 waiting.push(next);
             }
             let mut answer = self.catch_up(&mut connection).await;
-            if answer.is_err() {
+            if answer.as_ref().is_err_and(StoreError::is_worth_another_try) {
                 // The connection may have been lost long ago, with nobody to notice; a new one tells.
                 connection = None;
                 answer = self.catch_up(&mut connection).await;
