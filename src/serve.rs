@@ -9,7 +9,7 @@ use crate::{
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::Replica,
-    rules::{Operation, Options, Request},
+    rules::{Operation, Options, Request, rulebook},
     settings::ServeSettings,
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation},
@@ -162,12 +162,13 @@ async fn start_on(
     let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
     let replica = replica.await.map_err(refused)?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
+    let rulebook = rulebook(model, options);
     let (writer, writing) = Writer::start(
         database.clone(),
         Arc::clone(&replica),
         settings.batch_limit,
         retention.partition_size(),
-        options,
+        rulebook,
         supervision,
     );
     provision(&writer).await?;

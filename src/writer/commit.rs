@@ -4,7 +4,7 @@ use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Prog
 use crate::{
     change_log::LogEntry,
     replica::{Replica, follow, recognised},
-    rules::{Decision, Options, Rejection},
+    rules::{Decision, Rejection, Rulebook},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, operation, sequence},
     supervision::Supervision,
 };
@@ -50,7 +50,7 @@ impl From<StoreError> for Trouble {
 pub struct Committer {
     pub database: Database,
     pub replica: Arc<Replica>,
-    pub options: Arc<Options>,
+    pub rulebook: Arc<Rulebook>,
     partitions: Partitions,
     session: Option<Session>,
     /// What the row of the sequence said in this session, for batches that do not read it first.
@@ -66,7 +66,7 @@ impl Committer {
     pub fn new(
         database: Database,
         replica: Arc<Replica>,
-        options: Arc<Options>,
+        rulebook: Arc<Rulebook>,
         partition_size: u64,
         progress: Arc<Progress>,
         supervision: &Arc<Supervision>,
@@ -75,7 +75,7 @@ impl Committer {
         Self {
             database,
             replica,
-            options,
+            rulebook,
             partitions,
             session: None,
             fence: Uuid::nil(),
@@ -258,7 +258,7 @@ impl Committer {
             if job.ticket.is_given_up() {
                 batch.answers.push(Err(Rejection::unavailable(LATE)));
             } else {
-                batch.decide(&job.request, &self.options);
+                batch.decide(&job.request, &self.rulebook);
             }
         }
         if batch.rows.is_empty() {
