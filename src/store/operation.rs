@@ -68,7 +68,7 @@ pub const MARK: Operation = operation("mark of the files", USUAL, Again::Never);
 /// What others do, at the start.
 pub const START: Operation = operation("row of the sequence at the start", SOON, Again::Never);
 /// The whole configuration.
-pub const LOAD: Operation = operation("load", ALL, Again::Never);
+pub const LOAD: Operation = operation("load", ALL, Again::AtOnce);
 /// Whether everything agrees.
 pub const CHECK: Operation = operation("check", ALL, Again::Never);
 /// What was committed last, for reads, and how the graph gets there.
