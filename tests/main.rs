@@ -26,6 +26,7 @@ mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
+mod migrations;
 mod network_manager_day;
 mod openapi;
 mod pages;
@@ -98,6 +99,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(signals::signals_stop_everything),
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(concurrency::two_processes_on_one_database),
+    asynchronous!(migrations::databases_of_earlier_releases),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),

@@ -60,7 +60,13 @@ impl Cluster {
 
     /// Makes the database. With a synchronous standby this ends when that one has it, too.
     pub fn create_database(&self) {
-        run("createdb", self.directory.path(), [NAME]);
+        self.create_database_called(NAME);
+    }
+
+    /// Makes one more, and gives its URL.
+    pub fn create_database_called(&self, name: &str) -> String {
+        run("createdb", self.directory.path(), [name]);
+        self.url_of(name)
     }
 
     /// Where it is connected to.
@@ -70,8 +76,12 @@ impl Cluster {
 
     /// The database's URL, for who connects to this very cluster.
     pub fn url(&self) -> String {
+        self.url_of(NAME)
+    }
+
+    fn url_of(&self, database: &str) -> String {
         let directory = self.directory.path().to_str().unwrap();
-        format!("postgresql://{NAME}@localhost:5432/{NAME}?host={directory}")
+        format!("postgresql://{NAME}@localhost:5432/{database}?host={directory}")
     }
 
     /// The same for who connects to it through a port of this machine.
