@@ -149,6 +149,7 @@ fn main() -> ExitCode {
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    support::postgresql::remove_new_cluster();
     let mut times = times.lock().unwrap().clone();
     times.sort();
     for (time, name) in times.iter().rev() {

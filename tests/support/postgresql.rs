@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -178,6 +179,36 @@ impl Drop for Cluster {
             self.kill();
         }
     }
+}
+
+/// A cluster as a server makes it, with nothing in it. Making one takes a second of a processor, and writes through to the
+/// disk; copying it takes a tenth of that.
+static NEW_CLUSTER: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
+
+/// Puts a new cluster into the data directory of a server, which would make the same.
+pub fn put_new_cluster(data_directory: &Path) {
+    let template = {
+        let mut template = NEW_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = template.get_or_insert_with(|| {
+            let directory = owned_directory();
+            let data = data_in(directory.path());
+            let arguments = ["--username", NAME, "--encoding=UTF8", "--locale=C", "--data-checksums"];
+            let arguments =
+                arguments.into_iter().chain(["--auth-local=trust", "--auth-host=reject", "--no-sync", "--pgdata"]);
+            run("initdb", directory.path(), arguments.map(OsStr::new).chain([data.as_os_str()]));
+            directory
+        });
+        data_in(made.path())
+    };
+    fs::create_dir_all(data_directory).expect("the data directory");
+    // With owner and mode, which PostgreSQL looks at.
+    let copied = Command::new("cp").arg("-a").args([template, data_directory.join("cluster")]).status().expect("cp");
+    assert!(copied.success(), "cp: {copied}");
+}
+
+/// Nobody needs it any more.
+pub fn remove_new_cluster() {
+    NEW_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
 fn data_in(directory: &Path) -> PathBuf {
