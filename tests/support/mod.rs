@@ -573,6 +573,12 @@ impl Checks {
         }
     }
 
+    /// Those that others have run meanwhile.
+    pub fn add(&mut self, others: Self) {
+        self.failed.extend(others.failed);
+        self.passed += others.passed;
+    }
+
     pub fn finish(self) {
         let total = self.failed.len() + self.passed;
         assert!(
