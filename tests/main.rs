@@ -34,6 +34,7 @@ mod openapi;
 mod pages;
 mod python_client;
 mod relaxed_references;
+mod rooms;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
@@ -128,6 +129,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),
+    plain!(rooms::who_knows_whom),
 ];
 
 /// How many run at the same time, unless told otherwise.
