@@ -39,6 +39,7 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod transactions;
 mod unknown_fields;
 mod write_back;
 
@@ -101,6 +102,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
+    plain!(transactions::a_transaction_is_whole_on_every_server),
+    asynchronous!(transactions::several_things_as_one),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
     asynchronous!(golden::recorded_exchanges),
