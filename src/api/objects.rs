@@ -13,11 +13,11 @@ use crate::{
     graph::Object,
     model::TypeId,
     render::{FieldNames, Renderer, Selection, escaped},
+    replica::Snapshot,
     rules::{
         Create, Decision, Delete, Document, Operation, Outcome, Purpose, Request, Told, Update, canonical_uuid,
         check_name, etag, string_list,
     },
-    writer::Snapshot,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! What has to hold for something to be done: `If-Match`, `If-None-Match: *`, and the conditions of a transaction. They are
 //! looked at on the fork, right before what they are for is decided, so nobody comes in between.
 
-use super::{Decision, Rejection, Work, update};
 use crate::{
     graph::Object,
     model::{ObjectType, TypeId},
     python_literal,
+    rules::engine::{Decision, Rejection, Work, update},
 };
 use std::sync::Arc;
 

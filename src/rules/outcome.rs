@@ -1,10 +1,10 @@
 //! What came of a request: all that an answer may need, and nothing that is looked up later. It can be kept as JSON, and read
 //! again by a server that runs with another numbering of types.
 
-use super::{Work, canonical_uuid, string_list};
 use crate::{
     graph::{FqName, Object},
     model::{Model, TypeId},
+    rules::engine::{Work, canonical_uuid, string_list},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

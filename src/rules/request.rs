@@ -1,11 +1,22 @@
 //! What the writer is asked for, one at a time.
 
-use super::{
-    AllocateAddresses, Condition, Create, Decision, Delete, FreeAddresses, Outcome, PermissionChange, Precondition,
-    ReferenceUpdate, RelaxReference, ReviewDrafts, SetTag, Told, Transaction, Update, Work,
-    collection::CollectionUpdate, first_objects, update,
+use crate::{
+    access::Identity,
+    graph::Object,
+    model::TypeId,
+    rules::{
+        condition::{Condition, Precondition},
+        engine::{
+            Create, Decision, Delete, PermissionChange, ReferenceUpdate, RelaxReference, ReviewDrafts, Update, Work,
+            collection::CollectionUpdate, update,
+        },
+        first_objects,
+        outcome::{Outcome, Told},
+        set_tag::SetTag,
+        transaction::Transaction,
+        types::{virtual_network::AllocateAddresses, virtual_network::FreeAddresses},
+    },
 };
-use crate::{access::Identity, graph::Object, model::TypeId};
 use std::sync::Arc;
 
 /// A request that may change something.

@@ -1,6 +1,11 @@
 //! Several operations as one request: on one fork, in order, all or none. Each sees what those before it did.
 
-use super::{Decision, Operation, Outcome, Precondition, Work};
+use crate::rules::{
+    condition::Precondition,
+    engine::{Decision, Work},
+    outcome::Outcome,
+    request::Operation,
+};
 
 /// One operation of a transaction.
 #[derive(Clone, Debug)]

@@ -1,21 +1,25 @@
 //! Random histories in batches: the tables, the log and the graph in memory say the same, whatever a batch is made of.
 
+#![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
+
 use super::{Committed, batch::Batch};
 use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
+    private_postgresql::PrivatePostgres,
     rules::{
         self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
-        ReferenceUpdate, RelaxReference, Request, Transaction, Update,
+        ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update, rulebook,
     },
-    store::{Database, PrivatePostgres, Session, Turn, append, check, load_snapshot, make_until, sequence},
+    store::{Database, Session, Turn, append, check, load_snapshot, make_until, sequence},
 };
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
+use sqlx::raw_sql;
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -167,10 +171,14 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
     })
 }
 
+fn without_settings(model: &Model) -> Arc<Rulebook> {
+    Arc::new(rulebook(model, Options::default()))
+}
+
 /// A database with nothing in it.
 async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
-    sqlx::raw_sql(empty).execute(&mut *connection).await.unwrap();
+    connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request {
         operation: Operation::Provision,
@@ -180,7 +188,7 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
         base: String::new(),
     };
     let mut batch = Batch::on(graph);
-    batch.decide(&provision, &Arc::default());
+    batch.decide(&provision, &without_settings(model));
     write(connection, &batch).await;
     batch.fork
 }
@@ -194,7 +202,7 @@ async fn write(connection: &mut Session, batch: &Batch) {
 
 /// What a client would send that does all these steps as one request: those that can be done, one after the other. Alone, a
 /// step is a request of its own.
-fn together(graph: &Graph, steps: &[Step], options: &Arc<Options>) -> Option<Request> {
+fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<Request> {
     if let [step] = steps {
         return request(graph, step);
     }
@@ -202,7 +210,7 @@ fn together(graph: &Graph, steps: &[Step], options: &Arc<Options>) -> Option<Req
     let mut operations = Vec::new();
     for step in steps {
         let Some(request) = request(&tried.fork, step) else { continue };
-        tried.decide(&request, options);
+        tried.decide(&request, rulebook);
         if tried.answers.last().is_some_and(Result::is_ok) {
             operations.push(rules::Step { operation: request.operation, precondition: None });
         }
@@ -213,22 +221,22 @@ fn together(graph: &Graph, steps: &[Step], options: &Arc<Options>) -> Option<Req
 }
 
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
     for steps in batches {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
         for steps in steps {
-            let Some(request) = together(&batch.fork, steps, &options) else { continue };
+            let Some(request) = together(&batch.fork, steps, &rulebook) else { continue };
             let (known, logged) = (batch.fork.revision(), batch.entries.len());
             let tried = Request { dry_run: true, ..request.clone() };
-            batch.decide(&tried, &options);
+            batch.decide(&tried, &rulebook);
             prop_assert_eq!(
                 (batch.fork.revision(), batch.entries.len()),
                 (known, logged),
                 "what is tried leaves nothing"
             );
-            batch.decide(&request, &options);
+            batch.decide(&request, &rulebook);
             let is_done = |answer: &Decision<Committed>| answer.as_ref().map(|_| ()).map_err(Clone::clone);
             let [.., tried, done] = batch.answers.as_slice() else { panic!("two answers") };
             prop_assert_eq!(is_done(tried), is_done(done), "what is tried is answered alike");
@@ -273,7 +281,7 @@ impl Place {
             database.migrate(&model).await.unwrap();
             let mut connection = database.connect_to_write().await.unwrap();
             // What is looked at is what the transactions see.
-            sqlx::raw_sql("set synchronous_commit = off").execute(&mut connection).await.unwrap();
+            connection.execute(raw_sql("set synchronous_commit = off")).await.unwrap();
             // The second time there is nothing to make, and the session is as good as before.
             for _ in 0..2 {
                 let until = make_until(&mut connection, 100_000, 100_000, Duration::from_secs(5)).await.unwrap();
@@ -338,23 +346,20 @@ fn what_is_not_as_it_should_be_is_found() {
             let mut graph = emptied(&mut connection, &place.model).await;
             for step in &steps {
                 let mut batch = Batch::on(graph);
-                batch.decide(&request(&batch.fork, step).unwrap(), &Arc::default());
+                batch.decide(&request(&batch.fork, step).unwrap(), &without_settings(&place.model));
                 assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
                 write(&mut connection, &batch).await;
                 graph = batch.fork;
             }
             assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
             let without = "set session_replication_role = replica";
-            sqlx::raw_sql(without).execute(&mut *connection).await.unwrap();
-            let done = sqlx::raw_sql(damage).execute(&mut *connection).await.unwrap();
-            sqlx::raw_sql("set session_replication_role = default").execute(&mut *connection).await.unwrap();
-            assert!(done.rows_affected() > 0, "{damage}");
+            connection.execute(raw_sql(without)).await.unwrap();
+            let done = connection.execute(raw_sql(damage)).await.unwrap();
+            connection.execute(raw_sql("set session_replication_role = default")).await.unwrap();
+            assert!(done > 0, "{damage}");
             let findings = check(&mut connection, Graph::new(Arc::clone(&place.model))).await.unwrap().findings;
             assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
-            sqlx::raw_sql("update feed_sequence set partitioned_until = 100000")
-                .execute(&mut *connection)
-                .await
-                .unwrap();
+            connection.execute(raw_sql("update feed_sequence set partitioned_until = 100000")).await.unwrap();
         }
     });
     place.stop();

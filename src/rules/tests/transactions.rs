@@ -3,10 +3,11 @@
 
 use super::*;
 use crate::{
+    change_log::LogOperation,
     graph::{differences, violations},
     rules::{
-        AllocateAddresses, Asked, Condition, Effect, FreeAddresses, LogOperation, Precondition, RelaxReference, Step,
-        Tags, Transaction, budget, etag,
+        AllocateAddresses, Asked, Condition, Effect, FreeAddresses, Precondition, RelaxReference, Step, Tags,
+        Transaction, budget, etag,
     },
 };
 
