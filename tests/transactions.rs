@@ -195,11 +195,11 @@ async fn operations_that_are_none(api: &Api) {
         (json!({"ref-update": []}), 400, "ref-update must be the body of such a request, not []"),
         (json!({"prop-collection-update": {}}), 400, "Error: prop_collection_update needs obj_uuid"),
         (json!({"condition": "tag"}), 400, "a condition must have one of uuid, fq_name"),
-        (json!({"condition": "tag", "fq_name": "x"}), 400, "fq_name must be a list of strings, not x"),
+        (json!({"condition": "tag", "fq_name": "x"}), 400, "fq_name must be a list of strings, not 'x'"),
         (json!({"condition": "tag", "uuid": "x", "exists": 1}), 400, "exists must be true or false, not 1"),
         (json!({"condition": "tag", "uuid": "x", "exists": false, "if_match": "*"}), 400, "has no ETag"),
-        (named(&json!("")), 400, "as must be a name, which does not begin with $, not "),
-        (named(&json!("$a")), 400, "as must be a name, which does not begin with $, not $a"),
+        (named(&json!("")), 400, "as must be a name, which does not begin with $, not ''"),
+        (named(&json!("$a")), 400, "as must be a name, which does not begin with $, not '$a'"),
         (named(&json!(1)), 400, "as must be a name, which does not begin with $, not 1"),
         (named(&json!("twice")), 400, "the local name 'twice' is given twice"),
     ] {
@@ -635,7 +635,9 @@ fn check_sent(case: u64, sent: &Sent, log: &[Value]) {
     let changes: Vec<&Value> = log.iter().filter(|change| change["request_id"] == id.as_str()).collect();
     match status {
         Some(200) => assert!(!changes.is_empty(), "{id} was answered with 200, and is not in the log"),
-        Some(404 | 409) => assert!(changes.is_empty(), "{id} was refused, and is in the log: {changes:?}"),
+        // What refers to nothing is a bad request.
+        Some(400) if whole.referred.is_none() => panic!("400 for {id}"),
+        Some(400 | 404 | 409) => assert!(changes.is_empty(), "{id} was refused, and is in the log: {changes:?}"),
         Some(503) | None => {}
         Some(other) => panic!("{other} for {id}"),
     }

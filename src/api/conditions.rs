@@ -98,7 +98,6 @@ pub fn has_any(call: &Call) -> bool {
 /// # Errors
 /// 400 for what can't be read, or is not about one object.
 pub fn of_headers(call: &Call, operation: &Operation) -> Answered<Option<Precondition>> {
-    let is_create = matches!(operation, Operation::Create(_));
     let is_change = matches!(
         operation,
         Operation::Update(_)
@@ -115,12 +114,13 @@ pub fn of_headers(call: &Call, operation: &Operation) -> Answered<Option<Precond
             Err(no_if_match(call))
         };
     }
-    match call.if_none_match.as_deref().map(str::trim) {
-        Some("*") if is_create || matches!(operation, Operation::Update(_)) => Ok(Some(Precondition::IsAbsent)),
-        Some(other) if is_create || is_change => {
-            Err(ApiError::bad_request(format!("Bad Request, If-None-Match of a write must be *, not {other}")))
+    let Some(given) = call.if_none_match.as_deref().map(str::trim) else { return Ok(None) };
+    match (given, operation) {
+        ("*", Operation::Create(_) | Operation::Update(_)) => Ok(Some(Precondition::IsAbsent)),
+        (_, Operation::Create(_) | Operation::Update(_)) => {
+            Err(ApiError::bad_request(format!("Bad Request, If-None-Match of a write must be *, not {given}")))
         }
-        _ => Ok(None),
+        _ => Err(ApiError::bad_request("Bad Request, If-None-Match is only for the create or update of an object")),
     }
 }
 

@@ -99,7 +99,7 @@ pub const ACTIONS: [(&str, &str, Method, Action); 31] = [
     ("", "/readyz", Method::GET, Action::Ready),
     ("set-tag", "/set-tag", Method::POST, Action::SetTag),
     ("security-policy-draft", "/security-policy-draft", Method::POST, Action::SecurityPolicyDraft),
-    ("transaction", "/transaction", Method::POST, Action::Transaction),
+    ("", "/transaction", Method::POST, Action::Transaction),
 ];
 
 /// Name of the link, last part of the path, action. All are POST; the home page has a literal `%s` for the uuid.
