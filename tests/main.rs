@@ -35,6 +35,7 @@ mod rule_table;
 mod sample_bodies;
 mod schemathesis;
 mod settings;
+mod shared_settings;
 mod signals;
 mod slow_readers;
 mod start_and_stop;
@@ -97,6 +98,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(signals::signals_stop_everything),
     asynchronous!(settings::wrong_settings_are_told),
+    asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(concurrency::two_processes_on_one_database),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),

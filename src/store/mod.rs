@@ -12,6 +12,7 @@ mod record;
 pub mod refusal;
 pub mod sequence;
 mod session;
+pub mod shared_settings;
 mod views;
 
 pub use append::{Rows, Turn, append};

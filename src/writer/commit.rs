@@ -2,6 +2,7 @@
 
 use super::{
     Committed, Job,
+    agreement::NOT_AGREED,
     batch::Batch,
     partitions::Partitions,
     progress::Progress,
@@ -58,7 +59,8 @@ pub struct Committer {
     pub options: Arc<Options>,
     partitions: Partitions,
     session: Option<Session>,
-    /// What the row of the sequence said in this session, for batches that do not read it first.
+    /// What the row of the sequence said in this session when the settings were those of this server, for batches that do not
+    /// read it first.
     fence: Uuid,
     /// The database's process for it.
     process: i32,
@@ -235,6 +237,10 @@ impl Committer {
             }
         };
         self.replica.observe(&state);
+        if !self.replica.agreement.holds(&mut transaction, state.fence).await? {
+            transaction.roll_back().await?;
+            return Ok(Attempt::Answered(refuse_all(jobs.len(), &Rejection::unavailable(NOT_AGREED))));
+        }
         self.fence = state.fence;
         if state.sole.is_some_and(|sole| sole != self.replica.server) {
             sequence::free(&mut transaction).await?;

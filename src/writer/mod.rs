@@ -4,8 +4,10 @@
 //! While one batch is on its way into the database the next is decided, on the fork of the one before. If that one is not
 //! committed, both are decided anew.
 
+mod agreement;
 mod batch;
 mod commit;
+mod grace;
 mod partitions;
 mod progress;
 mod recent;
@@ -14,6 +16,7 @@ mod replica;
 mod tests;
 mod ticket;
 
+pub use agreement::change_shared_settings;
 pub use progress::Progress;
 pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 

@@ -1,9 +1,9 @@
 //! The current graph of this process with the last changes, and how both keep up with what other processes commit.
 
-use super::recent::Recent;
+use super::{agreement::Agreement, grace::Grace, recent::Recent};
 use crate::{
     graph::{Graph, Position},
-    rules::LogEntry,
+    rules::{LogEntry, Options},
     store::{
         AWAY, Database, Failure, Session, StoreError, load, load_log,
         sequence::{self, Sequence},
@@ -102,8 +102,10 @@ pub struct Replica {
     sole_until: AtomicU64,
     /// When the heartbeat had its last answer, in microseconds of [`now`].
     heard_at: AtomicU64,
-    /// What is to be waited for before a commit, and since when that is known; with the history that it is of.
-    freed: StdMutex<Option<(Uuid, Uuid, Duration)>>,
+    /// What is to be waited for before a commit.
+    grace: StdMutex<Grace>,
+    /// Whether this server has the settings that all have.
+    pub agreement: Agreement,
     readers: mpsc::UnboundedSender<Question>,
     questions: Mutex<mpsc::UnboundedReceiver<Question>>,
     stopping: watch::Sender<bool>,
@@ -128,6 +130,7 @@ impl Replica {
         database: Database,
         model: Arc<crate::model::Model>,
         consistency: Consistency,
+        options: &Options,
         supervision: &Arc<Supervision>,
     ) -> Result<Arc<Self>, StoreError> {
         let mut session = connect(&database).await?;
@@ -137,7 +140,8 @@ impl Replica {
             sequence::free(&mut session).await?;
             state = sequence::peek(&mut session).await?;
         }
-        let freed = state.freed.map(|freed| (state.epoch, freed, now()));
+        let mut grace = Grace::default();
+        grace.observe(&state);
         let (readers, questions) = mpsc::unbounded_channel();
         let graph = load(session, &model).await?;
         let replica = Arc::new(Self {
@@ -150,7 +154,8 @@ impl Replica {
             advancing: Mutex::new(()),
             sole_until: AtomicU64::new(0),
             heard_at: AtomicU64::new(micros(now())),
-            freed: StdMutex::new(freed),
+            grace: StdMutex::new(grace),
+            agreement: Agreement::new(options),
             readers,
             questions: Mutex::new(questions),
             stopping: watch::Sender::new(false),
@@ -208,28 +213,15 @@ impl Replica {
     /// Takes note of what the row of the sequence says: the lease is over when the own name is gone, and the time to wait for
     /// another one begins when it is first seen that it was taken away. To be told of the row whenever it was read.
     pub fn observe(&self, state: &Sequence) {
-        let at = now();
         if state.sole != Some(self.server) {
             self.end_lease();
         }
-        let mut known = self.freed.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = match (*known, state.freed) {
-            (Some((epoch, freed, since)), Some(now_freed)) if (epoch, freed) == (state.epoch, now_freed) => {
-                Some((epoch, freed, since))
-            }
-            (_, Some(freed)) => Some((state.epoch, freed, at)),
-            (_, None) => None,
-        };
+        self.grace.lock().unwrap_or_else(PoisonError::into_inner).observe(state);
     }
 
     /// How long to wait before something may be committed on a row that says this, and was observed.
     pub fn has_to_wait(&self, state: &Sequence) -> Duration {
-        let Some(freed) = state.freed else { return Duration::ZERO };
-        let known = *self.freed.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.filter(|(epoch, known, _)| (*epoch, *known) == (state.epoch, freed)) {
-            Some((_, _, since)) => sequence::GRACE.saturating_sub(now().saturating_sub(since)),
-            None => sequence::GRACE,
-        }
+        self.grace.lock().unwrap_or_else(PoisonError::into_inner).left(state)
     }
 
     /// What comes within this time, or soon after the server was told to stop.
@@ -399,11 +391,14 @@ impl Replica {
         let asked = now();
         let state = self.look(connection).await?;
         self.heard_at.store(micros(now()), Ordering::Relaxed);
+        let agreed = self.agreement.holds(connection, state.fence).await?;
         let known = self.current().position();
         let same_history = known.epoch == state.epoch;
         let caught_up = same_history && known.revision >= state.last_revision;
         // The only server is behind where its own writer has committed and not yet published.
-        if state.sole == Some(self.server) && same_history && (caught_up || self.is_sole()) {
+        if !agreed {
+            self.end_lease();
+        } else if state.sole == Some(self.server) && same_history && (caught_up || self.is_sole()) {
             self.sole_until.store(micros(asked + sequence::LEASE), Ordering::Release);
         } else if state.sole.is_none()
             && beat.is_multiple_of(CLAIM_EVERY)
