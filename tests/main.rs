@@ -30,6 +30,7 @@ mod network_manager_day;
 mod openapi;
 mod pages;
 mod python_client;
+mod refusals;
 mod relaxed_references;
 mod rule_table;
 mod sample_bodies;
@@ -118,6 +119,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(openapi::each_example_can_be_sent),
     asynchronous!(pages::pages_of_lists),
+    asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),

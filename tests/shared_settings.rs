@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 
 use crate::support::{Api, Checks, Process, Server, send_signal};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_secs(40);
 const CHANGE: &str = "--change-shared-settings";
 
 pub async fn servers_on_one_database_share_settings() {
