@@ -7,15 +7,14 @@ use crate::{
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
-    rules::{Operation, Options, Request},
+    private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
+    replica::{Replica, change_shared_settings},
+    rules::{Operation, Options, Request, rulebook},
     settings::ServeSettings,
     signals::{self, stopped},
-    store::{
-        Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, Retention, StoreError, check,
-        shared_settings,
-    },
+    store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
-    writer::{Replica, Writer, change_shared_settings},
+    writer::Writer,
 };
 use actix_web::web::Data;
 use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
@@ -166,17 +165,19 @@ async fn start_on(
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
     database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
-        mark.recognise(&mut database.connect().await.map_err(refused)?).await?;
+        mark.recognise(&mut database.connect(operation::MARK).await.map_err(refused)?).await?;
     }
     let options = agree(database, settings).await?;
-    let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, &options, supervision);
+    let (consistency, shared) = (settings.read_consistency, options.shared());
+    let replica = Replica::start(database.clone(), Arc::clone(model), consistency, shared, supervision);
     let replica = replica.await.map_err(refused)?;
+    let rulebook = rulebook(model, options);
     let (writer, writing) = Writer::start(
         database.clone(),
         Arc::clone(&replica),
         settings.batch_limit,
         retention.partition_size(),
-        options,
+        rulebook,
         supervision,
     );
     provision(&writer).await.map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
@@ -187,7 +188,7 @@ async fn start_on(
 /// The settings that all servers on the database share: what it has, or what this one gives it, as the first, or to change it.
 async fn agree(database: &Database, settings: &ServeSettings) -> Result<Options, StartError> {
     let refused = |error| StartError::Store(database.place(), error);
-    let mut session = database.connect().await.map_err(refused)?;
+    let mut session = database.connect(operation::SETTINGS).await.map_err(refused)?;
     let stored = shared_settings::keep(&mut session, &settings.options().shared()).await.map_err(refused)?;
     session.close().await.map_err(refused)?;
     let options = settings.options_on(&stored).map_err(StartError::NotShared)?;
@@ -290,7 +291,7 @@ async fn serve_on(
     }
     resign(&replica, left(1)).await;
     // Nobody waits for a database that says nothing.
-    let is_heard = replica.silence() < DATABASE_IS_HEARD;
+    let is_heard = replica.lease.silence() < DATABASE_IS_HEARD;
     let sound = match settings.check_at_end {
         true if is_heard => check_at_end(&replica, &check_database).await,
         true => {
@@ -310,7 +311,7 @@ async fn serve_on(
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
     let refused = |error| StartError::Store(database.place(), error);
-    let mut connection = database.connect().await.map_err(refused)?;
+    let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
     let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {
         tracing::info!("checked: the database says what is in memory");

@@ -179,6 +179,26 @@ async fn changed_while_one_runs(url: String) {
     last.api().post("/virtual-networks", &network("three")).await.ok();
 }
 
+/// Stops a server in a moment in which it has nothing locked, which would hold up others.
+async fn stop_at_rest(url: &str, server: &Server) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    loop {
+        send_signal("STOP", &[server.process_id()]);
+        let states = "select array_agg(state) from pg_stat_activity where datname = current_database()
+            and application_name = 'cirrus' and state <> 'idle'";
+        loop {
+            let busy: Option<Vec<String>> = sqlx::query_scalar(states).fetch_one(&mut connection).await.unwrap();
+            match busy {
+                None => return,
+                // It comes to its end without the server.
+                Some(busy) if busy.iter().any(|state| state == "active") => {}
+                Some(_) => break,
+            }
+        }
+        send_signal("CONT", &[server.process_id()]);
+    }
+}
+
 /// Sends a create to a server that does not run at the moment.
 fn send(server: SocketAddr, number: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server).unwrap();
@@ -204,7 +224,7 @@ async fn slept_through_a_change(url: String) {
     let api = first.api();
     project(&api).await;
     has_room_for(&api, &["one"]).await;
-    send_signal("STOP", &[first.process_id()]);
+    stop_at_rest(&url, &first).await;
     let second = start(&url, &["--quota", "virtual_network=2", CHANGE]);
     // They wait in its socket.
     let mut waiting: Vec<TcpStream> = (0..8).map(|number| send(first.address(), number)).collect();

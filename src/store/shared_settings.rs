@@ -1,5 +1,5 @@
 //! Settings that all servers on one database share, by name, as texts. Who may change them, and when, is in
-//! `writer/agreement.rs`.
+//! `replica/agreement.rs`.
 
 use super::{Session, StoreError};
 use sqlx::Row;
@@ -24,7 +24,7 @@ pub async fn keep(session: &mut Session, own: &SharedSettings) -> Result<SharedS
     let query = "insert into shared_setting (name, value)
         select name, value from unnest($1::text[], $2::text[]) as own (name, value) order by name
         on conflict do nothing";
-    sqlx::query(query).bind(names).bind(values).execute(&mut *session).await?;
+    session.execute(sqlx::query(query).bind(names).bind(values)).await?;
     Ok(read(session).await?.1)
 }
 
@@ -36,7 +36,7 @@ pub async fn read(session: &mut Session) -> Result<(Uuid, SharedSettings), Store
     let query = "select fence, array(select name from shared_setting order by name) as names,
             array(select value from shared_setting order by name) as texts
         from feed_sequence";
-    let row = sqlx::query(query).fetch_one(session).await?;
+    let row = session.row(sqlx::query(query)).await?;
     let (names, texts): (Vec<String>, Vec<String>) = (row.try_get("names")?, row.try_get("texts")?);
     Ok((row.try_get("fence")?, names.into_iter().zip(texts).collect()))
 }
@@ -51,6 +51,6 @@ pub async fn write(session: &mut Session, settings: &SharedSettings) -> Result<(
         select name, value from unnest($1::text[], $2::text[]) as wanted (name, value)
         on conflict (name) do update set value = excluded.value, set_at = now()
         where stored.value <> excluded.value";
-    sqlx::query(query).bind(names).bind(values).execute(session).await?;
+    session.execute(sqlx::query(query).bind(names).bind(values)).await?;
     Ok(())
 }
