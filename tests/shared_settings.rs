@@ -180,10 +180,10 @@ async fn changed_while_one_runs(url: String) {
 }
 
 /// Stops a server in a moment in which it has nothing locked, which would hold up others.
-async fn stop_at_rest(url: &str, server: &Server) {
+async fn stop_at_rest(url: &str, server: u32) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     loop {
-        send_signal("STOP", &[server.process_id()]);
+        send_signal("STOP", &[server]);
         let states = "select array_agg(state) from pg_stat_activity where datname = current_database()
             and application_name = 'cirrus' and state <> 'idle'";
         loop {
@@ -195,7 +195,7 @@ async fn stop_at_rest(url: &str, server: &Server) {
                 Some(_) => break,
             }
         }
-        send_signal("CONT", &[server.process_id()]);
+        send_signal("CONT", &[server]);
     }
 }
 
@@ -224,7 +224,7 @@ async fn slept_through_a_change(url: String) {
     let api = first.api();
     project(&api).await;
     has_room_for(&api, &["one"]).await;
-    stop_at_rest(&url, &first).await;
+    stop_at_rest(&url, first.process_id()).await;
     let second = start(&url, &["--quota", "virtual_network=2", CHANGE]);
     // They wait in its socket.
     let mut waiting: Vec<TcpStream> = (0..8).map(|number| send(first.address(), number)).collect();
