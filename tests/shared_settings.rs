@@ -134,15 +134,12 @@ async fn at_the_same_time(url: String) {
         let mut both = [("1", start("1")), ("2", start("2"))];
         let mut serving = Vec::new();
         for (limit, process) in &mut both {
-            match block_in_place(|| process.next_line(LIMIT)) {
-                Some(line) => {
-                    assert!(line.starts_with("cirrus is ready at "), "{line}");
-                    serving.push(settings(&format!("defaults=-1,virtual_network={limit}"), "8"));
-                }
-                None => {
-                    let status = block_in_place(|| process.wait(LIMIT));
-                    assert_eq!(status.and_then(|status| status.code()), Some(2), "{}", process.errors());
-                }
+            if let Some(line) = block_in_place(|| process.next_line(LIMIT)) {
+                assert!(line.starts_with("cirrus is ready at "), "{line}");
+                serving.push(settings(&format!("defaults=-1,virtual_network={limit}"), "8"));
+            } else {
+                let status = block_in_place(|| process.wait(LIMIT));
+                assert_eq!(status.and_then(|status| status.code()), Some(2), "{}", process.errors());
             }
         }
         assert_eq!(serving, [stored(&url).await], "one serves, with what the database has");

@@ -291,9 +291,8 @@ fn takes_problems(request: &HttpRequest) -> bool {
     let Ok(header::Accept(mut ranges)) = header::Accept::parse(request) else { return false };
     ranges.retain(|range| range.quality != Quality::ZERO);
     let ranked = header::Accept(ranges).ranked();
-    let named =
-        ranked.iter().map(|range| range.essence_str()).find(|range| [PROBLEM, "text/html", "text/*"].contains(range));
-    named == Some(PROBLEM)
+    let named = ranked.iter().find(|range| [PROBLEM, "text/html", "text/*"].contains(&range.essence_str()));
+    named.is_some_and(|range| range.essence_str() == PROBLEM)
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {

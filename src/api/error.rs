@@ -99,10 +99,8 @@ impl ApiError {
         let About { rule, field, objects } = self.about.as_deref().cloned().unwrap_or_default();
         let reason = self.status.canonical_reason().unwrap_or_default();
         // What is JSON anyway has its reason as a member.
-        let mut more: Map<String, Value> = match self.json {
-            true => serde_json::from_str(&self.text).unwrap_or_default(),
-            false => Map::new(),
-        };
+        let members = self.json.then(|| serde_json::from_str(&self.text));
+        let mut more: Map<String, Value> = members.and_then(Result::ok).unwrap_or_default();
         let detail = more.shift_remove("error").unwrap_or_else(|| json!(self.text));
         let mut problem = json!({
             "type": rule.as_ref().map_or_else(|| "about:blank".to_owned(), |rule| format!("urn:cirrus:rule:{rule}")),
