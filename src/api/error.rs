@@ -16,9 +16,9 @@ use uuid::Uuid;
 /// The media type of refusals as JSON (RFC 9457).
 pub const PROBLEM: &str = "application/problem+json";
 
-/// What a refusal is about, as far as that is known.
+/// Why something is refused, as data, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
+pub struct Reason {
     /// The id of the rule that refuses, like `VN-C8`.
     pub rule: Option<String>,
     /// The field of the request that is at fault.
@@ -40,8 +40,8 @@ pub struct ApiError {
     pub json: bool,
     /// Whether the same request may succeed in a moment: `Retry-After`.
     pub again: bool,
-    /// What it is about, for who asks for that; none if nothing is known.
-    pub about: Option<Box<About>>,
+    /// What is known beside the text.
+    pub reason: Option<Box<Reason>>,
 }
 
 /// What handlers give.
@@ -50,7 +50,7 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None, json: false, again: false, about: None }
+        Self { status, text: text.into(), allow: None, json: false, again: false, reason: None }
     }
 
     /// 400
@@ -96,15 +96,15 @@ impl ApiError {
 
     /// The refusal as an object: what RFC 9457 names, and what is known beside it.
     fn problem(&self) -> Value {
-        let About { rule, field, objects } = self.about.as_deref().cloned().unwrap_or_default();
-        let reason = self.status.canonical_reason().unwrap_or_default();
+        let Reason { rule, field, objects } = self.reason.as_deref().cloned().unwrap_or_default();
+        let phrase = self.status.canonical_reason().unwrap_or_default();
         // What is JSON anyway has its reason as a member.
         let members = self.json.then(|| serde_json::from_str(&self.text));
         let mut more: Map<String, Value> = members.and_then(Result::ok).unwrap_or_default();
         let detail = more.shift_remove("error").unwrap_or_else(|| json!(self.text));
         let mut problem = json!({
             "type": rule.as_ref().map_or_else(|| "about:blank".to_owned(), |rule| format!("urn:cirrus:rule:{rule}")),
-            "title": rule.as_ref().map_or_else(|| reason.to_owned(), |rule| format!("Refused by rule {rule}")),
+            "title": rule.as_ref().map_or_else(|| phrase.to_owned(), |rule| format!("Refused by rule {rule}")),
             "status": self.status.as_u16(),
             "detail": detail,
         });
@@ -192,12 +192,12 @@ mod tests {
         let mut expected = json!({"type": "about:blank", "title": "Conflict", "status": 409, "detail": "it is in use"});
         assert_eq!(problem(&error), expected);
         let field = Some("virtual_network_refs".to_owned());
-        let about = About { rule: None, field, objects: vec![Uuid::nil()] };
-        error.about = Some(Box::new(about.clone()));
+        let why = Reason { rule: None, field, objects: vec![Uuid::nil()] };
+        error.reason = Some(Box::new(why.clone()));
         expected["field"] = json!("virtual_network_refs");
         expected["objects"] = json!(["00000000-0000-0000-0000-000000000000"]);
         assert_eq!(problem(&error), expected);
-        error.about = Some(Box::new(About { rule: Some("VN-C8".to_owned()), ..about }));
+        error.reason = Some(Box::new(Reason { rule: Some("VN-C8".to_owned()), ..why }));
         expected["rule"] = json!("VN-C8");
         expected["type"] = json!("urn:cirrus:rule:VN-C8");
         expected["title"] = json!("Refused by rule VN-C8");
