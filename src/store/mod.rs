@@ -23,6 +23,8 @@ mod row;
 pub mod sequence;
 mod session;
 pub mod shared_settings;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use append::{Rows, Turn, append};
