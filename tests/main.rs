@@ -124,6 +124,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(history::faults_in_histories_are_found),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
+    plain!(rule_table::the_page_of_rules_is_current),
 ];
 
 /// How many run at the same time, unless told otherwise.

@@ -6,6 +6,7 @@
 
 pub mod engine;
 mod first_objects;
+pub mod listing;
 mod log_entry;
 mod request;
 mod set_tag;
