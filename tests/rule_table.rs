@@ -14,19 +14,19 @@ use rule::{GROUPS, RuleId};
 
 /// The id as part of a function's name, with the separators around it: `_vn_c3_`.
 fn in_names(rule: RuleId) -> String {
-    format!("_{}_", rule.id().to_lowercase().replace(['-', '.'], "_"))
+    format!("_{}_", rule.id().to_lowercase().replace('-', "_"))
 }
 
 /// The constant of a rule, as code names it: `rule::VN_C3`.
 fn constant(rule: RuleId) -> String {
-    format!("rule::{}", rule.id().replace(['-', '.'], "_"))
+    format!("rule::{}", rule.id().replace('-', "_"))
 }
 
 /// Ids that should be there: whoever writes rules numbers them without gaps, so one that is skipped was forgotten.
 fn skipped(ids: &BTreeSet<String>) -> Vec<String> {
     let mut highest: BTreeMap<&str, u32> = BTreeMap::new();
-    for id in ids.iter().filter(|id| !id.contains('.')) {
-        let prefix = id.trim_end_matches(|character: char| character.is_ascii_digit());
+    for id in ids {
+        let prefix = prefix(id);
         if let Some(number) = id.strip_prefix(prefix).and_then(|number| number.parse::<u32>().ok()) {
             let known = highest.entry(prefix).or_default();
             *known = number.max(*known);
@@ -105,8 +105,8 @@ fn code_and_comments(text: &str) -> (String, String) {
 
 /// What in a comment looks like the id of a rule, by the prefixes that there are.
 fn ids_in(comments: &str, prefixes: &BTreeSet<String>) -> BTreeSet<String> {
-    let parts = |character: char| !(character.is_ascii_alphanumeric() || character == '-' || character == '.');
-    let words = comments.split(parts).map(|word| word.trim_end_matches(['.', '-']));
+    let parts = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
+    let words = comments.split(parts);
     words
         .filter(|word| word.ends_with(|last: char| last.is_ascii_digit()))
         .map(str::to_owned)
@@ -116,7 +116,7 @@ fn ids_in(comments: &str, prefixes: &BTreeSet<String>) -> BTreeSet<String> {
 
 /// An id without its number: `VN-C`, `GEN-`.
 fn prefix(id: &str) -> &str {
-    id.trim_end_matches(|character: char| character.is_ascii_digit() || character == '.')
+    id.trim_end_matches(|character: char| character.is_ascii_digit())
 }
 
 pub fn every_rule_has_a_test_and_its_place_in_the_code() {
