@@ -50,6 +50,8 @@ pub enum Command {
     Check(CheckSettings),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
+    /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
+    Rules,
 }
 
 /// Which database to look at. Servers may run on it meanwhile.

@@ -133,6 +133,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(python_client::first_day_with_the_python_library),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
+    plain!(rule_table::the_page_of_rules_is_current),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),
