@@ -13,7 +13,8 @@ use crate::{
     model::TypeId,
     render::{FieldNames, Renderer, Selection, escaped},
     rules::{
-        Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
+        Create, Delete, Document, Operation, Outcome, Purpose, Request, Told, Update, canonical_uuid, check_name,
+        string_list,
     },
     writer::Snapshot,
 };
@@ -75,19 +76,18 @@ impl App {
     }
 
     /// The seven fields of the answer to a create.
-    fn created(&self, call: &Call, object: &Object) -> Value {
+    fn created(&self, call: &Call, object: &Told) -> Value {
         let kind = self.model.object_type(object.type_id);
         let mut fields = Map::new();
         fields.insert("name".to_owned(), object.fq_name.name().into());
         fields.insert("fq_name".to_owned(), object.fq_name.elements().into());
         fields.insert("uuid".to_owned(), object.uuid.to_string().into());
         fields.insert("href".to_owned(), format!("{}/{}/{}", call.base, kind.name, object.uuid).into());
-        let parent = object.parent.and_then(|uuid| self.replica.current().get(uuid).cloned());
-        if let Some(parent) = parent {
-            let parent_type = &self.model.object_type(parent.type_id).name;
+        if let Some((parent_type, parent)) = object.parent {
+            let parent_type = &self.model.object_type(parent_type).name;
             fields.insert("parent_type".to_owned(), parent_type.as_str().into());
-            fields.insert("parent_uuid".to_owned(), parent.uuid.to_string().into());
-            fields.insert("parent_href".to_owned(), format!("{}/{parent_type}/{}", call.base, parent.uuid).into());
+            fields.insert("parent_uuid".to_owned(), parent.to_string().into());
+            fields.insert("parent_href".to_owned(), format!("{}/{parent_type}/{}", call.base, parent).into());
         }
         Value::Object(fields)
     }

@@ -1,8 +1,8 @@
 //! What the writer is asked for, one at a time.
 
 use super::{
-    AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference,
-    ReviewDrafts, SetTag, Update, Work, collection::CollectionUpdate, first_objects,
+    AllocateAddresses, Create, Decision, Delete, FreeAddresses, Outcome, PermissionChange, ReferenceUpdate,
+    RelaxReference, ReviewDrafts, SetTag, Told, Update, Work, collection::CollectionUpdate, first_objects,
 };
 use crate::{access::Identity, graph::Object};
 use std::sync::Arc;
@@ -47,19 +47,6 @@ pub enum Operation {
     FreeAddresses(FreeAddresses),
 }
 
-/// What came of it.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// The object created or changed.
-    Object(Arc<Object>),
-    /// Kept aside as a draft: the draft of a new object, or the object that stays as it is; none of a delete.
-    Pending(Option<Arc<Object>>),
-    /// Addresses taken.
-    Addresses(Vec<String>),
-    /// Nothing to tell.
-    Done,
-}
-
 impl Request {
     /// Decides the request on a fork of the graph, which must be dropped when it is refused.
     ///
@@ -77,19 +64,20 @@ impl Request {
     }
 
     fn outcome(&self, work: &mut Work) -> Decision<Outcome> {
-        match &self.operation {
-            Operation::Provision => first_objects::provision(work).map(|()| Outcome::Done),
-            Operation::Create(create) => create.decide(work).map(Outcome::Object),
-            Operation::Update(update) => update.decide(work).map(Outcome::Object),
-            Operation::Delete(delete) => delete.decide(work).map(|()| Outcome::Done),
-            Operation::ReferenceUpdate(update) => update.decide(work).map(Outcome::Object),
-            Operation::RelaxReference(relax) => relax.decide(work).map(Outcome::Object),
-            Operation::CollectionUpdate(update) => update.decide(work).map(Outcome::Object),
-            Operation::PermissionChange(change) => change.decide(work).map(Outcome::Object),
-            Operation::SetTag(set) => set.decide(work).map(Outcome::Object),
-            Operation::ReviewDrafts(review) => review.decide(work).map(|()| Outcome::Done),
-            Operation::AllocateAddresses(allocate) => allocate.decide(work).map(Outcome::Addresses),
-            Operation::FreeAddresses(free) => free.decide(work).map(|()| Outcome::Done),
-        }
+        let object = match &self.operation {
+            Operation::Provision => return first_objects::provision(work).map(|()| Outcome::Done),
+            Operation::Delete(delete) => return delete.decide(work).map(|()| Outcome::Done),
+            Operation::ReviewDrafts(review) => return review.decide(work).map(|()| Outcome::Done),
+            Operation::AllocateAddresses(allocate) => return allocate.decide(work).map(Outcome::Addresses),
+            Operation::FreeAddresses(free) => return free.decide(work).map(|()| Outcome::Done),
+            Operation::Create(create) => create.decide(work),
+            Operation::Update(update) => update.decide(work),
+            Operation::ReferenceUpdate(update) => update.decide(work),
+            Operation::RelaxReference(relax) => relax.decide(work),
+            Operation::CollectionUpdate(update) => update.decide(work),
+            Operation::PermissionChange(change) => change.decide(work),
+            Operation::SetTag(set) => set.decide(work),
+        };
+        object.map(|object: Arc<Object>| Outcome::Object(Told::new(work, &object)))
     }
 }

@@ -126,7 +126,9 @@ impl Configuration {
 
     fn submit_for_object(&mut self, operation: Operation) -> Decision<Arc<Object>> {
         match self.submit(operation)? {
-            (Outcome::Object(object) | Outcome::Pending(Some(object)), _) => Ok(object),
+            (Outcome::Object(told) | Outcome::Pending(Some(told)), _) => {
+                Ok(Arc::clone(self.graph.get(told.uuid).unwrap()))
+            }
             (other, _) => panic!("{other:?}"),
         }
     }
