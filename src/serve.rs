@@ -310,5 +310,5 @@ async fn provision(writer: &Writer) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
     let request = Request { operation: Operation::Provision, identity, base: String::new() };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
-    writer.submit(request).await.map(|_| ()).map_err(refused)
+    writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

@@ -21,6 +21,7 @@ mod hanging_database;
 mod history;
 mod host_based_service;
 mod hungry_clients;
+mod idempotency;
 mod interface_route;
 mod jobs;
 mod kept_changes;
@@ -99,6 +100,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(concurrency::two_processes_on_one_database),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
+    asynchronous!(idempotency::a_request_with_a_key_is_done_once),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     asynchronous!(openapi::a_python_client_is_generated_and_works),

@@ -15,6 +15,7 @@ mod health;
 mod home;
 mod host_based_service;
 mod hosts;
+mod idempotency;
 mod jobs;
 mod kept_lists;
 mod list;
@@ -155,6 +156,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
     }
+    if call.is_repeated.get() {
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    }
     if let Some(value) = call.warning.take().and_then(|warning| HeaderValue::try_from(warning).ok()) {
         response.headers_mut().insert(header::WARNING, value);
     }
@@ -180,6 +184,7 @@ impl App {
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
+        idempotency::check(&route, call.key.as_ref())?;
         if takes_a_place(&route) {
             call.place.set(Some(self.admission.request().await?));
         }

@@ -22,14 +22,15 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 impl App {
-    /// Hands a request to the writer.
+    /// Hands a request to the writer, with its key if it has one.
     ///
     /// # Errors
-    /// What the rules refuse.
+    /// 400 for what is no key; what the rules refuse.
     pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
         let request = Request { operation, identity: call.identity.clone(), base: call.base.clone() };
-        let committed = self.writer.submit(request).await?;
+        let committed = self.writer.submit(request, call.keyed()?).await?;
         call.answered_at.set(Some(committed.position));
+        call.is_repeated.set(committed.is_repeated);
         Ok(committed.outcome)
     }
 
@@ -153,6 +154,8 @@ impl App {
         let body = call.object()?;
         let body = if body.is_empty() { body } else { self.content(type_id, body)? };
         if body.is_empty() {
+            // There is nothing to be done once.
+            call.keyed()?;
             self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
         }

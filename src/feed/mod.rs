@@ -13,7 +13,10 @@ use crate::{
     graph::Position,
     model::Model,
     rules::LogEntry,
-    store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
+    store::{
+        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_log,
+        sequence, trim,
+    },
     supervision::Supervision,
     timestamp::Timestamp,
     writer::Replica,
@@ -190,7 +193,10 @@ impl Feed {
         let long = self.retention.changes + self.retention.partition_size();
         if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
             feed_position::forget_stale_readers(connection).await?;
-            return trim(&mut self.database.connect_for_upkeep().await?, self.retention).await;
+            let mut session = self.database.connect_for_upkeep().await?;
+            let trimmed = trim(&mut session, self.retention).await;
+            idempotency::forget_old(&mut session).await?;
+            return trimmed;
         }
         Ok(floor)
     }

@@ -16,6 +16,8 @@ pub enum Kind {
     Conflict,
     /// A quota is used up.
     OverQuota,
+    /// Its key was given to another request.
+    Unprocessable,
     /// Not possible now; try again.
     Unavailable,
     /// The server's own fault.
@@ -53,6 +55,7 @@ constructors! {
     not_found => NotFound,
     conflict => Conflict,
     over_quota => OverQuota,
+    unprocessable => Unprocessable,
     unavailable => Unavailable,
     internal => Internal
 }

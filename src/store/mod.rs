@@ -3,6 +3,7 @@
 mod append;
 mod check;
 pub mod feed_position;
+pub mod idempotency;
 mod key_value;
 mod load;
 mod mark;
