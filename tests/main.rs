@@ -3,6 +3,8 @@
 //! names contain it. A table at the end says what took how long.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+// Tests look at the database as anybody may.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod address_capacity;
 mod agreement;

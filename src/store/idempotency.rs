@@ -88,7 +88,7 @@ pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, 
         " offset 0) as kept) as kept on true"
     );
     let (who, texts): (Vec<&str>, Vec<&str>) = asked.iter().map(|key| (key.who.as_str(), key.text.as_str())).unzip();
-    let rows = sqlx::query(query).bind(who).bind(texts).fetch_all(connection).await?;
+    let rows = connection.rows(sqlx::query(query).bind(who).bind(texts)).await?;
     let sequence = rows.first().ok_or_else(|| StoreError::Row("no sequence".to_owned()))?;
     let position = Position { epoch: sequence.try_get("epoch")?, revision: number(sequence.try_get("last_rev")?)? };
     let mut found = Found { answers: KeptAnswers::default(), position, sole: sequence.try_get("sole")? };
@@ -110,7 +110,7 @@ pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, 
 /// When the database is away.
 pub async fn is_written(connection: &mut Session, key: &Key, batch: Uuid) -> Result<bool, StoreError> {
     let query = sqlx::query("select 1 from idempotency_key where who = $1 and key = $2 and batch = $3");
-    Ok(query.bind(&key.who).bind(&key.text).bind(batch).fetch_optional(connection).await?.is_some())
+    Ok(connection.row_if_any(query.bind(&key.who).bind(&key.text).bind(batch)).await?.is_some())
 }
 
 /// Deletes what is older than a day, some at a time. Several servers may do so; none waits for another, or for a batch.
@@ -125,7 +125,7 @@ pub async fn forget_old(connection: &mut Session) -> Result<(), StoreError> {
         " order by at limit $1 for update skip locked))"
     );
     loop {
-        let deleted = sqlx::query(query).bind(FORGOTTEN_AT_A_TIME).execute(&mut *connection).await?.rows_affected();
+        let deleted = connection.execute(sqlx::query(query).bind(FORGOTTEN_AT_A_TIME)).await?;
         if deleted < FORGOTTEN_AT_A_TIME.unsigned_abs() {
             return Ok(());
         }

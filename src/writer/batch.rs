@@ -2,8 +2,9 @@
 
 use super::Committed;
 use crate::{
+    change_log::{LogEntry, Origin},
     graph::{Graph, Position},
-    rules::{Decision, LogEntry, Options, Origin, Outcome, Rejection, Request, Work},
+    rules::{Decision, Outcome, Rejection, Request, Rulebook, Work},
     store::{
         Rows,
         idempotency::{Kept, KeptAnswers, Keyed},
@@ -71,14 +72,14 @@ impl Batch {
     }
 
     /// Decides one more request that may have a key: then once, and what was answered is told again.
-    pub fn decide_once(&mut self, request: &Request, keyed: Option<&Keyed>, options: &Arc<Options>) {
-        let Some(keyed) = keyed else { return self.decide(request, options) };
+    pub fn decide_once(&mut self, request: &Request, keyed: Option<&Keyed>, rulebook: &Arc<Rulebook>) {
+        let Some(keyed) = keyed else { return self.decide(request, rulebook) };
         if let Some(kept) = self.known.get(&keyed.key).map(Arc::clone) {
             let answer = self.told_again(&kept, keyed);
             self.answers.push(answer);
             return;
         }
-        self.decide(request, options);
+        self.decide(request, rulebook);
         // A refusal is not kept: nothing was done, and the next time something may be.
         if let Some(Ok(committed)) = self.answers.last() {
             let kept = Arc::new(Kept {
@@ -107,11 +108,11 @@ impl Batch {
     }
 
     /// Decides one more request, which sees what the ones before it did.
-    pub fn decide(&mut self, request: &Request, options: &Arc<Options>) {
+    pub fn decide(&mut self, request: &Request, rulebook: &Arc<Rulebook>) {
         if self.answers.is_empty() {
             self.now = Timestamp::now();
         }
-        let mut work = Work::new(self.fork.clone(), request, options, self.now, Uuid::new_v4);
+        let mut work = Work::new(self.fork.clone(), request, rulebook, self.now, Uuid::new_v4);
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
             .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));

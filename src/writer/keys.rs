@@ -13,17 +13,17 @@
 //!
 //! In turn the question is asked under the lock of that row, which whoever writes an answer holds until it is committed.
 
-use super::{Job, Replica};
-use crate::store::{
-    Database, Session, StoreError,
-    idempotency::{Found, KeptAnswers, Key, look_up},
+use super::Job;
+use crate::{
+    replica::Replica,
+    store::{
+        Database, Session, StoreError,
+        idempotency::{Found, KeptAnswers, Key, look_up},
+        operation::KEYS,
+    },
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::time::timeout;
-
-/// How long to wait for what is found by primary key; requests without a key, and the answers to a batch that has arrived, wait
-/// for it, too. What is not known by then is decided in turn.
-const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who asks.
 pub struct Keys {
@@ -43,7 +43,8 @@ impl Keys {
         let keys: Vec<&Key> = jobs.iter().filter_map(|job| Some(&job.keyed.as_ref()?.key)).collect();
         // Before the question: what is published meanwhile need not be in the answer.
         let known = self.replica.current().position();
-        let found = match timeout(LOOK_WITHIN, self.ask(&keys)).await {
+        // Requests without a key, and the answers to a batch that has arrived, wait for it, too.
+        let found = match timeout(KEYS.answer_within, self.ask(&keys)).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "keys can't be looked up");
@@ -52,7 +53,7 @@ impl Keys {
             // With the session: what comes next in it might be that answer.
             Err(_) => return None,
         };
-        let is_alone = found.sole == Some(self.replica.server);
+        let is_alone = found.sole == Some(self.replica.lease.server());
         let is_known = found.position.epoch == known.epoch && found.position.revision >= known.revision;
         (is_alone && is_known).then_some(found.answers)
     }
@@ -66,6 +67,7 @@ impl Keys {
             return Ok(found);
         }
         let mut session = self.database.connect_to_write().await?;
+        session.turn_to(KEYS);
         let found = look_up(&mut session, keys).await?;
         self.session = Some(session);
         Ok(found)

@@ -9,18 +9,16 @@ mod commit;
 mod keys;
 mod partitions;
 mod progress;
-mod recent;
-mod replica;
 #[cfg(test)]
 mod tests;
 mod ticket;
 
 pub use progress::Progress;
-pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
 use crate::{
     graph::{Graph, Position},
-    rules::{Decision, Options, Outcome, Rejection, Request},
+    replica::Replica,
+    rules::{Decision, Outcome, Rejection, Request, Rulebook},
     store::{Database, UNKNOWN, idempotency::Keyed},
     supervision::Supervision,
 };
@@ -76,22 +74,22 @@ impl Writer {
         replica: Arc<Replica>,
         batch_limit: NonZeroUsize,
         partition_size: u64,
-        options: Options,
+        rulebook: Rulebook,
         supervision: &Arc<Supervision>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        let options = Arc::new(options);
+        let rulebook = Arc::new(rulebook);
         let progress = Arc::new(Progress::default());
         let keys = Keys::new(database.clone(), Arc::clone(&replica));
         let committer = Committer::new(
             database,
             Arc::clone(&replica),
-            Arc::clone(&options),
+            Arc::clone(&rulebook),
             partition_size,
             Arc::clone(&progress),
             supervision,
         );
-        let task = Task { jobs, replica: Arc::clone(&replica), options, batch_limit: batch_limit.get(), keys };
+        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: batch_limit.get(), keys };
         (Self { queue, replica, progress }, supervision.need("writer", task.run(committer)))
     }
 
@@ -135,9 +133,9 @@ impl Pending {
         Self { jobs: Vec::new(), batch }
     }
 
-    fn decide(&mut self, jobs: &mut Vec<Job>, options: &Arc<Options>) {
+    fn decide(&mut self, jobs: &mut Vec<Job>, rulebook: &Arc<Rulebook>) {
         for job in jobs.drain(..).filter(|job| !job.ticket.is_given_up()) {
-            self.batch.decide_once(&job.request, job.keyed.as_ref(), options);
+            self.batch.decide_once(&job.request, job.keyed.as_ref(), rulebook);
             self.jobs.push(job);
         }
     }
@@ -146,7 +144,7 @@ impl Pending {
 struct Task {
     jobs: mpsc::Receiver<Job>,
     replica: Arc<Replica>,
-    options: Arc<Options>,
+    rulebook: Arc<Rulebook>,
     batch_limit: usize,
     keys: Keys,
 }
@@ -155,7 +153,7 @@ impl Task {
     async fn run(mut self, mut committer: Committer) {
         let mut jobs = Vec::new();
         while self.jobs.recv_many(&mut jobs, self.batch_limit).await > 0 {
-            if self.replica.is_sole() {
+            if self.replica.lease.is_sole() {
                 let Some(rest) = self.run_alone(committer, jobs).await else { return };
                 (committer, jobs) = rest;
             }
@@ -170,14 +168,14 @@ impl Task {
     /// here they stay, to be decided in turn.
     async fn decide(&mut self, next: &mut Pending, jobs: &mut Vec<Job>) {
         let mut keyed: Vec<Job> = jobs.extract_if(.., |job| job.keyed.is_some()).collect();
-        next.decide(jobs, &self.options);
+        next.decide(jobs, &self.rulebook);
         if keyed.is_empty() {
             return;
         }
         match self.keys.look_up(&keyed).await {
             Some(answers) => {
                 next.batch.learn(answers);
-                next.decide(&mut keyed, &self.options);
+                next.decide(&mut keyed, &self.rulebook);
             }
             None => jobs.append(&mut keyed),
         }

@@ -1,16 +1,19 @@
 //! Random histories in batches: the tables, the log and the graph in memory say the same, whatever a batch is made of.
 
+#![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
+
 use super::batch::Batch;
 use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
+    private_postgresql::PrivatePostgres,
     rules::{
         AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
-        RelaxReference, Request, Update,
+        RelaxReference, Request, Rulebook, Update, rulebook,
     },
     store::{
-        Database, PrivatePostgres, Session, Turn, append, check,
+        Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
         load_snapshot, make_until, sequence,
     },
@@ -20,6 +23,7 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
+use sqlx::raw_sql;
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -165,15 +169,19 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
     Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
 }
 
+fn without_settings(model: &Model) -> Arc<Rulebook> {
+    Arc::new(rulebook(model, Options::default()))
+}
+
 /// A database with nothing in it.
 async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change, idempotency_key;
         update feed_sequence set last_rev = 0, floor = 0";
-    sqlx::raw_sql(empty).execute(&mut *connection).await.unwrap();
+    connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
     let mut batch = Batch::on(graph);
-    batch.decide(&provision, &Arc::default());
+    batch.decide(&provision, &without_settings(model));
     assert!(write(connection, &batch).await);
     batch.fork
 }
@@ -208,7 +216,7 @@ async fn known(connection: &mut Session, keys: &[&Keyed]) -> KeptAnswers {
 
 /// Each request has a key, and comes a second time, in the same batch and in the next.
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
     for (round, steps) in batches.iter().enumerate() {
         let before = graph.clone();
@@ -217,10 +225,10 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>
         for (number, step) in steps.iter().enumerate() {
             let Some(request) = request(&batch.fork, step) else { continue };
             let keyed = keyed(&format!("{round}-{number}"), 1);
-            batch.decide_once(&request, Some(&keyed), &options);
+            batch.decide_once(&request, Some(&keyed), &rulebook);
             let Some(Ok(first)) = batch.answers.last() else { continue };
             let (outcome, position) = (first.outcome.clone(), first.position);
-            batch.decide_once(&request, Some(&keyed), &options);
+            batch.decide_once(&request, Some(&keyed), &rulebook);
             done.push((request, keyed, outcome, position));
         }
         let keys: Vec<&Keyed> = done.iter().map(|(_, keyed, ..)| keyed).collect();
@@ -234,7 +242,7 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>
         for learn in [KeptAnswers::default(), answers] {
             again.learn(learn);
             for (request, keyed, outcome, position) in &done {
-                again.decide_once(request, Some(keyed), &options);
+                again.decide_once(request, Some(keyed), &rulebook);
                 let told = again.answers.last().unwrap().as_ref().unwrap();
                 prop_assert!(told.is_repeated);
                 prop_assert_eq!((&told.outcome, told.position), (outcome, *position));
@@ -273,7 +281,7 @@ impl Place {
             database.migrate(&model).await.unwrap();
             let mut connection = database.connect_to_write().await.unwrap();
             // What is looked at is what the transactions see.
-            sqlx::raw_sql("set synchronous_commit = off").execute(&mut connection).await.unwrap();
+            connection.execute(raw_sql("set synchronous_commit = off")).await.unwrap();
             // The second time there is nothing to make, and the session is as good as before.
             for _ in 0..2 {
                 let until = make_until(&mut connection, 100_000, 100_000, Duration::from_secs(5)).await.unwrap();
@@ -337,23 +345,20 @@ fn what_is_not_as_it_should_be_is_found() {
             let mut graph = emptied(&mut connection, &place.model).await;
             for step in &steps {
                 let mut batch = Batch::on(graph);
-                batch.decide(&request(&batch.fork, step).unwrap(), &Arc::default());
+                batch.decide(&request(&batch.fork, step).unwrap(), &without_settings(&place.model));
                 assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
                 assert!(write(&mut connection, &batch).await);
                 graph = batch.fork;
             }
             assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
             let without = "set session_replication_role = replica";
-            sqlx::raw_sql(without).execute(&mut *connection).await.unwrap();
-            let done = sqlx::raw_sql(damage).execute(&mut *connection).await.unwrap();
-            sqlx::raw_sql("set session_replication_role = default").execute(&mut *connection).await.unwrap();
-            assert!(done.rows_affected() > 0, "{damage}");
+            connection.execute(raw_sql(without)).await.unwrap();
+            let done = connection.execute(raw_sql(damage)).await.unwrap();
+            connection.execute(raw_sql("set session_replication_role = default")).await.unwrap();
+            assert!(done > 0, "{damage}");
             let findings = check(&mut connection, Graph::new(Arc::clone(&place.model))).await.unwrap().findings;
             assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
-            sqlx::raw_sql("update feed_sequence set partitioned_until = 100000")
-                .execute(&mut *connection)
-                .await
-                .unwrap();
+            connection.execute(raw_sql("update feed_sequence set partitioned_until = 100000")).await.unwrap();
         }
     });
     place.stop();
@@ -362,20 +367,20 @@ fn what_is_not_as_it_should_be_is_found() {
 /// How many rows a table has.
 async fn count(connection: &mut Session, table: &str) -> i64 {
     let query = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
-    sqlx::query_scalar(query).fetch_one(connection).await.unwrap()
+    connection.value(sqlx::query(query)).await.unwrap()
 }
 
 #[test]
 fn a_key_is_kept_with_what_was_done_or_not_at_all() {
     let place = Place::start();
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(&place.model);
     place.runtime.block_on(async {
         let connection = &mut *place.connection.lock().await;
         let graph = emptied(connection, &place.model).await;
         let create = request(&graph, &Step::Policy(0, 0)).unwrap();
         let mut batch = Batch::on(graph.clone());
-        batch.decide_once(&create, Some(&keyed("k", 1)), &options);
-        batch.decide_once(&create, Some(&keyed("k", 2)), &options);
+        batch.decide_once(&create, Some(&keyed("k", 1)), &rulebook);
+        batch.decide_once(&create, Some(&keyed("k", 2)), &rulebook);
         let refused = batch.answers[1].as_ref().unwrap_err();
         assert!(refused.kind == crate::rules::Kind::Unprocessable && refused.text.starts_with("Idempotency-Key"));
         assert_eq!(batch.rows.answers().len(), 1);
@@ -397,7 +402,7 @@ fn a_key_is_kept_with_what_was_done_or_not_at_all() {
         // Who did not know of the key has decided in vain.
         let (graph, objects) = (batch.fork.clone(), count(connection, "object").await);
         let mut unaware = Batch::on(graph.clone());
-        unaware.decide_once(&request(&graph, &Step::Policy(1, 1)).unwrap(), Some(&keyed("k", 1)), &options);
+        unaware.decide_once(&request(&graph, &Step::Policy(1, 1)).unwrap(), Some(&keyed("k", 1)), &rulebook);
         let fence = sequence::peek(connection).await.unwrap().fence;
         let turn = Turn { batch: unaware.id, now: unaware.now, after: unaware.base, sole: None, fence };
         let refused = append(connection, &unaware.fork, &unaware.rows, turn).await.unwrap_err();
@@ -411,28 +416,28 @@ fn a_key_is_kept_with_what_was_done_or_not_at_all() {
 #[test]
 fn a_success_that_changes_nothing_is_kept_and_moves_no_revision() {
     let place = Place::start();
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(&place.model);
     place.runtime.block_on(async {
         let connection = &mut *place.connection.lock().await;
         let graph = emptied(connection, &place.model).await;
         let mut batch = Batch::on(graph);
-        batch.decide(&request(&batch.fork, &Step::Policy(0, 0)).unwrap(), &options);
-        batch.decide(&request(&batch.fork, &Step::Rename(0, 1)).unwrap(), &options);
+        batch.decide(&request(&batch.fork, &Step::Policy(0, 0)).unwrap(), &rulebook);
+        batch.decide(&request(&batch.fork, &Step::Rename(0, 1)).unwrap(), &rulebook);
         assert!(write(connection, &batch).await);
         let rename = request(&batch.fork, &Step::Rename(0, 1)).unwrap();
         let mut same = Batch::on(batch.fork.clone());
-        same.decide_once(&rename, Some(&keyed("same", 1)), &options);
+        same.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
         assert!(!same.rows.has_changes() && !same.rows.is_empty());
         assert!(write(connection, &same).await);
         assert_eq!(sequence::peek(connection).await.unwrap().last_revision, batch.fork.revision());
         assert!(idempotency::is_written(connection, &keyed("same", 1).key, same.id).await.unwrap());
 
         let mut other = Batch::on(same.fork);
-        other.decide(&request(&other.fork, &Step::Rename(0, 2)).unwrap(), &options);
+        other.decide(&request(&other.fork, &Step::Rename(0, 2)).unwrap(), &rulebook);
         assert!(write(connection, &other).await);
         let mut late = Batch::on(other.fork);
         late.learn(known(connection, &[&keyed("same", 1)]).await);
-        late.decide_once(&rename, Some(&keyed("same", 1)), &options);
+        late.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
         let told = late.answers[0].as_ref().unwrap();
         assert!(late.rows.is_empty() && told.is_repeated, "what was done meanwhile is not undone");
         assert_eq!(told.position, batch.fork.position());
@@ -443,27 +448,27 @@ fn a_success_that_changes_nothing_is_kept_and_moves_no_revision() {
 #[test]
 fn a_key_lasts_for_a_day() {
     let place = Place::start();
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(&place.model);
     place.runtime.block_on(async {
         let connection = &mut *place.connection.lock().await;
         let graph = emptied(connection, &place.model).await;
         let mut batch = Batch::on(graph);
         for (number, key) in [(0, "old"), (1, "young"), (2, "oldest")] {
             let create = request(&batch.fork, &Step::Policy(number, number)).unwrap();
-            batch.decide_once(&create, Some(&keyed(key, 1)), &options);
+            batch.decide_once(&create, Some(&keyed(key, 1)), &rulebook);
         }
         assert!(write(connection, &batch).await);
         let age =
             "update idempotency_key set at = now() - interval '1 day' + interval '10 minutes' where key = 'young';
             update idempotency_key set at = now() - interval '1 day 1 second' where key like 'old%'";
-        sqlx::raw_sql(age).execute(&mut *connection).await.unwrap();
+        connection.execute(raw_sql(age)).await.unwrap();
         let all = [&keyed("old", 1), &keyed("young", 1), &keyed("oldest", 1)];
         let answers = known(connection, &all).await;
         assert_eq!(answers.keys().map(|key| key.text.as_str()).collect::<Vec<_>>(), ["young"]);
 
         // The row is still there, and gives way; that of another would be in the way.
         let mut next = Batch::on(batch.fork);
-        next.decide_once(&request(&next.fork, &Step::Delete(0)).unwrap(), Some(&keyed("old", 2)), &options);
+        next.decide_once(&request(&next.fork, &Step::Delete(0)).unwrap(), Some(&keyed("old", 2)), &rulebook);
         assert!(write(connection, &next).await);
         let answers = known(connection, &all).await;
         assert_eq!(answers[&all[0].key].fingerprint, vec![2; 32]);

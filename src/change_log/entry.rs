@@ -1,0 +1,152 @@
+//! A change as the log has it: complete by itself, so that it can be told without the graph that it happened to. Who
+//! follows the log has the same graph, and with it knows all numbers and addresses that are taken (GEN-13).
+
+use super::{changed_fields::changed_fields, operation::LogOperation};
+use crate::{
+    graph::{FqName, Graph, Hold, Object, text_weight},
+    model::TypeId,
+    rules::{Change, Effect},
+    timestamp::Timestamp,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What it happened to.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// An object: its state after the change; of a deleted one the last.
+    Object(Arc<Object>),
+    /// Addresses.
+    Addresses(Vec<Hold>),
+}
+
+/// One numbered change, with all that is told of it.
+#[derive(Debug)]
+pub struct LogEntry {
+    /// Dense: 1, 2, 3 ...
+    pub revision: u64,
+    /// The number of the last change of the same request.
+    pub request: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub operation: LogOperation,
+    /// The object changed; for addresses, the network they are of.
+    pub uuid: Uuid,
+    /// Its type.
+    pub type_id: TypeId,
+    /// Its name.
+    pub fq_name: FqName,
+    /// Its name before it was renamed.
+    pub former_name: Option<FqName>,
+    /// Which fields of an object that was there before are others now; none where that is not known, as in entries of before it
+    /// was written down.
+    pub changed: Option<Vec<String>>,
+    /// What it happened to.
+    pub subject: Subject,
+    /// The type of the object's parent.
+    pub parent_type: Option<TypeId>,
+    /// What the targets of the object's links are called, in the order of the links; none for one that nobody knows.
+    pub target_names: Vec<Option<FqName>>,
+    /// The id of the request.
+    pub request_id: Option<Arc<str>>,
+    /// Who asked, as far as known.
+    pub who: Option<Arc<str>>,
+}
+
+/// The request that changes are of: when, and whose.
+#[derive(Clone)]
+pub struct Origin {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Its id.
+    pub request_id: Option<Arc<str>>,
+    /// Who asked, as far as known.
+    pub who: Option<Arc<str>>,
+}
+
+impl LogEntry {
+    /// From a change that was just decided, between the graph before and the graph after its request.
+    pub fn new(change: &Change, before: &Graph, after: &Graph, origin: &Origin) -> Self {
+        let known = |uuid: Uuid| after.get(uuid).or_else(|| before.get(uuid));
+        let (subject, object) = match &change.effect {
+            Effect::Put { after: object, .. } | Effect::Delete(object) => {
+                (Subject::Object(Arc::clone(object)), Some(object))
+            }
+            Effect::Reserve(holds) | Effect::Free(holds) => (Subject::Addresses(holds.clone()), known(change.uuid)),
+        };
+        let former_name = match &change.effect {
+            Effect::Put { before: Some(before), after, .. } if before.fq_name != after.fq_name => {
+                Some(before.fq_name.clone())
+            }
+            _ => None,
+        };
+        let changed = match &change.effect {
+            Effect::Put { before: Some(before), after: object, .. } => {
+                Some(changed_fields(after.model().object_type(object.type_id), before, object))
+            }
+            _ => None,
+        };
+        let of_object = match &subject {
+            Subject::Object(object) => Some(object),
+            Subject::Addresses(_) => None,
+        };
+        let links = of_object.map(|object| object.links.as_slice()).unwrap_or_default();
+        let target_names = links.iter().map(|link| known(link.target).map(|target| target.fq_name.clone())).collect();
+        let parent = of_object.and_then(|object| object.parent).and_then(known);
+        Self {
+            revision: change.revision,
+            request: change.request,
+            at: origin.at,
+            operation: LogOperation::of(&change.effect),
+            uuid: change.uuid,
+            // A network with reserved addresses exists.
+            type_id: object.map_or(TypeId(0), |object| object.type_id),
+            fq_name: object.map_or_else(|| FqName::new::<&str>(&[]), |object| object.fq_name.clone()),
+            former_name,
+            changed,
+            parent_type: parent.map(|parent| parent.type_id),
+            subject,
+            target_names,
+            request_id: origin.request_id.clone(),
+            who: origin.who.clone(),
+        }
+    }
+
+    /// The object, if the change is of one.
+    pub fn object(&self) -> Option<&Arc<Object>> {
+        match &self.subject {
+            Subject::Object(object) => Some(object),
+            Subject::Addresses(_) => None,
+        }
+    }
+
+    /// Makes a graph follow.
+    pub fn apply(&self, graph: &mut Graph) {
+        match (&self.subject, self.operation) {
+            (Subject::Object(object), LogOperation::Delete) => {
+                graph.remove(object.uuid);
+            }
+            (Subject::Object(object), _) => graph.put(object),
+            (Subject::Addresses(holds), LogOperation::Free) => holds.iter().for_each(|hold| graph.release(*hold)),
+            (Subject::Addresses(holds), _) => holds.iter().for_each(|hold| graph.reserve(*hold)),
+        }
+        graph.set_revision(self.revision);
+    }
+
+    /// About how much memory it takes, in bytes: all that may be there for its sake alone. The state of an object is, as soon
+    /// as there is a later one, and so is the name of one that is gone.
+    pub fn weight(&self) -> usize {
+        let subject = match &self.subject {
+            Subject::Object(object) => object.weight(),
+            Subject::Addresses(holds) => holds.len() * size_of::<Hold>(),
+        };
+        let names = [Some(&self.fq_name), self.former_name.as_ref()].into_iter().flatten();
+        let names: usize = names.chain(self.target_names.iter().flatten()).map(FqName::weight).sum();
+        let texts = [&self.request_id, &self.who].into_iter().flatten();
+        let texts: usize = texts.map(text_weight).sum();
+        let changed: usize = self.changed.iter().flatten().map(|field| size_of::<String>() + field.len()).sum();
+        let targets = self.target_names.len() * size_of::<Option<FqName>>();
+        size_of::<Self>() + subject + targets + names + texts + changed
+    }
+}
