@@ -65,6 +65,7 @@ impl Request {
         let outcome = self.outcome(work);
         // What was refused because something was not written any more has this cause.
         work.check_budget()?;
+        work.check_readable()?;
         Ok(match outcome? {
             Outcome::Object(object) if work.pending => Outcome::Pending(Some(object)),
             Outcome::Done if work.pending => Outcome::Pending(None),

@@ -390,8 +390,8 @@ impl ChangeRows {
 }
 
 /// A part of the statement that writes a batch.
-struct Part {
-    name: &'static str,
+pub struct Part {
+    pub name: &'static str,
     sql: &'static str,
     /// Parts that have to be done before, because they take something away or change names.
     after: &'static [&'static str],
@@ -401,7 +401,7 @@ struct Part {
 /// happens if it is not the turn of the batch. Foreign keys are checked at the end of it all.
 ///
 /// No part leaves the order of a join to the planner: what is best while a table is small would be kept when it has grown.
-const PARTS: [Part; 9] = [
+pub const PARTS: [Part; 9] = [
     Part {
         name: "freed",
         after: &[],
@@ -499,10 +499,10 @@ const PARTS: [Part; 9] = [
 ];
 
 /// Which of [`PARTS`] a batch needs: what is left out costs nothing.
-type Needed = [bool; PARTS.len()];
+pub type Needed = [bool; PARTS.len()];
 
 /// Everything in one statement.
-fn statement(needed: Needed) -> String {
+pub fn statement(needed: Needed) -> String {
     let parts: Vec<&Part> = PARTS.iter().zip(needed).filter_map(|(part, needed)| needed.then_some(part)).collect();
     let written = |part: &&Part| {
         let before = parts.iter().filter(|before| part.after.contains(&before.name));

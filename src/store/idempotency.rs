@@ -72,23 +72,27 @@ fn number(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Row(format!("revision {number}")))
 }
 
-/// Asks for keys. What is answered is of one moment.
-///
-/// # Errors
-/// When the database is away.
-pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, StoreError> {
-    let query = concat!(
-        "select last_rev, epoch, sole, who, key, fingerprint, revision, outcome
+/// What is known of keys.
+pub const LOOK_UP: &str = concat!(
+    "select last_rev, epoch, sole, who, key, fingerprint, revision, outcome
          from feed_sequence left join (
              select kept.*
              from unnest($1::text[], $2::text[]) as asked (who, key),
                   lateral (select who, key, fingerprint, revision, outcome::text from idempotency_key as kept
                            where kept.who = asked.who and kept.key = asked.key and kept.at > now() - ",
-        kept_for!(),
-        " offset 0) as kept) as kept on true"
-    );
+    kept_for!(),
+    " offset 0) as kept) as kept on true"
+);
+/// Whether a batch has written the answer to a key.
+pub const WRITTEN: &str = "select 1 from idempotency_key where who = $1 and key = $2 and batch = $3";
+
+/// Asks for keys. What is answered is of one moment.
+///
+/// # Errors
+/// When the database is away.
+pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, StoreError> {
     let (who, texts): (Vec<&str>, Vec<&str>) = asked.iter().map(|key| (key.who.as_str(), key.text.as_str())).unzip();
-    let rows = connection.rows(sqlx::query(query).bind(who).bind(texts)).await?;
+    let rows = connection.rows(sqlx::query(LOOK_UP).bind(who).bind(texts)).await?;
     let sequence = rows.first().ok_or_else(|| StoreError::Row("no sequence".to_owned()))?;
     let position = Position { epoch: sequence.try_get("epoch")?, revision: number(sequence.try_get("last_rev")?)? };
     let mut found = Found { answers: KeptAnswers::default(), position, sole: sequence.try_get("sole")? };
@@ -109,7 +113,7 @@ pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, 
 /// # Errors
 /// When the database is away.
 pub async fn is_written(connection: &mut Session, key: &Key, batch: Uuid) -> Result<bool, StoreError> {
-    let query = sqlx::query("select 1 from idempotency_key where who = $1 and key = $2 and batch = $3");
+    let query = sqlx::query(WRITTEN);
     Ok(connection.row_if_any(query.bind(&key.who).bind(&key.text).bind(batch)).await?.is_some())
 }
 

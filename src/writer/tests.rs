@@ -15,7 +15,7 @@ use crate::{
     store::{
         Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
-        load_snapshot, make_until, sequence,
+        load_snapshot, make_until, operation, sequence,
     },
 };
 use proptest::{
@@ -23,7 +23,7 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
-use sqlx::raw_sql;
+use sqlx::{AssertSqlSafe, raw_sql};
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -327,6 +327,49 @@ const DAMAGES: [(&str, &str); 14] = [
     ("update feed_sequence set partitioned_until = 7", "partitions up to"),
     ("delete from reference where name = 'virtual_network_refs'", "references"),
 ];
+
+/// What is done to a sound database so that it can't be read, and what is said then: where it is, and what.
+const UNREADABLE: [(&str, &str, &str); 8] = [
+    ("update object set properties = '[]' where uuid = $$", "object $$", "properties: "),
+    ("update object set positions = '{\"display_name\": 1}' where uuid = $$", "object $$", "positions: "),
+    ("update object set created = -1 where uuid = $$", "object $$", "created is -1"),
+    ("update object set type = 'nothing' where uuid = $$", "object $$", "type nothing"),
+    (
+        "update object set properties = jsonb_set(properties, '{id_perms, last_modified}', '\"now\"') where uuid = $$",
+        "object $$",
+        "id_perms: last_modified is \"now\"",
+    ),
+    ("update object set properties = '{\"id_perms\": 7}' where uuid = $$", "object $$", "id_perms: "),
+    ("update change set body = '[1]' where op = 'c' and uuid = $$", "change ", "body: "),
+    (
+        "update change set body = jsonb_set(body::jsonb, '{parent_type}', '\"nothing\"')::json where op = 'c' and uuid = $$",
+        "change ",
+        "parent_type nothing",
+    ),
+];
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let place = Place::start();
+    let database = Database::new(&place.postgresql.database_url()).unwrap();
+    let network = uuid_of(0).to_string();
+    place.runtime.block_on(async {
+        let mut connection = place.connection.lock().await;
+        for (damage, object, column) in UNREADABLE {
+            let mut batch = Batch::on(emptied(&mut connection, &place.model).await);
+            batch.decide(&request(&batch.fork, &Step::Network(0, 0, 0)).unwrap(), &without_settings(&place.model));
+            assert!(write(&mut connection, &batch).await);
+            let damage = damage.replace("$$", &format!("'{network}'"));
+            assert!(connection.execute(raw_sql(AssertSqlSafe(damage.clone()))).await.unwrap() > 0, "{damage}");
+            // A transaction without an end takes its session with it.
+            let mut reading = database.connect(operation::CHECK).await.unwrap();
+            let error = check(&mut reading, Graph::new(Arc::clone(&place.model))).await.err().unwrap().to_string();
+            let expected = object.replace("$$", &network);
+            assert!(error.contains(&expected) && error.contains(column), "{damage}: {error}");
+        }
+    });
+    place.stop();
+}
 
 #[test]
 fn what_is_not_as_it_should_be_is_found() {

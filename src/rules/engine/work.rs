@@ -18,7 +18,7 @@ use crate::{
 };
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{cell::OnceCell, sync::Arc};
 use uuid::Uuid;
 
 /// An object that the request has changed.
@@ -44,6 +44,8 @@ pub struct Work {
     new_uuid: fn() -> Uuid,
     /// None where there is no limit: at the start.
     spent: Option<budget::Spent>,
+    /// A stored property that a rule has asked for and that can't be read.
+    unreadable: OnceCell<String>,
     touched: IndexMap<Uuid, Touched>,
     reserved: IndexSet<Hold>,
     freed: IndexSet<Hold>,
@@ -68,6 +70,7 @@ impl Work {
             now,
             new_uuid,
             spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
+            unreadable: OnceCell::new(),
             touched: IndexMap::new(),
             reserved: IndexSet::new(),
             freed: IndexSet::new(),
@@ -105,7 +108,18 @@ impl Work {
 
     /// A property of a stored object, by name.
     pub fn property(&self, object: &Object, name: &str) -> Option<Value> {
-        object.property(self.type_of(object).property(name)?.0)
+        let kind = self.type_of(object);
+        let text = object.property_text(kind.property(name)?.0)?;
+        let told = |error| format!("{name} of {} {} can't be read: {error}", kind.name, object.uuid);
+        serde_json::from_str(text).map_err(|error| self.unreadable.get_or_init(|| told(error))).ok()
+    }
+
+    /// Nothing is decided on what can't be read.
+    ///
+    /// # Errors
+    /// Internal, if a rule has asked for such a property.
+    pub fn check_readable(&self) -> Decision<()> {
+        self.unreadable.get().map_or(Ok(()), |told| Err(Rejection::internal(told.clone())))
     }
 
     /// The links of a stored object, by the name of their field.
