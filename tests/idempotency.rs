@@ -200,9 +200,9 @@ async fn two_servers() {
                 let (one, another) = tokio::join!(create(&api, &name, &name), create(&other_api, &name, &name));
                 let another = another.at(&other_api, &api);
                 if is_repeated(&one) {
-                    assert_same(&another, &one)
+                    assert_same(&another, &one);
                 } else {
-                    assert_same(&one, &another)
+                    assert_same(&one, &another);
                 }
                 let key = format!("a-{client}-{number}");
                 let alloc = |api: Api| {

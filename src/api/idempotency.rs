@@ -99,7 +99,9 @@ mod tests {
         let request = TestRequest::with_uri(uri).method(method);
         let request = headers.iter().fold(request, |request, header| request.append_header(*header)).to_http_request();
         let mut key = KeyHeader::of(&request).unwrap();
-        body.iter().for_each(|piece| key.read(piece.as_bytes()));
+        for piece in body {
+            key.read(piece.as_bytes());
+        }
         key.keyed(&Identity::default()).unwrap()
     }
 

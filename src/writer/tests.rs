@@ -409,7 +409,7 @@ fn what_is_not_as_it_should_be_is_found() {
 
 /// How many rows a table has.
 async fn count(connection: &mut Session, table: &str) -> i64 {
-    let query = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+    let query = AssertSqlSafe(format!("select count(*) from {table}"));
     connection.value(sqlx::query(query)).await.unwrap()
 }
 
