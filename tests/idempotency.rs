@@ -149,7 +149,7 @@ async fn bad_keys_are_refused() {
     // Where it can't be kept it is refused.
     let store = json!({"operation": "STORE", "key": "k", "value": "v"});
     let refused = keyed(&api, "k", "POST", "/useragent-kv", Some(&store)).await;
-    assert!(refused.status_is(400).text.contains("Idempotency-Key is not possible here"), "{refused}");
+    assert!(refused.status_is(400).text.contains("Idempotency-Key: what /useragent-kv does is not kept"), "{refused}");
     for action in ["execute-job", "abort-job", "amqp-publish", "amqp-request"] {
         keyed(&api, "k", "POST", &format!("/{action}"), Some(&json!({}))).await.status_is(400);
     }
@@ -166,6 +166,17 @@ async fn bad_keys_are_refused() {
         let refused = keyed(&api, &longest, method, path, Some(&body)).await;
         assert!(refused.status_is(422).text.starts_with("Idempotency-Key: this key was used"), "{refused}");
     }
+    // What is only tried is not kept: it may be tried again, and then done.
+    for _ in 0..2 {
+        let tried = keyed(&api, "tried", "POST", "/network-policys?dry_run=true", Some(&policy("tried"))).await;
+        assert!(!is_repeated(tried.status_is(200)));
+    }
+    assert!(!is_repeated(create(&api, "tried", "tried").await.status_is(200)));
+    // Several things as one are one.
+    let one = |name: &str| json!({"create": "network-policy", "body": policy(name)["network-policy"]});
+    let both = json!({"operations": [one("one"), one("another")]});
+    let first = keyed(&api, "both", "POST", "/transaction", Some(&both)).await;
+    assert_same(&first, &keyed(&api, "both", "POST", "/transaction", Some(&both)).await);
     // Somebody else's key is another one.
     for (number, who) in [[("X-User", "anna")], [("X-Project-Id", "anna")]].iter().enumerate() {
         let headers = [&who[..], &[("Idempotency-Key", &longest)]].concat();

@@ -44,6 +44,7 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod transactions;
 mod unknown_fields;
 mod write_back;
 
@@ -97,6 +98,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
+    plain!(transactions::a_transaction_is_whole_on_every_server),
+    asynchronous!(transactions::several_things_as_one),
     asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),

@@ -75,7 +75,7 @@ impl Answer {
         match outcome {
             Outcome::Object(object) => Self::json(&describe(object)),
             Outcome::Pending(object) => Self::Pending(object.as_ref().map(describe)),
-            Outcome::Addresses(_) | Outcome::Done => Self::Empty,
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) => Self::Empty,
         }
     }
 

@@ -1,10 +1,8 @@
 //! `Idempotency-Key`: a request that a client may send again, and that is done once. What was answered is kept with what was
-//! done, by the writer; what does not go through it can't be kept, and is refused with a key rather than done twice.
+//! done, by the writer; what does not go through it can't be kept, and is refused with a key rather than done twice
+//! (`conditions.rs`).
 
-use super::{
-    error::{Answered, ApiError},
-    routes::{Action, Route},
-};
+use super::error::{Answered, ApiError};
 use crate::{
     access::Identity,
     store::idempotency::{Key, Keyed},
@@ -66,27 +64,6 @@ impl KeyHeader {
 
 fn is_key(text: &[u8]) -> bool {
     (1..=LONGEST_KEY).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
-}
-
-/// Refuses a key where nothing can be kept: what is told to others over the message bus, and the store of texts.
-///
-/// # Errors
-/// 400
-pub fn check(route: &Route, key: Option<&KeyHeader>) -> Answered<()> {
-    let action = match route {
-        Route::Action(action) => *action,
-        _ => return Ok(()),
-    };
-    let keeps_nothing = matches!(
-        action,
-        Action::KeyValue | Action::ExecuteJob | Action::AbortJob | Action::Publish | Action::RequestOverBus
-    );
-    if keeps_nothing && key.is_some() {
-        let text = "Bad Request, Idempotency-Key is not possible here: what this request does is not kept together with its \
-                    answer, so it would be done again. Send it without the header";
-        return Err(ApiError::bad_request(text));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

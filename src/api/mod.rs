@@ -6,6 +6,7 @@ mod answer;
 mod budget;
 mod call;
 mod changes;
+mod conditions;
 mod connection;
 mod documentation;
 mod dumps;
@@ -25,6 +26,7 @@ pub mod openapi;
 mod pace;
 mod peer;
 mod routes;
+mod transaction;
 mod unknown_fields;
 mod watch;
 
@@ -185,7 +187,7 @@ impl App {
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
-        idempotency::check(&route, call.key.as_ref())?;
+        conditions::check_route(call, &route)?;
         if takes_a_place(&route) {
             call.place.set(Some(self.admission.request().await?));
         }

@@ -4,6 +4,7 @@
 //! several types do alike. `types` know `shared` and `engine`, `shared` knows `engine`, and `engine` neither: it asks the table
 //! here, which it is handed as a `Rulebook`.
 
+mod condition;
 pub mod engine;
 mod first_objects;
 mod outcome;
@@ -12,8 +13,10 @@ mod set_tag;
 pub mod shared;
 #[cfg(test)]
 mod tests;
+mod transaction;
 pub mod types;
 
+pub use condition::{Asked, Condition, Precondition, Tags, etag};
 pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
@@ -25,6 +28,7 @@ pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::addresses::Version;
+pub use transaction::{Step, Transaction};
 pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};
 
 use crate::model::{Model, ObjectType};

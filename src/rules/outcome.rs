@@ -1,10 +1,10 @@
 //! What came of a request: all that an answer may need, and nothing that is looked up later. It can be kept as JSON, and read
 //! again by a server that runs with another numbering of types.
 
-use super::{Work, canonical_uuid, string_list};
 use crate::{
     graph::{FqName, Object},
     model::{Model, TypeId},
+    rules::engine::{Work, canonical_uuid, string_list},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub enum Outcome {
     Addresses(Vec<String>),
     /// Nothing to tell.
     Done,
+    /// Of each operation of a transaction.
+    Many(Vec<Outcome>),
 }
 
 impl Told {
@@ -81,6 +83,9 @@ impl Outcome {
             Self::Pending(told) => json!({"pending": told.as_ref().map(|told| told.to_json(model))}),
             Self::Addresses(addresses) => json!({"addresses": addresses}),
             Self::Done => json!({"done": null}),
+            Self::Many(outcomes) => {
+                json!({"many": outcomes.iter().map(|outcome| outcome.to_json(model)).collect::<Vec<_>>()})
+            }
         }
     }
 
@@ -94,6 +99,10 @@ impl Outcome {
             "pending" => Told::from_json(model, value).map(|told| Self::Pending(Some(told))),
             "addresses" => string_list(value).map(Self::Addresses),
             "done" => Some(Self::Done),
+            "many" => {
+                let outcomes = value.as_array()?.iter().map(|kept| Self::from_json(model, kept));
+                outcomes.collect::<Option<_>>().map(Self::Many)
+            }
             _ => None,
         }
     }
@@ -126,6 +135,8 @@ mod tests {
             Outcome::Addresses(vec!["10.1.1.3".to_owned(), "fd00::3".to_owned()]),
             Outcome::Addresses(Vec::new()),
             Outcome::Done,
+            Outcome::Many(vec![Outcome::Done, Outcome::Pending(None)]),
+            Outcome::Many(Vec::new()),
         ]
     }
 

@@ -38,6 +38,8 @@ pub struct Turn {
 /// The state of an object before a batch and after it.
 struct Net {
     before: Option<Arc<Object>>,
+    /// Whether it was deleted in between: then its row goes and comes, so that names are free for others in the same batch.
+    gone: bool,
     after: Option<(Arc<Object>, ObjectRow)>,
 }
 
@@ -111,13 +113,14 @@ impl Rows {
                 let row = ObjectRow::new(kind, after, change.revision, properties.unwrap_or_default());
                 self.holds.extend(before.as_ref().and_then(|before| before.hold));
                 self.holds.extend(after.hold);
-                let net = || Net { before: before.clone(), after: None };
+                let net = || Net { before: before.clone(), gone: false, after: None };
                 self.objects.entry(change.uuid).or_insert_with(net).after = Some((Arc::clone(after), row));
             }
             Effect::Delete(last) => {
                 self.holds.extend(last.hold);
-                let net = || Net { before: Some(Arc::clone(last)), after: None };
-                self.objects.entry(change.uuid).or_insert_with(net).after = None;
+                let net = || Net { before: Some(Arc::clone(last)), gone: true, after: None };
+                let net = self.objects.entry(change.uuid).or_insert_with(net);
+                (net.gone, net.after) = (true, None);
             }
             Effect::Reserve(holds) | Effect::Free(holds) => self.holds.extend(holds.iter().copied()),
         }
@@ -156,10 +159,11 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
         }
         if let Some((after, row)) = &net.after {
             let kind = rows.model.object_type(after.type_id);
-            let table = if before.is_some() { &mut altered } else { &mut new };
+            let table = if before.is_some() && !net.gone { &mut altered } else { &mut new };
             table.push(kind, after, row);
             changed_links(Some(after), before).for_each(|link| linked.push(kind, *uuid, link));
-        } else if before.is_some() {
+        }
+        if before.is_some() && (net.gone || net.after.is_none()) {
             deleted.push(*uuid);
         }
     }

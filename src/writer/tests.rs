@@ -2,15 +2,15 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
 
-use super::batch::Batch;
+use super::{Committed, batch::Batch};
 use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
     rules::{
-        AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
-        RelaxReference, Request, Rulebook, Update, rulebook,
+        self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
+        ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update, rulebook,
     },
     store::{
         Database, Session, Turn, append, check,
@@ -88,7 +88,7 @@ fn create(model: &Model, kind: &str, uuid: u8, fq_name: Vec<String>, mut body: V
     body["uuid"] = uuid_of(uuid).to_string().into();
     let Value::Object(body) = body else { panic!("an object") };
     let document = Document::read(model, model.object_type(type_id), body, Purpose::Create).ok()?;
-    Some(Operation::Create(Create { type_id, fq_name, document }))
+    Some(Operation::Create(Create { type_id, fq_name, document, chosen: None }))
 }
 
 fn update(graph: &Graph, uuid: u8, body: Value) -> Option<Operation> {
@@ -166,7 +166,13 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
             target: uuid_of(*to).to_string(),
         })),
     };
-    Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
+    Some(Request {
+        operation: operation?,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::default(),
+        base: String::new(),
+    })
 }
 
 fn without_settings(model: &Model) -> Arc<Rulebook> {
@@ -179,28 +185,24 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
         update feed_sequence set last_rev = 0, floor = 0";
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
-    let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
+    let provision = Request {
+        operation: Operation::Provision,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::default(),
+        base: String::new(),
+    };
     let mut batch = Batch::on(graph);
     batch.decide(&provision, &without_settings(model));
-    assert!(write(connection, &batch).await);
+    write(connection, &batch).await;
     batch.fork
 }
 
-/// Whether it could be written: names that change places within a batch can't.
-async fn write(connection: &mut Session, batch: &Batch) -> bool {
+/// Whatever happened to names, numbers and uuids within it, a batch can be written.
+async fn write(connection: &mut Session, batch: &Batch) {
     let fence = sequence::peek(connection).await.unwrap().fence;
     let turn = Turn { batch: batch.id, now: batch.now, after: batch.base, sole: None, fence };
-    match append(connection, &batch.fork, &batch.rows, turn).await {
-        Ok(written) => {
-            assert!(written, "it is the turn of this batch");
-            true
-        }
-        Err(error) => {
-            let text = error.to_string();
-            assert!(text.contains("object_fq_name") || text.contains("object_network_id"), "{text}");
-            false
-        }
-    }
+    assert!(append(connection, &batch.fork, &batch.rows, turn).await.unwrap(), "it is the turn of this batch");
 }
 
 /// A key, and the fingerprint of a request.
@@ -214,34 +216,71 @@ async fn known(connection: &mut Session, keys: &[&Keyed]) -> KeptAnswers {
     idempotency::look_up(connection, &keys).await.unwrap().answers
 }
 
+/// What a client would send that does all these steps as one request: those that can be done, one after the other. Alone, a
+/// step is a request of its own.
+fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<Request> {
+    if let [step] = steps {
+        return request(graph, step);
+    }
+    let mut tried = Batch::on(graph.clone());
+    let mut operations = Vec::new();
+    for step in steps {
+        let Some(request) = request(&tried.fork, step) else { continue };
+        tried.decide(&request, rulebook);
+        if tried.answers.last().is_some_and(Result::is_ok) {
+            operations.push(rules::Step { operation: request.operation, precondition: None });
+        }
+    }
+    let operation = Operation::Many(Transaction { steps: operations });
+    let (identity, base) = (Identity::default(), String::new());
+    Some(Request { operation, precondition: None, dry_run: false, identity, base })
+}
+
 /// Each request has a key, and comes a second time, in the same batch and in the next.
-async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
     let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
     for (round, steps) in batches.iter().enumerate() {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
-        let mut done = Vec::new();
-        for (number, step) in steps.iter().enumerate() {
-            let Some(request) = request(&batch.fork, step) else { continue };
+        let mut done_once = Vec::new();
+        for (number, steps) in steps.iter().enumerate() {
+            let Some(request) = together(&batch.fork, steps, &rulebook) else { continue };
+            let (known, logged) = (batch.fork.revision(), batch.entries.len());
+            let tried = Request { dry_run: true, ..request.clone() };
+            batch.decide(&tried, &rulebook);
+            prop_assert_eq!(
+                (batch.fork.revision(), batch.entries.len()),
+                (known, logged),
+                "what is tried leaves nothing"
+            );
             let keyed = keyed(&format!("{round}-{number}"), 1);
             batch.decide_once(&request, Some(&keyed), &rulebook);
-            let Some(Ok(first)) = batch.answers.last() else { continue };
-            let (outcome, position) = (first.outcome.clone(), first.position);
-            batch.decide_once(&request, Some(&keyed), &rulebook);
-            done.push((request, keyed, outcome, position));
+            let is_done = |answer: &Decision<Committed>| answer.as_ref().map(|_| ()).map_err(Clone::clone);
+            let [.., tried, done] = batch.answers.as_slice() else { panic!("two answers") };
+            prop_assert_eq!(is_done(tried), is_done(done), "what is tried is answered alike");
+            if steps.len() > 1 {
+                prop_assert!(done.is_ok(), "what can be done one by one can be done together: {:?}", done);
+            }
+            let requests: Vec<u64> = batch.entries[logged..].iter().map(|entry| entry.request).collect();
+            prop_assert!(requests.iter().all(|request| *request == batch.fork.revision()), "{:?}", requests);
+            if let Some(Ok(first)) = batch.answers.last() {
+                let (outcome, position) = (first.outcome.clone(), first.position);
+                batch.decide_once(&request, Some(&keyed), &rulebook);
+                done_once.push((request, keyed, outcome, position));
+            }
         }
-        let keys: Vec<&Keyed> = done.iter().map(|(_, keyed, ..)| keyed).collect();
-        let is_written = !batch.rows.is_empty() && write(connection, &batch).await;
-        let answers = known(connection, &keys).await;
-        prop_assert_eq!(answers.len(), if is_written { keys.len() } else { 0 });
-        if !is_written {
+        if batch.rows.is_empty() {
             continue;
         }
+        write(connection, &batch).await;
+        let keys: Vec<&Keyed> = done_once.iter().map(|(_, keyed, ..)| keyed).collect();
+        let answers = known(connection, &keys).await;
+        prop_assert_eq!(answers.len(), keys.len());
         let mut again = Batch::after(&batch);
         for learn in [KeptAnswers::default(), answers] {
             again.learn(learn);
-            for (request, keyed, outcome, position) in &done {
+            for (request, keyed, outcome, position) in &done_once {
                 again.decide_once(request, Some(keyed), &rulebook);
                 let told = again.answers.last().unwrap().as_ref().unwrap();
                 prop_assert!(told.is_repeated);
@@ -301,7 +340,8 @@ impl Place {
 fn any_batch_leaves_the_tables_the_log_and_the_memory_the_same() {
     let cases = std::env::var("CIRRUS_BATCH_CASES").map_or(24, |text| text.parse().unwrap());
     let place = Place::start();
-    let histories = prop::collection::vec(prop::collection::vec(step(), 1..12), 1..8);
+    let steps = prop_oneof![2 => prop::collection::vec(step(), 1), 1 => prop::collection::vec(step(), 2..8)];
+    let histories = prop::collection::vec(prop::collection::vec(steps, 1..8), 1..8);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&histories, |batches| {
         place.runtime.block_on(async { play(&mut *place.connection.lock().await, &place.model, &batches).await })
@@ -358,7 +398,7 @@ fn what_cannot_be_read_is_named() {
         for (damage, object, column) in UNREADABLE {
             let mut batch = Batch::on(emptied(&mut connection, &place.model).await);
             batch.decide(&request(&batch.fork, &Step::Network(0, 0, 0)).unwrap(), &without_settings(&place.model));
-            assert!(write(&mut connection, &batch).await);
+            write(&mut connection, &batch).await;
             let damage = damage.replace("$$", &format!("'{network}'"));
             assert!(connection.execute(raw_sql(AssertSqlSafe(damage.clone()))).await.unwrap() > 0, "{damage}");
             // A transaction without an end takes its session with it.
@@ -390,7 +430,7 @@ fn what_is_not_as_it_should_be_is_found() {
                 let mut batch = Batch::on(graph);
                 batch.decide(&request(&batch.fork, step).unwrap(), &without_settings(&place.model));
                 assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
-                assert!(write(&mut connection, &batch).await);
+                write(&mut connection, &batch).await;
                 graph = batch.fork;
             }
             assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
@@ -425,7 +465,7 @@ fn a_key_is_kept_with_what_was_done_or_not_at_all() {
         batch.decide_once(&create, Some(&keyed("k", 1)), &rulebook);
         batch.decide_once(&create, Some(&keyed("k", 2)), &rulebook);
         let refused = batch.answers[1].as_ref().unwrap_err();
-        assert!(refused.kind == crate::rules::Kind::Unprocessable && refused.text.starts_with("Idempotency-Key"));
+        assert!(refused.kind == rules::Kind::Unprocessable && refused.text.starts_with("Idempotency-Key"));
         assert_eq!(batch.rows.answers().len(), 1);
 
         // Not its turn: neither what was done nor the key.
@@ -434,7 +474,7 @@ fn a_key_is_kept_with_what_was_done_or_not_at_all() {
         assert!(known(connection, &[&keyed("k", 1)]).await.is_empty());
         assert!(!idempotency::is_written(connection, &keyed("k", 1).key, batch.id).await.unwrap());
 
-        assert!(write(connection, &batch).await);
+        write(connection, &batch).await;
         assert!(idempotency::is_written(connection, &keyed("k", 1).key, batch.id).await.unwrap());
         assert!(!idempotency::is_written(connection, &keyed("k", 1).key, Uuid::nil()).await.unwrap());
         let answers = known(connection, &[&keyed("k", 1), &keyed("other", 1), &keyed("k", 1)]).await;
@@ -466,18 +506,18 @@ fn a_success_that_changes_nothing_is_kept_and_moves_no_revision() {
         let mut batch = Batch::on(graph);
         batch.decide(&request(&batch.fork, &Step::Policy(0, 0)).unwrap(), &rulebook);
         batch.decide(&request(&batch.fork, &Step::Rename(0, 1)).unwrap(), &rulebook);
-        assert!(write(connection, &batch).await);
+        write(connection, &batch).await;
         let rename = request(&batch.fork, &Step::Rename(0, 1)).unwrap();
         let mut same = Batch::on(batch.fork.clone());
         same.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
         assert!(!same.rows.has_changes() && !same.rows.is_empty());
-        assert!(write(connection, &same).await);
+        write(connection, &same).await;
         assert_eq!(sequence::peek(connection).await.unwrap().last_revision, batch.fork.revision());
         assert!(idempotency::is_written(connection, &keyed("same", 1).key, same.id).await.unwrap());
 
         let mut other = Batch::on(same.fork);
         other.decide(&request(&other.fork, &Step::Rename(0, 2)).unwrap(), &rulebook);
-        assert!(write(connection, &other).await);
+        write(connection, &other).await;
         let mut late = Batch::on(other.fork);
         late.learn(known(connection, &[&keyed("same", 1)]).await);
         late.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
@@ -500,7 +540,7 @@ fn a_key_lasts_for_a_day() {
             let create = request(&batch.fork, &Step::Policy(number, number)).unwrap();
             batch.decide_once(&create, Some(&keyed(key, 1)), &rulebook);
         }
-        assert!(write(connection, &batch).await);
+        write(connection, &batch).await;
         let age =
             "update idempotency_key set at = now() - interval '1 day' + interval '10 minutes' where key = 'young';
             update idempotency_key set at = now() - interval '1 day 1 second' where key like 'old%'";
@@ -512,7 +552,7 @@ fn a_key_lasts_for_a_day() {
         // The row is still there, and gives way; that of another would be in the way.
         let mut next = Batch::on(batch.fork);
         next.decide_once(&request(&next.fork, &Step::Delete(0)).unwrap(), Some(&keyed("old", 2)), &rulebook);
-        assert!(write(connection, &next).await);
+        write(connection, &next).await;
         let answers = known(connection, &all).await;
         assert_eq!(answers[&all[0].key].fingerprint, vec![2; 32]);
 

@@ -18,6 +18,8 @@ pub enum Kind {
     OverQuota,
     /// Its key was given to another request.
     Unprocessable,
+    /// What the client has made a condition does not hold.
+    Unmet,
     /// Not possible now; try again.
     Unavailable,
     /// The server's own fault.
@@ -31,6 +33,8 @@ pub struct Rejection {
     pub kind: Kind,
     /// The whole body of the answer.
     pub text: String,
+    /// Which operation of a transaction it is of, counted from 0.
+    pub operation: Option<usize>,
 }
 
 /// What decides a request gives an answer or a refusal.
@@ -42,7 +46,7 @@ macro_rules! constructors {
             $(
                 #[doc = concat!("A refusal of the kind `", stringify!($kind), "`.")]
                 pub fn $name(text: impl Into<String>) -> Self {
-                    Self { kind: Kind::$kind, text: text.into() }
+                    Self { kind: Kind::$kind, text: text.into(), operation: None }
                 }
             )*
         }
@@ -56,8 +60,17 @@ constructors! {
     conflict => Conflict,
     over_quota => OverQuota,
     unprocessable => Unprocessable,
+    unmet => Unmet,
     unavailable => Unavailable,
     internal => Internal
+}
+
+impl Rejection {
+    /// The same, as that of one operation of several.
+    #[must_use]
+    pub fn of_operation(self, index: usize) -> Self {
+        Self { operation: Some(index), ..self }
+    }
 }
 
 impl From<Fault> for Rejection {
@@ -69,6 +82,6 @@ impl From<Fault> for Rejection {
             412 => Kind::OverQuota,
             _ => Kind::BadRequest,
         };
-        Self { kind, text: fault.text }
+        Self { kind, text: fault.text, operation: None }
     }
 }
