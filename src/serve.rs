@@ -350,5 +350,5 @@ async fn provision(writer: &Writer) -> Result<(), StartError> {
     let request =
         Request { operation: Operation::Provision, precondition: None, dry_run: false, identity, base: String::new() };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
-    writer.submit(request).await.map(|_| ()).map_err(refused)
+    writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }
