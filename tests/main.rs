@@ -33,6 +33,7 @@ mod openapi;
 mod pages;
 mod python_client;
 mod relaxed_references;
+mod rooms;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
@@ -125,6 +126,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),
     plain!(openapi::the_committed_document_is_current),
+    plain!(rooms::who_knows_whom),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
 ];
 

@@ -6,8 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each room, and the rooms that it may import from. A room is a file or a directory of `src/`; within `rules` each directory is one.
-/// What stands in a line may know what stands in lines above it; the few that do not are said below, each with its reason.
+/// Each room, and the rooms that it imports from: only such as stand above it.
 const ROOMS: &str = include_str!("data/rooms.toml");
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -34,7 +33,11 @@ fn imports(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (place, _) in text.match_indices("crate::") {
         // `$crate::` and names that end like it are others.
-        if text.get(..place).and_then(|before| before.chars().last()).is_some_and(|last| last.is_alphanumeric() || last == '_') {
+        if text
+            .get(..place)
+            .and_then(|before| before.chars().last())
+            .is_some_and(|last| last.is_alphanumeric() || last == '_')
+        {
             continue;
         }
         paths(text.get(place + "crate::".len()..).unwrap_or_default(), &mut Vec::new(), &mut found);
@@ -72,7 +75,8 @@ fn paths<'a>(text: &'a str, above: &mut Vec<String>, found: &mut Vec<Vec<String>
 
 /// The source of a file without its tests.
 fn source(path: &Path) -> Option<String> {
-    let is_test = path.iter().any(|part| part == "tests") || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+    let is_test = path.iter().any(|part| part == "tests")
+        || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -100,22 +104,28 @@ fn arrows() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     arrows
 }
 
-/// Everything is imported as the table says, and the table says nothing that is not so.
+/// The source imports as the table says, the table says nothing that is not so, and no arrows run in a circle.
 pub fn who_knows_whom() {
-    let table: BTreeMap<String, BTreeMap<String, Vec<String>>> = toml::from_str(ROOMS).unwrap();
-    let told: BTreeMap<String, BTreeSet<String>> =
-        table["knows"].iter().map(|(room, known)| (room.clone(), known.iter().cloned().collect())).collect();
-    let arrows = arrows();
+    let table: toml::Table = toml::from_str(ROOMS).unwrap();
+    let (mut above, mut told) = (BTreeSet::new(), BTreeMap::new());
     let mut wrong = Vec::new();
+    for (room, known) in table["knows"].as_table().unwrap() {
+        let known: BTreeSet<String> = known.clone().try_into().unwrap();
+        wrong.extend(
+            known.difference(&above).map(|below| format!("{room} knows {below}, which does not stand above it")),
+        );
+        above.insert(room.clone());
+        told.insert(room.clone(), known);
+    }
+    let arrows = arrows();
     for (from, known) in &arrows {
-        for (to, files) in known {
-            if !told.get(from).is_some_and(|told| told.contains(to)) {
-                wrong.push(format!("{from} knows {to} and should not: {}", files.iter().cloned().collect::<Vec<_>>().join(", ")));
-            }
+        for (to, files) in known.iter().filter(|(to, _)| !told.get(from).is_some_and(|told| told.contains(*to))) {
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            wrong.push(format!("{from} knows {to} and should not: {}", files.join(", ")));
         }
     }
     for (from, told) in &told {
-        for to in told.iter().filter(|to| !arrows.get(*from).is_some_and(|known| known.contains_key(*to))) {
+        for to in told.iter().filter(|to| !arrows.get(from).is_some_and(|known| known.contains_key(*to))) {
             wrong.push(format!("{from} does not know {to}, as tests/data/rooms.toml says"));
         }
     }

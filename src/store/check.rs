@@ -36,6 +36,8 @@ pub async fn check(connection: &mut Session, mut known: Graph) -> Result<Checked
     let mut transaction = connection.begin().await?;
     transaction.execute(sqlx::query("set transaction isolation level repeatable read read only")).await?;
     transaction.execute(sqlx::query("set local statement_timeout = 0")).await?;
+    // What is read is looked at between the questions, which takes long where there is much.
+    transaction.execute(sqlx::query("set local idle_in_transaction_session_timeout = 0")).await?;
     // Before the first look, so that no part of the log goes meanwhile.
     transaction.execute(sqlx::query("lock table change in access share mode")).await?;
     let graph = load_snapshot(&mut transaction, known.model()).await?;
