@@ -2,12 +2,14 @@
 
 use crate::{
     feed::{Gone, OpenError},
+    model::TypeId,
     replica::Unavailable,
-    rules::{Kind, Rejection},
+    rules::{Kind, Rejection, RuleId},
     store::StoreError,
 };
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::json;
+use uuid::Uuid;
 
 /// What a client gets instead of an answer: a status and a bare text (contrail-api R21, wire contract 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,19 @@ pub struct ApiError {
     pub json: bool,
     /// Whether the same request may succeed in a moment: `Retry-After`.
     pub again: bool,
+    /// What the rules say of a refusal beside its text.
+    pub reason: Option<Box<Reason>>,
+}
+
+/// Why the rules refuse, as data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// The rule of the contract.
+    pub rule: Option<RuleId>,
+    /// The property, reference or member that is at fault.
+    pub field: Option<String>,
+    /// The objects that are in the way.
+    pub objects: Vec<Uuid>,
 }
 
 /// What handlers give.
@@ -30,7 +45,7 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None, json: false, again: false }
+        Self { status, text: text.into(), allow: None, json: false, again: false, reason: None }
     }
 
     /// 400
@@ -67,9 +82,11 @@ impl ApiError {
     }
 }
 
-impl From<Rejection> for ApiError {
-    fn from(rejection: Rejection) -> Self {
-        let status = match rejection.kind {
+impl ApiError {
+    /// A refusal of the rules; `href` makes the links of its text, of a type and a uuid.
+    pub fn of(rejection: Rejection, href: impl Fn(TypeId, Uuid) -> String) -> Self {
+        let Rejection { kind, rule, field, objects, text } = rejection;
+        let status = match kind {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
@@ -78,7 +95,16 @@ impl From<Rejection> for ApiError {
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::new(status, rejection.text)
+        let reason = Reason { rule, field, objects };
+        let reason = (reason != Reason::default()).then(|| Box::new(reason));
+        Self { reason, ..Self::new(status, text.complete(href)) }
+    }
+}
+
+/// What is refused before a request is decided: there is no object in the way yet to link to.
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self::of(rejection, |_, uuid| uuid.to_string())
     }
 }
 

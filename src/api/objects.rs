@@ -14,7 +14,8 @@ use crate::{
     render::{FieldNames, Renderer, Selection, escaped},
     replica::Snapshot,
     rules::{
-        Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
+        Create, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Update, canonical_uuid, check_name,
+        string_list,
     },
 };
 use serde_json::{Map, Value, json};
@@ -26,10 +27,15 @@ impl App {
     /// # Errors
     /// What the rules refuse.
     pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
-        let request = Request { operation, identity: call.identity.clone(), base: call.base.clone() };
-        let committed = self.writer.submit(request).await?;
+        let request = Request { operation, identity: call.identity.clone() };
+        let committed = self.writer.submit(request).await.map_err(|refusal| self.refusal(call, refusal))?;
         call.answered_at.set(Some(committed.position));
         Ok(committed.outcome)
+    }
+
+    /// A refusal as the answer to a call: links to objects begin with the address that the client knows.
+    fn refusal(&self, call: &Call, refusal: Rejection) -> ApiError {
+        ApiError::of(refusal, |type_id, uuid| format!("{}/{}/{uuid}", call.base, self.model.object_type(type_id).name))
     }
 
     /// What a request that reads is answered from.

@@ -17,8 +17,8 @@ pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, Purpose, QuotaDefaults,
-    ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update, Work, budget,
-    canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
+    ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, RuleId, Rulebook, Rules, TagIdDigits, Update, Work,
+    budget, canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
 };
 pub use request::{Operation, Outcome, Request};
 pub use set_tag::SetTag;

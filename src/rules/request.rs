@@ -22,8 +22,6 @@ pub struct Request {
     pub operation: Operation,
     /// Who asks.
     pub identity: Identity,
-    /// What hrefs in texts start with: scheme and host.
-    pub base: String,
 }
 
 /// What to do.

@@ -162,7 +162,7 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
             target: uuid_of(*to).to_string(),
         })),
     };
-    Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
+    Some(Request { operation: operation?, identity: Identity::default() })
 }
 
 fn without_settings(model: &Model) -> Arc<Rulebook> {
@@ -174,7 +174,7 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
-    let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
+    let provision = Request { operation: Operation::Provision, identity: Identity::default() };
     let mut batch = Batch::on(graph);
     batch.decide(&provision, &without_settings(model));
     assert!(write(connection, &batch).await);

@@ -33,8 +33,6 @@ pub struct Work {
     pub graph: Graph,
     /// Who asks.
     pub identity: Identity,
-    /// What hrefs in texts start with: scheme and host.
-    pub base: String,
     rulebook: Arc<Rulebook>,
     /// Whether the request was kept aside as a draft.
     pub pending: bool,
@@ -61,7 +59,6 @@ impl Work {
         Self {
             graph,
             identity: request.identity.clone(),
-            base: request.base.clone(),
             rulebook: Arc::clone(rulebook),
             pending: false,
             provisioning: false,
@@ -111,11 +108,6 @@ impl Work {
     /// The links of a stored object, by the name of their field.
     pub fn links<'a>(&self, object: &'a Object, field: &str) -> &'a [Link] {
         self.type_of(object).reference(field).map(|(id, _)| object.links_of(id)).unwrap_or_default()
-    }
-
-    /// The address of an object, as hrefs show it.
-    pub fn href(&self, object: &Object) -> String {
-        format!("{}/{}/{}", self.base, self.type_of(object).name, object.uuid)
     }
 
     /// Puts a draft into the graph, with the other ends of its symmetric references. What says the same as what is there

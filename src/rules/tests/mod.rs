@@ -24,6 +24,7 @@ mod network_ipam;
 mod network_policy;
 mod project;
 mod quota;
+mod refusals;
 mod routed_network;
 mod routing;
 mod security_draft;
@@ -73,7 +74,7 @@ fn default_ipam() -> Value {
 /// A refusal as `400 the text`.
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
-    let Rejection { kind, text } = decision.unwrap_err();
+    let Rejection { kind, text, .. } = decision.unwrap_err();
     let status = match kind {
         Kind::BadRequest => 400,
         Kind::Forbidden => 403,
@@ -83,7 +84,8 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };
-    format!("{status} {text}")
+    let href = |type_id, uuid| format!("http://api:8082/{}/{uuid}", model().object_type(type_id).name);
+    format!("{status} {}", text.complete(href))
 }
 
 /// A configuration, and a follower that only sees the changes.
@@ -115,8 +117,7 @@ impl Configuration {
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let base = "http://api:8082".to_owned();
-        let request = Request { operation, identity: Identity::default(), base };
+        let request = Request { operation, identity: Identity::default() };
         let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();

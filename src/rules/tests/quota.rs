@@ -18,7 +18,7 @@ fn creates(configuration: &mut Configuration, project: &Object, kind: &str, coun
         let members = if kind == "firewall-rule" { json!({"service": {"protocol": "any"}}) } else { json!({}) };
         match configuration.below(project, kind, &name, members) {
             Ok(_) => created += 1,
-            Err(refusal) => refused = Some(refusal.text),
+            Err(refusal) => refused = Some(refusal.text.to_string()),
         }
     }
     (created, refused)
