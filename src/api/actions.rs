@@ -90,6 +90,7 @@ impl App {
             Action::Changes => self.changes(call).await,
             Action::Health => Ok(Answer::Text("ok\n".to_owned())),
             Action::Ready => Box::pin(self.ready(call)).await,
+            Action::Transaction => self.transact(call).await,
             Action::SetTag => self.set_tag(call, &call.object()?).await,
             Action::SecurityPolicyDraft => self.security_policy_draft(call, &call.object()?).await,
         }
@@ -171,7 +172,17 @@ impl App {
     }
 
     async fn update_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        unknown_fields::check(call, "ref-update", &unknown_fields::beside(body, &OF_REFERENCE_UPDATE))?;
+        unknown_fields::check(call, "ref-update", &unknown_of_reference_update(body))?;
+        let update = self.read_reference_update(body)?;
+        let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;
+        Ok(Answer::of_change(&outcome, |object| json!({"uuid": object.uuid.to_string()})))
+    }
+
+    /// The body of `/ref-update`.
+    ///
+    /// # Errors
+    /// 400, or 404 for an unknown type.
+    pub fn read_reference_update(&self, body: &Body) -> Answered<ReferenceUpdate> {
         let type_id = match given(body, "type") {
             None => None,
             Some(name) => Some(find_type(&self.model, &text_of(Some(name)))?),
@@ -218,7 +229,7 @@ impl App {
             let target = &self.model.object_type(reference_type).name;
             ApiError::bad_request(format!("Bad Request: {} has no reference to {target}", kind.name))
         })?;
-        let update = ReferenceUpdate {
+        Ok(ReferenceUpdate {
             type_id,
             uuid: uuid.clone(),
             reference: reference.id,
@@ -227,9 +238,7 @@ impl App {
             add,
             attribute: body.get("attr").cloned().unwrap_or_default(),
             relax: body.get("relax_ref_for_delete") == Some(&Value::Bool(true)),
-        };
-        let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;
-        Ok(Answer::of_change(&outcome, |object| json!({"uuid": object.uuid.to_string()})))
+        })
     }
 
     async fn relax_reference(&self, call: &Call, body: &Body) -> Answered<Answer> {
@@ -285,19 +294,10 @@ impl App {
     }
 
     async fn update_collection(&self, call: &Call, body: &Body) -> Answered<Answer> {
-        let uuid = text_member(body, "uuid")?;
-        let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
-        let updates = given(body, "updates");
-        let items = updates.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
-        let mut unknown = unknown_fields::beside(body, &["uuid", "updates"]);
-        unknown.extend(items.flat_map(|item| unknown_fields::beside(item, &OF_ELEMENT_UPDATE)));
-        unknown_fields::check(call, "prop-collection-update", &unknown)?;
-        let updates = match updates {
-            None => Vec::new(),
-            Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
-            Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
-        };
-        let update = CollectionUpdate { uuid, updates };
+        if text_member(body, "uuid")?.is_some() {
+            unknown_fields::check(call, "prop-collection-update", &unknown_of_collection_update(body))?;
+        }
+        let update = read_collection_update(body)?;
         match self.submit(call, Operation::CollectionUpdate(update)).await? {
             Outcome::Pending(_) => Ok(Answer::Pending(None)),
             _ => Ok(Answer::Empty),
@@ -439,6 +439,34 @@ impl App {
         self.submit(call, Operation::ReviewDrafts(review)).await?;
         Ok(Answer::json(&json!({})))
     }
+}
+
+/// The members of a body of `/ref-update` that nothing is known of.
+pub fn unknown_of_reference_update(body: &Body) -> Vec<String> {
+    unknown_fields::beside(body, &OF_REFERENCE_UPDATE)
+}
+
+/// The same of `/prop-collection-update`.
+pub fn unknown_of_collection_update(body: &Body) -> Vec<String> {
+    let items = given(body, "updates").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+    let mut unknown = unknown_fields::beside(body, &["uuid", "updates"]);
+    unknown.extend(items.flat_map(|item| unknown_fields::beside(item, &OF_ELEMENT_UPDATE)));
+    unknown
+}
+
+/// The body of `/prop-collection-update`.
+///
+/// # Errors
+/// 400
+pub fn read_collection_update(body: &Body) -> Answered<CollectionUpdate> {
+    let uuid = text_member(body, "uuid")?;
+    let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
+    let updates = match given(body, "updates") {
+        None => Vec::new(),
+        Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
+        Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
+    };
+    Ok(CollectionUpdate { uuid, updates })
 }
 
 fn element_update(update: &Value) -> Answered<ElementUpdate> {

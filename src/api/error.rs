@@ -2,7 +2,6 @@
 
 use crate::{
     feed::{Gone, OpenError},
-    model::TypeId,
     replica::Unavailable,
     rules::{Kind, Rejection, RuleId},
     store::StoreError,
@@ -82,29 +81,22 @@ impl ApiError {
     }
 }
 
-impl ApiError {
-    /// A refusal of the rules; `href` makes the links of its text, of a type and a uuid.
-    pub fn of(rejection: Rejection, href: impl Fn(TypeId, Uuid) -> String) -> Self {
-        let Rejection { kind, rule, field, objects, text } = rejection;
+/// A refusal that is to have links has them already (`Rejection::with_links`).
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let Rejection { kind, rule, field, objects, text, operation: _ } = rejection;
         let status = match kind {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
-            Kind::OverQuota => StatusCode::PRECONDITION_FAILED,
+            Kind::OverQuota | Kind::Unmet => StatusCode::PRECONDITION_FAILED,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let reason = Reason { rule, field, objects };
         let reason = (reason != Reason::default()).then(|| Box::new(reason));
-        Self { reason, ..Self::new(status, text.complete(href)) }
-    }
-}
-
-/// What is refused before a request is decided: there is no object in the way yet to link to.
-impl From<Rejection> for ApiError {
-    fn from(rejection: Rejection) -> Self {
-        Self::of(rejection, |_, uuid| uuid.to_string())
+        Self { reason, ..Self::new(status, text.to_string()) }
     }
 }
 

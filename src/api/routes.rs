@@ -56,6 +56,7 @@ pub enum Action {
     Ready,
     SetTag,
     SecurityPolicyDraft,
+    Transaction,
 }
 
 /// A call on a network.
@@ -67,7 +68,7 @@ pub enum NetworkAction {
 }
 
 /// Name of the link on the home page (none: no link), path, method, action.
-pub const ACTIONS: [(&str, &str, Method, Action); 30] = [
+pub const ACTIONS: [(&str, &str, Method, Action); 31] = [
     ("prop-collection-get", "/prop-collection-get", Method::GET, Action::PropertyCollectionGet),
     ("prop-collection-update", "/prop-collection-update", Method::POST, Action::PropertyCollectionUpdate),
     ("ref-update", "/ref-update", Method::POST, Action::ReferenceUpdate),
@@ -98,6 +99,7 @@ pub const ACTIONS: [(&str, &str, Method, Action); 30] = [
     ("", "/readyz", Method::GET, Action::Ready),
     ("set-tag", "/set-tag", Method::POST, Action::SetTag),
     ("security-policy-draft", "/security-policy-draft", Method::POST, Action::SecurityPolicyDraft),
+    ("", "/transaction", Method::POST, Action::Transaction),
 ];
 
 /// Name of the link, last part of the path, action. All are POST; the home page has a literal `%s` for the uuid.

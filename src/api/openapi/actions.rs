@@ -41,6 +41,9 @@ const JOBS: &str = "jobs";
 
 const PLAIN_TEXT: &str = "text/plain";
 
+/// What may be asked beside a change of one object.
+const CHANGE: [&str; 2] = ["IfMatch", "DryRun"];
+
 /// What every action with a body may refuse.
 const BODY: [u16; 4] = [400, 408, 413, 503];
 /// The same, where nobody looks what the body is.
@@ -145,12 +148,13 @@ pub fn describe(action: Action) -> Operation {
             .answers("The rights.", object(&["permissions"], [("permissions", text("`RWX`, or a part of it."))]))
             .or(&[]),
         Action::ChangeOwner => about(PARTS, "chown", "Gives an object to another project")
+            .asks(&CHANGE)
             .takes(
                 Required::True,
                 object(&["uuid", "owner"], [("uuid", uuid("The object.")), ("owner", uuid("The project."))]),
             )
             .answers("It has another owner.", nothing())
-            .or(&[404, 409, 503]),
+            .or(&[404, 409, 412, 503]),
         Action::ChangeMode => change_mode(),
         Action::AaaModeGet => {
             about(SERVER, "aaa_mode_read", "Whether callers are authenticated").answers("The mode.", aaa_mode()).or(&[])
@@ -226,18 +230,21 @@ pub fn describe(action: Action) -> Operation {
             )
             .or(&[503]),
         Action::SetTag => about(PARTS, "set_tag", "Sets and takes away tags of an object")
+            .asks(&CHANGE)
             .says(
                 "The other members are types of tags, as `application` or `label`, each with what happens to its tags.",
             )
             .takes(Required::True, set_tag())
             .answers("The tags are set.", nothing())
-            .or(&[404, 409, 503]),
+            .or(&[404, 409, 412, 503]),
+        Action::Transaction => transaction(),
         Action::SecurityPolicyDraft => {
             about(PARTS, "security_policy_draft", "Puts the drafts of a scope in force, or drops them")
                 .says(&format!(
                     "Drafts are made of creates, updates and deletes of {} while the scope is in draft mode.",
                     DRAFTED_TYPES.join(", ")
                 ))
+                .asks(&["DryRun"])
                 .takes(Required::True, draft_review())
                 .answers("It is done.", nothing())
                 .or(&[404, 409, 503])
@@ -250,6 +257,7 @@ pub fn describe_on_network(action: NetworkAction) -> Operation {
     match action {
         NetworkAction::Allocate => about(ADDRESSES, "virtual_network_ip_alloc", "Reserves addresses")
             .parameter(uuid_in_path())
+            .asks(&["DryRun"])
             .takes_like(
                 Required::False,
                 object(
@@ -273,6 +281,7 @@ pub fn describe_on_network(action: NetworkAction) -> Operation {
             .or(&[404, 409, 503]),
         NetworkAction::Free => about(ADDRESSES, "virtual_network_ip_free", "Gives reserved addresses back")
             .parameter(uuid_in_path())
+            .asks(&["DryRun"])
             .takes(Required::False, object(&[], [("ip_addr", names_or_null("The addresses."))]))
             .response("200", empty_answer("They are free."))
             .or(&[404, 409, 503]),
@@ -345,11 +354,12 @@ fn collection_update() -> Operation {
     );
     let updates = nullable_list(update.into()).description(Some("In this order, all or none."));
     about(PARTS, "prop_collection_update", "Changes single elements of list and map properties")
+        .asks(&CHANGE)
         .asks(&["Strict"])
         .takes(Required::True, object(&["uuid"], [("uuid", uuid("The object.")), ("updates", updates.into())]))
         .response("200", empty_answer("They are changed."))
         .response("202", pending())
-        .or(&[403, 404, 409, 503])
+        .or(&[403, 404, 409, 412, 503])
 }
 
 fn reference_update() -> Operation {
@@ -364,6 +374,7 @@ fn reference_update() -> Operation {
         ("relax_ref_for_delete", anything("True: the reference does not keep the target from being deleted.")),
     ];
     about(PARTS, "ref_update", "Adds or takes away one reference")
+        .asks(&CHANGE)
         .asks(&["Strict"])
         .takes(Required::True, object(&["type", "uuid", "ref-type", "operation"], members))
         .answers("It is done.", object(&["uuid"], [("uuid", uuid("The object that refers."))]))
@@ -371,9 +382,96 @@ fn reference_update() -> Operation {
         .or(&[403, 404, 409, 412, 503])
 }
 
+fn transaction() -> Operation {
+    let tags = || nullable_text("As the header `If-Match`: only if the object is in a state with one of these ETags.");
+    let local = "A name for its uuid: `$name` stands for it in operations after this one, wherever a uuid may stand.";
+    let body = || anything("As in a request of its own, without the name of the type around it.");
+    let create = object(&["create", "body"], [("create", type_name()), ("as", text(local)), ("body", body())]);
+    let update = object(
+        &["update", "uuid", "body"],
+        [("update", type_name()), ("uuid", text("The object.")), ("body", body()), ("if_match", tags())],
+    );
+    let delete =
+        object(&["delete", "uuid"], [("delete", type_name()), ("uuid", text("The object.")), ("if_match", tags())]);
+    let action = |name: &'static str| {
+        let body = anything("The body of such a request.");
+        object(&[name], [(name, body), ("if_match", tags())])
+    };
+    let condition = object(
+        &["condition"],
+        [
+            ("condition", type_name()),
+            ("uuid", text("The object.")),
+            ("fq_name", texts("Or its name.")),
+            ("exists", simple(Type::Boolean).description(Some("Whether it is to exist; true if not given.")).into()),
+            ("if_match", tags()),
+        ],
+    );
+    let operations = [create, update, delete, action("ref-update"), action("prop-collection-update"), condition];
+    let operations = list(any_of(operations.map(AnySchema::from), "One operation."))
+        .max_items(Some(budget::OPERATIONS.most))
+        .description(Some("In this order. Each sees what those before it did."));
+    let example = json!({"operations": [
+        {"condition": "project", "fq_name": ["default-domain", "default-project"], "exists": true},
+        {
+            "create": "virtual-network",
+            "as": "front",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "display_name": "Example"
+            }
+        },
+        {
+            "create": "virtual-machine-interface",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "virtual_network_refs": [{"uuid": "$front"}]
+            }
+        }
+    ]});
+    let result = object(
+        &["status", "body"],
+        [
+            ("status", simple(Type::Integer).description(Some("200, or 202 for a draft.")).into()),
+            ("body", anything("What the request of its own would have answered; null for nothing.")),
+        ],
+    );
+    let refusal = || {
+        object(
+            &["operation", "error"],
+            [
+                ("operation", simple(Type::Integer).minimum(Some(0)).description(Some("Which one, from 0.")).into()),
+                ("as", text("Its local name, if it has one.")),
+                ("error", text("What the request of its own would have been refused with.")),
+            ],
+        )
+    };
+    let refused_as = |status: &str| {
+        let (name, response) =
+            (status.to_owned(), json_answer("One of the operations is refused, so nothing is done.", refusal()));
+        (name, response.content(super::vocabulary::BARE_TEXT, Content::new(Some(simple(Type::String)))))
+    };
+    let operation = about(PARTS, "transaction", "Does several things as one, all or nothing")
+        .says(
+            "The operations are decided one after the other, and nobody comes in between: if one is refused, nothing has \
+             happened, and the answer says which one it was. In the change log they are one request.",
+        )
+        .asks(&["Strict", "DryRun"])
+        .takes_like(Required::True, object(&["operations"], [("operations", operations.into())]), example)
+        .answers("All are done.", object(&["results"], [("results", list(result.into()).into())]));
+    ["400", "403", "404", "409", "412"]
+        .into_iter()
+        .map(refused_as)
+        .fold(operation, |operation, (status, response)| operation.response(status, response))
+        .or(&[408, 413, 503])
+}
+
 fn relax_reference() -> Operation {
     let members = [("uuid", uuid("The object that refers.")), ("ref-uuid", uuid("The object that is referred to."))];
     about(PARTS, "ref_relax_for_delete", "Lets a target be deleted although it is referred to")
+        .asks(&["DryRun"])
         .takes(Required::True, object(&["uuid", "ref-uuid"], members))
         .answers("It is done.", object(&["uuid"], [("uuid", uuid("The object that refers."))]))
         .or(&[404, 409, 503])
@@ -475,9 +573,10 @@ fn change_mode() -> Operation {
         ("share", nullable_list(share.into()).description(Some("What others may do.")).into()),
     ];
     about(PARTS, "chmod", "Says who may do what with an object")
+        .asks(&CHANGE)
         .takes(Required::True, object(&["uuid"], members))
         .answers("It is done.", nothing())
-        .or(&[404, 409, 503])
+        .or(&[404, 409, 412, 503])
 }
 
 fn job() -> ObjectBuilder {

@@ -24,7 +24,7 @@ const QUERY: ParameterIn = ParameterIn::Query;
 const HEADER: ParameterIn = ParameterIn::Header;
 
 /// Those that are named by operations, each once.
-const ARGUMENTS: [Argument; 29] = [
+const ARGUMENTS: [Argument; 32] = [
     ("ParentId", "parent_id", QUERY, Form::Text, "Only children of these objects: uuids, joined by commas."),
     (
         "ParentFqNameStr",
@@ -126,6 +126,22 @@ const ARGUMENTS: [Argument; 29] = [
         HEADER,
         Form::Text,
         "The `Etag` of an answer before: 304 if the object is still the same.",
+    ),
+    (
+        "IfMatch",
+        "If-Match",
+        HEADER,
+        Form::Text,
+        "Only if the object is in the state of this `Etag`, or of one of a list, each in double quotes; `*` for any state. Else 412, \
+         and nothing is changed. Looked at when the request is decided: nobody comes in between.",
+    ),
+    ("IfNotThere", "If-None-Match", HEADER, Form::OneOf(&["*"]), "Only if there is no such object; else 412."),
+    (
+        "DryRun",
+        "dry_run",
+        QUERY,
+        Form::OneOf(&["true", "false"]),
+        "`true`: is decided and answered as if it were done, and nothing is changed.",
     ),
     (
         "Strict",

@@ -74,10 +74,10 @@ impl Document {
         model: &Model,
         kind: &ObjectType,
         body: Map<String, Value>,
-    ) -> Result<Self, (Rejection, Map<String, Value>)> {
+    ) -> Result<Self, Box<(Rejection, Map<String, Value>)>> {
         match Self::read_known(model, kind, &body, Purpose::Update) {
             Ok(known) => Ok(Self { unknown: unknown_fields(kind, &body), body, ..known }),
-            Err(refusal) => Err((refusal, body)),
+            Err(refusal) => Err(Box::new((refusal, body))),
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Kind {
     Conflict,
     /// A quota is used up.
     OverQuota,
+    /// What the client has made a condition does not hold.
+    Unmet,
     /// Not possible now; try again.
     Unavailable,
     /// The server's own fault.
@@ -78,6 +80,8 @@ pub struct Rejection {
     pub objects: Vec<Uuid>,
     /// The text that the client gets.
     pub text: Text,
+    /// Which operation of a transaction it is of, counted from 0.
+    pub operation: Option<usize>,
 }
 
 /// What decides a request gives an answer or a refusal.
@@ -102,6 +106,7 @@ constructors! {
     not_found => NotFound,
     conflict => Conflict,
     over_quota => OverQuota,
+    unmet => Unmet,
     unavailable => Unavailable,
     internal => Internal
 }
@@ -109,7 +114,7 @@ constructors! {
 impl Rejection {
     /// A refusal of this kind.
     pub fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, rule: None, field: None, objects: Vec::new(), text: Text::Plain(text.into()) }
+        Self { kind, rule: None, field: None, objects: Vec::new(), text: Text::Plain(text.into()), operation: None }
     }
 
     /// A refusal of the kind `Conflict` because of objects that its text links to.
@@ -153,6 +158,17 @@ impl Rejection {
     /// Whether this is at fault.
     pub fn is_about(&self, field: &str) -> bool {
         self.field.as_deref() == Some(field)
+    }
+
+    /// The same with its text complete: `href` makes the links, of a type and a uuid.
+    pub fn with_links(self, href: impl Fn(TypeId, Uuid) -> String) -> Self {
+        Self { text: Text::Plain(self.text.complete(href)), ..self }
+    }
+
+    /// The same, as that of one operation of several.
+    #[must_use]
+    pub fn of_operation(self, index: usize) -> Self {
+        Self { operation: Some(index), ..self }
     }
 }
 

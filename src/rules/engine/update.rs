@@ -57,7 +57,7 @@ pub struct Update {
     /// The uuid in the path, as given.
     pub uuid: String,
     /// The checked body; its refusal, with the body, comes after the object's absence.
-    pub document: Result<Document, (Rejection, Map<String, Value>)>,
+    pub document: Result<Document, Box<(Rejection, Map<String, Value>)>>,
 }
 
 impl Update {
@@ -71,7 +71,8 @@ impl Update {
         let basis = security_draft::basis(work, &stored);
         let document = match &self.document {
             Ok(document) => document.clone(),
-            Err((refusal, body)) => {
+            Err(refused) => {
+                let (refusal, body) = &**refused;
                 let rest = basis.as_ref().ok().and_then(|basis| without_stored(work, basis, body));
                 rest.unwrap_or_else(|| Err(refusal.clone()))?
             }

@@ -31,6 +31,7 @@ mod security_draft;
 mod security_group;
 mod services;
 mod tags;
+mod transactions;
 mod virtual_machine_interface;
 mod virtual_network;
 mod virtual_port_group;
@@ -80,7 +81,7 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
         Kind::Conflict => 409,
-        Kind::OverQuota => 412,
+        Kind::OverQuota | Kind::Unmet => 412,
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };
@@ -117,7 +118,7 @@ impl Configuration {
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let request = Request { operation, identity: Identity::default() };
+        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default() };
         let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
@@ -131,7 +132,9 @@ impl Configuration {
 
     fn submit_for_object(&mut self, operation: Operation) -> Decision<Arc<Object>> {
         match self.submit(operation)? {
-            (Outcome::Object(object) | Outcome::Pending(Some(object)), _) => Ok(object),
+            (Outcome::Object(told) | Outcome::Pending(Some(told)), _) => {
+                Ok(Arc::clone(self.graph.get(told.uuid).unwrap()))
+            }
             (other, _) => panic!("{other:?}"),
         }
     }
@@ -143,7 +146,7 @@ impl Configuration {
         let Value::Object(body) = body else { panic!("an object") };
         let fq_name = super::string_list(&body["fq_name"]).unwrap();
         let document = Document::read(&model, model.object_type(type_id), body, Purpose::Create)?;
-        self.submit_for_object(Operation::Create(Create { type_id, fq_name, document }))
+        self.submit_for_object(Operation::Create(Create { type_id, fq_name, document, chosen: None }))
     }
 
     /// `POST` of an object below the default project.

@@ -121,7 +121,6 @@ pub fn exchange_address(
     let wanted = parse_wish(property, draft.given(property))?;
     if wanted.is_none() {
         return Err(Rejection::bad_request(format!("{property} can not be removed: delete the object to free it"))
-            .by(rule::FIP_U1)
             .about(property));
     }
     if wanted != draft.hold.map(|hold| hold.address) {
