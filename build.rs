@@ -72,7 +72,7 @@ fn rule_as_rust(id: &str, rule: &toml::Value) -> Option<(String, String)> {
     };
     match rule {
         toml::Value::String(says) => {
-            let name = id.replace(['-', '.'], "_");
+            let name = id.replace('-', "_");
             let constant = format!("#[doc = {says:?}]\npub const {name}: RuleId = {};\n", value(says, None));
             Some((constant, name))
         }

@@ -7,6 +7,7 @@
 mod condition;
 pub mod engine;
 mod first_objects;
+pub mod listing;
 mod outcome;
 mod request;
 mod set_tag;

@@ -1,7 +1,7 @@
 //! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
-//! (contrail-api R21, address management ADM-4). All types that hold addresses share one name space a subnet.
+//! (contrail-api R21, address management ADM-S8). All types that hold addresses share one name space a subnet.
 //!
-//! What is kept of the peer, and what is mended, follows a list (ADM-14): 409 for an address in use, 400 for bad input
+//! What is kept of the peer, and what is mended, follows a list (ADM-S16): 409 for an address in use, 400 for bad input
 //! and where an instance-ip finds nothing, 409 where a floating-ip or alias-ip does; an answer is never an address that
 //! is none.
 //!

@@ -1,5 +1,5 @@
 //! The subnets of a virtual network or a flat ipam on their way in: checked, completed, and compared with those that
-//! are there (contrail-api R21, address management ADM-2.3, ADM-2.7 and ADM-3; OpenSDN for changed prefixes).
+//! are there (contrail-api R21, address management ADM-S1, ADM-S5 and ADM-S7; OpenSDN for changed prefixes).
 //!
 //! What one entry may say, and what is filled in, is in `ipam`: VN-S3, VN-S8, VN-S9, VN-S10, VN-U9 (but see OSD-17),
 //! VN-U10 (any change of pools is allowed: no address depends on its pool), VN-U11. Prefixes come normalised from the
@@ -17,7 +17,7 @@ use crate::{
     python_literal,
     rules::{
         engine::{
-            Decision, Draft, NewLink, Rejection, Work, budget,
+            Decision, Draft, Kind, NewLink, Rejection, Work, budget,
             quota::{self, Parts},
             rule,
         },
@@ -92,9 +92,15 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// A refusal of what a network says of its subnets; by VN-S3 where no other rule refuses it.
+/// A refusal of what a network says of its subnets. Those of address management name no rule: 409 is VN-S3, 400 is VN-U9 for the
+/// gateway of a subnet that there is, else VN-S9.
 fn about_subnets(refusal: Rejection) -> Rejection {
-    let rule = refusal.rule.unwrap_or(rule::VN_S3);
+    let rule = match refusal.rule {
+        Some(rule) => rule,
+        None if refusal.kind == Kind::Conflict => rule::VN_S3,
+        None if refusal.is_about("default_gateway") => rule::VN_U9,
+        None => rule::VN_S9,
+    };
     refusal.by(rule).within(IPAM_REFERENCES)
 }
 

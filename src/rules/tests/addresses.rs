@@ -1,5 +1,5 @@
-//! Which address an object gets, and what is refused: the measured behaviour of contrail-api R21 (address management,
-//! section 16: ADM-1 to ADM-32), what is required beyond it (ADM-33 to ADM-42), and its sections (ADM-2.3 and on).
+//! Which address an object gets, and what is refused: the measured behaviour of contrail-api R21 (address management, by
+//! example: ADM-1 to ADM-32), what is required beyond it (ADM-33 to ADM-42), and what they are examples of (ADM-S1 to ADM-S16).
 
 use super::*;
 use crate::rules::{AllocateAddresses, FreeAddresses, count_addresses};
@@ -141,7 +141,7 @@ macro_rules! any {
 }
 
 #[test]
-fn adm_1_adm_2_adm_3_adm_4_adm_5_adm_6_adm_7_adm_2_4_gateway_service_address_and_order() {
+fn adm_1_adm_2_adm_3_adm_4_adm_5_adm_6_adm_7_adm_s2_gateway_service_address_and_order() {
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     check(&[
         (
@@ -239,7 +239,7 @@ fn adm_10_vn_s8_a_routed_network_reserves_neither_gateway_nor_service_address() 
 }
 
 #[test]
-fn adm_11_adm_12_adm_2_6_vn_s10_units() {
+fn adm_11_adm_12_adm_s4_vn_s10_units() {
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     check(&[
         (
@@ -283,7 +283,7 @@ fn adm_11_adm_12_adm_2_6_vn_s10_units() {
 }
 
 #[test]
-fn adm_13_adm_14_adm_15_adm_2_5_vn_s10_pools() {
+fn adm_13_adm_14_adm_15_adm_s3_vn_s10_pools() {
     let two = pools(&[("11.1.1.100", "11.1.1.101"), ("11.1.1.9", "11.1.1.10")]);
     let with = |pools: &Value| json!([subnet_with("11.1.1.0/24", json!({ "allocation_pools": pools }))]);
     let from_start = subnet_with("11.1.1.0/24", json!({"allocation_pools": two, "addr_from_start": true}));
@@ -366,7 +366,7 @@ fn adm_16_adm_17_iip_c6_versions() {
 }
 
 #[test]
-fn adm_19_adm_4_iip_c5_iip_c9_what_is_asked_for() {
+fn adm_19_adm_s8_iip_c5_iip_c9_what_is_asked_for() {
     let exhausted = exhausted("n", "[]");
     check(&[(
         "ADM-19",
@@ -394,7 +394,7 @@ fn adm_19_adm_4_iip_c5_iip_c9_what_is_asked_for() {
 }
 
 #[test]
-fn adm_20_adm_11_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
+fn adm_20_adm_s15_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let machine = configuration.at_top("virtual-machine", "machine", json!({})).unwrap();
@@ -418,7 +418,7 @@ fn adm_20_adm_11_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
 }
 
 #[test]
-fn adm_5_a_gateway_stays_reserved_when_those_who_share_it_go() {
+fn adm_s15_a_gateway_stays_reserved_when_those_who_share_it_go() {
     let pool = |start: &str, end: &str| json!({"allocation_pools": [{"start": start, "end": end}]});
     let vectors = [
         ("11.1.1.0/29", json!({}), "11.1.1.6"),
@@ -497,7 +497,7 @@ fn adm_21_vn_u8_vn_u9_what_is_in_use_stays() {
 }
 
 #[test]
-fn adm_22_adm_3_vn_s1_vn_s2_networks_share_a_flat_ipam() {
+fn adm_22_adm_s7_vn_s1_vn_s2_networks_share_a_flat_ipam() {
     let mut configuration = Configuration::new();
     let subnets = json!([
         subnet_with("11.1.1.0/28", json!({"alloc_unit": 4})),
@@ -548,7 +548,7 @@ fn mixed(mode: Option<&str>) -> (Configuration, Arc<Object>) {
 }
 
 #[test]
-fn adm_23_adm_4_iip_c8_the_mode_says_which_subnets_come_first() {
+fn adm_23_adm_s8_iip_c8_the_mode_says_which_subnets_come_first() {
     let own = ["22.1.1.4", "22.1.1.3", "22.1.1.2", "22.1.1.1"];
     let flat = ["21.1.1.4", "21.1.1.3", "21.1.1.2", "21.1.1.1"];
     let both = |one: [&'static str; 4], other: [&'static str; 4]| [one, other].concat();
@@ -584,7 +584,7 @@ fn adm_23_adm_4_iip_c8_the_mode_says_which_subnets_come_first() {
 }
 
 #[test]
-fn adm_24_adm_5_iip_c3_iip_c4_addresses_of_a_flat_ipam_itself() {
+fn adm_24_adm_s9_iip_c3_iip_c4_addresses_of_a_flat_ipam_itself() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("31.1.1.0", 29), subnet("fd31::", 125)]);
     let ipam = configuration.flat_ipam("flat", subnets, json!({})).unwrap();
@@ -635,7 +635,7 @@ pub fn router() -> (Configuration, Arc<Object>, Arc<Object>) {
 }
 
 #[test]
-fn adm_25_adm_8_iip_c1_iip_c3_pools_of_virtual_routers() {
+fn adm_25_adm_s12_iip_c1_iip_c3_pools_of_virtual_routers() {
     let (mut configuration, ipam, router) = router();
     let network = configuration.flat_network("n", &[&ipam], json!({}));
     let of_router = json!({"virtual_router_refs": [{"to": router.fq_name.elements()}]});
@@ -680,7 +680,7 @@ fn adm_34_iip_d1_an_address_of_a_virtual_router_is_freed() {
 }
 
 #[test]
-fn adm_26_adm_9_iip_c10_subscribers_have_subnets_of_their_own() {
+fn adm_26_adm_s13_iip_c10_subscribers_have_subnets_of_their_own() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("41.1.1.0", 30), subnet("42.1.1.0", 30)]);
     let ipam = configuration.flat_ipam("lent", subnets, json!({"ipam_subnetting": true})).unwrap();
@@ -716,7 +716,7 @@ fn adm_26_adm_9_iip_c10_subscribers_have_subnets_of_their_own() {
 }
 
 #[test]
-fn adm_27_adm_6_fip_c2_fip_c3_fip_c4_fip_c5_fipp_c1_fip_d1_floating_addresses() {
+fn adm_27_adm_s10_fip_c2_fip_c3_fip_c4_fip_c5_fipp_c1_fip_d1_floating_addresses() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "17.1.1.0", 28);
     let pool = configuration.pool(&network, "floating-ip-pool", json!({}));
@@ -774,7 +774,7 @@ fn adm_28_fip_c1_iip_d2_below_an_instance_ip_nothing_is_allocated() {
 }
 
 #[test]
-fn adm_29_adm_10_vn_x1_vn_x2_vn_x3_direct_calls() {
+fn adm_29_adm_s14_vn_x1_vn_x2_vn_x3_direct_calls() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let taken = configuration.allocate(&network, 10, None).unwrap();
@@ -905,7 +905,7 @@ fn adm_31_adm_32_of_many_that_ask_each_gets_another() {
 }
 
 #[test]
-fn adm_33_adm_14_iip_c7_a_full_subnet_is_never_an_address_of_null() {
+fn adm_33_adm_s16_iip_c7_a_full_subnet_is_never_an_address_of_null() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("11.1.1.0", 30), subnet("12.1.1.0", 24)]);
     let network = configuration.network_with("n", subnets, json!({})).unwrap();
@@ -924,7 +924,7 @@ fn adm_33_adm_14_iip_c7_a_full_subnet_is_never_an_address_of_null() {
 }
 
 #[test]
-fn adm_35_adm_36_adm_2_7_an_update_keeps_what_it_leaves_out() {
+fn adm_35_adm_36_adm_s5_an_update_keeps_what_it_leaves_out() {
     let mut configuration = Configuration::new();
     let given = subnet_with("13.1.1.0/24", json!({"dns_server_address": "13.1.1.200"}));
     let network = configuration.network_with("n", json!([given]), json!({})).unwrap();
@@ -1046,7 +1046,7 @@ fn adm_42_two_servers_take_turns() {
 }
 
 #[test]
-fn adm_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
+fn adm_s1_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
     let owner = "default-domain:default-project:n";
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     let overlapping = pools(&[("11.1.1.10", "11.1.1.20"), ("11.1.1.15", "11.1.1.30")]);
@@ -1087,7 +1087,7 @@ fn adm_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
     ];
     let mut configuration = Configuration::new();
     for (subnets, text) in cases {
-        // ADM-2.7: the same in an update that adds the subnet.
+        // ADM-S5: the same in an update that adds the subnet.
         let created = configuration.network_with("n", subnets.clone(), json!({}));
         assert_eq!(refusal(created), text);
         let network = configuration.in_project("virtual-network", "n", json!({})).unwrap();
@@ -1131,7 +1131,7 @@ fn adm_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
 }
 
 #[test]
-fn adm_2_4_vn_s8_the_service_address_may_be_elsewhere() {
+fn adm_s2_vn_s8_the_service_address_may_be_elsewhere() {
     for (service, next) in [("8.8.8.8", "11.1.1.253"), ("0.0.0.0", "11.1.1.253"), ("11.1.1.7", "11.1.1.253")] {
         let mut configuration = Configuration::new();
         let given = subnet_with("11.1.1.0/24", json!({ "dns_server_address": service }));
@@ -1144,7 +1144,7 @@ fn adm_2_4_vn_s8_the_service_address_may_be_elsewhere() {
 }
 
 #[test]
-fn adm_2_7_adm_14_vn_u10_vn_u11_what_of_a_subnet_may_change() {
+fn adm_s5_adm_s16_vn_u10_vn_u11_what_of_a_subnet_may_change() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     let update = |configuration: &mut Configuration, members: Value| {
@@ -1181,7 +1181,7 @@ fn adm_2_7_adm_14_vn_u10_vn_u11_what_of_a_subnet_may_change() {
 }
 
 #[test]
-fn adm_2_8_vn_d2_with_a_network_goes_what_was_taken_of_it() {
+fn adm_s6_vn_d2_with_a_network_goes_what_was_taken_of_it() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     configuration.allocate(&network, 9, None).unwrap();
@@ -1194,7 +1194,7 @@ fn adm_2_8_vn_d2_with_a_network_goes_what_was_taken_of_it() {
 }
 
 #[test]
-fn adm_7_aip_c1_aip_c2_aip_d1_alias_addresses() {
+fn adm_s11_aip_c1_aip_c2_aip_d1_alias_addresses() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("fd17::", 64), subnet("17.1.1.0", 29)]);
     let network = configuration.network_with("n", subnets, json!({})).unwrap();
@@ -1219,7 +1219,7 @@ fn adm_7_aip_c1_aip_c2_aip_d1_alias_addresses() {
 }
 
 #[test]
-fn adm_5_iip_u1_an_instance_ip_keeps_its_address() {
+fn adm_s9_iip_u1_an_instance_ip_keeps_its_address() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     let other = configuration.network("o", "13.1.1.0", 24);
@@ -1256,7 +1256,7 @@ fn adm_5_iip_u1_an_instance_ip_keeps_its_address() {
 }
 
 #[test]
-fn adm_6_adm_14_fip_u1_a_floating_address_may_be_exchanged() {
+fn adm_s10_adm_s16_fip_u1_a_floating_address_may_be_exchanged() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "17.1.1.0", 28);
     for (pool, kind, property) in

@@ -38,7 +38,7 @@ fn kind(link: &NewLink) -> &str {
 
 fn refuse_side(side: &str, operation: &str) -> Rejection {
     Rejection::bad_request(format!("default hbf-{side} Virtual network  reference cannot be {operation}"))
-        .by(rule::HBS_C1)
+        .by(rule::HBS_C2)
         .about(NETWORKS)
 }
 

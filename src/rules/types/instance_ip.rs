@@ -1,4 +1,4 @@
-//! instance-ip (contrail-api R21: IIP-*, address management ADM-5, ADM-8, ADM-9, ADM-11).
+//! instance-ip (contrail-api R21: IIP-*, address management ADM-S9, ADM-S12, ADM-S13, ADM-S15).
 //!
 //! What else a client says is only stored: whose interfaces share the address, and how (IIP-C11). Floating-ips below
 //! an instance-ip stop its delete, as all children do (IIP-D2).
@@ -149,13 +149,13 @@ fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()>
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    // Where the address is from stays; the peer lets it go astray here (ADM-5). What counts less may be referred to.
+    // Where the address is from stays; the peer lets it go astray here (ADM-S9). What counts less may be referred to.
     for field in SOURCES {
         let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
         let stored = targets(&draft.stored_links(field));
         if draft.given_links(field).is_some_and(|given| targets(given) != stored) {
             return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed"))
-                .by(rule::ADM_5)
+                .by(rule::ADM_S9)
                 .about(field));
         }
         if !stored.is_empty() {
