@@ -3,19 +3,21 @@
 use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
-    error::{Answered, ApiError},
+    error::{Answered, ApiError, PROBLEM},
+    idempotency::KeyHeader,
     peer::Peer,
 };
 use crate::{
     access::{Identity, kept},
     graph::Position,
     python_literal,
+    store::idempotency::Keyed,
 };
 use actix_web::{
     HttpRequest,
     http::{
         Method, StatusCode,
-        header::{self, Header},
+        header::{self, Header, Quality},
     },
     web::Payload,
 };
@@ -70,6 +72,8 @@ pub struct Call {
     pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
     pub prefers_html: bool,
+    /// Whether refusals are asked for as problems (RFC 9457), by name, and before text.
+    pub takes_problems: bool,
     /// Whether an answer may be compressed with gzip.
     pub takes_gzip: bool,
     /// Whether only the head of the answer is wanted.
@@ -80,6 +84,10 @@ pub struct Call {
     pub waited: Cell<Duration>,
     /// What the answer says beside itself: `Warning`.
     pub warning: RefCell<Option<String>>,
+    /// `Idempotency-Key`
+    pub key: Option<KeyHeader>,
+    /// Whether the answer is that of before: `Idempotency-Replayed`.
+    pub is_repeated: Cell<bool>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     /// How many bytes the body has, if the client says so.
@@ -132,11 +140,14 @@ impl Call {
             cluster_id: text("X-Cluster-ID"),
             peer: Peer::of(request),
             prefers_html: prefers_html(request),
+            takes_problems: takes_problems(request),
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
             waited: Cell::default(),
             warning: RefCell::new(None),
+            key: KeyHeader::of(request),
+            is_repeated: Cell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
@@ -171,6 +182,9 @@ impl Call {
                 if body.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
+                if let Some(key) = &mut self.key {
+                    key.read(&chunk);
+                }
                 body.extend_from_slice(&chunk);
             }
             Ok(())
@@ -195,6 +209,14 @@ impl Call {
         let parsed = tokio::task::spawn_blocking(move || parse(&body)).await;
         self.body.set(Body::Parsed(parsed.map_err(|_| ApiError::unavailable("The server stops"))?));
         Ok(())
+    }
+
+    /// Under which key the request is to be done once, if any.
+    ///
+    /// # Errors
+    /// 400 for what is no key.
+    pub fn keyed(&self) -> Answered<Option<Keyed>> {
+        self.key.as_ref().map(|key| key.keyed(&self.identity)).transpose()
     }
 
     /// The body as JSON, once; none if there is no body.
@@ -287,6 +309,14 @@ fn prefers_html(request: &HttpRequest) -> bool {
     named.is_some_and(|range| range.subtype() == "html")
 }
 
+fn takes_problems(request: &HttpRequest) -> bool {
+    let Ok(header::Accept(mut ranges)) = header::Accept::parse(request) else { return false };
+    ranges.retain(|range| range.quality != Quality::ZERO);
+    let ranked = header::Accept(ranges).ranked();
+    let named = ranked.iter().find(|range| [PROBLEM, "text/html", "text/*"].contains(&range.essence_str()));
+    named.is_some_and(|range| range.essence_str() == PROBLEM)
+}
+
 fn takes_gzip(request: &HttpRequest) -> bool {
     let gzip = header::Encoding::gzip();
     header::AcceptEncoding::parse(request)
@@ -308,4 +338,32 @@ fn read_query(text: &str) -> HashMap<String, String> {
         }
     }
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn problems_are_for_who_names_them_before_text() {
+        for (accept, expected) in [
+            ("application/problem+json", true),
+            ("application/json, Application/Problem+JSON;q=0.5", true),
+            ("application/problem+json, text/html;q=0.9, */*;q=0.1", true),
+            ("text/plain, application/problem+json;charset=utf-8", true),
+            ("text/html, application/problem+json;q=0.9", false),
+            ("application/problem+json;q=0", false),
+            ("application/*", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/problem+xml", false),
+            ("", false),
+            ("no media type", false),
+        ] {
+            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(takes_problems(&request), expected, "{accept}");
+        }
+        assert!(!takes_problems(&TestRequest::default().to_http_request()));
+    }
 }

@@ -11,6 +11,7 @@ mod check;
 mod database;
 mod error;
 pub mod feed_position;
+pub mod idempotency;
 mod key_value;
 mod listener;
 mod load;
@@ -22,6 +23,7 @@ pub mod refusal;
 mod row;
 pub mod sequence;
 mod session;
+pub mod shared_settings;
 #[cfg(test)]
 mod tests;
 mod views;

@@ -80,7 +80,7 @@ fn http_method(method: &Method) -> Option<HttpMethod> {
 }
 
 fn components(model: &Model) -> Components {
-    let schemas = value_types::schemas(model).chain(object_types::schemas(model));
+    let schemas = value_types::schemas(model).chain(object_types::schemas(model)).chain([refusals::problem()]);
     let builder = ComponentsBuilder::new().schemas_from_iter(schemas).responses_from_iter(refusals::responses());
     arguments::parameters().fold(builder, |builder, (name, parameter)| builder.parameter(name, parameter)).build()
 }
