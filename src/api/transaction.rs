@@ -56,7 +56,7 @@ struct Reader<'a> {
     unknown: Vec<String>,
 }
 
-fn refuse<T>(text: String) -> Answered<T> {
+fn refuse<T>(text: &str) -> Answered<T> {
     Err(ApiError::bad_request(format!("Bad Request, {text}")))
 }
 
@@ -67,12 +67,11 @@ impl App {
     /// The refusal of one of the operations, as JSON that says which.
     pub async fn transact(&self, call: &Call) -> Answered<Answer> {
         let mut body = call.object()?;
-        let operations = match body.swap_remove("operations") {
-            Some(Value::Array(operations)) => operations,
-            _ => return refuse("operations must be a list of operations".to_owned()),
+        let Some(Value::Array(operations)) = body.swap_remove("operations") else {
+            return refuse("operations must be a list of operations");
         };
         if let Some(name) = body.keys().next() {
-            return refuse(format!("a transaction has operations, and no member '{name}'"));
+            return refuse(&format!("a transaction has operations, and no member '{name}'"));
         }
         budget::check(&budget::OPERATIONS, operations.len())?;
         let names: Vec<Option<String>> =
@@ -140,17 +139,17 @@ fn of_operation(refusal: ApiError, index: usize, name: Option<String>) -> ApiErr
 impl Reader<'_> {
     fn read(&mut self, index: usize, operation: Value) -> Answered<(Step, Form)> {
         let Value::Object(mut operation) = operation else {
-            return refuse(format!("an operation must be an object, not {}", python_literal::value(&operation)));
+            return refuse(&format!("an operation must be an object, not {}", python_literal::value(&operation)));
         };
         let kinds = || KINDS.iter().filter(|(kind, _)| operation.contains_key(*kind));
         let names = || KINDS.map(|(kind, _)| kind).join(", ");
         let (Some((kind, members)), None) = (kinds().next(), kinds().nth(1)) else {
-            return refuse(format!("an operation must have one of {}", names()));
+            return refuse(&format!("an operation must have one of {}", names()));
         };
         let is_known = |name: &str| name == *kind || members.contains(&name);
         if let Some(name) = operation.keys().find(|name| !is_known(name)) {
             let members = members.join(", ");
-            return refuse(format!("a {kind} has no member '{name}'; beside '{kind}' it may have {members}"));
+            return refuse(&format!("a {kind} has no member '{name}'; beside '{kind}' it may have {members}"));
         }
         let precondition = match text_member(&operation, "if_match")? {
             None => None,
@@ -186,7 +185,7 @@ impl Reader<'_> {
             Some(Value::String(name)) if !name.is_empty() && !name.starts_with(SIGN) => Some(name.clone()),
             Some(other) => {
                 let given = python_literal::value(other);
-                return refuse(format!("as must be a name, which does not begin with {SIGN}, not {given}"));
+                return refuse(&format!("as must be a name, which does not begin with {SIGN}, not {given}"));
             }
         };
         let body = self.body_of(type_id, &mut operation)?;
@@ -194,7 +193,7 @@ impl Reader<'_> {
         self.note(index, "body", create.document.unknown.clone());
         let Some(name) = name else { return Ok(Operation::Create(create)) };
         if self.names.contains_key(&name) {
-            return refuse(format!("the local name '{name}' is given twice"));
+            return refuse(&format!("the local name '{name}' is given twice"));
         }
         let given = create.document.body.get("uuid").and_then(Value::as_str).and_then(canonical_uuid);
         let uuid = given.unwrap_or_else(Uuid::new_v4);
@@ -222,22 +221,20 @@ impl Reader<'_> {
             (None, Some(name)) => match string_list(name) {
                 Some(name) => Asked::Name(name),
                 None => {
-                    return refuse(format!("fq_name must be a list of strings, not {}", python_literal::value(name)));
+                    return refuse(&format!("fq_name must be a list of strings, not {}", python_literal::value(name)));
                 }
             },
-            _ => return refuse("a condition must have one of uuid, fq_name".to_owned()),
+            _ => return refuse("a condition must have one of uuid, fq_name"),
         };
         let exists = match operation.get("exists") {
             None => true,
             Some(Value::Bool(exists)) => *exists,
             Some(other) => {
-                return refuse(format!("exists must be true or false, not {}", python_literal::value(other)));
+                return refuse(&format!("exists must be true or false, not {}", python_literal::value(other)));
             }
         };
         if has_tags && !exists {
-            return refuse(
-                "what does not exist has no ETag: if_match and exists false are not for one condition".to_owned(),
-            );
+            return refuse("what does not exist has no ETag: if_match and exists false are not for one condition");
         }
         Ok(Operation::Condition(Condition { type_id, asked, exists }))
     }
@@ -252,11 +249,11 @@ impl Reader<'_> {
         let kind: &ObjectType = self.app.model.object_type(type_id);
         let mut body = match operation.swap_remove("body") {
             Some(Value::Object(body)) => body,
-            None => return refuse("an operation of this kind needs a body".to_owned()),
-            Some(other) => return refuse(format!("body must be an object, not {}", python_literal::value(&other))),
+            None => return refuse("an operation of this kind needs a body"),
+            Some(other) => return refuse(&format!("body must be an object, not {}", python_literal::value(&other))),
         };
         if body.len() == 1 && body.contains_key(&kind.name) {
-            return refuse(format!("body must be what is below '{0}', without '{0}'", kind.name));
+            return refuse(&format!("body must be what is below '{0}', without '{0}'", kind.name));
         }
         if let Some(parent) = body.get_mut("parent_uuid") {
             self.resolve("parent_uuid", parent)?;
@@ -273,7 +270,10 @@ impl Reader<'_> {
     /// The body of an action.
     fn body_of_action(&self, kind: &str, about: Value, uuids: &[&str]) -> Answered<Body> {
         let Value::Object(mut body) = about else {
-            return refuse(format!("{kind} must be the body of such a request, not {}", python_literal::value(&about)));
+            return refuse(&format!(
+                "{kind} must be the body of such a request, not {}",
+                python_literal::value(&about)
+            ));
         };
         for member in uuids {
             if let Some(uuid) = body.get_mut(*member) {
@@ -289,7 +289,7 @@ impl Reader<'_> {
         self.resolve("uuid", &mut uuid)?;
         match uuid {
             Value::String(uuid) => Ok(uuid),
-            other => refuse(format!("uuid must be a text, not {}", python_literal::value(&other))),
+            other => refuse(&format!("uuid must be a text, not {}", python_literal::value(&other))),
         }
     }
 
@@ -297,7 +297,7 @@ impl Reader<'_> {
     fn resolve(&self, member: &str, value: &mut Value) -> Answered<()> {
         let Some(name) = value.as_str().and_then(|text| text.strip_prefix(SIGN)) else { return Ok(()) };
         let Some(uuid) = self.names.get(name) else {
-            return refuse(format!("{member}: no create before this operation has the local name '{name}'"));
+            return refuse(&format!("{member}: no create before this operation has the local name '{name}'"));
         };
         *value = uuid.to_string().into();
         Ok(())
