@@ -205,8 +205,8 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
         }
     }
     let operation = Operation::Many(Transaction { steps: operations });
-    let (identity, base) = (Identity::default(), String::new());
-    Some(Request { operation, precondition: None, dry_run: false, identity, base })
+    let identity = Identity::default();
+    Some(Request { operation, precondition: None, dry_run: false, identity })
 }
 
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
