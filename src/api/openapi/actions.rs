@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{self, required, uuid_in_path},
-    object_types::{pending, refused},
+    object_types::{pending, refused, refused_once},
     refusals,
     vocabulary::{
         AnySchema, JSON, any_of, anything, empty_answer, json_answer, list, nullable, nullable_list, nullable_text,
@@ -71,6 +71,8 @@ trait Described {
     fn answers(self, meaning: &str, schema: impl Into<AnySchema>) -> Self;
     /// Refusals of these status codes.
     fn or(self, statuses: &[u16]) -> Operation;
+    /// The same, of a write that may have a key.
+    fn or_once(self, statuses: &[u16]) -> Operation;
 }
 
 impl Described for OperationBuilder {
@@ -96,6 +98,10 @@ impl Described for OperationBuilder {
 
     fn or(self, statuses: &[u16]) -> Operation {
         refused(self, statuses)
+    }
+
+    fn or_once(self, statuses: &[u16]) -> Operation {
+        refused_once(self, statuses)
     }
 }
 
@@ -154,7 +160,7 @@ pub fn describe(action: Action) -> Operation {
                 object(&["uuid", "owner"], [("uuid", uuid("The object.")), ("owner", uuid("The project."))]),
             )
             .answers("It has another owner.", nothing())
-            .or(&[404, 409, 412, 503]),
+            .or_once(&[404, 409, 412, 503]),
         Action::ChangeMode => change_mode(),
         Action::AaaModeGet => {
             about(SERVER, "aaa_mode_read", "Whether callers are authenticated").answers("The mode.", aaa_mode()).or(&[])
@@ -236,7 +242,7 @@ pub fn describe(action: Action) -> Operation {
             )
             .takes(Required::True, set_tag())
             .answers("The tags are set.", nothing())
-            .or(&[404, 409, 412, 503]),
+            .or_once(&[404, 409, 412, 503]),
         Action::Transaction => transaction(),
         Action::SecurityPolicyDraft => {
             about(PARTS, "security_policy_draft", "Puts the drafts of a scope in force, or drops them")
@@ -247,7 +253,7 @@ pub fn describe(action: Action) -> Operation {
                 .asks(&["DryRun"])
                 .takes(Required::True, draft_review())
                 .answers("It is done.", nothing())
-                .or(&[404, 409, 503])
+                .or_once(&[404, 409, 503])
         }
     }
 }
@@ -278,13 +284,13 @@ pub fn describe_on_network(action: NetworkAction) -> Operation {
                 json!({"count": 1}),
             )
             .answers("They are reserved.", object(&[], [("ip_addr", texts("The addresses."))]))
-            .or(&[404, 409, 503]),
+            .or_once(&[404, 409, 503]),
         NetworkAction::Free => about(ADDRESSES, "virtual_network_ip_free", "Gives reserved addresses back")
             .parameter(uuid_in_path())
             .asks(&["DryRun"])
             .takes(Required::False, object(&[], [("ip_addr", names_or_null("The addresses."))]))
             .response("200", empty_answer("They are free."))
-            .or(&[404, 409, 503]),
+            .or_once(&[404, 409, 503]),
         NetworkAction::Count => {
             about(ADDRESSES, "virtual_network_subnet_ip_count", "Counts the addresses that are taken")
                 .parameter(uuid_in_path())
@@ -359,7 +365,7 @@ fn collection_update() -> Operation {
         .takes(Required::True, object(&["uuid"], [("uuid", uuid("The object.")), ("updates", updates.into())]))
         .response("200", empty_answer("They are changed."))
         .response("202", pending())
-        .or(&[403, 404, 409, 412, 503])
+        .or_once(&[403, 404, 409, 412, 503])
 }
 
 fn reference_update() -> Operation {
@@ -379,7 +385,7 @@ fn reference_update() -> Operation {
         .takes(Required::True, object(&["type", "uuid", "ref-type", "operation"], members))
         .answers("It is done.", object(&["uuid"], [("uuid", uuid("The object that refers."))]))
         .response("202", pending())
-        .or(&[403, 404, 409, 412, 503])
+        .or_once(&[403, 404, 409, 412, 503])
 }
 
 fn transaction() -> Operation {
@@ -465,7 +471,7 @@ fn transaction() -> Operation {
         .into_iter()
         .map(refused_as)
         .fold(operation, |operation, (status, response)| operation.response(status, response))
-        .or(&[408, 413, 503])
+        .or_once(&[408, 413, 503])
 }
 
 fn relax_reference() -> Operation {
@@ -474,7 +480,7 @@ fn relax_reference() -> Operation {
         .asks(&["DryRun"])
         .takes(Required::True, object(&["uuid", "ref-uuid"], members))
         .answers("It is done.", object(&["uuid"], [("uuid", uuid("The object that refers."))]))
-        .or(&[404, 409, 503])
+        .or_once(&[404, 409, 503])
 }
 
 fn key_value() -> Operation {
@@ -576,7 +582,7 @@ fn change_mode() -> Operation {
         .asks(&CHANGE)
         .takes(Required::True, object(&["uuid"], members))
         .answers("It is done.", nothing())
-        .or(&[404, 409, 412, 503])
+        .or_once(&[404, 409, 412, 503])
 }
 
 fn job() -> ObjectBuilder {

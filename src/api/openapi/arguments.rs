@@ -1,6 +1,7 @@
 //! The arguments of requests: in the path, in the query and in headers.
 
 use super::vocabulary::{AnySchema, any_of, simple, uuid};
+use crate::api::idempotency::LONGEST_KEY;
 use utoipa::openapi::{
     KnownFormat, Ref, Required, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
@@ -15,6 +16,8 @@ enum Form {
     /// A whole number within a range.
     Number(isize, Option<isize>),
     OneOf(&'static [&'static str]),
+    /// What names a request.
+    Key,
 }
 
 /// The name in the document, the name in the request, where, what it takes, what it means.
@@ -24,7 +27,7 @@ const QUERY: ParameterIn = ParameterIn::Query;
 const HEADER: ParameterIn = ParameterIn::Header;
 
 /// Those that are named by operations, each once.
-const ARGUMENTS: [Argument; 32] = [
+const ARGUMENTS: [Argument; 33] = [
     ("ParentId", "parent_id", QUERY, Form::Text, "Only children of these objects: uuids, joined by commas."),
     (
         "ParentFqNameStr",
@@ -150,6 +153,14 @@ const ARGUMENTS: [Argument; 32] = [
         Form::Flag,
         "Refuses a body with fields that nothing is known of. Without it they are ignored, and named in the header `Warning`.",
     ),
+    (
+        "IdempotencyKey",
+        "Idempotency-Key",
+        HEADER,
+        Form::Key,
+        "Names the request, so that it can be sent again and is done once: for a day the same request under the same key gets the \
+         first answer again, with `Idempotency-Replayed: true`. A UUID for each request is a good choice.",
+    ),
     ("Position", "position", QUERY, Form::Text, "Only the element at this position; in a map, with this key."),
     ("Since", "since", QUERY, Form::Text, "A position, `<epoch>-<revision>`: what came after it, and no start."),
     (
@@ -220,6 +231,10 @@ fn schema(form: Form) -> AnySchema {
         Form::Number(least, most) => {
             let number = simple(Type::Integer).minimum(Some(least)).maximum(most);
             number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).into()
+        }
+        Form::Key => {
+            let text = simple(Type::String).pattern(Some("^[!-~]+$"));
+            text.min_length(Some(1)).max_length(Some(LONGEST_KEY)).into()
         }
         Form::OneOf(values) => simple(Type::String).enum_values(Some(values.iter().copied())).into(),
     }

@@ -5,14 +5,10 @@ use crate::{
     access::Identity,
     graph::{Graph, Hold, Holder, Link, Object},
     model::{ObjectType, ReferenceId, TypeId},
-    rules::{
-        engine::{
-            Decision, Draft, Options, Rejection, Rulebook, Rules, budget,
-            change::{Change, Effect},
-            permissions,
-        },
-        request::Operation,
-        request::Request,
+    rules::engine::{
+        Decision, Draft, Options, Rejection, Rulebook, Rules, budget,
+        change::{Change, Effect},
+        permissions,
     },
     timestamp::Timestamp,
 };
@@ -59,26 +55,32 @@ impl Work {
     /// Starts on a fork of this graph. Time and new uuids are handed in, so that rules stay functions of their input.
     pub fn new(
         graph: Graph,
-        request: &Request,
+        identity: Identity,
         rulebook: &Arc<Rulebook>,
         now: Timestamp,
         new_uuid: fn() -> Uuid,
     ) -> Self {
         Self {
             graph,
-            identity: request.identity.clone(),
+            identity,
             rulebook: Arc::clone(rulebook),
             pending: false,
             provisioning: false,
             now,
             new_uuid,
-            spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
+            spent: Some(budget::Spent::default()),
             unreadable: OnceCell::new(),
             touched: Vec::new(),
             latest: HashMap::new(),
             reserved: IndexSet::new(),
             freed: IndexSet::new(),
         }
+    }
+
+    /// What follows is of the first start: the server asks itself, and nothing limits it.
+    pub fn begin_first_start(&mut self) {
+        self.provisioning = true;
+        self.spent = None;
     }
 
     /// What the operator has set.

@@ -82,6 +82,7 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
         Kind::NotFound => 404,
         Kind::Conflict => 409,
         Kind::OverQuota | Kind::Unmet => 412,
+        Kind::Unprocessable => 422,
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };
@@ -119,7 +120,8 @@ impl Configuration {
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
         let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default() };
-        let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
+        let mut work =
+            Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
         let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };
