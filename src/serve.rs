@@ -7,7 +7,7 @@ use crate::{
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
-    rules::{Operation, Options, Request},
+    rules::{Operation, Options, Request, rulebook},
     settings::ServeSettings,
     signals::{self, stopped},
     store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, Retention, StoreError, check},
@@ -160,12 +160,13 @@ async fn start_on(
     let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
     let replica = replica.await.map_err(refused)?;
     let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
+    let rulebook = rulebook(model, options);
     let (writer, writing) = Writer::start(
         database.clone(),
         Arc::clone(&replica),
         settings.batch_limit,
         retention.partition_size(),
-        options,
+        rulebook,
         supervision,
     );
     provision(&writer).await?;

@@ -8,18 +8,35 @@ use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Types whose objects count where the parent of their parent is (QTA-1).
-const BELOW_CHILDREN: [&str; 2] = ["floating-ip-pool", "loadbalancer-member"];
+/// In which project an object counts (QTA-1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Its parent.
+    Parent,
+    /// The parent of its parent.
+    Grandparent,
+    /// What it refers to.
+    Reference(&'static str),
+}
+
+/// Types whose objects count elsewhere than in their parent.
+const PLACES: [(&str, Place); 3] = [
+    ("floating-ip", Place::Reference("project_refs")),
+    ("floating-ip-pool", Place::Grandparent),
+    ("loadbalancer-member", Place::Grandparent),
+];
 
 /// Where the model keeps what decides about counting.
 struct Places {
+    /// By type.
+    place: Vec<Place>,
     /// By type: whether its objects may count. What can't be in a project is most of what there is.
     counted: Vec<bool>,
     below_children: Vec<TypeId>,
     /// By type: whether what counts above its objects may be below them.
     holds_below_children: Vec<bool>,
-    /// Floating-ips count in the project that they refer to.
-    floating_ip: Option<(TypeId, ReferenceId)>,
+    /// The type whose objects count in the project that they refer to.
+    referring: Option<(TypeId, ReferenceId)>,
     /// APS-C2: the set that every project has does not count.
     all_applications: Option<(TypeId, PropertyId)>,
     virtual_network: Option<TypeId>,
@@ -48,12 +65,18 @@ impl Counts {
             let kind = model.find(kind)?;
             Some((kind, model.object_type(kind).property(name)?.0))
         };
-        let floating_ip = model.find("floating-ip");
-        let below_children: Vec<TypeId> = BELOW_CHILDREN.iter().filter_map(|name| model.find(name)).collect();
+        let place_of =
+            |name: &str| PLACES.iter().find(|(known, _)| *known == name).map_or(Place::Parent, |(_, place)| *place);
+        let place: Vec<Place> = model.types().iter().map(|kind| place_of(&kind.name)).collect();
+        let grandchildren = model.types().iter().filter(|kind| place_of(&kind.name) == Place::Grandparent);
+        let below_children: Vec<TypeId> = grandchildren.map(|kind| kind.id).collect();
+        let referring = model.types().iter().find_map(|kind| match place_of(&kind.name) {
+            Place::Reference(field) => Some((kind.id, kind.reference(field)?.0)),
+            _ => None,
+        });
         let project = model.find("project").map(Parent::Type);
         let is_counted = |id: TypeId, parents: &[Parent]| {
-            Some(id) == floating_ip
-                || below_children.contains(&id)
+            place.get(usize::from(id.0)) != Some(&Place::Parent)
                 || parents.iter().any(|parent| Some(*parent) == project)
         };
         let holders: Vec<Parent> =
@@ -63,8 +86,8 @@ impl Counts {
             counted: types.iter().map(|kind| is_counted(kind.id, &kind.parents)).collect(),
             holds_below_children: types.iter().map(|kind| holders.contains(&Parent::Type(kind.id))).collect(),
             below_children,
-            floating_ip: floating_ip
-                .and_then(|kind| Some((kind, model.object_type(kind).reference("project_refs")?.0))),
+            referring,
+            place,
             all_applications: property("application-policy-set", "all_applications"),
             virtual_network: model.find("virtual-network"),
             rules: property("security-group", "security_group_entries"),
@@ -75,6 +98,11 @@ impl Counts {
             below_children: HashMap::default(),
             parts: HashMap::default(),
         }
+    }
+
+    /// Where objects of a type count.
+    pub fn place_of(&self, type_id: TypeId) -> Place {
+        self.places.place.get(usize::from(type_id.0)).copied().unwrap_or(Place::Parent)
     }
 
     /// How many objects of a type count in a project.
@@ -133,7 +161,7 @@ impl Counts {
         if self.places.counted.get(usize::from(type_id.0)) != Some(&true) {
             return Vec::new();
         }
-        if let Some((_, reference)) = self.places.floating_ip.filter(|(kind, _)| *kind == type_id) {
+        if let Some((_, reference)) = self.places.referring.filter(|(kind, _)| *kind == type_id) {
             return object.links_of(reference).iter().map(|link| (link.target, type_id)).collect();
         }
         let of_all = |(kind, property): (TypeId, PropertyId)| {

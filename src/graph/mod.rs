@@ -11,7 +11,7 @@ mod object;
 mod pools;
 mod position;
 
-pub use counts::{Counts, rule_count};
+pub use counts::{Counts, Place, rule_count};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};

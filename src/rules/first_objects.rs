@@ -1,8 +1,13 @@
 //! The objects that exist from the first start on (contrail-api R21, wire contract 8), past the rules of their types
 //! (GEN-14). What is missing is made, in one request: all or nothing.
 
-use super::{Decision, Draft, NewLink, Work, project, tag, virtual_network::add_routing_instance};
-use crate::graph::{NumberPool, Object};
+use crate::{
+    graph::{NumberPool, Object},
+    rules::{
+        engine::{Decision, Draft, NewLink, Work},
+        types::{project, tag, virtual_network::add_routing_instance},
+    },
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -33,7 +38,7 @@ pub fn provision(work: &mut Work) -> Decision<()> {
     first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
     let project = first(work, Some(&domain), "project", "default-project", |work, draft| {
         // QTA-5: only at the first start; limits that are set later stay.
-        draft.set("quota", work.options.quota.value());
+        draft.set("quota", work.options().quota.value());
     })?;
     let number = |work: &Work, draft: &mut Draft| {
         if let Some(id) = work.graph.numbers().next_free(NumberPool::VirtualNetwork) {

@@ -1,13 +1,13 @@
 //! A change as the log has it: complete by itself, so that it can be told without the graph that it happened to. Who
 //! follows the log has the same graph, and with it knows all numbers and addresses that are taken (GEN-13).
 
-use super::{
-    change::{Change, Effect},
-    permissions::around_modified,
-};
 use crate::{
     graph::{FqName, Graph, Hold, JsonText, Object, text_weight},
     model::{ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId},
+    rules::engine::{
+        change::{Change, Effect},
+        permissions::around_modified,
+    },
     timestamp::Timestamp,
 };
 use serde_json::{Map, Value};

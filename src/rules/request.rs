@@ -1,10 +1,18 @@
 //! What the writer is asked for, one at a time.
 
-use super::{
-    AllocateAddresses, Create, Decision, Delete, FreeAddresses, PermissionChange, ReferenceUpdate, RelaxReference,
-    ReviewDrafts, SetTag, Update, Work, collection::CollectionUpdate, first_objects,
+use crate::{
+    access::Identity,
+    graph::Object,
+    rules::{
+        engine::{
+            Create, Decision, Delete, PermissionChange, ReferenceUpdate, RelaxReference, ReviewDrafts, Update, Work,
+            collection::CollectionUpdate,
+        },
+        first_objects,
+        set_tag::SetTag,
+        types::{virtual_network::AllocateAddresses, virtual_network::FreeAddresses},
+    },
 };
-use crate::{access::Identity, graph::Object};
 use std::sync::Arc;
 
 /// A request that may change something.

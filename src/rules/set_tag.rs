@@ -1,13 +1,17 @@
 //! `/set-tag`: tags of an object, one request for all of them (contrail-api R21: TGS-*).
 
-use super::{
-    Decision, Draft, NewLink, Rejection, Work,
-    document::canonical_uuid,
-    security_draft,
-    tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
-    update,
+use crate::{
+    graph::Object,
+    model::TypeId,
+    python_literal,
+    rules::engine::{
+        Decision, Draft, NewLink, Rejection, Work,
+        document::canonical_uuid,
+        security_draft,
+        tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
+        update,
+    },
 };
-use crate::{graph::Object, model::TypeId, python_literal};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;

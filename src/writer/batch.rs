@@ -3,7 +3,7 @@
 use super::Committed;
 use crate::{
     graph::{Graph, Position},
-    rules::{Decision, LogEntry, Options, Origin, Rejection, Request, Work},
+    rules::{Decision, LogEntry, Origin, Rejection, Request, Rulebook, Work},
     store::Rows,
     timestamp::Timestamp,
 };
@@ -46,11 +46,11 @@ impl Batch {
     }
 
     /// Decides one more request, which sees what the ones before it did.
-    pub fn decide(&mut self, request: &Request, options: &Arc<Options>) {
+    pub fn decide(&mut self, request: &Request, rulebook: &Arc<Rulebook>) {
         if self.answers.is_empty() {
             self.now = Timestamp::now();
         }
-        let mut work = Work::new(self.fork.clone(), request, options, self.now, Uuid::new_v4);
+        let mut work = Work::new(self.fork.clone(), request, rulebook, self.now, Uuid::new_v4);
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
             .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));

@@ -9,7 +9,7 @@ use super::{
     ticket,
 };
 use crate::{
-    rules::{Decision, LogEntry, Options, Rejection},
+    rules::{Decision, LogEntry, Rejection, Rulebook},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
     supervision::Supervision,
 };
@@ -55,7 +55,7 @@ impl From<StoreError> for Trouble {
 pub struct Committer {
     pub database: Database,
     pub replica: Arc<Replica>,
-    pub options: Arc<Options>,
+    pub rulebook: Arc<Rulebook>,
     partitions: Partitions,
     session: Option<Session>,
     /// What the row of the sequence said in this session, for batches that do not read it first.
@@ -71,7 +71,7 @@ impl Committer {
     pub fn new(
         database: Database,
         replica: Arc<Replica>,
-        options: Arc<Options>,
+        rulebook: Arc<Rulebook>,
         partition_size: u64,
         progress: Arc<Progress>,
         supervision: &Arc<Supervision>,
@@ -80,7 +80,7 @@ impl Committer {
         Self {
             database,
             replica,
-            options,
+            rulebook,
             partitions,
             session: None,
             fence: Uuid::nil(),
@@ -256,7 +256,7 @@ impl Committer {
             if job.ticket.is_given_up() {
                 batch.answers.push(Err(Rejection::unavailable(LATE)));
             } else {
-                batch.decide(&job.request, &self.options);
+                batch.decide(&job.request, &self.rulebook);
             }
         }
         if batch.rows.is_empty() {

@@ -19,7 +19,7 @@ pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
 use crate::{
     graph::{Graph, Position},
-    rules::{Decision, Options, Outcome, Rejection, Request},
+    rules::{Decision, Outcome, Rejection, Request, Rulebook},
     store::{Database, UNKNOWN},
     supervision::Supervision,
 };
@@ -70,21 +70,21 @@ impl Writer {
         replica: Arc<Replica>,
         batch_limit: NonZeroUsize,
         partition_size: u64,
-        options: Options,
+        rulebook: Rulebook,
         supervision: &Arc<Supervision>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        let options = Arc::new(options);
+        let rulebook = Arc::new(rulebook);
         let progress = Arc::new(Progress::default());
         let committer = Committer::new(
             database,
             Arc::clone(&replica),
-            Arc::clone(&options),
+            Arc::clone(&rulebook),
             partition_size,
             Arc::clone(&progress),
             supervision,
         );
-        let task = Task { jobs, replica: Arc::clone(&replica), options, batch_limit: batch_limit.get() };
+        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: batch_limit.get() };
         (Self { queue, replica, progress }, supervision.need("writer", task.run(committer)))
     }
 
@@ -127,9 +127,9 @@ impl Pending {
         Self { jobs: Vec::new(), batch: Batch::on(graph) }
     }
 
-    fn decide(&mut self, jobs: &mut Vec<Job>, options: &Arc<Options>) {
+    fn decide(&mut self, jobs: &mut Vec<Job>, rulebook: &Arc<Rulebook>) {
         for job in jobs.drain(..).filter(|job| !job.ticket.is_given_up()) {
-            self.batch.decide(&job.request, options);
+            self.batch.decide(&job.request, rulebook);
             self.jobs.push(job);
         }
     }
@@ -138,7 +138,7 @@ impl Pending {
 struct Task {
     jobs: mpsc::Receiver<Job>,
     replica: Arc<Replica>,
-    options: Arc<Options>,
+    rulebook: Arc<Rulebook>,
     batch_limit: usize,
 }
 
@@ -161,7 +161,7 @@ impl Task {
     /// after them are given back. Nothing is given back when the task is at its end.
     async fn run_alone(&mut self, mut committer: Committer, mut jobs: Vec<Job>) -> Option<(Committer, Vec<Job>)> {
         let mut next = Pending::on(Graph::clone(&self.replica.current()));
-        next.decide(&mut jobs, &self.options);
+        next.decide(&mut jobs, &self.rulebook);
         while !next.jobs.is_empty() {
             let Pending { jobs: waiting, batch } = next;
             if !ticket::send(waiting.iter().map(|job| &*job.ticket)) {
@@ -185,7 +185,7 @@ impl Task {
                         break answers;
                     }
                     _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && !self.jobs.is_closed() => {
-                        next.decide(&mut jobs, &self.options);
+                        next.decide(&mut jobs, &self.rulebook);
                     }
                 }
             };

@@ -7,7 +7,7 @@ use crate::{
     model::{Model, ReferenceId},
     rules::{
         AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
-        RelaxReference, Request, Update,
+        RelaxReference, Request, Rulebook, Update, rulebook,
     },
     store::{Database, PrivatePostgres, Session, Turn, append, check, load_snapshot, make_until, sequence},
 };
@@ -161,6 +161,10 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
     Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
 }
 
+fn without_settings(model: &Model) -> Arc<Rulebook> {
+    Arc::new(rulebook(model, Options::default()))
+}
+
 /// A database with nothing in it.
 async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
@@ -168,7 +172,7 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
     let mut batch = Batch::on(graph);
-    batch.decide(&provision, &Arc::default());
+    batch.decide(&provision, &without_settings(model));
     assert!(write(connection, &batch).await);
     batch.fork
 }
@@ -191,14 +195,14 @@ async fn write(connection: &mut Session, batch: &Batch) -> bool {
 }
 
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
-    let options: Arc<Options> = Arc::default();
+    let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
     for steps in batches {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
         for step in steps {
             if let Some(request) = request(&batch.fork, step) {
-                batch.decide(&request, &options);
+                batch.decide(&request, &rulebook);
             }
         }
         if batch.rows.is_empty() || !write(connection, &batch).await {
@@ -299,7 +303,7 @@ fn what_is_not_as_it_should_be_is_found() {
             let mut graph = emptied(&mut connection, &place.model).await;
             for step in &steps {
                 let mut batch = Batch::on(graph);
-                batch.decide(&request(&batch.fork, step).unwrap(), &Arc::default());
+                batch.decide(&request(&batch.fork, step).unwrap(), &without_settings(&place.model));
                 assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
                 assert!(write(&mut connection, &batch).await);
                 graph = batch.fork;

@@ -1,7 +1,7 @@
 //! What holds for all types.
 
 use super::*;
-use crate::rules::update::RelaxReference;
+use crate::rules::RelaxReference;
 
 fn relax(configuration: &mut Configuration, holder: &Object, target: &Object) {
     let relax = RelaxReference { uuid: holder.uuid.to_string(), target: target.uuid.to_string() };

@@ -36,11 +36,10 @@ mod virtual_port_group;
 mod write_back;
 
 use super::{
-    Change, Create, Decision, Delete, Document, LogEntry, Operation, Options, Origin, Outcome, Purpose, Rejection,
-    Request, Update, Work,
+    Change, Create, Decision, Delete, Document, Kind, LogEntry, Operation, Options, Origin, Outcome, Purpose,
+    ReferenceUpdate, Rejection, Request, Rulebook, Update, Work,
     collection::{CollectionUpdate, ElementUpdate},
-    rejection::Kind,
-    update::ReferenceUpdate,
+    rulebook,
 };
 use crate::{
     access::Identity,
@@ -90,7 +89,7 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
 struct Configuration {
     graph: Graph,
     follower: Graph,
-    options: Arc<Options>,
+    rulebook: Arc<Rulebook>,
     now: i64,
 }
 
@@ -102,8 +101,12 @@ impl Configuration {
 
     /// With settings of the operator.
     fn with(options: Options) -> Self {
-        let mut new =
-            Self { graph: Graph::new(model()), follower: Graph::new(model()), options: Arc::new(options), now: 0 };
+        let mut new = Self {
+            graph: Graph::new(model()),
+            follower: Graph::new(model()),
+            rulebook: Arc::new(rulebook(&model(), options)),
+            now: 0,
+        };
         new.submit(Operation::Provision).unwrap();
         new
     }
@@ -113,7 +116,7 @@ impl Configuration {
         self.now += 1;
         let base = "http://api:8082".to_owned();
         let request = Request { operation, identity: Identity::default(), base };
-        let mut work = Work::new(self.graph.clone(), &request, &self.options, Timestamp(self.now), Uuid::new_v4);
+        let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
         let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };

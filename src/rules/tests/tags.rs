@@ -248,14 +248,15 @@ fn osd_1_osd_13_osd_14_the_width_of_ids_is_a_setting() {
     assert_eq!(seen(&configuration), (json!("0x000200000000"), json!([0x0002_0000_0000_u64])));
     assert_eq!(configuration.get(&tag_type(&configuration, "tier").unwrap(), "tag_type_id"), "0x0002");
     // Started with the other width: the same pairs of numbers, written the other way.
-    configuration.options = Arc::new(Options::default());
+    configuration.rulebook = Arc::new(rulebook(&model(), Options::default()));
     configuration.submit(Operation::Provision).unwrap();
     assert_eq!(seen(&configuration), (json!("0x00020000"), json!([0x0002_0000])));
     assert_eq!(id(&configuration, &large), "0x000280000001", "it does not fit, and is not cut");
     let (_, changes) = configuration.submit(Operation::Provision).unwrap();
     assert!(changes.is_empty());
     // A server with the other width beside it takes no number twice.
-    configuration.options = Arc::new(Options { tag_id_digits: TagIdDigits::Twelve, ..Options::default() });
+    let options = Options { tag_id_digits: TagIdDigits::Twelve, ..Options::default() };
+    configuration.rulebook = Arc::new(rulebook(&model(), options));
     let next = global(&mut configuration, "tier", "next", json!({})).unwrap();
     assert_eq!(id(&configuration, &next), "0x000200000001");
 }

@@ -1,0 +1,34 @@
+//! What all types share: the steps of a create, an update and a delete, each in one place, and what they work with. It knows
+//! no type by name: what a type does beside the steps it says in its `Rules`.
+
+pub mod access;
+pub mod budget;
+pub mod change;
+pub mod collection;
+pub mod create;
+pub mod delete;
+pub mod document;
+pub mod draft;
+pub mod internal;
+pub mod options;
+pub mod permissions;
+pub mod quota;
+pub mod rejection;
+pub mod rulebook;
+pub mod security_draft;
+pub mod tag_references;
+pub mod update;
+pub mod work;
+
+pub use change::{Change, Effect};
+pub use create::{Create, check_name};
+pub use delete::Delete;
+pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list, value_of_key};
+pub use draft::{Draft, NewLink};
+pub use options::{Options, QuotaDefaults, TagIdDigits};
+pub use permissions::is_share;
+pub use rejection::{Decision, Kind, Rejection};
+pub use rulebook::{Rulebook, Rules};
+pub use security_draft::{ReviewDrafts, has_drafts};
+pub use update::{PermissionChange, ReferenceUpdate, RelaxReference, Update};
+pub use work::Work;

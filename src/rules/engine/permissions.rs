@@ -1,0 +1,200 @@
+//! `id_perms` and `perms2`: what every object says about its own history and owner.
+
+use crate::{
+    access::CLOUD_ADMIN,
+    graph::{Graph, Object},
+    json_text,
+    model::Model,
+    rules::engine::{
+        Decision, Draft, Rejection, Work,
+        rulebook::{DomainAccess, Owner},
+    },
+    timestamp::Timestamp,
+};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What a client may say about `id_perms` when it creates an object (contrail-api R21, GEN-17).
+const GIVEN_AT_CREATE: [&str; 4] = ["enable", "description", "user_visible", "creator"];
+/// And when it updates one.
+const GIVEN_AT_UPDATE: [&str; 2] = ["enable", "description"];
+
+/// A uuid as two unsigned halves.
+fn halves(uuid: Uuid) -> Value {
+    let (high, low) = uuid.as_u64_pair();
+    json!({"uuid_mslong": high, "uuid_lslong": low})
+}
+
+/// The `id_perms` of a new object; `created` and `last_modified` follow when it is put into the graph.
+pub fn new_id_perms(work: &Work, draft: &Draft) -> Value {
+    let owner = work.identity.user.as_deref().filter(|_| draft.parent.is_some()).unwrap_or(CLOUD_ADMIN);
+    let group = work.identity.role.as_deref().filter(|_| draft.parent.is_some()).unwrap_or("cloud-admin-group");
+    let mut id_perms = json!({
+        "enable": true, "description": null, "user_visible": true, "creator": null,
+        "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
+        "uuid": halves(draft.uuid)
+    });
+    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_CREATE);
+    id_perms
+}
+
+/// The `id_perms` of an update: the stored ones, with what a client may change.
+pub fn updated_id_perms(draft: &Draft) -> Option<Value> {
+    let mut id_perms = draft.stored_value("id_perms")?;
+    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_UPDATE);
+    Some(id_perms)
+}
+
+fn copy(from: Option<&Value>, to: &mut Value, keys: &[&str]) {
+    let (Some(from), Some(to)) = (from.and_then(Value::as_object), to.as_object_mut()) else { return };
+    for key in keys {
+        if let Some(value) = from.get(*key) {
+            // What is null is not given, where null is no value of the field.
+            if !(value.is_null() && matches!(*key, "enable" | "user_visible")) {
+                to.insert((*key).to_owned(), value.clone());
+            }
+        }
+    }
+}
+
+/// What a create says about the uuid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GivenUuid {
+    /// Nothing.
+    Absent,
+    /// Null: the Python client does. The peer takes the printed null for the owner of a project, and all that is
+    /// below it inherits that; recorded so, and kept.
+    Null,
+    /// A uuid.
+    Given,
+}
+
+/// The `perms2` of a new object (contrail-api R21, wire contract 2.5).
+pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid) -> Value {
+    let mut perms2 = json!({
+        "owner": inherited_owner(work, draft, uuid), "owner_access": 7, "global_access": 0, "share": []
+    });
+    let owner = work.rules_of(draft.type_id).owner;
+    let is_owner_fixed = uuid == GivenUuid::Given && owner == Owner::Itself;
+    overlay(&mut perms2, draft.given("perms2"), is_owner_fixed);
+    if let Some((domain, access)) = domain_share(work, draft)
+        && let Some(share) = perms2.get_mut("share").and_then(Value::as_array_mut)
+    {
+        share.push(json!({"tenant": format!("domain:{domain}"), "tenant_access": access}));
+    }
+    perms2
+}
+
+/// What a domain may do with an object: with itself (DOM-C1), and with what is for all its projects (PERM-7: ST-C1,
+/// VDNS-C1). Nothing else about domains is special, the default one included (DOM-U1).
+fn domain_share(work: &Work, draft: &Draft) -> Option<(Uuid, u8)> {
+    let DomainAccess { itself, access } = work.rules_of(draft.type_id).domain_access?;
+    Some((if itself { draft.uuid } else { draft.parent.as_ref()?.uuid }, access))
+}
+
+fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
+    let callers = || work.identity.project.clone().unwrap_or_else(|| CLOUD_ADMIN.to_owned());
+    let owner = work.rules_of(draft.type_id).owner;
+    match (owner, uuid) {
+        (Owner::Itself, GivenUuid::Given) => return draft.uuid.simple().to_string(),
+        (Owner::Itself, GivenUuid::Null) => return "None".to_owned(),
+        _ => {}
+    }
+    let is_owner = |parent: &&Arc<Object>| {
+        let is_named = matches!(owner, Owner::CallerBelow(name) if name == work.type_of(parent).name);
+        work.rules_of(parent.type_id).is_owner_of_children && !is_named
+    };
+    let Some(parent) = draft.parent.as_ref().filter(is_owner) else { return callers() };
+    let perms2 = work.property(parent, "perms2");
+    let owner = perms2.as_ref().and_then(|perms2| perms2.get("owner")).and_then(Value::as_str);
+    owner.unwrap_or(CLOUD_ADMIN).to_owned()
+}
+
+/// Lays what is given over what is there; null counts as not given.
+fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
+    let (Some(given), Some(perms2)) = (given.and_then(Value::as_object), perms2.as_object_mut()) else { return };
+    for (key, value) in given {
+        if !(value.is_null() || keep_owner && key == "owner") {
+            perms2.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+/// The `perms2` of an update, if it is given: laid over the stored one, so that no member is ever lost.
+///
+/// # Errors
+/// 400 without an owner.
+pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
+    let Some(given) = draft.given("perms2").filter(|given| !given.is_null()) else { return Ok(None) };
+    if given.get("owner").is_none_or(Value::is_null) {
+        return Err(Rejection::bad_request("owner in perms2 must be present"));
+    }
+    let stored = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
+    let mut perms2 = stored.clone();
+    overlay(&mut perms2, Some(given), false);
+    // What is stored already may be odd, and must stay editable.
+    if perms2.get("share") != stored.get("share") {
+        check_share(perms2.get("share"))?;
+    }
+    Ok(Some(perms2))
+}
+
+/// PERM-10: whom an object is shared with. An entry that says nobody, or not how far, would be in the way of every list.
+///
+/// # Errors
+/// 400
+pub fn check_share(share: Option<&Value>) -> Decision<()> {
+    let Some(share) = share.filter(|share| !share.is_null()) else { return Ok(()) };
+    if share.as_array().is_some_and(|entries| entries.iter().all(is_share)) {
+        return Ok(());
+    }
+    Err(Rejection::bad_request("Bad Request, invalid share list"))
+}
+
+/// Whether this shares an object with a project (a uuid, as it is or after `tenant:`) or a domain, with an access of 0 to 7.
+pub fn is_share(entry: &Value) -> bool {
+    let tenant = entry.get("tenant").and_then(Value::as_str).unwrap_or_default();
+    let id = tenant.strip_prefix("tenant:").or_else(|| tenant.strip_prefix("domain:")).unwrap_or(tenant);
+    let access = entry.get("tenant_access").and_then(Value::as_u64);
+    Uuid::try_parse(id).is_ok() && access.is_some_and(|access| access <= 7)
+}
+
+/// Writes the time of the change into `id_perms`, and reads from there what the graph keeps beside it.
+pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: Timestamp) {
+    let modified = before.map_or(now, |before| Graph::change_time(now, before));
+    object.modified = modified;
+    let Some((id, _)) = model.object_type(object.type_id).property("id_perms") else { return };
+    // Nearly always only the time is another one, and nothing need be parsed.
+    if let (Some(before), Some(text)) = (before, object.property_text(id))
+        && before.property_text(id) == Some(text)
+        && let Some((head, tail)) = around_modified(text)
+    {
+        let text = format!("{head}{modified}{tail}");
+        object.hidden = before.hidden;
+        object.set_property(id, Some(text.into()));
+        return;
+    }
+    let mut id_perms = object.property(id).unwrap_or_else(|| json!({"enable": true, "uuid": halves(object.uuid)}));
+    if let Some(fields) = id_perms.as_object_mut() {
+        let created = match before {
+            None => Some(Value::from(modified.to_string())),
+            Some(before) => before.property(id).and_then(|stored| stored.get("created").cloned()),
+        };
+        if let Some(created) = created {
+            fields.insert("created".to_owned(), created);
+        }
+        fields.insert("last_modified".to_owned(), modified.to_string().into());
+        object.hidden = fields.get("user_visible") == Some(&Value::Bool(false));
+    }
+    object.set_property(id, Some(json_text::text(&id_perms).into()));
+}
+
+/// What stands before and behind the time of the last change in the text of `id_perms`, if it is written without blanks. Within
+/// a text the quotes would be escaped.
+pub fn around_modified(id_perms: &str) -> Option<(&str, &str)> {
+    const KEY: &str = "\"last_modified\":\"";
+    let start = id_perms.find(KEY)? + KEY.len();
+    let (head, rest) = id_perms.split_at_checked(start)?;
+    Some((head, rest.split_at_checked(rest.find('"')?)?.1))
+}

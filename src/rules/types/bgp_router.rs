@@ -1,0 +1,70 @@
+//! bgp-router (contrail-api R21: BGPR-*). References between two of them are on both ends.
+
+use crate::rules::{
+    engine::{Decision, Draft, Rejection, Rules, Work},
+    types::route_target::AutonomousSystem,
+};
+use serde_json::Value;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
+
+const PARAMETERS: &str = "bgp_router_parameters";
+const ZONES: &str = "control_node_zone_refs";
+
+/// BGPR-U1: what holds for a new one holds for a changed one, with what is stored.
+fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let parameters = draft.value(PARAMETERS).unwrap_or_default();
+    if draft.given(PARAMETERS).is_some() {
+        check_session(work, &parameters, &parameters)?;
+    }
+    check_sub_cluster(work, draft, &parameters)?;
+    check_zones(draft, &parameters)
+}
+
+/// BGPR-C1, BGPR-C2, BGAAS-C1: hold time and autonomous systems of a session.
+///
+/// # Errors
+/// 400 for one out of range.
+pub fn check_session(work: &Work, timed: &Value, numbered: &Value) -> Decision<()> {
+    if timed
+        .get("hold_time")
+        .and_then(Value::as_i64)
+        .is_some_and(|seconds| seconds != 0 && !(3..=0xffff).contains(&seconds))
+    {
+        return Err(Rejection::bad_request("BGPaaS: Hold Time MUST be either zero or at least three seconds"));
+    }
+    let system = AutonomousSystem::global(work);
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
+    // Where the local number is 0 there is none: the global one holds.
+    let local = number(timed, "local_autonomous_system").filter(|number| *number != 0);
+    for number in [number(numbered, "autonomous_system"), local].into_iter().flatten() {
+        system.check_number(u64::try_from(number).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// BGPR-C3
+fn check_sub_cluster(work: &Work, draft: &Draft, parameters: &Value) -> Decision<()> {
+    let links = draft.links("sub_cluster_refs");
+    let cluster = links.first().and_then(|link| work.graph.get(link.target));
+    let asn = cluster.and_then(|cluster| work.property(cluster, "sub_cluster_asn"));
+    if asn.is_some_and(|asn| parameters.get("autonomous_system") != Some(&asn)) {
+        return Err(Rejection::bad_request("Subcluster asn and bgp asn should be same"));
+    }
+    Ok(())
+}
+
+/// BGPR-C4
+fn check_zones(draft: &Draft, parameters: &Value) -> Decision<()> {
+    let zones = draft.links(ZONES);
+    let stored = draft.stored_links(ZONES);
+    let another = |target| stored.iter().any(|link| link.target != target);
+    if zones.len() > 1 || zones.iter().any(|zone| another(zone.target)) {
+        return Err(Rejection::bad_request("BgpRouter should refer only one control-node-zone"));
+    }
+    if !zones.is_empty() && parameters.get("router_type") != Some(&Value::from("control-node")) {
+        return Err(Rejection::bad_request("BgpRouter type should be 'control-node' to refer control-node-zone"));
+    }
+    Ok(())
+}

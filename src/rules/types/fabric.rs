@@ -1,0 +1,19 @@
+//! fabric (contrail-api R21: FAB-*).
+
+use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work};
+use serde_json::Value;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_update, ..Rules::NONE };
+
+const STYLE: &str = "fabric_enterprise_style";
+
+/// FAB-U1: the VLANs that ports have were checked in the one style.
+fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let old = draft.stored_value(STYLE).as_ref().and_then(Value::as_bool);
+    let new = draft.given(STYLE).and_then(Value::as_bool);
+    if old.zip(new).is_some_and(|(old, new)| old != new) {
+        return Err(Rejection::forbidden("Cannot change from sp-style to enterprise-style or vice-versa"));
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! floating-ip-pool (contrail-api R21: FIPP-*, address management ADR-6).
+//!
+//! A pool needs no external network, and an external network makes no pool: clients do that (FIPP-G1).
+
+use crate::{
+    graph::Object,
+    python_literal,
+    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+};
+use serde_json::Value;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
+
+/// The subnets that a stored pool is restricted to. What is no uuid is the uuid of no subnet.
+pub fn subnets_of(work: &Work, pool: &Object) -> Vec<Option<Uuid>> {
+    let value = work.property(pool, "floating_ip_pool_subnets");
+    let texts = subnets(value.as_ref()).iter().filter_map(Value::as_str);
+    texts.map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or(Uuid::nil()))).collect()
+}
+
+/// The uuids of the subnets that a pool is restricted to.
+fn subnets(value: Option<&Value>) -> &[Value] {
+    value.and_then(|value| value.get("subnet_uuid")?.as_array()).map_or(&[], Vec::as_slice)
+}
+
+/// FIPP-C1
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let wanted: Vec<String> =
+        subnets(draft.given("floating_ip_pool_subnets")).iter().map(python_literal::text).collect();
+    let Some(network) = draft.parent.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+    let known = subnets_of_network(work, network);
+    if work.links(network, "network_ipam_refs").is_empty() {
+        return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool"));
+    }
+    match wanted.iter().find(|uuid| !known.contains(*uuid)) {
+        Some(unknown) => {
+            Err(Rejection::bad_request(format!("Subnet {unknown} was not found in virtual-network {}", network.uuid)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The uuids of all subnets of a network, handles of flat ipams included.
+fn subnets_of_network(work: &Work, network: &Object) -> HashSet<String> {
+    let links = work.links(network, "network_ipam_refs").iter();
+    let attributes = links.filter_map(|link| serde_json::from_str::<Value>(link.attribute.as_deref()?).ok());
+    attributes
+        .filter_map(|attribute| attribute.get("ipam_subnets")?.as_array().cloned())
+        .flatten()
+        .filter_map(|entry| entry.get("subnet_uuid")?.as_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! instance-ip (contrail-api R21: IIP-*, address management ADR-5, ADR-8, ADR-9, ADR-11).
+//!
+//! What else a client says is only stored: whose interfaces share the address, and how (IIP-C11). Floating-ips below
+//! an instance-ip stop its delete, as all children do (IIP-D2).
+
+use crate::{
+    graph::Object,
+    ipam,
+    rules::{
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        shared::{
+            addresses::{self, Version, Wish, parse_wish},
+            gateway_address::is_unmanaged,
+            subscriber,
+        },
+        types::virtual_network::first_network,
+    },
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
+
+const ADDRESS: &str = "instance_ip_address";
+/// Where an address may come from; the first that there is counts.
+const SOURCES: [&str; 3] = ["virtual_network_refs", "network_ipam_refs", "virtual_router_refs"];
+/// IIP-C3: the address is of a network, of the pools of a virtual router, or of a flat ipam. IIP-C10: what was found is
+/// filled in.
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let links = |field: &str| draft.given_links(field).unwrap_or_default();
+    let (networks, ipams, routers) =
+        (links("virtual_network_refs"), links("network_ipam_refs"), links("virtual_router_refs"));
+    check_sources(draft, networks, ipams, routers)?;
+    let version = Version::of(draft.given("instance_ip_family"));
+    let address = parse_wish(ADDRESS, draft.given(ADDRESS))?;
+    let subscriber = draft.given("instance_ip_subscriber_tag").and_then(Value::as_str).map(str::to_owned);
+    let found = if let Some(network) = first_network(work, networks) {
+        if is_unmanaged(&network) {
+            write_usual_notation(draft);
+            return Ok(());
+        }
+        let wish =
+            Wish { address, subnet: subnet(draft), version, subscriber: subscriber.clone(), may_share_gateway: true };
+        let found = addresses::find(work, &network, &wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
+        if found.hold.is_none() {
+            check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+        }
+        found
+    } else {
+        // IIP-C4
+        if address.is_some() {
+            let text = "allocation for requested IP from a network_ipam is not supported";
+            return Err(Rejection::bad_request(text));
+        }
+        match (first_network(work, routers), first_network(work, ipams)) {
+            (Some(router), _) => addresses::find_for_router(work, &router, version)?,
+            (None, Some(ipam)) => {
+                let wish = Wish { version, subscriber: subscriber.clone(), ..Wish::default() };
+                addresses::find_in_ipam(work, &ipam, &wish)?
+            }
+            (None, None) => {
+                let text = "instance-ip needs one of virtual_network_refs, network_ipam_refs and virtual_router_refs";
+                return Err(Rejection::bad_request(text));
+            }
+        }
+    };
+    draft.set(ADDRESS, found.address.to_string().into());
+    if let Some(subnet) = found.subnet {
+        draft.set("subnet_uuid", subnet.to_string().into());
+    }
+    draft.hold = found.hold;
+    if let Some((hold, subscriber)) = found.hold.zip(subscriber)
+        && let Some(prefix) = subscriber::subscribe(work, hold, &subscriber)
+    {
+        draft.set("instance_ip_subnet", json!({"ip_prefix": prefix.network(), "ip_prefix_len": prefix.prefix()}));
+    }
+    Ok(())
+}
+
+/// IIP-D1: the address is free with the object; its subnet may be free for another subscriber, too.
+fn after_delete(work: &mut Work, address: &Arc<Object>) -> Decision<()> {
+    if let Some(hold) = address.hold {
+        subscriber::release(work, hold);
+    }
+    Ok(())
+}
+
+/// Writes an address that is only stored without leading zeros, for readers that take these for octal.
+fn write_usual_notation(draft: &mut Draft) {
+    if let Some(mut address) = draft.given(ADDRESS).cloned() {
+        ipam::write_usual_notation(&mut address);
+        draft.set(ADDRESS, address);
+    }
+}
+
+/// IIP-C1
+fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers: &[NewLink]) -> Decision<()> {
+    if routers.is_empty() {
+        return Ok(());
+    }
+    let refuse = |text: &str| Err(Rejection::bad_request(text));
+    if !ipams.is_empty() {
+        return refuse("virtual_router_refs and ipam_refs are not allowed");
+    }
+    if !networks.is_empty() {
+        return refuse("router_refs and network_refs are not allowed");
+    }
+    if routers.len() > 1 {
+        return refuse("Instance IP cannot refer to multiple vrouters");
+    }
+    if draft.value("subnet_uuid").is_some() {
+        return refuse("subnet uuid based allocation not supported with vrouter");
+    }
+    Ok(())
+}
+
+fn subnet(draft: &Draft) -> Option<Uuid> {
+    let given = draft.given("subnet_uuid").and_then(Value::as_str).filter(|text| !text.is_empty());
+    // What is no uuid is the uuid of no subnet; which text is answered then depends on the network's name.
+    given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil()))
+}
+
+/// IIP-C7: the text of an unknown subnet prints what was given.
+fn name_given_subnet(mut refusal: Rejection, draft: &Draft) -> Rejection {
+    if let Some(given) = draft.given("subnet_uuid").and_then(Value::as_str) {
+        refusal.text = refusal.text.replace(&Uuid::nil().to_string(), given);
+    }
+    refusal
+}
+
+/// IIP-C5, IIP-U2: the address of a gateway is for routers.
+fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()> {
+    let has_machine = |link: &NewLink| {
+        let interface = work.graph.get(link.target);
+        interface.is_some_and(|interface| !work.links(interface, "virtual_machine_refs").is_empty())
+    };
+    if interfaces.iter().any(has_machine) {
+        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
+    }
+    Ok(())
+}
+
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    // Where the address is from stays; the peer lets it go astray here (ADR-5). What counts less may be referred to.
+    for field in SOURCES {
+        let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
+        let stored = targets(&draft.stored_links(field));
+        if draft.given_links(field).is_some_and(|given| targets(given) != stored) {
+            return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed")));
+        }
+        if !stored.is_empty() {
+            break;
+        }
+    }
+    write_usual_notation(draft);
+    let network = first_network(work, &draft.stored_links("virtual_network_refs"));
+    if network.as_ref().is_some_and(|network| is_unmanaged(network)) {
+        return Ok(());
+    }
+    let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
+    // IIP-U1
+    if changed(ADDRESS) {
+        return Err(Rejection::bad_request("Instance IP Address can not be changed"));
+    }
+    if draft.hold.is_none() && draft.given_links("virtual_machine_interface_refs").is_some() {
+        check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! physical-interface (contrail-api R21: PI-*).
+
+use crate::{
+    graph::Object,
+    rules::{
+        engine::{Decision, Draft, Rejection, Rules, Work, update},
+        shared::aggregate,
+        types::virtual_port_group::INTERFACES,
+    },
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..Rules::NONE };
+
+const SEGMENT: &str = "ethernet_segment_identifier";
+const TYPE: &str = "physical_interface_type";
+const ACCESS: &str = "access";
+
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let siblings = draft.parent.iter().flat_map(|router| work.graph.children_of(router.uuid, draft.type_id));
+    check_display_name(work, draft, siblings)?;
+    if let Some(router) = &draft.parent {
+        aggregate::check_interface(work, draft, router)?;
+    }
+    check_segment(draft)?;
+    check_port(draft)
+}
+
+/// PI-C1: names that are shown are had once in a router.
+///
+/// # Errors
+/// 403 that names the other one.
+pub fn check_display_name<'a>(
+    work: &Work,
+    draft: &Draft,
+    others: impl Iterator<Item = &'a Arc<Object>>,
+) -> Decision<()> {
+    let name = draft.value("display_name");
+    let mut others = others.filter(|other| other.uuid != draft.uuid);
+    match others.find(|other| work.property(other, "display_name") == name) {
+        None => Ok(()),
+        Some(other) => {
+            Err(Rejection::forbidden(format!("Display name already used in another interface: {}", other.uuid)))
+        }
+    }
+}
+
+/// PI-C2: ten bytes.
+fn check_segment(draft: &Draft) -> Decision<()> {
+    let Some(segment) = draft.given(SEGMENT).and_then(Value::as_str) else { return Ok(()) };
+    let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if segment.split(':').count() == 10 && segment.split(':').all(is_byte) {
+        return Ok(());
+    }
+    Err(Rejection::bad_request("Invalid ESI string format"))
+}
+
+/// PI-C4, LI-C2: the largest frame of a port.
+///
+/// # Errors
+/// 400
+pub fn check_mtu(parameters: Option<&Value>) -> Decision<()> {
+    let mtu = parameters.and_then(|parameters| parameters.get("port_mtu")).and_then(Value::as_i64);
+    if mtu.is_some_and(|mtu| !(256..=9216).contains(&mtu)) {
+        return Err(Rejection::bad_request("Port mtu can be only within 256 - 9216"));
+    }
+    Ok(())
+}
+
+/// PI-C4
+fn check_port(draft: &Draft) -> Decision<()> {
+    let parameters = draft.value("physical_interface_port_params");
+    check_mtu(parameters.as_ref())?;
+    let is_access = draft.value(TYPE) == Some(Value::from(ACCESS));
+    let has_mtu = parameters.as_ref().and_then(|value| value.get("port_mtu")).is_some_and(|mtu| !mtu.is_null());
+    let is_set = |name: &str| draft.value(name) == Some(Value::Bool(true));
+    if is_access && (has_mtu || is_set("physical_interface_flow_control")) {
+        return Err(Rejection::bad_request("Cannot set mtu or flow_controlon access type interfaces"));
+    }
+    if !is_access && is_set("physical_interface_lacp_force_up") {
+        let text = "Cannot set LACP Force-Up on an interface that is not of the access type";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+/// PI-U1
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    if draft.given("display_name").is_some() && draft.value("display_name") != draft.stored_value("display_name") {
+        return Err(Rejection::forbidden("Cannot change display name !"));
+    }
+    let (old, new) = (draft.stored_value(TYPE), draft.value(TYPE));
+    if let (Some(old), Some(new)) = (old.as_ref().and_then(Value::as_str), new.as_ref().and_then(Value::as_str))
+        && old != new
+    {
+        let text = format!("Cannot set physical interface type: {new} on already existing {old} type interface ");
+        return Err(Rejection::bad_request(text));
+    }
+    check_segment(draft)?;
+    check_family(work, draft)?;
+    check_port(draft)
+}
+
+/// VPG-M2: an interface that a port's profile put into a group leaves it, which numbers the others anew.
+fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
+    let groups: Vec<Arc<Object>> =
+        work.graph.referrers(interface.uuid, work.type_id("virtual-port-group")?).cloned().collect();
+    for group in groups {
+        let mut draft = Draft::update(work, &group);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        draft.set_links(INTERFACES, links);
+        update::commit(work, draft)?;
+    }
+    Ok(())
+}
+
+/// The logical interfaces of a physical one: which machines' interfaces are on which VLAN.
+fn machines_by_vlan(work: &Work, interface: Uuid) -> Decision<BTreeMap<i64, BTreeSet<Uuid>>> {
+    let mut machines: BTreeMap<i64, BTreeSet<Uuid>> = BTreeMap::new();
+    for logical in work.graph.children_of(interface, work.type_id("logical-interface")?) {
+        let vlan = work.property(logical, "logical_interface_vlan_tag").as_ref().and_then(Value::as_i64).unwrap_or(0);
+        let targets = work.links(logical, "virtual_machine_interface_refs").iter().map(|link| link.target);
+        machines.entry(vlan).or_default().extend(targets);
+    }
+    Ok(machines)
+}
+
+/// Whether machines' interfaces on two ends of an Ethernet segment are not the same, where both ends have some.
+pub fn differ(one: &BTreeSet<Uuid>, other: &BTreeSet<Uuid>) -> bool {
+    one != other && !one.is_empty() && !other.is_empty()
+}
+
+/// The other interfaces of an Ethernet segment.
+pub fn family<'a>(work: &'a Work, segment: &'a Value, but: Uuid) -> Decision<impl Iterator<Item = &'a Arc<Object>>> {
+    let all = work.graph.objects_of(work.type_id("physical-interface")?);
+    Ok(all.filter(move |other| other.uuid != but && work.property(other, SEGMENT).as_ref() == Some(segment)))
+}
+
+/// PI-U1: all interfaces of an Ethernet segment carry the same on a VLAN that several of them have.
+fn check_family(work: &Work, draft: &Draft) -> Decision<()> {
+    let Some(segment) = draft.given(SEGMENT).filter(|segment| !segment.is_null()) else { return Ok(()) };
+    let own = machines_by_vlan(work, draft.uuid)?;
+    for other in family(work, segment, draft.uuid)? {
+        let others = machines_by_vlan(work, other.uuid)?;
+        if own.iter().any(|(vlan, own)| others.get(vlan).is_some_and(|machines| differ(machines, own))) {
+            return Err(Rejection::forbidden(
+                "LI associated with the PI should have the same VMIs as LIs (associated with the PIs) of the same ESI family",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Gives an interface a type, or takes it away, because of what it is used for.
+pub fn set_type(work: &mut Work, interface: Uuid, value: Value) {
+    let Some(interface) = work.graph.get(interface).cloned() else { return };
+    let mut draft = Draft::update(work, &interface);
+    if draft.stored_value(TYPE).unwrap_or_default() != value {
+        draft.set(TYPE, value);
+        work.save(&draft);
+    }
+}

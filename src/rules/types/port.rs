@@ -1,0 +1,61 @@
+//! port (contrail-api R21: PORT-*): a port of a server knows the interface of the switch at the other end.
+
+use crate::{
+    graph::Object,
+    rules::{
+        engine::{Decision, Draft, NewLink, Rules, Work},
+        types::bare_metal_port::interface_name,
+    },
+};
+use serde_json::Value;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules {
+    after_create: |work, port| connect(work, port, None),
+    after_update: |work, before, after| {
+        let before = other_end(work, before);
+        connect(work, after, before)
+    },
+    ..Rules::NONE
+};
+
+const PORTS: &str = "port_refs";
+
+/// PORT-C1: the interface of the switch refers to the port, and keeps it; a missing interface is passed over.
+fn connect(work: &mut Work, port: &Arc<Object>, before: Option<Uuid>) -> Decision<()> {
+    let after = other_end(work, port);
+    for interface in before.into_iter().filter(|before| Some(*before) != after) {
+        change(work, interface, port.uuid, false);
+    }
+    if let Some(interface) = after {
+        change(work, interface, port.uuid, true);
+    }
+    Ok(())
+}
+
+fn other_end(work: &Work, port: &Object) -> Option<Uuid> {
+    let information = work.property(port, "bms_port_info")?;
+    let connection = information.get("local_link_connection")?;
+    let text = |field: &str| connection.get(field).and_then(Value::as_str);
+    let name = interface_name(text("port_id")?);
+    let kind = work.graph.model().find("physical-interface")?;
+    let interface = work.graph.find(kind, &["default-global-system-config", text("switch_info")?, &name]);
+    interface.map(|interface| interface.uuid)
+}
+
+fn change(work: &mut Work, interface: Uuid, port: Uuid, is_added: bool) {
+    let Some(interface) = work.graph.get(interface).cloned() else { return };
+    let mut draft = Draft::update(work, &interface);
+    let mut links = draft.stored_links(PORTS);
+    if links.iter().any(|link| link.target == port) == is_added {
+        return;
+    }
+    links.retain(|link| link.target != port);
+    if is_added {
+        links.push(NewLink { target: port, attribute: Value::Null });
+    }
+    draft.set_links(PORTS, links);
+    work.save(&draft);
+}

@@ -1,0 +1,16 @@
+//! port-profile (contrail-api R21: PP-*).
+
+use crate::rules::{
+    engine::{Decision, Draft, Rules, Work},
+    shared::single_reference,
+    types::physical_interface::check_mtu,
+};
+
+/// The rules of the type.
+pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
+
+/// PP-C1
+fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    single_reference::check(work, draft, "storm_control_profile_refs", "Port profile", "storm profile")?;
+    check_mtu(draft.given("port_profile_params").and_then(|parameters| parameters.get("port_params")))
+}

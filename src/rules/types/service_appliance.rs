@@ -1,0 +1,103 @@
+//! service-appliance and service-appliance-set (contrail-api R21: SA-*, SAS-*). service-template has no rules but the share of
+//! its domain in it (ST-C1, `permissions.rs`).
+
+use crate::{
+    graph::Object,
+    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, value_of_key},
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The rules of service-appliance.
+pub const RULES: Rules = Rules { before_create, after_create, after_delete, ..Rules::NONE };
+/// The rules of service-appliance-set.
+pub const SET_RULES: Rules = Rules { before_update: check_set_unused, ..Rules::NONE };
+
+const INTERFACES: &str = "physical_interface_refs";
+/// Where an appliance is attached, by the side of the interface there.
+const ATTACHMENTS: [(&str, &str); 2] = [("left", "left-attachment-point"), ("right", "right-attachment-point")];
+
+/// SAS-U1
+fn check_set_unused(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let pools = work.type_id("loadbalancer-pool")?;
+    if work.graph.referrers(draft.uuid, pools).next().is_some() {
+        let text = "Service appliance set can not be updated as loadbalancer pools are using it";
+        return Err(Rejection::conflict(text));
+    }
+    Ok(())
+}
+
+/// SA-C1: the interfaces of an appliance are those of a device for network functions, attached on both sides.
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let interfaces = draft.links(INTERFACES);
+    for interface in interfaces.iter().filter_map(|link| work.graph.get(link.target)) {
+        let router = interface.parent.and_then(|parent| work.graph.get(parent));
+        if router.and_then(|router| work.property(router, "physical_router_role")) != Some(Value::from("pnf")) {
+            let text = format!("Referenced physical interface({}) does not belong to PNF device", interface.uuid);
+            return Err(Rejection::bad_request(text));
+        }
+    }
+    let properties = draft.value("service_appliance_properties").unwrap_or_default();
+    let is_attached = ATTACHMENTS.iter().all(|(_, key)| value_of_key(&properties, key).is_some());
+    if !interfaces.is_empty() && !is_attached {
+        let text = "There should be atleast one left/right attachment point defined";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+/// A link of an appliance to another device.
+pub struct Connection {
+    /// Of the service: left or right.
+    pub side: String,
+    /// The interface of the appliance.
+    pub interface: Arc<Object>,
+    /// The interface of the other device.
+    pub point: Arc<Object>,
+}
+
+/// The interfaces of an appliance, each with the interface of another device that it is connected to.
+///
+/// # Errors
+/// Internal, if the model lacks interfaces.
+pub fn connections(work: &Work, appliance: &Object) -> Decision<Vec<Connection>> {
+    let kind = work.type_id("physical-interface")?;
+    let properties = work.property(appliance, "service_appliance_properties").unwrap_or_default();
+    let mut found = Vec::new();
+    for link in work.links(appliance, INTERFACES) {
+        let attribute: Value =
+            link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let side = attribute.get("interface_type").and_then(Value::as_str);
+        let Some((side, key)) = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side) else { continue };
+        let point = value_of_key(&properties, key).and_then(|point| work.graph.find_joined(kind, point)).cloned();
+        let ends = work.graph.get(link.target).cloned().zip(point);
+        found.extend(ends.map(|(interface, point)| Connection { side: (*side).to_owned(), interface, point }));
+    }
+    Ok(found)
+}
+
+/// SA-C1: connected interfaces refer to each other, and serve the appliance.
+fn after_create(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
+    for Connection { interface, point, .. } in connections(work, appliance)? {
+        let mut draft = Draft::update(work, &point);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        links.push(NewLink { target: interface.uuid, attribute: Value::Null });
+        draft.set_links(INTERFACES, links);
+        draft.set("physical_interface_type", "service".into());
+        work.save(&draft);
+    }
+    Ok(())
+}
+
+fn after_delete(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
+    for Connection { interface, point, .. } in connections(work, appliance)? {
+        let mut draft = Draft::update(work, &point);
+        let mut links = draft.stored_links(INTERFACES);
+        links.retain(|link| link.target != interface.uuid);
+        draft.set_links(INTERFACES, links);
+        draft.set("physical_interface_type", Value::Null);
+        work.save(&draft);
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! virtual-machine-interface (contrail-api R21: VMI-*).
+//!
+//! The model checks the names of service interfaces (VMI-C9) and the addresses of pairs. Nothing is checked about
+//! security groups beyond that they exist (VMI-C12). Only ports of a project count for its quota (VMI-C13, `quota.rs`).
+
+use crate::{
+    graph::Object,
+    rules::{
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        shared::{gateway_address::interface_has_gateway, interface_bindings},
+        types::{
+            bare_metal_port,
+            virtual_network::{default_routing_instance, first_network},
+        },
+    },
+};
+use serde_json::{Value, json};
+use std::{collections::HashMap, sync::Arc};
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules = Rules {
+    before_create,
+    after_create: bare_metal_port::after_create,
+    before_update,
+    after_update,
+    before_delete,
+    after_delete,
+    ..Rules::NONE
+};
+
+const MAC_ADDRESSES: &str = "virtual_machine_interface_mac_addresses";
+const PROPERTIES: &str = "virtual_machine_interface_properties";
+const INTERFACES: &str = "virtual_machine_interface_refs";
+const ADDRESS_PAIRS: &str = "virtual_machine_interface_allowed_address_pairs";
+
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    // VMI-C1
+    let network = first_network(work, draft.given_links("virtual_network_refs").unwrap_or_default());
+    let network = network.ok_or_else(|| {
+        Rejection::bad_request("Virtual Machine Interface must have valide Virtual Network reference")
+    })?;
+    check_vlan_tags(work, draft)?;
+    check_bridge_domains(work, draft)?;
+    check_address_pairs(draft)?;
+    check_health_checks(work, draft)?;
+    complete_mac_addresses(draft);
+    interface_bindings::complete(work, draft, &network);
+    add_routing_instance(work, draft, &network);
+    Ok(())
+}
+
+/// The VLAN tag of a sub-interface.
+fn vlan_tag(properties: Option<&Value>) -> Option<i64> {
+    properties?.get("sub_interface_vlan_tag")?.as_i64()
+}
+
+/// The tag of a stored interface; 0 for one that is no sub-interface.
+fn tag_of(work: &Work, interface: &Object) -> i64 {
+    vlan_tag(work.property(interface, PROPERTIES).as_ref()).unwrap_or(0)
+}
+
+/// VMI-C2, VMI-C3: sub-interfaces of one primary port have tags of their own, whichever end the reference is added at.
+fn check_vlan_tags(work: &Work, draft: &Draft) -> Decision<()> {
+    let given = vlan_tag(draft.given(PROPERTIES));
+    if let Some(tag) = given.filter(|tag| !(0..=4094).contains(tag)) {
+        return Err(Rejection::bad_request(format!("Invalid sub-interface VLAN tag ID: {tag}")));
+    }
+    let links = draft.links(INTERFACES);
+    if links.is_empty() || given.is_none() && draft.given_links(INTERFACES).is_none() {
+        return Ok(());
+    }
+    let twice = || Rejection::bad_request("Two sub interfaces under same primary port can't have same Vlan tag");
+    let neighbours: Vec<&Arc<Object>> = links.iter().filter_map(|link| work.graph.get(link.target)).collect();
+    let tag = vlan_tag(draft.value(PROPERTIES).as_ref()).unwrap_or(0);
+    if tag == 0 {
+        let mut tags: Vec<i64> = neighbours.iter().map(|sub| tag_of(work, sub)).filter(|tag| *tag > 0).collect();
+        let count = tags.len();
+        tags.sort_unstable();
+        tags.dedup();
+        return if tags.len() < count { Err(twice()) } else { Ok(()) };
+    }
+    for primary in neighbours {
+        if tag_of(work, primary) > 0 {
+            let text = "sub interface can't have another sub interface as it's primary port";
+            return Err(Rejection::bad_request(text));
+        }
+        let siblings = work.links(primary, INTERFACES).iter().filter(|link| link.target != draft.uuid);
+        if siblings.filter_map(|link| work.graph.get(link.target)).any(|sibling| tag_of(work, sibling) == tag) {
+            return Err(twice());
+        }
+    }
+    Ok(())
+}
+
+/// VMI-C4, VMI-U1: bridge domains are of the interface's network, one for each VLAN.
+fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
+    let links = draft.links("bridge_domain_refs");
+    if links.is_empty() {
+        return Ok(());
+    }
+    let uuid = draft.uuid;
+    let Some(network) = draft.links("virtual_network_refs").first().map(|link| link.target) else {
+        return Err(Rejection::bad_request(format!(
+            "Virtual network can not be removed on virtual machine interface({uuid}) while it refers a bridge domain"
+        )));
+    };
+    let mut seen: HashMap<i64, Uuid> = HashMap::new();
+    for link in &links {
+        if work.graph.get(link.target).and_then(|domain| domain.parent) != Some(network) {
+            return Err(Rejection::bad_request(format!(
+                "Virtual machine interface({uuid}) can only refer to bridge domain belonging to virtual network({network})"
+            )));
+        }
+        let tag = link.attribute.get("vlan_tag").and_then(Value::as_i64).unwrap_or(0);
+        if let Some(other) = seen.insert(tag, link.target) {
+            return Err(Rejection::bad_request(format!(
+                "Virtual machine interface({uuid}) already refers to bridge domain({other}) for vlan tag {tag}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// VMI-C8: only ports of service instances are checked for their health over the network.
+fn check_health_checks(work: &Work, draft: &Draft) -> Decision<()> {
+    if !draft.links("port_tuple_refs").is_empty() {
+        return Ok(());
+    }
+    let is_link_local = |link: &NewLink| {
+        let properties =
+            work.graph.get(link.target).and_then(|check| work.property(check, "service_health_check_properties"));
+        properties.is_some_and(|properties| properties.get("health_check_type") == Some(&Value::from("link-local")))
+    };
+    if draft.links("service_health_check_refs").iter().all(is_link_local) {
+        return Ok(());
+    }
+    Err(Rejection::bad_request(format!(
+        "Virtual machine interface({}) of non service vm can only refer link-local type service health check",
+        draft.uuid
+    )))
+}
+
+/// VMI-C7: pairs need port security.
+fn check_address_pairs(draft: &Draft) -> Decision<()> {
+    let secured = draft.value("port_security_enabled") != Some(Value::Bool(false));
+    let pairs = draft.value(ADDRESS_PAIRS);
+    let pairs = pairs.as_ref().and_then(|value| value.get("allowed_address_pair")).and_then(Value::as_array);
+    if !secured && pairs.is_some_and(|pairs| !pairs.is_empty()) {
+        let text = "Allowed address pairs are not allowed when port security is disabled";
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+/// VMI-C5: one spelling for those given; none given: made from the uuid, so stable and practically unique.
+fn complete_mac_addresses(draft: &mut Draft) {
+    let given = draft.given(MAC_ADDRESSES).and_then(|value| value.get("mac_address")).and_then(Value::as_array);
+    let addresses: Vec<String> = match given {
+        Some(given) if !given.is_empty() => {
+            given.iter().filter_map(Value::as_str).map(|address| address.replace('-', ":")).collect()
+        }
+        _ if bare_metal_port::is_unattached(draft) => vec!["00:00:00:00:00:00".to_owned()],
+        _ => {
+            let tail: Vec<String> = draft.uuid.as_bytes().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+            vec![format!("02:{}", tail.join(":"))]
+        }
+    };
+    draft.set(MAC_ADDRESSES, json!({ "mac_address": addresses }));
+}
+
+/// VMI-C11: the reference to the default routing instance of the network.
+fn add_routing_instance(work: &Work, draft: &mut Draft, network: &Object) {
+    let Some(instance) = default_routing_instance(work, network) else { return };
+    let attribute = json!({
+        "direction": "both", "protocol": null, "mpls_label": null, "vlan_tag": null, "src_mac": null, "dst_mac": null,
+        "service_chain_address": null, "ipv6_service_chain_address": null
+    });
+    let mut links = draft.links("routing_instance_refs");
+    links.retain(|link| link.target != instance.uuid);
+    links.push(NewLink { target: instance.uuid, attribute });
+    draft.set_links("routing_instance_refs", links);
+}
+
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    let gains_machine = draft.given_links("virtual_machine_refs").is_some_and(|links| !links.is_empty());
+    // VMI-U2
+    if gains_machine && work.graph.referrers(draft.uuid, work.type_id("logical-router")?).next().is_some() {
+        return Err(Rejection::bad_request("Logical router interface cannot be used by VM"));
+    }
+    // VMI-U3
+    if gains_machine && interface_has_gateway(work, draft.uuid) {
+        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
+    }
+    bare_metal_port::check_update(work, draft)?;
+    // VMI-U4
+    let (old, new) = (vlan_tag(draft.stored_value(PROPERTIES).as_ref()), vlan_tag(draft.given(PROPERTIES)));
+    if draft.given(PROPERTIES).is_some()
+        && old.unwrap_or(0) != new.unwrap_or(0)
+        && !draft.stored_links(INTERFACES).is_empty()
+    {
+        return Err(Rejection::bad_request("Cannot change sub-interface VLAN tag ID"));
+    }
+    check_vlan_tags(work, draft)?;
+    check_bridge_domains(work, draft)?;
+    // VMI-U10: any address may be given; none means that of the uuid.
+    if draft.given(MAC_ADDRESSES).is_some() {
+        complete_mac_addresses(draft);
+    }
+    // VMI-U8: with what is stored where the request says nothing.
+    check_address_pairs(draft)?;
+    check_health_checks(work, draft)?;
+    interface_bindings::update(work, draft)
+}
+
+fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    interface_bindings::follow_machine(work, before, after);
+    bare_metal_port::after_update(work, before, after)
+}
+
+/// VMI-D1: a primary port does not go while it has sub-interfaces.
+fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
+    let properties = work.property(interface, PROPERTIES);
+    let is_primary = properties.is_some() && vlan_tag(properties.as_ref()).unwrap_or(0) == 0;
+    if is_primary && !work.links(interface, INTERFACES).is_empty() {
+        return Err(Rejection::conflict("Cannot delete vmi with existing ref to sub interface"));
+    }
+    Ok(())
+}
+
+/// VMI-D3: what refers to a port stops its delete, as for all types.
+fn after_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
+    interface_bindings::leave_machine(work, interface);
+    bare_metal_port::after_delete(work, interface)
+}

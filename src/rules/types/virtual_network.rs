@@ -1,0 +1,401 @@
+//! virtual-network (contrail-api R21: VN-*).
+//!
+//! Its subnets (VN-C6) are in `subnets.rs`; the network itself counts in the quota as all types do (VN-C12). What it is
+//! part of, or refers to it, stops its delete; routing instances and access control lists do not, they are derived
+//! (VN-D1). With the object go its subnets, what `ip-alloc` has taken of them, and its id: there is no other book of
+//! them (VN-D2, VN-D4, ADR-2.8).
+
+use crate::{
+    graph::{Graph, Hold, NumberPool, Object},
+    python_literal,
+    rules::{
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, budget, document::canonical_uuid},
+        shared::{
+            addresses::{self, Version, Wish},
+            bgpvpn, routed_network, subnets, vxlan,
+        },
+        types::route_target,
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// The rules of the type.
+pub const RULES: Rules =
+    Rules { before_create, after_create, before_update, after_update, before_delete, ..Rules::NONE };
+
+const NETWORK_ID: &str = "virtual_network_network_id";
+const ROUTE_TARGET_LISTS: [&str; 3] = ["route_target_list", "import_route_target_list", "export_route_target_list"];
+
+fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    check_service_chains(draft)?;
+    // VN-C2: sharing and global access say the same.
+    if global_access(draft.given("perms2")) == Some(7) {
+        draft.set("is_shared", true.into());
+    } else if draft.given("is_shared") == Some(&Value::Bool(true)) {
+        set_global_access(draft, 7);
+    } else {
+        draft.set("is_shared", false.into());
+    }
+    // VN-C3
+    if draft.given(NETWORK_ID).is_some_and(|id| !id.is_null()) {
+        return Err(Rejection::forbidden("Cannot set the virtual network ID"));
+    }
+    route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
+    check_provider_properties(draft, Rejection::bad_request, "create")?;
+    check_provider_network(work, draft)?;
+    bgpvpn::check_network(work, draft)?;
+    subnets::complete_network(work, draft)?;
+    let vxlan = check_vxlan_id(work, draft)?;
+    // VN-C5
+    let numbers = work.graph.numbers();
+    let mut id = numbers.next_free(NumberPool::VirtualNetwork);
+    if let Some(vxlan) = vxlan.filter(|vxlan| id == Some(*vxlan)) {
+        id = numbers.next_free_after(NumberPool::VirtualNetwork, vxlan);
+    }
+    let id = id.ok_or_else(|| Rejection::conflict("No virtual network ID is free"))?;
+    draft.set(NETWORK_ID, id.into());
+    Ok(())
+}
+
+/// VN-C4, VN-U5: a VXLAN id is the network's own number, or one that nobody has. It is taken as long as it is stored.
+fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
+    let identifier = |value: Option<&Value>| value?.get("vxlan_network_identifier")?.as_u64();
+    let Some(given) = identifier(draft.given("virtual_network_properties")) else { return Ok(None) };
+    let stored = identifier(draft.stored_value("virtual_network_properties").as_ref());
+    let own = draft.stored_value(NETWORK_ID).as_ref().and_then(Value::as_u64);
+    if Some(given) != stored && Some(given) != own {
+        vxlan::check_free(work, given)?;
+    }
+    Ok(Some(given))
+}
+
+/// VN-C11: the default routing instance is part of the network.
+fn after_create(work: &mut Work, network: &Arc<Object>) -> Decision<()> {
+    let snat = work.property(network, "fabric_snat") == Some(Value::Bool(true));
+    add_routing_instance(work, network, network.fq_name.name(), true, snat)?;
+    Ok(())
+}
+
+/// Adds a routing instance below a network.
+///
+/// # Errors
+/// Internal, if the model lacks the type.
+pub fn add_routing_instance(
+    work: &mut Work,
+    network: &Arc<Object>,
+    name: &str,
+    is_default: bool,
+    snat: bool,
+) -> Decision<Arc<Object>> {
+    let mut draft = Draft::child(work, network, "routing-instance", name)?;
+    draft.set("routing_instance_is_default", is_default.into());
+    draft.set("routing_instance_fabric_snat", snat.into());
+    Ok(work.save(&draft))
+}
+
+/// The default routing instance of a network.
+pub fn default_routing_instance(work: &Work, network: &Object) -> Option<Arc<Object>> {
+    let kind = work.graph.model().find("routing-instance")?;
+    let joined = network.fq_name.child(network.fq_name.name());
+    work.graph.find_joined(kind, joined.joined()).cloned()
+}
+
+fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    // VN-U1
+    if draft.fq_name.joined().as_ref() == "default-domain:default-project:__link_local__" {
+        return Ok(());
+    }
+    check_sharing(draft)?;
+    // VN-U3
+    route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
+    check_provider_update(draft)?;
+    // VN-U4: clients send back what they read.
+    if draft.given(NETWORK_ID).is_some() && draft.value(NETWORK_ID) != draft.stored_value(NETWORK_ID) {
+        return Err(Rejection::forbidden("Cannot update the virtual network ID"));
+    }
+    // VN-U6
+    let is_provider = |value: Option<Value>| value == Some(Value::Bool(true));
+    if is_provider(draft.stored_value("is_provider_network")) && !is_provider(draft.value("is_provider_network")) {
+        let text =
+            format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
+        return Err(Rejection::bad_request(text));
+    }
+    check_provider_network(work, draft)?;
+    check_service_chains(draft)?;
+    // VN-C10, VN-U7
+    bgpvpn::check_network(work, draft)?;
+    check_vxlan_id(work, draft)?;
+    subnets::complete_network(work, draft)?;
+    routed_network::update(work, draft)
+}
+
+/// VN-U12: source NAT is set on the routing instance, too.
+fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
+    subnets::record_subnets(work, before, after);
+    let (old, new) = (work.property(before, "fabric_snat"), work.property(after, "fabric_snat"));
+    if old == new {
+        return Ok(());
+    }
+    if let Some(instance) = default_routing_instance(work, after) {
+        let mut draft = Draft::update(work, &instance);
+        draft.set("routing_instance_fabric_snat", new.unwrap_or(Value::Bool(false)));
+        work.save(&draft);
+    }
+    Ok(())
+}
+
+/// VN-D5: the networks of the system stay. Those of others go with all their routing instances, and what refers to
+/// these loses that (VN-D3).
+fn before_delete(_work: &mut Work, network: &Arc<Object>) -> Decision<()> {
+    let system = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
+    if system.contains(&network.fq_name.joined().as_ref()) {
+        let text = format!("Can not delete system created default virtual-network {}", network.uuid);
+        return Err(Rejection::conflict(text));
+    }
+    Ok(())
+}
+
+/// VN-C1: a chain over several policies and one target both ways exclude each other.
+fn check_service_chains(draft: &Draft) -> Decision<()> {
+    if draft.value("multi_policy_service_chains_enabled") != Some(Value::Bool(true)) {
+        return Ok(());
+    }
+    let targets = |name: &str| -> Vec<Value> {
+        let value = draft.value(name);
+        value.as_ref().and_then(|value| value.get("route_target")?.as_array().cloned()).unwrap_or_default()
+    };
+    let [both, import, export] = ROUTE_TARGET_LISTS.map(targets);
+    let export: HashSet<&str> = export.iter().filter_map(Value::as_str).collect();
+    if !both.is_empty() || import.iter().filter_map(Value::as_str).any(|target| export.contains(target)) {
+        let text = "Multi policy service chains are not supported, with both import export external route targets";
+        return Err(Rejection::conflict(text));
+    }
+    Ok(())
+}
+
+/// VN-C8, VN-U3.
+fn check_provider_properties(draft: &Draft, refuse: fn(String) -> Rejection, operation: &str) -> Decision<()> {
+    let Some(properties) = draft.given("provider_properties").and_then(Value::as_object) else { return Ok(()) };
+    let missing = |name: &str| properties.get(name).is_none_or(Value::is_null);
+    if missing("segmentation_id") {
+        return Err(refuse(format!("Segmenation ID must be configured to {operation}")));
+    }
+    if missing("physical_network") {
+        return Err(refuse(format!("Physical Network must be configured to {operation}")));
+    }
+    Ok(())
+}
+
+/// VN-U3: what is not sent is completed; on a provider network nothing may change.
+fn check_provider_update(draft: &mut Draft) -> Decision<()> {
+    let Some(Value::Object(mut given)) = draft.given("provider_properties").cloned() else { return Ok(()) };
+    let stored = draft.stored_value("provider_properties");
+    let is_provider = draft.stored_value("is_provider_network") == Some(Value::Bool(true));
+    if let Some(stored) = stored.as_ref().and_then(Value::as_object).filter(|_| is_provider) {
+        for (name, value) in stored {
+            given.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if given != *stored {
+            let text = format!("Update provider_details propertyof provider VN ({}) is not allowed", draft.uuid);
+            return Err(Rejection::conflict(text));
+        }
+        draft.set("provider_properties", Value::Object(given));
+    }
+    check_provider_properties(draft, Rejection::conflict, "update")
+}
+
+/// VN-C9: references between networks lead from a network to its one provider network. What the request leaves out is
+/// as it is stored.
+fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
+    if draft.given_links("virtual_network_refs").is_none() && draft.given("is_provider_network").is_none() {
+        return Ok(());
+    }
+    let links = draft.links("virtual_network_refs");
+    let is_provider = |uuid: &Uuid| {
+        let network = work.graph.get(*uuid);
+        network.and_then(|network| work.property(network, "is_provider_network")) == Some(Value::Bool(true))
+    };
+    let targets: Vec<Uuid> = links.iter().map(|link| link.target).collect();
+    let printed = |uuids: &[Uuid]| python_literal::list(uuids.iter().map(Uuid::to_string));
+    let uuid = draft.uuid;
+    if draft.value("is_provider_network") == Some(Value::Bool(true)) {
+        let providers: Vec<Uuid> = targets.iter().copied().filter(is_provider).collect();
+        if !providers.is_empty() {
+            let text = format!("Provider VN ({uuid}) can not connect to another provider VN ({})", printed(&providers));
+            return Err(Rejection::bad_request(text));
+        }
+        return Ok(());
+    }
+    if targets.len() > 1 {
+        let text = format!(
+            "Non Provider VN ({uuid}) can connect to one provider VN but trying to connect to VN ({})",
+            printed(&targets)
+        );
+        return Err(Rejection::bad_request(text));
+    }
+    if !targets.iter().all(is_provider) {
+        let text =
+            format!("Non Provider VN ({uuid}) can connect only to one provider VN but not ({})", printed(&targets));
+        return Err(Rejection::bad_request(text));
+    }
+    Ok(())
+}
+
+fn global_access(perms2: Option<&Value>) -> Option<i64> {
+    perms2?.get("global_access")?.as_i64()
+}
+
+fn set_global_access(draft: &mut Draft, access: i64) {
+    let mut perms2 = draft.value("perms2").unwrap_or_else(|| json!({}));
+    if let Some(fields) = perms2.as_object_mut() {
+        fields.insert("global_access".to_owned(), access.into());
+    }
+    draft.set("perms2", perms2);
+}
+
+fn python_bool(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+/// VN-U2: sharing, external routing and global access follow each other. Where one of them changes, what the request says
+/// of the others counts, too; where none does, whatever is stored was good enough before.
+fn check_sharing(draft: &mut Draft) -> Decision<()> {
+    if ["perms2", "is_shared", "router_external"].iter().all(|name| draft.given(name).is_none()) {
+        return Ok(());
+    }
+    let access = global_access(draft.sent("perms2").as_ref());
+    let flag = |name: &str| draft.sent(name).as_ref().and_then(Value::as_bool);
+    let (shared, external) = (flag("is_shared"), flag("router_external"));
+    let inconsistent = |name: &str, flag: bool, access: i64| {
+        let text = format!("Inconsistent {name} ({}) and global_access ({access})", python_bool(flag));
+        Err(Rejection::bad_request(text))
+    };
+    if let Some(access) = access {
+        if let Some(shared) = shared
+            && shared != (access == 7)
+            && !external.unwrap_or(false)
+        {
+            return inconsistent("is_shared", shared, access);
+        }
+        if let Some(external) = external
+            && external != (access == 5)
+            && !shared.unwrap_or(false)
+        {
+            return inconsistent("router_external", external, access);
+        }
+        if shared.is_none() && external.is_none() {
+            draft.set("is_shared", (access != 0).into());
+        }
+    } else if shared.is_some() || external.is_some() {
+        let access = if shared == Some(true) {
+            7
+        } else if external == Some(true) {
+            5
+        } else {
+            0
+        };
+        set_global_access(draft, access);
+    }
+    Ok(())
+}
+
+/// `/virtual-network/<uuid>/ip-alloc` (VN-X1, address management ADR-10).
+#[derive(Clone, Debug)]
+pub struct AllocateAddresses {
+    /// The network.
+    pub network: String,
+    /// How many; all or none.
+    pub count: usize,
+    /// Of this subnet.
+    pub subnet: Option<Uuid>,
+    /// Of this version.
+    pub version: Option<Version>,
+}
+
+/// The network of a direct call.
+fn network(graph: &Graph, given: &str) -> Decision<Arc<Object>> {
+    let kind = graph.model().find("virtual-network");
+    let found = kind.zip(canonical_uuid(given)).and_then(|(kind, uuid)| graph.get_of_type(kind, uuid)).cloned();
+    found.ok_or_else(|| Rejection::not_found(format!("Virtual Network {given} not found!")))
+}
+
+impl AllocateAddresses {
+    /// Takes addresses that no object holds, in the order of allocation.
+    ///
+    /// # Errors
+    /// 404 for an unknown network or subnet, 409 when there are not enough: then none is taken.
+    pub fn decide(&self, work: &mut Work) -> Decision<Vec<String>> {
+        let network = network(&work.graph, &self.network)?;
+        let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
+        budget::check(&budget::ADDRESSES, self.count)?;
+        let holds = addresses::find_many(work, &network, &wish, self.count).map_err(|refusal| {
+            if refusal.text.contains("has invalid subnet(") {
+                Rejection::not_found(refusal.text)
+            } else {
+                Rejection::conflict(refusal.text)
+            }
+        })?;
+        for hold in &holds {
+            work.reserve(*hold);
+        }
+        Ok(holds.iter().map(|hold| hold.address.to_string()).collect())
+    }
+}
+
+/// `/virtual-network/<uuid>/ip-free` (VN-X2).
+#[derive(Clone, Debug)]
+pub struct FreeAddresses {
+    /// The network.
+    pub network: String,
+    /// The addresses; those that `ip-alloc` did not take are passed over.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl FreeAddresses {
+    /// Gives addresses back that no object holds.
+    ///
+    /// # Errors
+    /// 404 for an unknown network.
+    pub fn decide(&self, work: &mut Work) -> Decision<()> {
+        let network = network(&work.graph, &self.network)?;
+        budget::check(&budget::ADDRESSES, self.addresses.len())?;
+        let ipams = work.links(&network, "network_ipam_refs").iter().map(|link| link.target);
+        // What is held lies in a subnet; there may be as many ipams and subnets as addresses.
+        let prefixes = ipams.chain([network.uuid]).flat_map(|scope| {
+            let subnets = work.graph.pools().subnets(scope);
+            subnets.map(move |subnet| (scope, subnet.prefix))
+        });
+        let addresses: BTreeSet<IpAddr> = self.addresses.iter().copied().collect();
+        let mut holds = Vec::new();
+        for (scope, prefix) in prefixes {
+            let inside = addresses.range(prefix.network()..=prefix.broadcast());
+            holds.extend(inside.map(|address| Hold { scope, address: *address }));
+        }
+        for hold in holds {
+            work.release(hold);
+        }
+        Ok(())
+    }
+}
+
+/// `/virtual-network/<uuid>/subnet-ip-count` (VN-X3): how many addresses of each subnet are in use; 0 for unknown ones.
+///
+/// # Errors
+/// 404 for an unknown network.
+pub fn count_addresses(graph: &Graph, given: &str, subnets: &[String]) -> Decision<Vec<u128>> {
+    let network = network(graph, given)?;
+    let subnet = |wanted: &String| graph.pools().subnet_with_uuid(network.uuid, Uuid::try_parse(wanted).ok()?);
+    let count = |wanted: &String| subnet(wanted).map_or(0, crate::ipam::Subnet::used_count);
+    Ok(subnets.iter().map(count).collect())
+}
+
+/// The network that an object is of: the first that it refers to.
+pub fn first_network(work: &Work, links: &[NewLink]) -> Option<Arc<Object>> {
+    links.first().and_then(|link| work.graph.get(link.target)).cloned()
+}
