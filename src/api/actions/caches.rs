@@ -1,5 +1,5 @@
-//! What a cache of objects would hold, if there were one: all objects are in memory (contrail-api R21, wire contract 7). The answer
-//! is made as the client takes it, from one snapshot.
+//! What a cache of objects would hold, if there were one: all objects are in memory (contrail-api R21, wire contract 7). The
+//! answer is made as the client takes it, from one snapshot.
 
 use super::{Access, Action, dumps::write_record, given};
 use crate::{

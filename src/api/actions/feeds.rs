@@ -57,7 +57,8 @@ const CHANGES_SINCE: Argument = Argument::query(
     "ChangesSince",
     "since",
     Form::Text,
-    "A position, `<epoch>-<revision>`; a time with a zone, or how long ago, as `2h`; `oldest` for all that is kept, `now` (if not given) for what comes.",
+    "A position, `<epoch>-<revision>`; a time with a zone, or how long ago, as `2h`; `oldest` for all that is kept, `now` (if \
+     not given) for what comes.",
 );
 const LIMIT: Argument = Argument::query(
     "Limit",
@@ -79,12 +80,15 @@ const CHANGED_TYPES: Argument = Argument::query(
 );
 
 fn describe_watch() -> OperationBuilder {
-    let events = "Events in the order of the changes: `init`, `create`, `update` and `delete`, each with an object below the name \
-                  of its type; with one of the arguments beside `resource_type` also `bookmark` and `gone`.";
+    let types = "The types of objects, joined by commas, as `virtual_network`; `*` for all. `<type>_fields` names the fields that \
+                 are shown.";
+    let events = "Events in the order of the changes: `init`, `create`, `update` and `delete`, each with an object below the \
+                  name of its type; with one of the arguments beside `resource_type` also `bookmark` and `gone`.";
+    let answer = ResponseBuilder::new().description(events);
     about(FEEDS, "watch", "Changes as server-sent events")
         .says("Does not end by itself. The position of an event is its id; `since` or `Last-Event-ID` goes on from there.")
-        .parameter(required("resource_type", "The types of objects, joined by commas, as `virtual_network`; `*` for all. `<type>_fields` names the fields that are shown."))
-        .response("200", ResponseBuilder::new().description(events).content("text/event-stream", Content::new(Some(simple(Type::String)))))
+        .parameter(required("resource_type", types))
+        .response("200", answer.content("text/event-stream", Content::new(Some(simple(Type::String)))))
         .or(&[400, 404, 410, 503])
 }
 

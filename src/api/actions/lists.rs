@@ -71,7 +71,10 @@ fn describe_list_bulk() -> OperationBuilder {
         ),
     ];
     about(NAMES, "list_bulk_collection", "Lists objects, with the arguments in the body")
-        .says("The arguments are those of the lists of each type; there may be 50,000 uuids or names, 1,000 fields and 10,000 filters, each counted once.")
+        .says(
+            "The arguments are those of the lists of each type; there may be 50,000 uuids or names, 1,000 fields and 10,000 \
+             filters, each counted once.",
+        )
         .takes_like(
             Required::True,
             object(&["type"], members),
