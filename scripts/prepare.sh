@@ -3,7 +3,7 @@
 
 # The oldest Rust that will do (Cargo.toml says the same), by its second number.
 oldest_rust=94
-# The oldest PostgreSQL that will do (src/store/private/programs.rs says the same).
+# The oldest PostgreSQL that will do (src/private_postgresql/programs.rs says the same).
 oldest_postgresql=14
 oldest_node=18
 

@@ -4,7 +4,7 @@ use crate::{
     graph::Graph,
     model::{Model, SchemaError},
     settings::CheckSettings,
-    store::{Database, StoreError, check},
+    store::{Database, StoreError, check, operation},
 };
 use std::{io::Write, sync::Arc};
 
@@ -38,7 +38,7 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     if database.pending_migrations().await? > 0 {
         return Err(CheckError::NotMigrated);
     }
-    let checked = check(&mut database.connect().await?, Graph::new(model)).await?;
+    let checked = check(&mut database.connect(operation::CHECK).await?, Graph::new(model)).await?;
     let mut output = std::io::stdout().lock();
     for finding in &checked.findings {
         writeln!(output, "{finding}")?;

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bus;
+mod change_log;
 mod check;
 mod client;
 mod feed;
@@ -11,8 +12,10 @@ mod interface_route;
 mod ipam;
 mod json_text;
 mod model;
+mod private_postgresql;
 mod python_literal;
 mod render;
+mod replica;
 mod rules;
 mod serve;
 mod settings;

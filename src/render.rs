@@ -2,10 +2,10 @@
 
 use crate::{
     access::Identity,
+    change_log::LogEntry,
     graph::{FqName, Graph, Link, Object},
     json_text,
     model::{ObjectType, TypeId},
-    rules::LogEntry,
 };
 use memchr::{memchr, memrchr};
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};

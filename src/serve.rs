@@ -7,12 +7,14 @@ use crate::{
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
+    private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
+    replica::Replica,
     rules::{Operation, Options, Request, rulebook},
     settings::ServeSettings,
     signals::{self, stopped},
-    store::{Database, KeyValueStore, Mark, MarkError, PrivateError, PrivatePostgres, Retention, StoreError, check},
+    store::{Database, KeyValueStore, Retention, StoreError, check, operation},
     supervision::Supervision,
-    writer::{Replica, Writer},
+    writer::Writer,
 };
 use actix_web::web::Data;
 use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
@@ -155,7 +157,7 @@ async fn start_on(
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
     database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
-        mark.recognise(&mut database.connect().await.map_err(refused)?).await?;
+        mark.recognise(&mut database.connect(operation::MARK).await.map_err(refused)?).await?;
     }
     let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
     let replica = replica.await.map_err(refused)?;
@@ -260,7 +262,7 @@ async fn serve_on(
     }
     resign(&replica, left(1)).await;
     // Nobody waits for a database that says nothing.
-    let is_heard = replica.silence() < DATABASE_IS_HEARD;
+    let is_heard = replica.lease.silence() < DATABASE_IS_HEARD;
     let sound = match settings.check_at_end {
         true if is_heard => check_at_end(&replica, &check_database).await,
         true => {
@@ -277,7 +279,7 @@ async fn serve_on(
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
     let refused = |error| StartError::Store(database.place(), error);
-    let mut connection = database.connect().await.map_err(refused)?;
+    let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
     let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {
         tracing::info!("checked: the database says what is in memory");

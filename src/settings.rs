@@ -7,10 +7,10 @@ use crate::{
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
+    replica::Consistency,
     rules::{QuotaDefaults, TagIdDigits},
     store::Retention,
     watch::WatchSettings,
-    writer::Consistency,
 };
 use clap::{Args, Parser, Subcommand};
 use origin::Origins;

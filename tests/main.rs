@@ -3,6 +3,8 @@
 //! names contain it. A table at the end says what took how long.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+// Tests look at the database as anybody may.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod address_capacity;
 mod agreement;
@@ -31,6 +33,7 @@ mod openapi;
 mod pages;
 mod python_client;
 mod relaxed_references;
+mod rooms;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
@@ -123,6 +126,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),
     plain!(openapi::the_committed_document_is_current),
+    plain!(rooms::who_knows_whom),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
 ];
 

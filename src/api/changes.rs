@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     access::Identity,
+    change_log::{LogEntry, Subject},
     feed::{Ended, OpenError},
     graph::{Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
-    rules::{LogEntry, Subject},
     timestamp::Timestamp,
 };
 use serde_json::json;

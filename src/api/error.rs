@@ -2,9 +2,9 @@
 
 use crate::{
     feed::{Gone, OpenError},
+    replica::Unavailable,
     rules::{Kind, Rejection},
     store::StoreError,
-    writer::Unavailable,
 };
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::json;

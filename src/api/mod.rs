@@ -27,10 +27,11 @@ use crate::{
     bus::Bus,
     feed::Feed,
     model::Model,
+    replica::Replica,
     settings::{RequestSettings, WatcherSettings},
     store::{Database, KeyValueStore},
     supervision::Supervision,
-    writer::{Replica, Writer},
+    writer::Writer,
 };
 use actix_http::ConnectionType;
 use actix_web::{

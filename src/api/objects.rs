@@ -12,10 +12,10 @@ use crate::{
     graph::Object,
     model::TypeId,
     render::{FieldNames, Renderer, Selection, escaped},
+    replica::Snapshot,
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
     },
-    writer::Snapshot,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

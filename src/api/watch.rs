@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     access::Identity,
+    change_log::{LogEntry, LogOperation},
     feed::{Ended, Feed, Gone, Reader},
     graph::{Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
     render::{FieldNames, Renderer, Selection},
-    rules::{LogEntry, LogOperation},
-    writer::Replica,
+    replica::Replica,
 };
 use actix_web::body::{BodyStream, BoxBody, MessageBody};
 use bytes::Bytes;

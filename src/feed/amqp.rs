@@ -9,11 +9,11 @@ use super::{Feed, OpenError, Reader, raised};
 use crate::{
     access::Identity,
     bus::{AmqpServers, CONNECT_WITHIN, ConnectError, JSON, connect, properties},
+    change_log::{LogEntry, LogOperation},
     graph::{FqName, Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
-    rules::{LogEntry, LogOperation},
-    store::{Session, StoreError, feed_position},
+    store::{Session, StoreError, feed_position, operation},
 };
 use lapin::{
     Channel, Confirmation, Connection, ExchangeKind, PublisherConfirm,
@@ -82,7 +82,7 @@ pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Rece
     let mut reported = String::new();
     while !*finish.borrow() {
         let turn = async {
-            let mut connection = feed.database.connect().await?;
+            let mut connection = feed.database.connect(operation::SINK).await?;
             if feed_position::take_turn(&mut connection, SINK).await? {
                 hold_turn(&feed, &servers, connection, finish.clone()).await
             } else {
@@ -187,7 +187,7 @@ impl<'a> Sink<'a> {
     }
 
     async fn write_position(&mut self) -> Result<(), AmqpError> {
-        let server = self.feed.replica.server;
+        let server = self.feed.replica.lease.server();
         feed_position::write(&mut self.connection, SINK, self.confirmed, server).await?;
         self.written = self.confirmed;
         self.written_at = Instant::now();

@@ -10,13 +10,17 @@ pub use reader::{Ended, Gone, OpenError, Reader};
 pub use rendered::Rendered;
 
 use crate::{
+    change_log::LogEntry,
     graph::Position,
     model::Model,
-    rules::LogEntry,
-    store::{Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log, sequence, trim},
+    replica::Replica,
+    store::{
+        Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log,
+        operation::{OLDER, READERS, TRIM},
+        sequence, trim,
+    },
     supervision::Supervision,
     timestamp::Timestamp,
-    writer::Replica,
 };
 use std::{
     collections::BTreeMap,
@@ -125,9 +129,9 @@ impl Feed {
         let asked = async {
             // The semaphore is never closed.
             let _permit = self.questions.acquire().await;
-            question(self.sessions.take().await?.session()?).await
+            question(self.sessions.take(OLDER).await?.session()?).await
         };
-        timeout(TOLD_WITHIN, asked).await.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))?
+        timeout(TOLD_WITHIN, asked).await.unwrap_or_else(|_| Err(StoreError::late(OLDER, TOLD_WITHIN)))
     }
 
     /// From where on the log can be read.
@@ -175,22 +179,22 @@ impl Feed {
     async fn housekeeping(&self, connection: &mut Option<Session>, round: u32, floor: u64) -> Result<u64, StoreError> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(self.database.connect().await?),
+            None => connection.insert(self.database.connect(READERS).await?),
         };
         let current = self.replica.current().position();
         let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
-        let name = format!("readers of {}", self.replica.server);
+        let name = format!("readers of {}", self.replica.lease.server());
         match lowest {
             Some(revision) => {
                 let position = Position { revision, ..current };
-                feed_position::write(connection, &name, position, self.replica.server).await?;
+                feed_position::write(connection, &name, position, self.replica.lease.server()).await?;
             }
             None => feed_position::forget(connection, &name).await?,
         }
         let long = self.retention.changes + self.retention.partition_size();
         if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
             feed_position::forget_stale_readers(connection).await?;
-            return trim(&mut self.database.connect_for_upkeep().await?, self.retention).await;
+            return trim(&mut self.database.connect_patiently(TRIM).await?, self.retention).await;
         }
         Ok(floor)
     }

@@ -1,7 +1,7 @@
 //! One reader: a place in the log.
 
 use super::{Feed, PAGE, raised};
-use crate::{graph::Position, rules::LogEntry, store::StoreError};
+use crate::{change_log::LogEntry, graph::Position, store::StoreError};
 use std::{
     sync::{
         Arc,

@@ -6,7 +6,6 @@
 
 pub mod engine;
 mod first_objects;
-mod log_entry;
 mod request;
 mod set_tag;
 pub mod shared;
@@ -14,13 +13,13 @@ pub mod shared;
 mod tests;
 pub mod types;
 
+pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, Purpose, QuotaDefaults,
     ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update, Work, budget,
     canonical_uuid, collection, has_drafts, is_share, string_list, value_of_key,
 };
-pub use log_entry::{LogEntry, LogOperation, Origin, Subject};
 pub use request::{Operation, Outcome, Request};
 pub use set_tag::SetTag;
 pub use shared::addresses::Version;

@@ -2,12 +2,14 @@
 
 use super::{
     Session, StoreError,
+    operation::BATCH,
     record::{HoldBody, body_json, positions, properties_json},
 };
 use crate::{
+    change_log::{LogEntry, Subject},
     graph::{Graph, Hold, Holder, Link, Object, Position},
     model::{Model, ObjectType, TypeId},
-    rules::{Change, Effect, LogEntry, Subject},
+    rules::{Change, Effect},
     timestamp::Timestamp,
 };
 use indexmap::{IndexMap, IndexSet};
@@ -56,6 +58,8 @@ pub struct Rows {
     /// Addresses that were taken or given back, once or more often.
     holds: IndexSet<Hold, FxBuildHasher>,
     changes: ChangeRows,
+    /// What can't be written: the batch is refused.
+    fault: Option<String>,
 }
 
 impl Rows {
@@ -67,19 +71,22 @@ impl Rows {
             objects: IndexMap::default(),
             holds: IndexSet::default(),
             changes: ChangeRows::default(),
+            fault: None,
         }
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.changes.revision.is_empty()
+        self.changes.revision.is_empty() && self.fault.is_none()
     }
 
     /// Takes a change into account, and how it is logged.
     pub fn add(&mut self, change: &Change, entry: &LogEntry) {
         let kind = self.model.object_type(entry.type_id);
         let properties = entry.object().map(|object| properties_json(kind, object));
-        self.changes.push(&self.model, entry, properties.as_deref());
+        if let Err(error) = self.changes.push(&self.model, entry, properties.as_deref()) {
+            self.fault.get_or_insert_with(|| format!("{} {}: {error}", kind.name, entry.uuid));
+        }
         match &change.effect {
             Effect::Put { before, after, .. } => {
                 let row = ObjectRow::new(kind, after, change.revision, properties.unwrap_or_default());
@@ -106,11 +113,14 @@ impl Rows {
 /// # Errors
 /// When the database is away, or a constraint refuses; then nothing was written.
 pub async fn append(connection: &mut Session, graph: &Graph, rows: &Rows, turn: Turn) -> Result<bool, StoreError> {
-    let (needed, arguments) = arguments(graph, rows, turn).map_err(sqlx::Error::Encode)?;
+    if let Some(fault) = &rows.fault {
+        return Err(StoreError::of(BATCH, sqlx::Error::Encode(fault.clone().into())));
+    }
+    let (needed, arguments) =
+        arguments(graph, rows, turn).map_err(|error| StoreError::of(BATCH, sqlx::Error::Encode(error)))?;
     let statement = AssertSqlSafe(statement(needed));
     // To the end of the answer, which comes when the commit is done.
-    let written = sqlx::query_with(statement, arguments).execute(connection).await?;
-    Ok(written.rows_affected() == 1)
+    Ok(connection.execute(sqlx::query_with(statement, arguments)).await? == 1)
 }
 
 /// A list of values for each column, and which of them are not empty.
@@ -328,9 +338,9 @@ impl<'m> ReferenceRows<'m> {
 }
 
 impl ChangeRows {
-    fn push(&mut self, model: &Model, entry: &LogEntry, properties: Option<&str>) {
+    fn push(&mut self, model: &Model, entry: &LogEntry, properties: Option<&str>) -> Result<(), serde_json::Error> {
         let body = match &entry.subject {
-            Subject::Object(object) => body_json(model, object, entry, properties.unwrap_or("{}")),
+            Subject::Object(object) => body_json(model, object, entry, properties.unwrap_or("{}"))?,
             Subject::Addresses(holds) => {
                 let body: Vec<HoldBody> = holds.iter().copied().map(HoldBody::from).collect();
                 json!(body).to_string()
@@ -345,6 +355,7 @@ impl ChangeRows {
         self.body.push(body);
         self.trace.push(entry.request_id.as_deref().map(str::to_owned));
         self.who.push(entry.who.as_deref().map(str::to_owned));
+        Ok(())
     }
 }
 

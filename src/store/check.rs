@@ -2,12 +2,15 @@
 
 use super::{
     Session, StoreError,
-    load::{ROW_WITHIN, load_snapshot, read_log},
-    partitions, sequence,
+    load::{load_snapshot, read_log},
+    operation::CHECK,
+    partitions,
+    row::number,
+    sequence,
 };
 use crate::{
+    change_log::{LogEntry, LogOperation, Subject},
     graph::{Graph, Holder, Object, differences, object_differences, violations},
-    rules::{LogEntry, LogOperation, Subject},
 };
 use futures_util::TryStreamExt;
 use sqlx::{Row, postgres::PgRow};
@@ -29,12 +32,14 @@ pub struct Checked {
 /// # Errors
 /// When the database is away, or holds what this release can't read.
 pub async fn check(connection: &mut Session, mut known: Graph) -> Result<Checked, StoreError> {
-    connection.set_answers_within(ROW_WITHIN);
+    connection.turn_to(CHECK);
     let mut transaction = connection.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *transaction).await?;
-    sqlx::query("set local statement_timeout = 0").execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("set transaction isolation level repeatable read read only")).await?;
+    transaction.execute(sqlx::query("set local statement_timeout = 0")).await?;
+    // What is read is looked at between the questions, which takes long where there is much.
+    transaction.execute(sqlx::query("set local idle_in_transaction_session_timeout = 0")).await?;
     // Before the first look, so that no part of the log goes meanwhile.
-    sqlx::query("lock table change in access share mode").execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("lock table change in access share mode")).await?;
     let graph = load_snapshot(&mut transaction, known.model()).await?;
     let mut findings = violations(&graph);
     check_owners(&mut transaction, &mut findings).await?;
@@ -53,7 +58,7 @@ pub async fn check(connection: &mut Session, mut known: Graph) -> Result<Checked
 async fn check_owners(connection: &mut Session, findings: &mut Vec<String>) -> Result<(), StoreError> {
     let query = "select owner::text || ' holds ' || count(*) || ' addresses' from address_hold
         where owner is not null group by owner having count(*) > 1";
-    findings.extend(sqlx::query_scalar::<_, String>(query).fetch_all(connection).await?);
+    findings.extend(connection.values(sqlx::query(query)).await?);
     Ok(())
 }
 
@@ -167,7 +172,7 @@ impl Log {
                 }
             }
         }
-        let mut rows = sqlx::query("select uuid, revision from object").fetch(connection);
+        let mut rows = connection.stream(sqlx::query("select uuid, revision from object"));
         while let Some(row) = rows.try_next().await? {
             let (uuid, revision) = revision_of(&row)?;
             let logged = self.objects.get(&uuid).map(|(revision, _)| *revision);
@@ -180,6 +185,5 @@ impl Log {
 }
 
 fn revision_of(row: &PgRow) -> Result<(Uuid, u64), StoreError> {
-    let revision: i64 = row.try_get("revision")?;
-    Ok((row.try_get("uuid")?, u64::try_from(revision).unwrap_or_default()))
+    Ok((row.try_get("uuid")?, number(row, "revision")?))
 }

@@ -1,6 +1,6 @@
 //! How far the readers of the change log have come: what is needed to keep for them, and where a sink goes on.
 
-use super::{Session, StoreError};
+use super::{Session, StoreError, row::number};
 use crate::graph::Position;
 use sqlx::Row;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub async fn write(connection: &mut Session, name: &str, position: Position, hol
         on conflict (name) do update
         set rev = excluded.rev, epoch = excluded.epoch, holder = excluded.holder, at = excluded.at";
     let query = sqlx::query(query).bind(name).bind(signed(position.revision)).bind(position.epoch).bind(holder);
-    query.execute(connection).await?;
+    connection.execute(query).await?;
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub async fn write(connection: &mut Session, name: &str, position: Position, hol
 /// When the database is away.
 pub async fn take_turn(connection: &mut Session, name: &str) -> Result<bool, StoreError> {
     let query = "select pg_try_advisory_lock(hashtext('cirrus sink ' || $1))";
-    Ok(sqlx::query_scalar(query).bind(name).fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query(query).bind(name)).await?)
 }
 
 /// How far a reader has come.
@@ -41,9 +41,8 @@ pub async fn take_turn(connection: &mut Session, name: &str) -> Result<bool, Sto
 /// When the database is away.
 pub async fn read(connection: &mut Session, name: &str) -> Result<Option<Position>, StoreError> {
     let query = sqlx::query("select rev, epoch from feed_position where name = $1").bind(name);
-    let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
-    let revision = u64::try_from(row.try_get::<i64, _>("rev")?).unwrap_or_default();
-    Ok(Some(Position { epoch: row.try_get("epoch")?, revision }))
+    let Some(row) = connection.row_if_any(query).await? else { return Ok(None) };
+    Ok(Some(Position { epoch: row.try_get("epoch")?, revision: number(&row, "rev")? }))
 }
 
 /// The lowest position that somebody renews.
@@ -53,9 +52,9 @@ pub async fn read(connection: &mut Session, name: &str) -> Result<Option<Positio
 pub async fn lowest(connection: &mut Session, epoch: Uuid) -> Result<Option<u64>, StoreError> {
     let query = "select min(rev) from feed_position
         where epoch = $1 and at > clock_timestamp() - make_interval(secs => $2)";
-    let lowest: Option<i64> =
-        sqlx::query_scalar(query).bind(epoch).bind(RENEW_WITHIN.as_secs_f64()).fetch_one(connection).await?;
-    Ok(lowest.map(|revision| u64::try_from(revision).unwrap_or_default()))
+    let lowest: Option<i64> = connection.value(sqlx::query(query).bind(epoch).bind(RENEW_WITHIN.as_secs_f64())).await?;
+    let told = |revision| u64::try_from(revision).map_err(|_| StoreError::Row(format!("a position is {revision}")));
+    lowest.map(told).transpose()
 }
 
 /// Forgets a reader.
@@ -63,7 +62,7 @@ pub async fn lowest(connection: &mut Session, epoch: Uuid) -> Result<Option<u64>
 /// # Errors
 /// When the database is away.
 pub async fn forget(connection: &mut Session, name: &str) -> Result<(), StoreError> {
-    sqlx::query("delete from feed_position where name = $1").bind(name).execute(connection).await?;
+    connection.execute(sqlx::query("delete from feed_position where name = $1").bind(name)).await?;
     Ok(())
 }
 
@@ -74,6 +73,6 @@ pub async fn forget(connection: &mut Session, name: &str) -> Result<(), StoreErr
 pub async fn forget_stale_readers(connection: &mut Session) -> Result<(), StoreError> {
     let query = "delete from feed_position
         where name like 'readers of %' and at < clock_timestamp() - make_interval(secs => $1)";
-    sqlx::query(query).bind(RENEW_WITHIN.as_secs_f64()).execute(connection).await?;
+    connection.execute(sqlx::query(query).bind(RENEW_WITHIN.as_secs_f64())).await?;
     Ok(())
 }

@@ -1,7 +1,15 @@
 //! `/useragent-kv`: a store of texts by key, apart from all objects.
 
-use super::{Sessions, StoreError};
-use sqlx::{Row, postgres::PgRow};
+use super::{
+    Sessions, StoreError,
+    operation::{KEY_VALUES, KEY_VALUES_WRITE},
+    row::number,
+};
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 /// Texts by key.
 pub struct KeyValueStore {
@@ -19,16 +27,11 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn store(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query(
+        let query = sqlx::query(
             "insert into key_value values ($1, $2)
              on conflict (fq_name_digest(array[key])) do update set value = excluded.value",
-        )
-        .bind(key)
-        .bind(value)
-        .execute(self.sessions.take().await?.session()?)
-        .await
-        .map_err(StoreError::of_write)?;
-        Ok(())
+        );
+        self.write(query.bind(key).bind(value)).await
     }
 
     /// The pairs of these keys, in their order; unknown ones are left out.
@@ -41,7 +44,8 @@ impl KeyValueStore {
                      where fq_name_digest(array[key_value.key]) = any(array(
                          select fq_name_digest(array[key]) from unnest($1::text[]) as asked (key)))
                      order by place";
-        self.pairs(sqlx::query(query).bind(keys)).await
+        let rows = self.sessions.take(KEY_VALUES).await?.session()?.rows(sqlx::query(query).bind(keys)).await?;
+        rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
     }
 
     /// All keys in their order, with the sizes of their texts in bytes.
@@ -49,18 +53,10 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn keys(&self) -> Result<Vec<(String, usize)>, StoreError> {
-        let rows = sqlx::query("select key, octet_length(value) as size from key_value order by key");
-        let rows = rows.fetch_all(self.sessions.take().await?.session()?).await?;
-        let size = |row: &PgRow| row.try_get::<i32, _>("size").map(|size| usize::try_from(size).unwrap_or_default());
+        let query = sqlx::query("select key, octet_length(value)::bigint as size from key_value order by key");
+        let rows = self.sessions.take(KEY_VALUES).await?.session()?.rows(query).await?;
+        let size = |row: &PgRow| Ok::<_, StoreError>(usize::try_from(number(row, "size")?).unwrap_or(usize::MAX));
         rows.iter().map(|row| Ok((row.try_get("key")?, size(row)?))).collect()
-    }
-
-    async fn pairs(
-        &self,
-        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-    ) -> Result<Vec<(String, String)>, StoreError> {
-        let rows = query.fetch_all(self.sessions.take().await?.session()?).await?;
-        rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
     }
 
     /// Forgets a key.
@@ -68,11 +64,13 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        sqlx::query("delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1])")
-            .bind(key)
-            .execute(self.sessions.take().await?.session()?)
-            .await
-            .map_err(StoreError::of_write)?;
+        let query = sqlx::query("delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1])");
+        self.write(query.bind(key)).await
+    }
+
+    async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
+        let mut borrowed = self.sessions.take(KEY_VALUES_WRITE).await?;
+        borrowed.session()?.execute(query).await.map_err(StoreError::of_write)?;
         Ok(())
     }
 }

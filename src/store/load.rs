@@ -2,13 +2,15 @@
 
 use super::{
     Session, StoreError,
+    operation::LOAD,
     record::{Body, HoldBody, Reference, Surroundings, object, surroundings},
+    row::{json, json_if_any, number},
     sequence::{self, Sequence},
 };
 use crate::{
-    graph::{FqName, Graph, Hold},
+    change_log::{LogEntry, LogOperation, Subject},
+    graph::{FqName, Graph, Hold, Object},
     model::Model,
-    rules::{LogEntry, LogOperation, Subject},
     timestamp::Timestamp,
 };
 use futures_util::{Stream, TryStreamExt, future::ready};
@@ -16,23 +18,19 @@ use sqlx::{Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 use uuid::Uuid;
-
-/// How long the next row may take: the first one comes when all are sorted.
-pub const ROW_WITHIN: Duration = Duration::from_mins(1);
 
 /// Reads the whole configuration, as of one revision. The session goes with it: it is a patient one from here on.
 ///
 /// # Errors
 /// When the database is away, or holds what this release can't read.
-pub async fn load(session: Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
-    let mut session = session.with_answers_within(ROW_WITHIN);
+pub async fn load(mut session: Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
+    session.turn_to(LOAD);
     let mut transaction = session.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("set transaction isolation level repeatable read read only")).await?;
     // A large configuration takes longer than any other statement may.
-    sqlx::query("set local statement_timeout = 0").execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("set local statement_timeout = 0")).await?;
     let graph = load_snapshot(&mut transaction, model).await?;
     transaction.commit().await?;
     Ok(graph)
@@ -47,27 +45,14 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
     let mut references = load_references(transaction).await?;
     let (mut holds, reservations) = load_holds(transaction).await?;
     let mut graph = Graph::new(Arc::clone(model));
-    let mut rows = sqlx::query(
+    let mut rows = transaction.stream(sqlx::query(
         "select uuid, type, fq_name, parent, created, properties::text as properties, positions::text as positions, relaxed
          from object order by created, revision",
-    )
-    .fetch(transaction);
+    ));
     while let Some(row) = rows.try_next().await? {
         let uuid: Uuid = row.try_get("uuid")?;
-        let body = Body {
-            parent: row.try_get("parent")?,
-            parent_type: None,
-            former_name: None,
-            changed: None,
-            created: unsigned(row.try_get("created")?)?,
-            properties: parse(row.try_get("properties")?)?,
-            references: references.remove(&uuid).unwrap_or_default(),
-            positions: row.try_get::<Option<&str>, _>("positions")?.map(parse).transpose()?.unwrap_or_default(),
-            relaxed: row.try_get::<Option<Vec<Uuid>>, _>("relaxed")?.unwrap_or_default(),
-            hold: holds.remove(&uuid),
-        };
-        let fq_name: Vec<String> = row.try_get("fq_name")?;
-        graph.put(&Arc::new(object(model, row.try_get("type")?, uuid, &fq_name, &body)?));
+        let read = read_object(model, &row, uuid, references.remove(&uuid), holds.remove(&uuid));
+        graph.put(&Arc::new(read.map_err(|error| error.at(|| format!("object {uuid}")))?));
     }
     drop(rows);
     for hold in reservations {
@@ -78,15 +63,41 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
     Ok(graph)
 }
 
+/// An object from its row, and what other tables have of it.
+fn read_object(
+    model: &Model,
+    row: &PgRow,
+    uuid: Uuid,
+    references: Option<References>,
+    hold: Option<HoldBody>,
+) -> Result<Object, StoreError> {
+    let body = Body {
+        parent: row.try_get("parent")?,
+        parent_type: None,
+        former_name: None,
+        changed: None,
+        created: number(row, "created")?,
+        properties: json("properties", row.try_get("properties")?)?,
+        // Where there is none there are no rows.
+        references: references.unwrap_or_default(),
+        positions: json_if_any(row, "positions")?.unwrap_or_default(),
+        relaxed: row.try_get::<Option<Vec<Uuid>>, _>("relaxed")?.unwrap_or_default(),
+        hold,
+    };
+    let fq_name: Vec<String> = row.try_get("fq_name")?;
+    object(model, row.try_get("type")?, uuid, &fq_name, &body)
+}
+
 type References = BTreeMap<String, Vec<Reference>>;
 
 async fn load_references(connection: &mut Session) -> Result<HashMap<Uuid, References>, StoreError> {
     let mut by_source: HashMap<Uuid, References> = HashMap::new();
-    let mut rows = sqlx::query("select source, target, name, attr::text as attr from reference").fetch(connection);
+    let mut rows = connection.stream(sqlx::query("select source, target, name, attr::text as attr from reference"));
     while let Some(row) = rows.try_next().await? {
-        let attr = row.try_get::<Option<&str>, _>("attr")?.map(parse).transpose()?;
+        let source: Uuid = row.try_get("source")?;
+        let attr = json_if_any(&row, "attr").map_err(|error| error.at(|| format!("reference of {source}")))?;
         let reference = Reference { uuid: row.try_get("target")?, to: None, attr };
-        let references = by_source.entry(row.try_get("source")?).or_default();
+        let references = by_source.entry(source).or_default();
         references.entry(row.try_get("name")?).or_default().push(reference);
     }
     Ok(by_source)
@@ -95,7 +106,7 @@ async fn load_references(connection: &mut Session) -> Result<HashMap<Uuid, Refer
 async fn load_holds(connection: &mut Session) -> Result<(HashMap<Uuid, HoldBody>, Vec<Hold>), StoreError> {
     let mut holds = HashMap::new();
     let mut reservations = Vec::new();
-    let mut rows = sqlx::query("select scope, address, owner from address_hold").fetch(connection);
+    let mut rows = connection.stream(sqlx::query("select scope, address, owner from address_hold"));
     while let Some(row) = rows.try_next().await? {
         let hold = HoldBody { scope: row.try_get("scope")?, address: row.try_get::<IpNetwork, _>("address")?.ip() };
         match row.try_get::<Option<Uuid>, _>("owner")? {
@@ -106,14 +117,6 @@ async fn load_holds(connection: &mut Session) -> Result<(HashMap<Uuid, HoldBody>
         }
     }
     Ok((holds, reservations))
-}
-
-fn unsigned(number: i64) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|_| StoreError::Row(format!("negative number {number}")))
-}
-
-fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Row(error.to_string()))
 }
 
 /// How much of the log is read at a time at most, in bytes, beside the rest of a request.
@@ -132,15 +135,14 @@ pub async fn load_log(
 ) -> Result<Vec<Arc<LogEntry>>, StoreError> {
     let mut entries: Vec<Arc<LogEntry>> = Vec::new();
     let mut weight = 0;
-    let mut rows = sqlx::query(
+    let mut rows = connection.stream(sqlx::query(
         "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
                 trace, who
          from change where rev > $1 order by rev
          limit greatest($2, (select request - $1 from change where rev = $1 + $2))",
     )
     .bind(i64::try_from(after).unwrap_or(i64::MAX))
-    .bind(i64::from(limit))
-    .fetch(connection);
+    .bind(i64::from(limit)));
     while let Some(row) = rows.try_next().await? {
         let enough = weight >= PAGE_WEIGHT && entries.last().is_some_and(|last| last.request == last.revision);
         if enough {
@@ -164,15 +166,13 @@ pub fn read_log<'c>(
     model: &'c Model,
     after: u64,
 ) -> impl Stream<Item = Result<(LogEntry, Uuid), StoreError>> + 'c {
-    let rows = sqlx::query(
+    let rows = connection.stream(sqlx::query(
         "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
                 trace, who, batch
          from change where rev > $1 order by rev",
     )
-    .bind(i64::try_from(after).unwrap_or(i64::MAX))
-    .fetch(connection);
-    rows.map_err(StoreError::from)
-        .and_then(|row| ready(read_entry(model, &row).and_then(|entry| Ok((entry, row.try_get("batch")?)))))
+    .bind(i64::try_from(after).unwrap_or(i64::MAX)));
+    rows.and_then(|row| ready(read_entry(model, &row).and_then(|entry| Ok((entry, row.try_get("batch")?)))))
 }
 
 /// The number of the last change before a moment, as far as the log goes back, found by halving it. Times are those of the
@@ -185,11 +185,12 @@ pub async fn last_before(connection: &mut Session, moment: Timestamp) -> Result<
     let (mut before, mut last) = (sequence.floor, sequence.last_revision);
     while before < last {
         let middle = before + (last - before).div_ceil(2);
-        let at: Option<i64> =
-            sqlx::query_scalar("select (extract(epoch from at) * 1000000)::bigint from change where rev = $1")
-                .bind(i64::try_from(middle).unwrap_or(i64::MAX))
-                .fetch_optional(&mut *connection)
-                .await?;
+        let at: Option<i64> = connection
+            .value_if_any(
+                sqlx::query("select (extract(epoch from at) * 1000000)::bigint from change where rev = $1")
+                    .bind(i64::try_from(middle).unwrap_or(i64::MAX)),
+            )
+            .await?;
         // One that is not there any more is older than all that are.
         if at.is_none_or(|at| at < moment.0) {
             before = middle;
@@ -201,6 +202,11 @@ pub async fn last_before(connection: &mut Session, moment: Timestamp) -> Result<
 }
 
 fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
+    let revision = number(row, "rev")?;
+    read_entry_of(model, row, revision).map_err(|error| error.at(|| format!("change {revision}")))
+}
+
+fn read_entry_of(model: &Model, row: &PgRow, revision: u64) -> Result<LogEntry, StoreError> {
     let uuid: Uuid = row.try_get("uuid")?;
     let letter: &str = row.try_get("op")?;
     let operation =
@@ -210,18 +216,18 @@ fn read_entry(model: &Model, row: &PgRow) -> Result<LogEntry, StoreError> {
     let fq_name: Vec<String> = row.try_get("fq_name")?;
     let text: &str = row.try_get("body")?;
     let (subject, surroundings, changed) = if matches!(operation, LogOperation::Reserve | LogOperation::Free) {
-        let holds: Vec<HoldBody> = parse(text)?;
+        let holds: Vec<HoldBody> = json("body", text)?;
         let nothing = Surroundings { parent_type: None, target_names: Vec::new(), former_name: None };
         (Subject::Addresses(holds.into_iter().map(Hold::from).collect()), nothing, None)
     } else {
-        let body: Body = parse(text)?;
+        let body: Body = json("body", text)?;
         let object = object(model, kind, uuid, &fq_name, &body)?;
-        let surroundings = surroundings(model, &body, &object);
+        let surroundings = surroundings(model, &body, &object)?;
         (Subject::Object(Arc::new(object)), surroundings, body.changed)
     };
     Ok(LogEntry {
-        revision: unsigned(row.try_get("rev")?)?,
-        request: unsigned(row.try_get("request")?)?,
+        revision,
+        request: number(row, "request")?,
         at: Timestamp(row.try_get("at")?),
         operation,
         uuid,

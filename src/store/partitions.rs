@@ -1,7 +1,7 @@
 //! The partitions of the change log: made before revisions come that need one, dropped when nobody needs theirs.
 
-use super::{Session, StoreError, feed_position, sequence};
-use sqlx::{AssertSqlSafe, Row};
+use super::{Session, StoreError, feed_position, operation::PARTITIONS, row::number, sequence};
+use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 use std::time::Duration;
 
 /// How long the removal of a partition waits for anything. A removal that waits would make others wait for it, and readers
@@ -21,11 +21,12 @@ pub async fn make_until(
     size: u64,
     patience: Duration,
 ) -> Result<u64, StoreError> {
+    connection.turn_to(PARTITIONS);
     let mut transaction = connection.begin().await?;
     let limit = format!("set local lock_timeout = {}", patience.as_millis().max(1));
-    sqlx::query(AssertSqlSafe(limit)).execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query(AssertSqlSafe(limit))).await?;
     // One server at a time, without the row, which is locked last and for no longer than a commit takes.
-    sqlx::query("select pg_advisory_xact_lock(hashtext('cirrus partitions'))").execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("select pg_advisory_xact_lock(hashtext('cirrus partitions'))")).await?;
     let mut until = sequence::peek(&mut transaction).await?.partitioned_until;
     if revision <= until {
         // Another server has made them. A transaction without an end would take the session with it.
@@ -41,10 +42,10 @@ pub async fn make_until(
              alter table change attach partition change_{first} for values from ({first}) to ({});",
             until + 1
         );
-        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await?;
+        transaction.execute(sqlx::raw_sql(AssertSqlSafe(make))).await?;
     }
     let last = i64::try_from(until).unwrap_or(i64::MAX);
-    sqlx::query("update feed_sequence set partitioned_until = $1").bind(last).execute(&mut *transaction).await?;
+    transaction.execute(sqlx::query("update feed_sequence set partitioned_until = $1").bind(last)).await?;
     transaction.commit().await?;
     Ok(until)
 }
@@ -73,13 +74,12 @@ impl Retention {
 /// # Errors
 /// When the database is away, or a statement takes too long: then the rest is done the next time.
 pub async fn trim(connection: &mut Session, retention: Retention) -> Result<u64, StoreError> {
-    let mine: bool =
-        sqlx::query_scalar("select pg_try_advisory_lock(hashtext('cirrus trim'))").fetch_one(&mut *connection).await?;
+    let mine: bool = connection.value(sqlx::query("select pg_try_advisory_lock(hashtext('cirrus trim'))")).await?;
     if !mine {
         return Ok(sequence::peek(connection).await?.floor);
     }
     let trimmed = trim_alone(connection, retention).await;
-    sqlx::query("select pg_advisory_unlock(hashtext('cirrus trim'))").execute(connection).await?;
+    connection.execute(sqlx::query("select pg_advisory_unlock(hashtext('cirrus trim'))")).await?;
     trimmed
 }
 
@@ -103,7 +103,7 @@ async fn trim_alone(connection: &mut Session, retention: Retention) -> Result<u6
         sequence::raise_floor(connection, floor).await?;
     }
     let limit = format!("set lock_timeout = '{REMOVAL_WAITS}'");
-    sqlx::query(AssertSqlSafe(limit)).execute(&mut *connection).await?;
+    connection.execute(sqlx::query(AssertSqlSafe(limit))).await?;
     for table in tables.iter().filter(|table| table.first <= floor) {
         match drop_table(connection, table).await {
             Ok(()) => {}
@@ -114,16 +114,14 @@ async fn trim_alone(connection: &mut Session, retention: Retention) -> Result<u6
             Err(error) => return Err(error),
         }
     }
-    sqlx::query("reset lock_timeout").execute(connection).await?;
+    connection.execute(sqlx::query("reset lock_timeout")).await?;
     Ok(floor)
 }
 
 async fn is_older(connection: &mut Session, revision: u64, age: Duration) -> Result<bool, StoreError> {
     let query = "select at < now() - make_interval(secs => $2) from change where rev = $1";
-    let older: Option<bool> = sqlx::query_scalar(query)
-        .bind(i64::try_from(revision).unwrap_or(i64::MAX))
-        .bind(age.as_secs_f64())
-        .fetch_optional(connection)
+    let older: Option<bool> = connection
+        .value_if_any(sqlx::query(query).bind(i64::try_from(revision).unwrap_or(i64::MAX)).bind(age.as_secs_f64()))
         .await?;
     Ok(older.unwrap_or_default())
 }
@@ -140,10 +138,8 @@ pub async fn uncovered(connection: &mut Session) -> Result<Vec<String>, StoreErr
         where inhparent = 'change'::regclass and not inhdetachpending order by first";
     let mut found = Vec::new();
     let mut next = sequence.floor + 1;
-    for row in sqlx::query(query).fetch_all(connection).await? {
-        let bound =
-            |column: &str| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
-        let (first, last) = (bound("first")?, bound("last")?);
+    for row in connection.rows(sqlx::query(query)).await? {
+        let (first, last) = (number(&row, "first")?, number(&row, "last")?);
         if first > next {
             found.push(format!("the log has no partition for the changes from {next} to {}", first - 1));
         }
@@ -177,15 +173,14 @@ async fn tables(connection: &mut Session) -> Result<Vec<Table>, StoreError> {
          from pg_class left join pg_inherits on inhrelid = pg_class.oid and inhparent = 'change'::regclass
          where relkind = 'r' and relname ~ '^change_[0-9]+$' and pg_table_is_visible(pg_class.oid)
          order by first";
-    let rows = sqlx::query(query).fetch_all(connection).await?;
-    let table = |row: &sqlx::postgres::PgRow| {
-        let first: i64 = row.try_get("first")?;
+    let rows = connection.rows(sqlx::query(query)).await?;
+    let table = |row: &PgRow| {
         let state = match row.try_get::<Option<bool>, _>("detaching")? {
             Some(false) => State::Partition,
             Some(true) => State::Detaching,
             None => State::Detached,
         };
-        Ok(Table { first: u64::try_from(first).unwrap_or_default(), state })
+        Ok(Table { first: number(row, "first")?, state })
     };
     rows.iter().map(table).collect()
 }
@@ -201,8 +196,8 @@ async fn drop_table(connection: &mut Session, table: &Table) -> Result<(), Store
     };
     if let Some(how) = detach {
         let detach = format!("alter table change detach partition {name} {how}");
-        sqlx::query(AssertSqlSafe(detach)).execute(&mut *connection).await?;
+        connection.execute(sqlx::query(AssertSqlSafe(detach))).await?;
     }
-    sqlx::query(AssertSqlSafe(format!("drop table {name}"))).execute(connection).await?;
+    connection.execute(sqlx::query(AssertSqlSafe(format!("drop table {name}")))).await?;
     Ok(())
 }

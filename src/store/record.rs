@@ -1,11 +1,11 @@
 //! An object as JSON: the body of a log entry, and the columns of its row.
 
-use super::StoreError;
+use super::{StoreError, row::json};
 use crate::{
+    change_log::LogEntry,
     graph::{FqName, Hold, Link, Object},
     json_text,
     model::{Model, ObjectType, PropertyId, TypeId},
-    rules::LogEntry,
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -114,12 +114,20 @@ fn elements(name: &FqName) -> Vec<String> {
 }
 
 /// The body of a log entry about an object, whose properties are JSON already and are put in as they are.
-pub fn body_json(model: &Model, object: &Object, entry: &LogEntry, properties: &str) -> String {
+///
+/// # Errors
+/// When the data of a link is no JSON.
+pub fn body_json(
+    model: &Model,
+    object: &Object,
+    entry: &LogEntry,
+    properties: &str,
+) -> Result<String, serde_json::Error> {
     let kind = model.object_type(object.type_id);
     let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
     for (link, name) in object.links.iter().zip(&entry.target_names) {
         if let Some(reference) = kind.references.get(usize::from(link.reference.0)) {
-            let attr = link.attribute.as_deref().and_then(|text| RawValue::from_string(text.to_owned()).ok());
+            let attr = link.attribute.as_deref().map(|text| RawValue::from_string(text.to_owned())).transpose()?;
             let reference_body = Reference { uuid: link.target, to: name.as_ref().map(elements), attr };
             references.entry(reference.field.clone()).or_default().push(reference_body);
         }
@@ -136,13 +144,22 @@ pub fn body_json(model: &Model, object: &Object, entry: &LogEntry, properties: &
         former_name: entry.former_name.as_ref().map(elements),
         changed: entry.changed.clone(),
     };
-    let mut json = serde_json::to_string(&body).unwrap_or_default();
+    let mut json = serde_json::to_string(&body)?;
     json.pop();
     json.reserve(properties.len() + 16);
     json.push_str(",\"properties\":");
     json.push_str(properties);
     json.push('}');
-    json
+    Ok(json)
+}
+
+/// What of `id_perms` the object itself shows.
+#[derive(Deserialize)]
+struct IdPerms<'t> {
+    #[serde(borrow)]
+    last_modified: Option<&'t RawValue>,
+    #[serde(borrow)]
+    user_visible: Option<&'t RawValue>,
 }
 
 /// What is needed to tell of an object without the graph, beside the object itself.
@@ -156,7 +173,10 @@ pub struct Surroundings {
 }
 
 /// What the body of a log entry says about the surroundings of its object.
-pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Surroundings {
+///
+/// # Errors
+/// For a type that the model does not know.
+pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Result<Surroundings, StoreError> {
     let names: HashMap<Uuid, &Vec<String>> = body
         .references
         .values()
@@ -164,11 +184,12 @@ pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Surroundings
         .filter_map(|reference| Some((reference.uuid, reference.to.as_ref()?)))
         .collect();
     let name_of = |target| names.get(target).map(|elements| FqName::new(elements));
-    Surroundings {
-        parent_type: body.parent_type.as_ref().and_then(|name| model.find(name)),
+    let known = |name: &String| model.find(name).ok_or_else(|| StoreError::Row(format!("parent_type {name}")));
+    Ok(Surroundings {
+        parent_type: body.parent_type.as_ref().map(known).transpose()?,
         target_names: object.links.iter().map(|link| name_of(&link.target)).collect(),
         former_name: body.former_name.as_ref().map(|elements| FqName::new(elements)),
-    }
+    })
 }
 
 /// An object from its record.
@@ -219,11 +240,20 @@ pub fn object(
         hold: body.hold.map(Hold::from),
     };
     let id_perms = kind.property("id_perms").and_then(|(id, _)| object.property_text(id));
-    let id_perms: HashMap<&str, &RawValue> =
-        id_perms.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let modified = id_perms.get("last_modified").and_then(|text| Timestamp::parse(text.get().trim_matches('"')));
-    let hidden = id_perms.get("user_visible").is_some_and(|text| text.get() == "false");
-    object.modified = modified.unwrap_or_default();
-    object.hidden = hidden;
+    if let Some((modified, hidden)) = id_perms.map(|text| shown_of(text)).transpose()? {
+        object.modified = modified;
+        object.hidden = hidden;
+    }
     Ok(object)
+}
+
+/// When an object was changed last, and whether it is hidden.
+fn shown_of(id_perms: &str) -> Result<(Timestamp, bool), StoreError> {
+    let Some(IdPerms { last_modified, user_visible }) = json("id_perms", id_perms)? else {
+        return Ok((Timestamp::default(), false));
+    };
+    let hidden = user_visible.is_some_and(|text| text.get() == "false");
+    let Some(text) = last_modified.map(RawValue::get) else { return Ok((Timestamp::default(), hidden)) };
+    let modified = Timestamp::parse(text.trim_matches('"'));
+    Ok((modified.ok_or_else(|| StoreError::Row(format!("id_perms: last_modified is {text}")))?, hidden))
 }

@@ -7,6 +7,13 @@ pub const AWAY: &str = "The database can't be reached. Not able to perform reque
 /// What is answered when it went away around a commit, and did not come back in time.
 pub const UNKNOWN: &str = "The database went away; it is not known whether the request was stored";
 
+/// What is answered when what is stored can't be read.
+pub const UNREADABLE: &str =
+    "The database has something that this server can't read. Not able to perform requested action; nothing was stored";
+
+/// The code for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// A kind of refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -36,7 +43,7 @@ const REFUSALS: &[Refusal] = &[
     refusal("53200", "has no memory left", false, false),
     refusal("53300", "has no connection left", true, true),
     refusal("53", "has come to a limit of its resources", false, false),
-    refusal("55P03", "is held up: another session has the turn to write and does not end it", true, false),
+    refusal(LOCK_NOT_AVAILABLE, "is held up", true, false),
     refusal("57014", "took too long, or was told to give up", false, false),
     refusal("57P01", "is being stopped", true, true),
     refusal("57P02", "has crashed and recovers", true, true),
@@ -47,14 +54,21 @@ const REFUSALS: &[Refusal] = &[
 ];
 
 impl Refusal {
+    /// Whether somebody else has a lock.
+    pub fn is_lock(&self) -> bool {
+        self.code == LOCK_NOT_AVAILABLE
+    }
+
     /// What a code means.
     pub fn of(code: &str) -> Option<&'static Self> {
         REFUSALS.iter().find(|refusal| code.starts_with(refusal.code))
     }
 
-    /// What a client is told.
-    pub fn text(&self) -> String {
-        format!("The database {}. Not able to perform requested action; nothing was stored", self.what)
+    /// What a client is told. Where a lock was not to be had, what was asked tells by what it is held up.
+    pub fn text(&self, held_up: &str) -> String {
+        let Self { what, .. } = self;
+        let why = if self.is_lock() { format!(": {held_up}") } else { String::new() };
+        format!("The database {what}{why}. Not able to perform requested action; nothing was stored")
     }
 }
 

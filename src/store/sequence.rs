@@ -29,9 +29,9 @@
 //!
 //! The row tells the history that the revisions are of, too (`epoch`), and what is left of it in the log (`floor`).
 
-use super::{Session, StoreError};
+use super::{Session, StoreError, row::number};
 use crate::graph::Position;
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -59,16 +59,12 @@ pub struct Sequence {
     pub fence: Uuid,
 }
 
-fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
-    let number = |column: &str| {
-        let number: i64 = row.try_get(column)?;
-        u64::try_from(number).map_err(|_| StoreError::Row(format!("{column} {number}")))
-    };
+fn read(row: &PgRow) -> Result<Sequence, StoreError> {
     Ok(Sequence {
-        last_revision: number("last_rev")?,
+        last_revision: number(row, "last_rev")?,
         epoch: row.try_get("epoch")?,
-        floor: number("floor")?,
-        partitioned_until: number("partitioned_until")?,
+        floor: number(row, "floor")?,
+        partitioned_until: number(row, "partitioned_until")?,
         sole: row.try_get("sole")?,
         freed: row.try_get("freed")?,
         fence: row.try_get("fence")?,
@@ -81,7 +77,7 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<Sequence, StoreError> {
 /// When the database is away or the lock is not to be had.
 pub async fn lock(connection: &mut Session) -> Result<Sequence, StoreError> {
     let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence for update";
-    read(&sqlx::query(query).fetch_one(connection).await?)
+    read(&connection.row(sqlx::query(query)).await?)
 }
 
 /// Reads the row without waiting.
@@ -90,7 +86,7 @@ pub async fn lock(connection: &mut Session) -> Result<Sequence, StoreError> {
 /// When the database is away.
 pub async fn peek(connection: &mut Session) -> Result<Sequence, StoreError> {
     let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence";
-    read(&sqlx::query(query).fetch_one(connection).await?)
+    read(&connection.row(sqlx::query(query)).await?)
 }
 
 /// Which cluster, timeline and database a session leads to, in SQL.
@@ -124,7 +120,7 @@ pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
     // Asked first, because a database that is read-only can still be read.
     let query =
         concat!("select (cluster, relation) is distinct from (", here!(), ", ", table!(), ") from feed_sequence");
-    let is_other: bool = sqlx::query_scalar(query).fetch_one(&mut *connection).await?;
+    let is_other: bool = connection.value(sqlx::query(query)).await?;
     if !is_other {
         return Ok(());
     }
@@ -139,7 +135,7 @@ pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
         table!(),
         ")"
     );
-    if sqlx::query(query).execute(connection).await?.rows_affected() > 0 {
+    if connection.execute(sqlx::query(query)).await? > 0 {
         tracing::info!("a new epoch of revisions begins on this database");
     }
     Ok(())
@@ -153,7 +149,7 @@ pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
 pub async fn recognise_loss(connection: &mut Session, known: Position) -> Result<(), StoreError> {
     let query = "update feed_sequence set epoch = gen_random_uuid() where epoch = $1 and last_rev < $2";
     let revision = i64::try_from(known.revision).unwrap_or(i64::MAX);
-    if sqlx::query(query).bind(known.epoch).bind(revision).execute(connection).await?.rows_affected() > 0 {
+    if connection.execute(sqlx::query(query).bind(known.epoch).bind(revision)).await? > 0 {
         tracing::warn!(%known, "the database has lost changes that were there: a new epoch of revisions begins");
     }
     Ok(())
@@ -164,7 +160,7 @@ pub async fn recognise_loss(connection: &mut Session, known: Position) -> Result
 /// # Errors
 /// When the database is away.
 pub async fn begin_epoch(connection: &mut Session) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set epoch = gen_random_uuid()").execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set epoch = gen_random_uuid()")).await?;
     Ok(())
 }
 
@@ -173,7 +169,7 @@ pub async fn begin_epoch(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn mark(connection: &mut Session) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar("select mark from feed_sequence").fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query("select mark from feed_sequence")).await?)
 }
 
 /// Writes what there is to say of that file.
@@ -181,7 +177,7 @@ pub async fn mark(connection: &mut Session) -> Result<Option<String>, StoreError
 /// # Errors
 /// When the database is away.
 pub async fn set_mark(connection: &mut Session, mark: &str) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set mark = $1").bind(mark).execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set mark = $1").bind(mark)).await?;
     Ok(())
 }
 
@@ -191,7 +187,7 @@ pub async fn set_mark(connection: &mut Session, mark: &str) -> Result<(), StoreE
 /// When the database is away.
 pub async fn raise_floor(connection: &mut Session, floor: u64) -> Result<(), StoreError> {
     let floor = i64::try_from(floor).unwrap_or(i64::MAX);
-    sqlx::query("update feed_sequence set floor = $1 where floor < $1").bind(floor).execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set floor = $1 where floor < $1").bind(floor)).await?;
     Ok(())
 }
 
@@ -201,7 +197,7 @@ pub async fn raise_floor(connection: &mut Session, floor: u64) -> Result<(), Sto
 /// When the database is away.
 pub async fn free(connection: &mut Session) -> Result<(), StoreError> {
     let query = "update feed_sequence set sole = null, freed = gen_random_uuid() where sole is not null";
-    sqlx::query(query).execute(connection).await?;
+    connection.execute(sqlx::query(query)).await?;
     Ok(())
 }
 
@@ -210,7 +206,7 @@ pub async fn free(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn settle(connection: &mut Session) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set freed = null").execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set freed = null")).await?;
     Ok(())
 }
 
@@ -219,7 +215,7 @@ pub async fn settle(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn resign(connection: &mut Session, server: Uuid) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set sole = null where sole = $1").bind(server).execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set sole = null where sole = $1").bind(server)).await?;
     Ok(())
 }
 
@@ -230,7 +226,7 @@ pub async fn resign(connection: &mut Session, server: Uuid) -> Result<(), StoreE
 pub async fn claim(connection: &mut Session, server: Uuid, waited_for: Option<Uuid>) -> Result<(), StoreError> {
     let query = "update feed_sequence set sole = $1, freed = null
         where sole is null and (freed is null or freed = $2)";
-    sqlx::query(query).bind(server).bind(waited_for).execute(connection).await?;
+    connection.execute(sqlx::query(query).bind(server).bind(waited_for)).await?;
     Ok(())
 }
 
@@ -239,7 +235,7 @@ pub async fn claim(connection: &mut Session, server: Uuid, waited_for: Option<Uu
 /// # Errors
 /// When the database is away.
 pub async fn announce(connection: &mut Session) -> Result<(), StoreError> {
-    sqlx::query("select pg_advisory_lock_shared(hashtext('cirrus server'))").execute(connection).await?;
+    connection.execute(sqlx::query("select pg_advisory_lock_shared(hashtext('cirrus server'))")).await?;
     Ok(())
 }
 
@@ -251,7 +247,7 @@ pub async fn count_servers(connection: &mut Session) -> Result<i64, StoreError> 
     let query = "select count(*) from pg_locks where locktype = 'advisory' and granted
         and database = (select oid from pg_database where datname = current_database())
         and objid = ((hashtext('cirrus server')::bigint & 4294967295))::oid";
-    Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query(query)).await?)
 }
 
 /// Sees to it that no batch is committed any more that was sent before. To be done under the lock.
@@ -259,7 +255,7 @@ pub async fn count_servers(connection: &mut Session) -> Result<i64, StoreError> 
 /// # Errors
 /// When the database is away.
 pub async fn fence_off(connection: &mut Session) -> Result<(), StoreError> {
-    sqlx::query("update feed_sequence set fence = gen_random_uuid()").execute(connection).await?;
+    connection.execute(sqlx::query("update feed_sequence set fence = gen_random_uuid()")).await?;
     Ok(())
 }
 
@@ -271,7 +267,7 @@ pub async fn fence_off(connection: &mut Session) -> Result<(), StoreError> {
 pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: u64) -> Result<bool, StoreError> {
     let query = sqlx::query("select 1 from change where rev = $1 and batch = $2");
     let revision = i64::try_from(last_revision).unwrap_or(i64::MAX);
-    Ok(query.bind(revision).bind(batch).fetch_optional(connection).await?.is_some())
+    Ok(connection.row_if_any(query.bind(revision).bind(batch)).await?.is_some())
 }
 
 /// Whether a process of the database has come to its end, and with it all that was sent to it.
@@ -280,7 +276,7 @@ pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: 
 /// When the database is away.
 pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, StoreError> {
     let query = "select not exists (select from pg_stat_activity where pid = $1)";
-    Ok(sqlx::query_scalar(query).bind(process).fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query(query).bind(process)).await?)
 }
 
 /// Which process of the database serves this session.
@@ -288,7 +284,7 @@ pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, Sto
 /// # Errors
 /// When the database is away.
 pub async fn process(connection: &mut Session) -> Result<i32, StoreError> {
-    Ok(sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query("select pg_backend_pid()")).await?)
 }
 
 /// Ends a session that this server has given up, where it holds or awaits the lock: the database may not know for long that
@@ -300,7 +296,7 @@ pub async fn end_session(connection: &mut Session, process: i32) -> Result<(), S
     let query = "select pg_terminate_backend(pid) from pg_stat_activity
         where pid = $1 and datname = current_database() and application_name = 'cirrus'
               and (state = 'idle in transaction' or wait_event_type = 'Lock')";
-    sqlx::query(query).bind(process).execute(connection).await?;
+    connection.execute(sqlx::query(query).bind(process)).await?;
     Ok(())
 }
 
@@ -312,5 +308,5 @@ pub async fn holders(connection: &mut Session) -> Result<Option<String>, StoreEr
     let query = "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
         where relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock') and granted
               and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'";
-    Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
+    Ok(connection.value(sqlx::query(query)).await?)
 }

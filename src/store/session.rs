@@ -1,20 +1,19 @@
-//! A session of the database, in which no answer is waited for longer than it may take. Everything that is asked in one
-//! goes through [`Executor`] here, so no question can be asked without a deadline.
+//! A session of the database, in which no answer is waited for longer than it may take. All that is asked in one is asked
+//! for an [`Operation`], which has a name and a deadline, so no question can be asked without them.
 //!
 //! A host that is gone, a link that is down and a process that is stopped say nothing; keepalives and timeouts of TCP see
 //! only some of that, and late. After an answer that did not come a session is of no use any more: what comes next might
 //! be that answer. It is dropped without a word; in particular nothing is cancelled, because a commit that is cancelled
 //! while it waits for a standby is done, and visible, without it.
 
-use super::{Database, StoreError};
+use super::{Database, Operation, StoreError, error::no_answer};
 use futures_util::{
-    FutureExt, StreamExt, TryStreamExt,
-    future::BoxFuture,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
-    postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo},
+    Connection, Decode, Either, Execute, Executor, PgConnection, Postgres, Row, Type,
+    postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity},
 };
 use std::{
     io,
@@ -35,27 +34,21 @@ const A_FEW: usize = 8;
 #[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
-    answer_within: Duration,
+    /// What is asked at the moment.
+    operation: Operation,
     /// Whether nothing can be asked any more.
     is_lost: bool,
 }
 
 impl Session {
-    /// On a connection, with the time that an answer may take.
-    pub fn new(connection: PgConnection, answer_within: Duration) -> Self {
-        Self { connection, answer_within, is_lost: false }
+    /// On a connection.
+    pub fn new(connection: PgConnection, operation: Operation) -> Self {
+        Self { connection, operation, is_lost: false }
     }
 
-    /// The same session with another deadline.
-    #[must_use]
-    pub fn with_answers_within(mut self, answer_within: Duration) -> Self {
-        self.set_answers_within(answer_within);
-        self
-    }
-
-    /// From now on with another deadline.
-    pub fn set_answers_within(&mut self, answer_within: Duration) {
-        self.answer_within = answer_within;
+    /// What is asked from now on is for this.
+    pub fn turn_to(&mut self, operation: Operation) {
+        self.operation = operation;
     }
 
     /// Begins a transaction. The session is lost when it is dropped without an end.
@@ -63,7 +56,7 @@ impl Session {
     /// # Errors
     /// When the database is away.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        sqlx::raw_sql("begin").execute(&mut *self).await?;
+        self.execute(sqlx::raw_sql("begin")).await?;
         Ok(Transaction { session: self, has_ended: false })
     }
 
@@ -72,11 +65,124 @@ impl Session {
     /// # Errors
     /// When the database is away.
     pub async fn close(self) -> Result<(), StoreError> {
-        within(self.answer_within, self.connection.close()).await.map_err(StoreError::from)
+        let closed = within(self.operation.answer_within, self.connection.close()).await;
+        closed.map_err(|error| StoreError::of(self.operation, error))
     }
 
     async fn answers(&mut self) -> bool {
         !self.is_lost && within(PING_WITHIN, self.connection.ping()).await.is_ok()
+    }
+
+    fn items<'e, 'q: 'e>(
+        &'e mut self,
+        query: impl Execute<'q, Postgres> + 'q,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, StoreError>> {
+        let Session { connection, operation, is_lost } = self;
+        let operation = *operation;
+        if *is_lost {
+            return stream::once(async move { Err(lost(operation)) }).boxed();
+        }
+        let answer = (connection.fetch_many(query), is_lost);
+        stream::try_unfold(answer, move |(mut items, is_lost)| async move {
+            match within(operation.answer_within, items.try_next()).await {
+                Ok(item) => Ok(item.map(|item| (item, (items, is_lost)))),
+                Err(error) => {
+                    *is_lost = ends_session(&error);
+                    Err(StoreError::of(operation, error))
+                }
+            }
+        })
+        .boxed()
+    }
+
+    /// Asks for nothing but that something is done, to the end of the answer; gives the number of rows that it was done to.
+    ///
+    /// # Errors
+    /// When the database refuses, or does not answer in time.
+    pub async fn execute<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<u64, StoreError> {
+        let mut items = self.items(query);
+        let mut rows = 0;
+        while let Some(item) = items.try_next().await? {
+            rows += item.left().map_or(0, |done| done.rows_affected());
+        }
+        Ok(rows)
+    }
+
+    /// The rows of an answer, one after the other.
+    pub fn stream<'e, 'q: 'e>(
+        &'e mut self,
+        query: impl Execute<'q, Postgres> + 'q,
+    ) -> BoxStream<'e, Result<PgRow, StoreError>> {
+        self.items(query).try_filter_map(async |item| Ok(item.right())).boxed()
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// When the database refuses, or does not answer in time.
+    pub async fn rows<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, StoreError> {
+        self.stream(query).try_collect().await
+    }
+
+    /// The only row, if there is one.
+    ///
+    /// # Errors
+    /// When the database refuses, or does not answer in time.
+    pub async fn row_if_any<'q>(
+        &mut self,
+        query: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<Option<PgRow>, StoreError> {
+        if self.is_lost {
+            return Err(lost(self.operation));
+        }
+        let answer = within(self.operation.answer_within, self.connection.fetch_optional(query)).await;
+        self.is_lost = answer.as_ref().is_err_and(ends_session);
+        answer.map_err(|error| StoreError::of(self.operation, error))
+    }
+
+    /// The only row.
+    ///
+    /// # Errors
+    /// When there is none, or the database refuses, or does not answer in time.
+    pub async fn row<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<PgRow, StoreError> {
+        let operation = self.operation;
+        let row = self.row_if_any(query).await?;
+        row.ok_or_else(|| StoreError::Row(format!("none where there has to be one: {}", operation.name)))
+    }
+
+    /// The first value of the only row.
+    ///
+    /// # Errors
+    /// As [`Session::row`], and when it is of another type.
+    pub async fn value<'q, T>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<T, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(self.row(query).await?.try_get(0)?)
+    }
+
+    /// The first value of the only row, if there is one.
+    ///
+    /// # Errors
+    /// As [`Session::row_if_any`], and when it is of another type.
+    pub async fn value_if_any<'q, T>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<Option<T>, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let row = self.row_if_any(query).await?;
+        row.map(|row| row.try_get(0).map_err(StoreError::from)).transpose()
+    }
+
+    /// The first values of all rows.
+    ///
+    /// # Errors
+    /// As [`Session::rows`], and when one is of another type.
+    pub async fn values<'q, T>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let rows = self.rows(query).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }
 
@@ -85,13 +191,9 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx:
     timeout(limit, answer).await.unwrap_or_else(|_| Err(no_answer(limit)))
 }
 
-fn no_answer(limit: Duration) -> sqlx::Error {
-    let text = format!("no answer from the database within {} s", limit.as_secs_f64());
-    io::Error::new(io::ErrorKind::TimedOut, text).into()
-}
-
-fn lost() -> sqlx::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the session with the database was lost").into()
+fn lost(operation: Operation) -> StoreError {
+    let error = io::Error::new(io::ErrorKind::NotConnected, "the session with the database was lost");
+    StoreError::of(operation, error.into())
 }
 
 /// Whether an error of a statement is also the end of its session.
@@ -108,83 +210,6 @@ pub fn ends_session(error: &sqlx::Error) -> bool {
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::TypeNotFound { .. } => false,
         _ => true,
-    }
-}
-
-impl<'c> Executor<'c> for &'c mut Session {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        let Session { connection, answer_within, is_lost } = self;
-        if *is_lost {
-            return stream::once(async { Err(lost()) }).boxed();
-        }
-        let limit = *answer_within;
-        let answer = (connection.fetch_many(query), is_lost);
-        stream::try_unfold(answer, move |(mut items, is_lost)| async move {
-            match within(limit, items.try_next()).await {
-                Ok(item) => Ok(item.map(|item| (item, (items, is_lost)))),
-                Err(error) => {
-                    *is_lost = ends_session(&error);
-                    Err(error)
-                }
-            }
-        })
-        .boxed()
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        async move {
-            if self.is_lost {
-                return Err(lost());
-            }
-            let answer = within(self.answer_within, self.connection.fetch_optional(query)).await;
-            self.is_lost = answer.as_ref().is_err_and(ends_session);
-            answer
-        }
-        .boxed()
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        async move {
-            if self.is_lost {
-                return Err(lost());
-            }
-            let answer = within(self.answer_within, self.connection.prepare_with(sql, parameters)).await;
-            self.is_lost = answer.as_ref().is_err_and(ends_session);
-            answer
-        }
-        .boxed()
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        async move {
-            if self.is_lost {
-                return Err(lost());
-            }
-            let answer = within(self.answer_within, self.connection.describe(sql)).await;
-            self.is_lost = answer.as_ref().is_err_and(ends_session);
-            answer
-        }
-        .boxed()
     }
 }
 
@@ -212,7 +237,7 @@ impl Transaction<'_> {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), StoreError> {
-        sqlx::raw_sql(how).execute(&mut *self.session).await?;
+        self.session.execute(sqlx::raw_sql(how)).await?;
         self.has_ended = true;
         Ok(())
     }
@@ -255,22 +280,23 @@ impl Sessions {
     ///
     /// # Errors
     /// When there is none to be had in time.
-    pub async fn take(&self) -> Result<Borrowed<'_>, StoreError> {
+    pub async fn take(&self, operation: Operation) -> Result<Borrowed<'_>, StoreError> {
         let permit = timeout(FREE_WITHIN, self.free.acquire()).await.ok().and_then(Result::ok);
-        let permit = permit.ok_or(sqlx::Error::PoolTimedOut)?;
+        let permit = permit.ok_or_else(|| StoreError::late(operation, FREE_WITHIN))?;
         let idle = self.idle().pop();
         let session = match idle {
             Some(mut session) => session.answers().await.then_some(session),
             None => None,
         };
-        let session = if let Some(session) = session {
+        let session = if let Some(mut session) = session {
+            session.turn_to(operation);
             session
         } else {
             // What happened to one has happened to all.
             self.idle().clear();
-            self.database.connect().await?
+            self.database.connect(operation).await?
         };
-        Ok(Borrowed { session: Some(session), sessions: self, _permit: permit })
+        Ok(Borrowed { session: Some(session), operation, sessions: self, _permit: permit })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
@@ -281,6 +307,7 @@ impl Sessions {
 /// A session that goes back to the others, unless it is lost.
 pub struct Borrowed<'s> {
     session: Option<Session>,
+    operation: Operation,
     sessions: &'s Sessions,
     _permit: tokio::sync::SemaphorePermit<'s>,
 }
@@ -291,7 +318,7 @@ impl Borrowed<'_> {
     /// # Errors
     /// Never, as long as it is borrowed.
     pub fn session(&mut self) -> Result<&mut Session, StoreError> {
-        self.session.as_mut().ok_or_else(|| lost().into())
+        self.session.as_mut().ok_or_else(|| lost(self.operation))
     }
 }
 

@@ -1,6 +1,5 @@
 //! A view an object type, for people who ask in SQL: `select * from virtual_network`.
 
-use super::StoreError;
 use crate::model::{Model, ObjectType};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write;
@@ -9,7 +8,7 @@ use std::fmt::Write;
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn refresh(connection: &mut PgConnection, model: &Model) -> Result<(), StoreError> {
+pub async fn refresh(connection: &mut PgConnection, model: &Model) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = model.types().iter().map(view).collect();
     let wanted = statements.concat();
     let mut transaction = connection.begin().await?;

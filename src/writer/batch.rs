@@ -2,8 +2,9 @@
 
 use super::Committed;
 use crate::{
+    change_log::{LogEntry, Origin},
     graph::{Graph, Position},
-    rules::{Decision, LogEntry, Origin, Rejection, Request, Rulebook, Work},
+    rules::{Decision, Rejection, Request, Rulebook, Work},
     store::Rows,
     timestamp::Timestamp,
 };

@@ -1,16 +1,11 @@
 //! How batches come into the database: at once while this server is the only one, else by taking turns with the others.
 
-use super::{
-    Committed, Job,
-    batch::Batch,
-    partitions::Partitions,
-    progress::Progress,
-    replica::{Replica, follow, recognised},
-    ticket,
-};
+use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Progress, ticket};
 use crate::{
-    rules::{Decision, LogEntry, Rejection, Rulebook},
-    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, sequence},
+    change_log::LogEntry,
+    replica::{Replica, follow, recognised},
+    rules::{Decision, Rejection, Rulebook},
+    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, operation, sequence},
     supervision::Supervision,
 };
 use std::{sync::Arc, time::Duration};
@@ -95,7 +90,7 @@ impl Committer {
     pub async fn commit_alone(&mut self, batch: Batch) -> Option<Answers> {
         let replica = Arc::clone(&self.replica);
         let advance = replica.advance().await;
-        if !replica.is_sole() || replica.current().position() != batch.base {
+        if !replica.lease.is_sole() || replica.current().position() != batch.base {
             return None;
         }
         if batch.rows.is_empty() {
@@ -106,7 +101,8 @@ impl Committer {
         if batch.fork.revision() > self.partitions.until() {
             return None;
         }
-        let turn = turn(&batch, Some(replica.server), self.fence);
+        let turn = turn(&batch, Some(replica.lease.server()), self.fence);
+        session.turn_to(operation::COMMIT);
         self.progress.begin();
         match append(session, &batch.fork, &batch.rows, turn).await {
             Ok(true) => {
@@ -158,30 +154,32 @@ impl Committer {
                     }
                     take_back(jobs);
                 }
-                Err(Trouble::NotCommitted(error)) if error.failure() == Failure::Data => {
-                    self.give_up_session();
-                    if let [_] = jobs {
-                        tracing::error!(%error, "the database refuses what the rules allow");
-                        self.progress.end(true);
-                        return refuse_all(jobs.len(), &refused_by_database(&error));
-                    }
-                    // One of them is at fault; the others shall not suffer.
-                    let mut answers = Vec::with_capacity(jobs.len());
-                    for job in jobs {
-                        answers.extend(Box::pin(self.commit_in_turn(std::slice::from_ref(job))).await);
-                    }
-                    return answers;
-                }
                 Err(Trouble::NotCommitted(error)) => {
                     self.give_up_session();
-                    let is_worth_it = error.refusal().is_none_or(|refusal| refusal.is_worth_another_try);
-                    if retried || !is_worth_it {
-                        return self.refuse(jobs.len(), &error);
+                    match error.failure() {
+                        Failure::Data => return self.find_fault(jobs, &error).await,
+                        Failure::Connection | Failure::Refused if !retried && error.is_worth_another_try() => {
+                            retried = true;
+                        }
+                        Failure::Connection | Failure::Refused => return self.refuse(jobs.len(), &error),
                     }
-                    retried = true;
                 }
             }
         }
+    }
+
+    /// The answers to requests of which the database refuses one: the others shall not suffer.
+    async fn find_fault(&mut self, jobs: &[Job], error: &StoreError) -> Answers {
+        if let [_] = jobs {
+            tracing::error!(%error, "the database refuses what the rules allow");
+            self.progress.end(true);
+            return refuse_all(jobs.len(), &refused_by_database(error));
+        }
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            answers.extend(Box::pin(self.commit_in_turn(std::slice::from_ref(job))).await);
+        }
+        answers
     }
 
     /// The session of batches is of no use any more. The database may not know that.
@@ -222,26 +220,30 @@ impl Committer {
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Attempt, Trouble> {
         self.connected().await?;
         let Some(session) = &mut self.session else { return Ok(Attempt::DecideAnew) };
+        session.turn_to(operation::TURN);
         let advance = self.replica.advance().await;
         let mut transaction = session.begin().await?;
         let state = match sequence::lock(&mut transaction).await {
             Ok(state) => state,
             Err(error) => {
-                if error.failure() == Failure::Refused && transaction.roll_back().await.is_ok() {
-                    let holders = sequence::holders(session).await.ok().flatten();
-                    tracing::warn!(%error, ?holders, "the turn to write is not to be had");
+                match error.failure() {
+                    Failure::Refused if transaction.roll_back().await.is_ok() => {
+                        let holders = sequence::holders(session).await.ok().flatten();
+                        tracing::warn!(%error, ?holders, "the turn to write is not to be had");
+                    }
+                    Failure::Refused | Failure::Connection | Failure::Data => {}
                 }
                 return Err(error.into());
             }
         };
-        self.replica.observe(&state);
+        self.replica.lease.observe(&state);
         self.fence = state.fence;
-        if state.sole.is_some_and(|sole| sole != self.replica.server) {
+        if state.sole.is_some_and(|sole| sole != self.replica.lease.server()) {
             sequence::free(&mut transaction).await?;
             transaction.commit().await?;
             return Ok(Attempt::Wait(Duration::ZERO));
         }
-        let wait = self.replica.has_to_wait(&state);
+        let wait = self.replica.lease.has_to_wait(&state);
         if !wait.is_zero() {
             transaction.roll_back().await?;
             return Ok(Attempt::Wait(wait));
@@ -274,6 +276,7 @@ impl Committer {
         if state.freed.is_some() {
             sequence::settle(&mut transaction).await?;
         }
+        transaction.turn_to(operation::BATCH);
         if !append(&mut transaction, &batch.fork, &batch.rows, turn(&batch, state.sole, state.fence)).await? {
             return Err(StoreError::Row("the sequence is not what it was when it was locked".to_owned()).into());
         }
@@ -282,13 +285,18 @@ impl Committer {
             transaction.roll_back().await?;
             return Ok(Attempt::DecideAnew);
         }
+        transaction.turn_to(operation::COMMIT);
         if let Err(error) = transaction.commit().await {
-            if error.failure() != Failure::Connection {
-                take_back(jobs);
-                return Err(error.into());
-            }
-            tracing::warn!(%error, "the connection broke around a commit");
-            return Err(Trouble::Unknown { batch: Box::new(batch), followed });
+            return Err(match error.failure() {
+                Failure::Data | Failure::Refused => {
+                    take_back(jobs);
+                    error.into()
+                }
+                Failure::Connection => {
+                    tracing::warn!(%error, "the connection broke around a commit");
+                    Trouble::Unknown { batch: Box::new(batch), followed }
+                }
+            });
         }
         self.partitions.used(batch.fork.revision());
         let entries = [followed, batch.entries].concat();
@@ -308,7 +316,7 @@ impl Committer {
             Some(false) => None,
             None => {
                 // What this process knows may be of before that batch, and nobody tells.
-                self.replica.end_lease();
+                self.replica.lease.end();
                 self.progress.end(false);
                 Some(refuse_all(batch.answers.len(), &Rejection::unavailable(UNKNOWN)))
             }
@@ -330,7 +338,7 @@ impl Committer {
     }
 
     async fn ask(&self, batch: &Batch) -> Result<bool, StoreError> {
-        let mut session = self.database.connect().await?;
+        let mut session = self.database.connect(operation::FATE).await?;
         let revision = batch.fork.revision();
         // Nothing has to be written for that, which may not be possible at the moment.
         if let Some(process) = self.left_behind
@@ -341,7 +349,7 @@ impl Committer {
         }
         self.end_left_behind(&mut session).await;
         let mut transaction = session.begin().await?;
-        self.replica.observe(&sequence::lock(&mut transaction).await?);
+        self.replica.lease.observe(&sequence::lock(&mut transaction).await?);
         // A commit that was under way has been decided by now.
         sequence::fence_off(&mut transaction).await?;
         let committed = sequence::is_committed(&mut transaction, batch.id, revision).await?;
@@ -369,11 +377,8 @@ fn refuse_all(requests: usize, refusal: &Rejection) -> Answers {
 
 /// The constraints are a second net under the rules; what is caught there is answered as the rule would.
 fn refused_by_database(error: &StoreError) -> Rejection {
-    let constraint = match error {
-        StoreError::Database(sqlx::Error::Database(error)) => error.constraint().unwrap_or_default().to_owned(),
-        _ => String::new(),
-    };
-    match constraint.as_str() {
+    let constraint = error.constraint().unwrap_or_default();
+    match constraint {
         "address_hold_once" => Rejection::conflict("IP address already in use"),
         "object_pkey" | "object_fq_name" | "object_network_id" => {
             Rejection::conflict(format!("already exists ({constraint})"))

@@ -8,17 +8,15 @@ mod batch;
 mod commit;
 mod partitions;
 mod progress;
-mod recent;
-mod replica;
 #[cfg(test)]
 mod tests;
 mod ticket;
 
 pub use progress::Progress;
-pub use replica::{Consistency, Replica, Snapshot, Unavailable};
 
 use crate::{
     graph::{Graph, Position},
+    replica::Replica,
     rules::{Decision, Outcome, Rejection, Request, Rulebook},
     store::{Database, UNKNOWN},
     supervision::Supervision,
@@ -146,7 +144,7 @@ impl Task {
     async fn run(mut self, mut committer: Committer) {
         let mut jobs = Vec::new();
         while self.jobs.recv_many(&mut jobs, self.batch_limit).await > 0 {
-            if self.replica.is_sole() {
+            if self.replica.lease.is_sole() {
                 let Some(rest) = self.run_alone(committer, jobs).await else { return };
                 (committer, jobs) = rest;
             }

@@ -1,7 +1,7 @@
 //! Partitions of the change log, made before a batch needs them, so that no batch waits for one.
 
 use crate::{
-    store::{Database, Session, StoreError, make_until},
+    store::{Database, Session, StoreError, make_until, operation::PARTITIONS},
     supervision::Supervision,
 };
 use std::{
@@ -17,8 +17,8 @@ use tokio::sync::watch;
 const LEAST_AHEAD: u64 = 2_000;
 /// How long to wait for others who change partitions, while there are some left ...
 const PATIENCE: Duration = Duration::from_millis(500);
-/// ... and when there are none.
-const PATIENCE_IN_NEED: Duration = Duration::from_secs(5);
+/// ... and when there are none: for as long as the database waits for any lock.
+const PATIENCE_IN_NEED: Duration = Duration::from_secs(3);
 /// When it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -99,7 +99,7 @@ async fn make(
 ) -> Result<u64, StoreError> {
     let connection = match connection {
         Some(connection) => connection,
-        None => connection.insert(database.connect().await?),
+        None => connection.insert(database.connect(PARTITIONS).await?),
     };
     make_until(connection, revision, size, PATIENCE).await
 }

@@ -1,6 +1,6 @@
 //! Whether batches get into the database, for those who ask whether this server is well.
 
-use super::replica::{micros, now};
+use crate::replica::{micros, now};
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,

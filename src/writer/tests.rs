@@ -1,21 +1,25 @@
 //! Random histories in batches: the tables, the log and the graph in memory say the same, whatever a batch is made of.
 
+#![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
+
 use super::batch::Batch;
 use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
+    private_postgresql::PrivatePostgres,
     rules::{
         AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
         RelaxReference, Request, Rulebook, Update, rulebook,
     },
-    store::{Database, PrivatePostgres, Session, Turn, append, check, load_snapshot, make_until, sequence},
+    store::{Database, Session, Turn, append, check, load_snapshot, make_until, sequence},
 };
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
+use sqlx::raw_sql;
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -168,7 +172,7 @@ fn without_settings(model: &Model) -> Arc<Rulebook> {
 /// A database with nothing in it.
 async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
-    sqlx::raw_sql(empty).execute(&mut *connection).await.unwrap();
+    connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
     let mut batch = Batch::on(graph);
@@ -239,7 +243,7 @@ impl Place {
             database.migrate(&model).await.unwrap();
             let mut connection = database.connect_to_write().await.unwrap();
             // What is looked at is what the transactions see.
-            sqlx::raw_sql("set synchronous_commit = off").execute(&mut connection).await.unwrap();
+            connection.execute(raw_sql("set synchronous_commit = off")).await.unwrap();
             // The second time there is nothing to make, and the session is as good as before.
             for _ in 0..2 {
                 let until = make_until(&mut connection, 100_000, 100_000, Duration::from_secs(5)).await.unwrap();
@@ -310,16 +314,13 @@ fn what_is_not_as_it_should_be_is_found() {
             }
             assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
             let without = "set session_replication_role = replica";
-            sqlx::raw_sql(without).execute(&mut *connection).await.unwrap();
-            let done = sqlx::raw_sql(damage).execute(&mut *connection).await.unwrap();
-            sqlx::raw_sql("set session_replication_role = default").execute(&mut *connection).await.unwrap();
-            assert!(done.rows_affected() > 0, "{damage}");
+            connection.execute(raw_sql(without)).await.unwrap();
+            let done = connection.execute(raw_sql(damage)).await.unwrap();
+            connection.execute(raw_sql("set session_replication_role = default")).await.unwrap();
+            assert!(done > 0, "{damage}");
             let findings = check(&mut connection, Graph::new(Arc::clone(&place.model))).await.unwrap().findings;
             assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
-            sqlx::raw_sql("update feed_sequence set partitioned_until = 100000")
-                .execute(&mut *connection)
-                .await
-                .unwrap();
+            connection.execute(raw_sql("update feed_sequence set partitioned_until = 100000")).await.unwrap();
         }
     });
     place.stop();

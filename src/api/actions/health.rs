@@ -91,7 +91,7 @@ impl App {
 
     /// Whether this server knows what was committed last.
     async fn is_behind(&self) -> Option<String> {
-        let silence = self.replica.silence();
+        let silence = self.replica.lease.silence();
         if silence > HANGS_AFTER {
             return Some(format!("the heartbeat has missed the database for {} s", silence.as_secs()));
         }

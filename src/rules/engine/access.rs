@@ -4,9 +4,18 @@
 use crate::{
     graph::Object,
     model::TypeId,
-    rules::engine::{Decision, Work, update::Subject},
+    rules::engine::{Decision, Work},
 };
 use std::sync::Arc;
+
+/// What a change is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// What the object says: the rules of its type speak of it, and a draft may keep it aside.
+    Content,
+    /// Who may do what with it. It holds at once, and no type has a rule about it.
+    Permissions,
+}
 
 /// Whether an object of this type may be made, below this parent.
 ///

@@ -6,21 +6,13 @@ use crate::{
     model::{Model, Reference, ReferenceId, TypeId},
     python_literal,
     rules::engine::{
-        Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work, access, permissions, security_draft,
-        tag_references,
+        Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work,
+        access::{self, Subject},
+        permissions, security_draft, tag_references,
     },
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-
-/// What a change is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subject {
-    /// What the object says: the rules of its type speak of it, and a draft may keep it aside.
-    Content,
-    /// Who may do what with it. It holds at once, and no type has a rule about it.
-    Permissions,
-}
 
 /// All steps of a change, whichever way it came: `PUT`, `ref-update`, `prop-collection-update`, `set-tag`, `chown`, `chmod`. A change
 /// that changes nothing is none: rules have nothing to say about it, and the object stays as it is.

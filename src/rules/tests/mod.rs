@@ -36,13 +36,14 @@ mod virtual_port_group;
 mod write_back;
 
 use super::{
-    Change, Create, Decision, Delete, Document, Kind, LogEntry, Operation, Options, Origin, Outcome, Purpose,
-    ReferenceUpdate, Rejection, Request, Rulebook, Update, Work,
+    Change, Create, Decision, Delete, Document, Kind, Operation, Options, Outcome, Purpose, ReferenceUpdate, Rejection,
+    Request, Rulebook, Update, Work,
     collection::{CollectionUpdate, ElementUpdate},
     rulebook,
 };
 use crate::{
     access::Identity,
+    change_log::{LogEntry, Origin},
     graph::{Graph, Object},
     model::Model,
     timestamp::Timestamp,

@@ -1,6 +1,6 @@
 //! The last changes, in memory: what nearly all readers of the log are served from.
 
-use crate::{rules::LogEntry, store::PAGE_WEIGHT};
+use crate::{change_log::LogEntry, store::PAGE_WEIGHT};
 use std::{collections::VecDeque, sync::Arc};
 
 /// How many changes are kept at most ...
@@ -62,9 +62,9 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::{
+        change_log::{LogOperation, Subject},
         graph::{FqName, Hold, Object},
         model::{PropertyId, TypeId},
-        rules::{LogOperation, Subject},
         timestamp::Timestamp,
     };
     use proptest::prelude::*;

@@ -11,7 +11,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions, postgres::PgSslMode};
 use tokio::{
     process::Child,
     sync::watch,
@@ -22,24 +21,16 @@ use super::{
     PrivateError,
     programs::{Account, Programs},
 };
-use crate::signals::stopped;
+use crate::{
+    signals::stopped,
+    store::{
+        Database, StoreError,
+        private::{READER, make_database, make_reader},
+    },
+};
 
 /// The name of the superuser and of the database.
 const NAME: &str = "cirrus";
-
-/// The role for people, who may read everything and change nothing: a change of the tables would be one that no server
-/// knows of.
-const READER: &str = "cirrus_reader";
-/// Makes that role, in one step, where it is not there yet.
-const MAKE_READER: &str = "do $$ begin
-    if not exists (select from pg_roles where rolname = 'cirrus_reader') then
-        create role cirrus_reader login;
-        grant pg_read_all_data to cirrus_reader;
-        alter role cirrus_reader set default_transaction_read_only = on;
-        -- Up to PostgreSQL 14 everybody may make tables.
-        revoke create on schema public from public;
-    end if;
-end $$";
 
 /// The port is only a part of the socket's file name.
 const PORT: u16 = 5432;
@@ -146,12 +137,7 @@ impl Cluster {
 
     /// Makes the role for people.
     pub(super) async fn make_reader(&self) -> Result<(), PrivateError> {
-        let make = async {
-            let mut connection = self.connect(NAME).await?;
-            sqlx::raw_sql(MAKE_READER).execute(&mut connection).await?;
-            connection.close().await
-        };
-        make.await.map_err(PrivateError::Connection)
+        make_reader(&self.database(NAME)).await.map_err(PrivateError::Connection)
     }
 
     #[cfg(test)]
@@ -298,10 +284,11 @@ impl Cluster {
             }
             let patience = match timeout(ANSWER_TIME, self.try_connect()).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) if is_starting_up(&error) => RECOVERY_TIME,
+                Ok(Err(error)) if error.is_starting() => RECOVERY_TIME,
                 // No socket yet, or nobody behind it.
-                Ok(Err(sqlx::Error::Io(_))) | Err(_) => ANSWER_TIME,
+                Ok(Err(error)) if error.is_silence() => ANSWER_TIME,
                 Ok(Err(error)) => return Err(PrivateError::Connection(error)),
+                Err(_) => ANSWER_TIME,
             };
             if started.elapsed() > patience {
                 return Err(PrivateError::TooSlow {
@@ -315,27 +302,12 @@ impl Cluster {
         }
     }
 
-    async fn try_connect(&self) -> Result<(), sqlx::Error> {
-        match self.connect(NAME).await {
-            // 3D000: there is no such database. A new cluster has none, and one whose making was cut short.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("3D000") => {
-                let mut connection = self.connect("postgres").await?;
-                sqlx::raw_sql("create database cirrus").execute(&mut connection).await?;
-                connection.close().await
-            }
-            Err(error) => Err(error),
-            Ok(connection) => connection.close().await,
-        }
+    fn database(&self, name: &str) -> Database {
+        Database::on_socket(&self.socket, PORT, NAME, name)
     }
 
-    async fn connect(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket)
-            .port(PORT)
-            .username(NAME)
-            .database(database)
-            .ssl_mode(PgSslMode::Disable);
-        PgConnection::connect_with(&options).await
+    async fn try_connect(&self) -> Result<(), StoreError> {
+        make_database(&self.database(NAME), &self.database("postgres")).await
     }
 
     pub(super) fn exited(&self, postmaster: &Postmaster, status: ExitStatus) -> PrivateError {
@@ -561,11 +533,6 @@ async fn is_alive(process: u32) -> bool {
 async fn command_line(process: u32) -> String {
     let output = tokio::process::Command::new("ps").args(["-o", "command=", "-p", &process.to_string()]).output();
     output.await.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
-}
-
-/// 57P03: it is there, but recovering, or still about to end.
-fn is_starting_up(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("57P03"))
 }
 
 /// Encodes a path for the query of a URL.

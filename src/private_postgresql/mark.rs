@@ -18,7 +18,7 @@
 //! has not changed, after a server was killed that was started before the copy. Servers that run meanwhile notice all of it by
 //! the lower revision.
 
-use super::{Database, Session, StoreError, sequence};
+use crate::store::{Database, Session, StoreError, operation::MARK, sequence};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -78,7 +78,7 @@ impl Mark {
     /// # Errors
     /// When the file or the database can't be used.
     pub async fn renew_on(&self, database: &Database) -> Result<(), MarkError> {
-        self.renew(&mut database.connect().await?).await
+        self.renew(&mut database.connect(MARK).await?).await
     }
 
     async fn renew(&self, connection: &mut Session) -> Result<(), MarkError> {

@@ -1,82 +1,15 @@
 //! A change as the log has it: complete by itself, so that it can be told without the graph that it happened to. Who
 //! follows the log has the same graph, and with it knows all numbers and addresses that are taken (GEN-13).
 
+use super::{changed_fields::changed_fields, operation::LogOperation};
 use crate::{
-    graph::{FqName, Graph, Hold, JsonText, Object, text_weight},
-    model::{ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId},
-    rules::engine::{
-        change::{Change, Effect},
-        permissions::around_modified,
-    },
+    graph::{FqName, Graph, Hold, Object, text_weight},
+    model::TypeId,
+    rules::{Change, Effect},
     timestamp::Timestamp,
 };
-use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// What happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LogOperation {
-    /// An object was created.
-    Create,
-    /// An object was changed.
-    Update,
-    /// The other end of a symmetric reference was changed, and this end with it.
-    Implicit,
-    /// An object was changed and has another name now (a draft that was put in force).
-    Rename,
-    /// An object was deleted.
-    Delete,
-    /// Addresses of a network were taken without an object that holds them.
-    Reserve,
-    /// Such addresses were given back.
-    Free,
-}
-
-impl LogOperation {
-    /// Its letter in the table, and its name for people.
-    const NAMES: [(Self, &str, &str); 7] = [
-        (Self::Create, "c", "create"),
-        (Self::Update, "u", "update"),
-        (Self::Implicit, "i", "update-implicit"),
-        (Self::Rename, "m", "rename"),
-        (Self::Delete, "d", "delete"),
-        (Self::Reserve, "r", "reserve-addresses"),
-        (Self::Free, "f", "free-addresses"),
-    ];
-
-    fn names(self) -> (&'static str, &'static str) {
-        let found = Self::NAMES.iter().find(|(operation, ..)| *operation == self);
-        found.map(|(_, letter, name)| (*letter, *name)).unwrap_or_default()
-    }
-
-    /// The letter in the table.
-    pub fn letter(self) -> &'static str {
-        self.names().0
-    }
-
-    /// For people.
-    pub fn name(self) -> &'static str {
-        self.names().1
-    }
-
-    /// From the letter in the table.
-    pub fn from_letter(letter: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known, _)| *known == letter).map(|(operation, ..)| *operation)
-    }
-
-    fn of(effect: &Effect) -> Self {
-        match effect {
-            Effect::Put { before: None, .. } => Self::Create,
-            Effect::Put { before: Some(before), after, .. } if before.fq_name != after.fq_name => Self::Rename,
-            Effect::Put { implicit: true, .. } => Self::Implicit,
-            Effect::Put { .. } => Self::Update,
-            Effect::Delete(_) => Self::Delete,
-            Effect::Reserve(_) => Self::Reserve,
-            Effect::Free(_) => Self::Free,
-        }
-    }
-}
 
 /// What it happened to.
 #[derive(Clone, Debug)]
@@ -216,40 +149,4 @@ impl LogEntry {
         let targets = self.target_names.len() * size_of::<Option<FqName>>();
         size_of::<Self>() + subject + targets + names + texts + changed
     }
-}
-
-/// The fields in which two states of an object differ: properties, and references by the field that shows them.
-fn changed_fields(kind: &ObjectType, before: &Object, after: &Object) -> Vec<String> {
-    let is_other = |(id, text): &&(PropertyId, JsonText)| before.property_text(*id) != Some(text);
-    let is_gone = |(id, _): &&(PropertyId, JsonText)| after.property_text(*id).is_none();
-    let is_told = |property: &&Property| {
-        let texts = (before.property_text(property.id), after.property_text(property.id));
-        !(property.name == "id_perms" && is_touched_only(texts.0, texts.1))
-    };
-    let others = after.properties.iter().filter(is_other).chain(before.properties.iter().filter(is_gone));
-    let mut others: Vec<PropertyId> = others.map(|(id, _)| *id).collect();
-    others.sort_unstable();
-    let properties = others.iter().filter_map(|id| kind.properties.get(usize::from(id.0))).filter(is_told);
-    let references: &[Reference] = if before.links == after.links { &[] } else { &kind.references };
-    let references = (0_u16..).map(ReferenceId).zip(references);
-    let references = references.filter(|(id, _)| before.links_of(*id) != after.links_of(*id));
-    let names = properties.map(|property| &property.name);
-    names.chain(references.map(|(_, reference)| &reference.field)).cloned().collect()
-}
-
-/// Whether `id_perms` differs in `last_modified` only, as it does with every update.
-fn is_touched_only(before: Option<&JsonText>, after: Option<&JsonText>) -> bool {
-    // Nearly always they are written alike, and need not be parsed.
-    if let (Some(before), Some(after)) = (before, after)
-        && let (Some(before), Some(after)) = (around_modified(before), around_modified(after))
-        && before == after
-    {
-        return true;
-    }
-    let parse = |text: Option<&JsonText>| -> Option<Map<String, Value>> {
-        let mut fields: Map<String, Value> = serde_json::from_str(text?).ok()?;
-        fields.remove("last_modified");
-        Some(fields)
-    };
-    parse(before).is_some_and(|before| parse(after) == Some(before))
 }

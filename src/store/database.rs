@@ -1,0 +1,206 @@
+//! Where the database is, and what each session with it begins with.
+
+use super::{
+    Listener, Session, Sessions, StoreError,
+    error::{no_answer, told},
+    operation::{self, Operation},
+    sequence, views,
+};
+use crate::model::Model;
+use sqlx::{
+    ConnectOptions, PgConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use std::{
+    path::Path,
+    str::FromStr,
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a new connection may take.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// How much earlier than the deadline the database gives up a statement that has more time than others.
+const GIVES_UP_EARLIER: Duration = Duration::from_secs(1);
+/// What the database is told about each session.
+pub(super) const SESSION_LIMITS: [(&str, &str); 6] = [
+    // A server that hangs while it holds the sequence loses it, and the others go on.
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "3s"),
+    ("statement_timeout", "4s"),
+    // A host that is gone keeps neither its place among the servers nor the turn of the message bus for hours. On this side
+    // deadlines do what keepalives would.
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// How to reach the database, with the limits that every session gets.
+#[derive(Clone)]
+pub struct Database {
+    options: PgConnectOptions,
+}
+
+impl Database {
+    /// From a URL: `postgresql://user@host/name`.
+    ///
+    /// # Errors
+    /// For a URL that can't be read.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let expected = "postgresql://user:password@host/name is expected";
+        // The library takes any scheme, and then nobody answers there.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(StoreError::Address(expected.to_owned()));
+        }
+        let refuse = |error| StoreError::Address(format!("{}; {expected}", told(&error)));
+        Ok(Self::with(PgConnectOptions::from_str(url).map_err(refuse)?))
+    }
+
+    /// Behind a Unix socket in a directory, where no password is asked for.
+    pub fn on_socket(directory: &Path, port: u16, role: &str, name: &str) -> Self {
+        let options = PgConnectOptions::new_without_pgpass().socket(directory).port(port).username(role).database(name);
+        Self::with(options.ssl_mode(PgSslMode::Disable))
+    }
+
+    fn with(options: PgConnectOptions) -> Self {
+        Self { options: options.application_name("cirrus").options(SESSION_LIMITS).disable_statement_logging() }
+    }
+
+    /// Where it is, without what is secret: host or directory of its socket, port, and name.
+    pub fn place(&self) -> String {
+        let options = &self.options;
+        let name = options.get_database().unwrap_or_else(|| options.get_username());
+        match options.get_socket() {
+            Some(directory) => format!("{name} at {}", directory.display()),
+            None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
+        }
+    }
+
+    async fn connect_with(&self, operation: Operation, options: &[(&str, &str)]) -> Result<Session, StoreError> {
+        let connection = connect(operation, &self.options.clone().options(options.iter().copied())).await?;
+        Ok(Session::new(connection, operation))
+    }
+
+    /// A session of its own.
+    ///
+    /// # Errors
+    /// When there is none to be had in time.
+    pub async fn connect(&self, operation: Operation) -> Result<Session, StoreError> {
+        self.connect_with(operation, &[]).await
+    }
+
+    /// A session for batches. Its statements get the plans of a large database, by index, from the first on: a plan that is
+    /// made while the tables are small would be kept while they grow.
+    ///
+    /// # Errors
+    /// When there is none to be had in time.
+    pub async fn connect_to_write(&self) -> Result<Session, StoreError> {
+        let options = [
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            // What that costs on paper would call for it.
+            ("jit", "off"),
+        ];
+        self.connect_with(operation::TURN, &options).await
+    }
+
+    /// A session for what may take its time and hinders nobody: the database gives it as much as the operation has.
+    ///
+    /// # Errors
+    /// When there is none to be had in time.
+    pub async fn connect_patiently(&self, operation: Operation) -> Result<Session, StoreError> {
+        let limit = operation.answer_within.saturating_sub(GIVES_UP_EARLIER).as_millis().to_string();
+        self.connect_with(operation, &[("statement_timeout", &limit)]).await
+    }
+
+    /// A connection that hears what is said on a channel.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn listen(&self, channel: &str) -> Result<Listener, StoreError> {
+        Listener::on(self.options.clone(), channel).await
+    }
+
+    /// Sessions for what needs one now and then.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.clone())
+    }
+
+    /// Waits until the database takes connections: it may be about to start.
+    ///
+    /// # Errors
+    /// When it does not in time, or refuses for good: a wrong password does not get better.
+    pub async fn wait_until_there(&self, limit: Duration) -> Result<(), StoreError> {
+        let deadline = Instant::now() + limit;
+        let mut told = false;
+        loop {
+            let Err(error) = self.connect(operation::ARRIVAL).await else { return Ok(()) };
+            if !error.is_passing() || Instant::now() >= deadline {
+                return Err(error);
+            }
+            if !told {
+                let (database, seconds) = (self.place(), limit.as_secs());
+                tracing::warn!(%error, database, seconds, "the database is not there yet; tried again every second");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// How many steps of this release are not applied to the tables, as a new connection finds them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        let mut session = self.connect(operation::STEPS).await?;
+        let query = sqlx::query("select version from _sqlx_migrations where success");
+        let applied: Vec<i64> = session.values(query).await?;
+        session.close().await?;
+        Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
+    }
+
+    /// Whether somebody could write now: the turn is to be had, and the database lets it be taken.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+        let mut session = self.connect(operation::TRIAL).await?;
+        let mut transaction = session.begin().await?;
+        sequence::lock(&mut transaction).await?;
+        transaction.roll_back().await?;
+        session.close().await
+    }
+
+    /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.
+    ///
+    /// # Errors
+    /// When a step fails; it is then not done. When the database is one that this release can't work with.
+    pub async fn migrate(&self, model: &Model) -> Result<(), StoreError> {
+        // Waiting for another server's migration may take longer than any statement of ours, and so may a step. There is
+        // nobody yet who waits for an answer of this server.
+        let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let failed = |error| StoreError::of(operation::MIGRATION, error);
+        let mut connection = connect(operation::MIGRATION, &options).await?;
+        let encoding: String =
+            sqlx::query_scalar("show server_encoding").fetch_one(&mut connection).await.map_err(failed)?;
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
+        }
+        MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
+            MigrateError::VersionMissing(found) => {
+                let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
+                StoreError::Newer { found, known }
+            }
+            error => error.into(),
+        })?;
+        views::refresh(&mut connection, model).await.map_err(failed)
+    }
+}
+
+async fn connect(operation: Operation, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let connected = timeout(CONNECT_WITHIN, options.connect()).await.unwrap_or_else(|_| Err(no_answer(CONNECT_WITHIN)));
+    connected.map_err(|error| StoreError::of(operation, error))
+}
