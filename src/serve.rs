@@ -311,7 +311,8 @@ fn announce(address: SocketAddr) {
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.
 async fn provision(writer: &Writer) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
-    let request = Request { operation: Operation::Provision, identity, base: String::new() };
+    let request =
+        Request { operation: Operation::Provision, precondition: None, dry_run: false, identity, base: String::new() };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
     writer.submit(request).await.map(|_| ()).map_err(refused)
 }

@@ -102,25 +102,25 @@ impl Choices {
 }
 
 /// Two processes on one database. The first keeps the database; the second is killed and started again.
-struct Processes {
+pub struct Processes {
     first: Mutex<Server>,
     second: Mutex<Option<Server>>,
     apis: Mutex<[Api; 2]>,
 }
 
 impl Processes {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let first = Server::start();
         let second = first.start_another();
         let apis = Mutex::new([first.api(), second.api()]);
         Self { first: Mutex::new(first), second: Mutex::new(Some(second)), apis }
     }
 
-    fn api(&self, number: usize) -> Api {
+    pub fn api(&self, number: usize) -> Api {
         self.apis.lock().unwrap()[number % 2].clone()
     }
 
-    fn kill_second(&self) {
+    pub fn kill_second(&self) {
         let mut second = self.second.lock().unwrap();
         send_signal("KILL", &[second.as_ref().unwrap().process_id()]);
         // The killed one is collected before the next one is started in its place.
@@ -147,7 +147,7 @@ pub fn every_reader_has_every_change_once_and_in_order() {
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn panic_text(error: tokio::task::JoinError) -> String {
+pub fn panic_text(error: tokio::task::JoinError) -> String {
     let panic = error.into_panic();
     panic
         .downcast_ref::<String>()

@@ -4,17 +4,20 @@
 //! replayed one after the other, on one server. What is not yet as recorded is listed in
 //! `golden/expected-differences.toml`; that list has to be exact.
 //!
+//! Before each write the same is sent with `?dry_run=true`: it has to be answered alike, and to leave nothing.
+//!
 //! `CIRRUS_GOLDEN_CASES=subnet` replays the cases with that in their names only.
 
 mod normal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::{Answer, Api, Server};
-use normal::{Run, compare, covers, plain_error, sorted};
+use normal::{Run, compare, covers, is_uuid, plain_error, sorted};
 
 struct Expected {
     case: String,
@@ -32,9 +35,10 @@ pub async fn recorded_exchanges() {
     let api = server.api();
     let mut complaints = Vec::new();
     let (mut steps, mut as_recorded) = (0, 0);
+    let mut trials = Trials::default();
 
     for (name, case) in &cases {
-        let differing = replay(&api, name, case).await;
+        let differing = replay(&api, name, case, &mut trials).await;
         let count = case["steps"].as_array().unwrap().len();
         steps += count;
         as_recorded += count - differing.len();
@@ -61,6 +65,9 @@ pub async fn recorded_exchanges() {
     }
 
     println!("{as_recorded} of {steps} steps as recorded, {} cases", cases.len());
+    println!("{} of them were tried before, which took {:.1} s", trials.count, trials.time.as_secs_f64());
+    assert!(trials.count > 0 || steps == 0, "writes are tried");
+    complaints.append(&mut trials.complaints);
     assert!(complaints.is_empty(), "{} differences:\n{}\n", complaints.len(), complaints.join("\n"));
 }
 
@@ -111,7 +118,7 @@ fn expected_differences(cases: &BTreeMap<String, Value>) -> Vec<Expected> {
 }
 
 /// Replays a case; gives the lines to show for each step that is not as recorded.
-async fn replay(api: &Api, name: &str, case: &Value) -> BTreeMap<usize, Vec<String>> {
+async fn replay(api: &Api, name: &str, case: &Value, trials: &mut Trials) -> BTreeMap<usize, Vec<String>> {
     let steps = case["steps"].as_array().unwrap();
     let mut run = Run::new(api.base(), steps);
     let mut differing: BTreeMap<usize, Vec<String>> = BTreeMap::new();
@@ -120,13 +127,20 @@ async fn replay(api: &Api, name: &str, case: &Value) -> BTreeMap<usize, Vec<Stri
         let about = format!("{name} step {number} {method} {path}");
         let mut complain = |what: String| differing.entry(number).or_default().push(format!("{about}: {what}"));
 
-        let answer = match ask(api, &run, step).await {
+        let begin = Instant::now();
+        let tried = match method {
+            "GET" => None,
+            _ => ask(api, &run, step, true).await.ok().filter(|tried| !tried.text.contains("can't be tried")),
+        };
+        trials.time += begin.elapsed();
+        let answer = match ask(api, &run, step, false).await {
             Ok(answer) => answer,
             Err(error) => {
                 complain(format!("no answer: {error}"));
                 continue;
             }
         };
+        trials.compare(&about, tried.as_ref(), &answer);
         let body = body_of(&answer);
         for (variable, place) in step["save"].as_object().into_iter().flatten() {
             let place = place.as_str().unwrap();
@@ -173,7 +187,45 @@ async fn replay(api: &Api, name: &str, case: &Value) -> BTreeMap<usize, Vec<Stri
     differing
 }
 
-async fn ask(api: &Api, run: &Run, step: &Value) -> Result<Answer, String> {
+/// Writes that were tried before they were done.
+#[derive(Default)]
+struct Trials {
+    count: usize,
+    time: Duration,
+    /// The position of the last answer. Nobody else writes meanwhile.
+    position: Option<String>,
+    complaints: Vec<String>,
+}
+
+impl Trials {
+    fn compare(&mut self, about: &str, tried: Option<&Answer>, answer: &Answer) {
+        let position = |answer: &Answer| answer.headers.get("x-cirrus-revision").cloned();
+        let before = std::mem::replace(&mut self.position, position(answer));
+        let Some(tried) = tried else { return };
+        self.count += 1;
+        if before.is_some() && position(tried) != before {
+            self.complaints.push(format!("{about}: a trial moves the revision from {before:?}: {tried}"));
+        }
+        let alike = masked(&tried.text, &answer.text) == masked(&answer.text, &tried.text);
+        if tried.status != answer.status || !alike {
+            self.complaints.push(format!("{about}: tried: {tried}, done: {answer}"));
+        }
+    }
+}
+
+/// A text with `<new>` for each uuid that is not in the other one: each try to create something has others.
+fn masked(text: &str, other: &str) -> String {
+    let mut masked = text.to_owned();
+    for place in 0..text.len() {
+        let uuid = text.get(place..place + 36).filter(|part| is_uuid(part) && !other.contains(part));
+        if let Some(uuid) = uuid {
+            masked = masked.replace(uuid, "<new>");
+        }
+    }
+    masked
+}
+
+async fn ask(api: &Api, run: &Run, step: &Value, only_try: bool) -> Result<Answer, String> {
     let body = match run.fill_in(&step["body"]) {
         Value::Null => None,
         Value::String(text) => Some(text.into_bytes()),
@@ -187,7 +239,10 @@ async fn ask(api: &Api, run: &Run, step: &Value) -> Result<Answer, String> {
         headers.push(("Content-Type", "application/json".to_owned()));
     }
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let path = run.fill_in_text(step["path"].as_str().unwrap());
+    let mut path = run.fill_in_text(step["path"].as_str().unwrap());
+    if only_try {
+        path.push_str(if path.contains('?') { "&dry_run=true" } else { "?dry_run=true" });
+    }
     api.send(step["method"].as_str().unwrap(), &path, &headers, body).await.map_err(|error| format!("{error:?}"))
 }
 

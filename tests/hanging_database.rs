@@ -22,18 +22,33 @@ const STOPPED: Duration = Duration::from_secs(10);
 const A_MOMENT: Duration = Duration::from_secs(2);
 const NOT_KNOWN: &str = "it is not known whether the request was stored";
 
+/// Each check has a database and servers of its own, and waits most of the time: three go side by side.
 pub async fn nobody_hangs_with_the_database() {
-    let mut checks = Checks::default();
-    checks.run("connections that are there are swallowed, new ones work", old_connections(Flow::Nothing)).await;
-    checks.run("questions arrive, answers do not come back", old_connections(Flow::Questions)).await;
-    checks.run("two servers, one of them cut off with the turn to write", one_of_two_is_cut_off()).await;
-    checks.run("everything is swallowed, and let go", everything(NewOnes::Swallowed)).await;
-    checks.run("everything is swallowed, new connections are refused", everything(NewOnes::Refused)).await;
-    checks.run("local reads go on", local_reads_go_on()).await;
-    checks.run("a stop does not wait for it", stops_all_the_same()).await;
-    checks.run("the session of the writer is stopped", the_writers_session_is_stopped()).await;
-    checks.run("what was said not to be stored is not stored later", nothing_comes_later()).await;
-    checks.run("another session does not end its turn", the_turn_is_not_to_be_had()).await;
+    let connections = async {
+        let mut checks = Checks::default();
+        checks.run("connections that are there are swallowed, new ones work", old_connections(Flow::Nothing)).await;
+        checks.run("questions arrive, answers do not come back", old_connections(Flow::Questions)).await;
+        checks.run("two servers, one of them cut off with the turn to write", one_of_two_is_cut_off()).await;
+        checks.run("local reads go on", local_reads_go_on()).await;
+        checks
+    };
+    let all = async {
+        let mut checks = Checks::default();
+        checks.run("everything is swallowed, and let go", everything(NewOnes::Swallowed)).await;
+        checks.run("everything is swallowed, new connections are refused", everything(NewOnes::Refused)).await;
+        checks.run("a stop does not wait for it", stops_all_the_same()).await;
+        checks
+    };
+    let sessions = async {
+        let mut checks = Checks::default();
+        checks.run("the session of the writer is stopped", the_writers_session_is_stopped()).await;
+        checks.run("what was said not to be stored is not stored later", nothing_comes_later()).await;
+        checks.run("another session does not end its turn", the_turn_is_not_to_be_had()).await;
+        checks
+    };
+    let (mut checks, all, sessions) = tokio::join!(connections, all, sessions);
+    checks.add(all);
+    checks.add(sessions);
     checks.finish();
 }
 

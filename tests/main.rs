@@ -28,6 +28,7 @@ mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
+mod migrations;
 mod network_manager_day;
 mod openapi;
 mod pages;
@@ -42,6 +43,7 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod transactions;
 mod unknown_fields;
 mod write_back;
 
@@ -79,55 +81,58 @@ macro_rules! asynchronous {
 /// All of them, those that take long first: what is left at the end, when others have nothing to do any more, is short. One
 /// that is not in here is code that nobody calls, which the compiler tells.
 const TESTS: &[(&str, Call)] = &[
-    asynchronous!(amqp::the_message_bus),
-    asynchronous!(bad_input::bad_input_is_refused),
-    asynchronous!(jobs::jobs_and_messages),
-    asynchronous!(address_capacity::whole_pools),
     asynchronous!(schemathesis::the_server_does_what_its_document_says),
-    asynchronous!(history::histories_are_explained),
+    asynchronous!(bad_input::bad_input_is_refused),
+    asynchronous!(amqp::the_message_bus),
+    asynchronous!(address_capacity::whole_pools),
+    asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
-    asynchronous!(hanging_database::nobody_hangs_with_the_database),
-    asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(slow_readers::slow_readers),
-    asynchronous!(kept_changes::what_is_kept_has_a_bound),
-    asynchronous!(agreement::tables_log_and_memory_agree),
-    asynchronous!(hungry_clients::clients_that_take_nothing),
-    asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
-    asynchronous!(hungry_clients::connections),
-    asynchronous!(failover::the_database_fails_over),
-    asynchronous!(agreement::a_long_reader_stops_no_writes),
-    asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
-    asynchronous!(start_and_stop::starting_and_stopping),
-    asynchronous!(signals::signals_stop_everything),
-    asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(concurrency::two_processes_on_one_database),
-    asynchronous!(database_refusals::what_the_database_refuses_is_told),
+    asynchronous!(hanging_database::nobody_hangs_with_the_database),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
+    asynchronous!(history::histories_are_explained),
+    asynchronous!(agreement::tables_log_and_memory_agree),
+    asynchronous!(hungry_clients::connections),
+    asynchronous!(signals::signals_stop_everything),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
+    plain!(transactions::a_transaction_is_whole_on_every_server),
+    asynchronous!(transactions::several_things_as_one),
+    asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
-    asynchronous!(golden::recorded_exchanges),
+    asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(feeds::feeds),
+    asynchronous!(hungry_clients::clients_that_take_nothing),
+    asynchronous!(migrations::databases_of_earlier_releases),
+    asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(feeds::feeds_and_restarts),
-    asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
-    asynchronous!(hungry_clients::limits_that_are_set),
-    asynchronous!(interface_route::static_routes_of_an_interface),
-    asynchronous!(python_client::first_day_with_the_python_library),
-    asynchronous!(relaxed_references::a_mark_outlives_the_server),
-    asynchronous!(write_back::what_was_read_can_be_written_back),
-    asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
+    asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
+    asynchronous!(agreement::a_long_reader_stops_no_writes),
+    asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
+    asynchronous!(failover::the_database_fails_over),
+    asynchronous!(database_refusals::what_the_database_refuses_is_told),
+    asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
+    asynchronous!(write_back::what_was_read_can_be_written_back),
+    asynchronous!(golden::recorded_exchanges),
+    asynchronous!(hungry_clients::limits_that_are_set),
+    asynchronous!(browsers::pages_from_elsewhere_have_no_power),
+    asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
+    asynchronous!(interface_route::static_routes_of_an_interface),
+    asynchronous!(settings::wrong_settings_are_told),
+    asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
+    asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
-    asynchronous!(browsers::pages_from_elsewhere_have_no_power),
-    asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
+    asynchronous!(python_client::first_day_with_the_python_library),
+    plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
+    plain!(openapi::the_committed_document_is_current),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),
-    plain!(openapi::the_committed_document_is_current),
     plain!(rooms::who_knows_whom),
-    plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
 ];
 
 /// How many run at the same time, unless told otherwise.
@@ -151,6 +156,7 @@ fn main() -> ExitCode {
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    support::postgresql::remove_new_cluster();
     let mut times = times.lock().unwrap().clone();
     times.sort();
     for (time, name) in times.iter().rev() {

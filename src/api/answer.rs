@@ -1,7 +1,10 @@
 //! What handlers answer, and how it goes out.
 
 use super::{call::Call, documentation::File};
-use crate::{graph::Object, json_text, rules::Outcome};
+use crate::{
+    json_text,
+    rules::{Outcome, Told},
+};
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     body::{BodyStream, BoxBody, MessageBody, SizedStream},
@@ -68,11 +71,11 @@ impl Answer {
     }
 
     /// What is said of an object after a request that changed it, or was kept aside.
-    pub fn of_change(outcome: &Outcome, describe: impl FnOnce(&Object) -> Value) -> Self {
+    pub fn of_change(outcome: &Outcome, describe: impl FnOnce(&Told) -> Value) -> Self {
         match outcome {
             Outcome::Object(object) => Self::json(&describe(object)),
-            Outcome::Pending(object) => Self::Pending(object.as_deref().map(describe)),
-            Outcome::Addresses(_) | Outcome::Done => Self::Empty,
+            Outcome::Pending(object) => Self::Pending(object.as_ref().map(describe)),
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) => Self::Empty,
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Call {
     pub base: String,
     /// `If-None-Match`.
     pub if_none_match: Option<String>,
+    /// `If-Match`.
+    pub if_match: Option<String>,
     /// `Last-Event-ID`.
     pub last_event_id: Option<String>,
     /// `X-Cluster-ID`: of which cluster the client speaks.
@@ -125,6 +127,7 @@ impl Call {
             identity,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
+            if_match: text(header::IF_MATCH.as_str()),
             last_event_id: text("Last-Event-ID"),
             cluster_id: text("X-Cluster-ID"),
             peer: Peer::of(request),

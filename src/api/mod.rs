@@ -6,6 +6,7 @@ mod answer;
 mod budget;
 mod call;
 mod changes;
+mod conditions;
 mod connection;
 mod documentation;
 mod error;
@@ -177,6 +178,7 @@ impl App {
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
+        conditions::check_route(call, &route)?;
         if takes_a_place(&route) {
             call.place.set(Some(self.admission.request().await?));
         }

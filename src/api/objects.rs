@@ -5,6 +5,7 @@ use super::{
     answer::Answer,
     budget::Named,
     call::Call,
+    conditions,
     error::{Answered, ApiError},
     unknown_fields,
 };
@@ -14,7 +15,8 @@ use crate::{
     render::{FieldNames, Renderer, Selection, escaped},
     replica::Snapshot,
     rules::{
-        Create, Delete, Document, Operation, Outcome, Purpose, Request, Update, canonical_uuid, check_name, string_list,
+        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Request, Told, Update, canonical_uuid,
+        check_name, etag, string_list,
     },
 };
 use serde_json::{Map, Value, json};
@@ -26,10 +28,23 @@ impl App {
     /// # Errors
     /// What the rules refuse.
     pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
-        let request = Request { operation, identity: call.identity.clone(), base: call.base.clone() };
-        let committed = self.writer.submit(request).await?;
-        call.answered_at.set(Some(committed.position));
-        Ok(committed.outcome)
+        Ok(self.decide(call, operation).await??)
+    }
+
+    /// The same, with the refusal of the rules as it is.
+    ///
+    /// # Errors
+    /// 400 for conditions that can't be kept.
+    pub async fn decide(&self, call: &Call, operation: Operation) -> Answered<Decision<Outcome>> {
+        let precondition = conditions::of_headers(call, &operation)?;
+        let dry_run = conditions::is_dry_run(call)?;
+        let request =
+            Request { operation, precondition, dry_run, identity: call.identity.clone(), base: call.base.clone() };
+        let committed = self.writer.submit(request).await;
+        Ok(committed.map(|committed| {
+            call.answered_at.set(Some(committed.position));
+            committed.outcome
+        }))
     }
 
     /// What a request that reads is answered from.
@@ -57,8 +72,19 @@ impl App {
     /// # Errors
     /// The contract's, in its order.
     pub async fn create(&self, type_id: TypeId, call: &Call) -> Answered<Answer> {
+        let create = self.read_create(type_id, self.content(type_id, call.object()?)?)?;
         let kind = self.model.object_type(type_id);
-        let body = self.content(type_id, call.object()?)?;
+        unknown_fields::check(call, &kind.name, &create.document.unknown)?;
+        let outcome = self.submit(call, Operation::Create(create)).await?;
+        Ok(Answer::of_change(&outcome, |object| self.created(call, object)))
+    }
+
+    /// A create, from what is below the name of the type.
+    ///
+    /// # Errors
+    /// 400
+    pub fn read_create(&self, type_id: TypeId, body: Map<String, Value>) -> Answered<Create> {
+        let kind = self.model.object_type(type_id);
         let fq_name = match body.get("fq_name") {
             None | Some(Value::Null) => Vec::new(),
             Some(given) => string_list(given)
@@ -69,27 +95,31 @@ impl App {
         };
         check_name(kind, name)?;
         let document = Document::read(&self.model, kind, body, Purpose::Create)?;
-        unknown_fields::check(call, &kind.name, &document.unknown)?;
-        let outcome = self.submit(call, Operation::Create(Create { type_id, fq_name, document })).await?;
-        Ok(Answer::of_change(&outcome, |object| json!({ &kind.name: self.created(call, object) })))
+        Ok(Create { type_id, fq_name, document, chosen: None })
     }
 
-    /// The seven fields of the answer to a create.
-    fn created(&self, call: &Call, object: &Object) -> Value {
+    /// What is answered to a create: seven fields below the name of the type.
+    pub fn created(&self, call: &Call, object: &Told) -> Value {
         let kind = self.model.object_type(object.type_id);
         let mut fields = Map::new();
         fields.insert("name".to_owned(), object.fq_name.name().into());
         fields.insert("fq_name".to_owned(), object.fq_name.elements().into());
         fields.insert("uuid".to_owned(), object.uuid.to_string().into());
         fields.insert("href".to_owned(), format!("{}/{}/{}", call.base, kind.name, object.uuid).into());
-        let parent = object.parent.and_then(|uuid| self.replica.current().get(uuid).cloned());
-        if let Some(parent) = parent {
-            let parent_type = &self.model.object_type(parent.type_id).name;
+        if let Some((parent_type, parent)) = object.parent {
+            let parent_type = &self.model.object_type(parent_type).name;
             fields.insert("parent_type".to_owned(), parent_type.as_str().into());
-            fields.insert("parent_uuid".to_owned(), parent.uuid.to_string().into());
-            fields.insert("parent_href".to_owned(), format!("{}/{parent_type}/{}", call.base, parent.uuid).into());
+            fields.insert("parent_uuid".to_owned(), parent.to_string().into());
+            fields.insert("parent_href".to_owned(), format!("{}/{parent_type}/{}", call.base, parent).into());
         }
-        Value::Object(fields)
+        json!({ &kind.name: fields })
+    }
+
+    /// What is answered to an update.
+    pub fn updated(&self, call: &Call, object: &Told) -> Value {
+        let name = &self.model.object_type(object.type_id).name;
+        let href = format!("{}/{name}/{}", call.base, object.uuid);
+        json!({ name: {"uuid": object.uuid.to_string(), "href": href} })
     }
 
     /// `GET /<type>/<uuid>`
@@ -103,7 +133,7 @@ impl App {
         if !call.identity.may_read(object) {
             return Err(ApiError::not_found(format!("This object is not visible by users: {uuid}")));
         }
-        let etag = format!("\"{}\"", object.modified);
+        let etag = etag(object);
         if call.has_already(&etag) {
             return Ok(Answer::NotModified { etag });
         }
@@ -152,7 +182,8 @@ impl App {
         let kind = self.model.object_type(type_id);
         let body = call.object()?;
         let body = if body.is_empty() { body } else { self.content(type_id, body)? };
-        if body.is_empty() {
+        let is_empty = body.is_empty();
+        if is_empty && !conditions::has_any(call) {
             self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
         }
@@ -162,10 +193,10 @@ impl App {
         }
         let update = Update { type_id, uuid: uuid.to_owned(), document };
         let outcome = self.submit(call, Operation::Update(update)).await?;
-        Ok(Answer::of_change(&outcome, |object| {
-            let href = format!("{}/{}/{}", call.base, kind.name, object.uuid);
-            json!({ &kind.name: {"uuid": object.uuid.to_string(), "href": href} })
-        }))
+        if is_empty {
+            return Ok(Answer::Empty);
+        }
+        Ok(Answer::of_change(&outcome, |object| self.updated(call, object)))
     }
 
     /// `DELETE /<type>/<uuid>`

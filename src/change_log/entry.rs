@@ -68,7 +68,10 @@ pub struct Origin {
 impl LogEntry {
     /// From a change that was just decided, between the graph before and the graph after its request.
     pub fn new(change: &Change, before: &Graph, after: &Graph, origin: &Origin) -> Self {
-        let known = |uuid: Uuid| after.get(uuid).or_else(|| before.get(uuid));
+        // What goes is told as it was: the uuids that it names may be others' after the same request.
+        let goes = matches!(change.effect, Effect::Delete(_) | Effect::Free(_));
+        let (first, second) = if goes { (before, after) } else { (after, before) };
+        let known = |uuid: Uuid| first.get(uuid).or_else(|| second.get(uuid));
         let (subject, object) = match &change.effect {
             Effect::Put { after: object, .. } | Effect::Delete(object) => {
                 (Subject::Object(Arc::clone(object)), Some(object))

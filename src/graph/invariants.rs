@@ -3,6 +3,7 @@
 
 use super::{Graph, Hold, Holder, Object, Position, object::is_same_json};
 use crate::model::{Model, TypeId};
+use serde::de::IgnoredAny;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
@@ -55,6 +56,19 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
     found
 }
 
+/// What is kept as the text that goes out is JSON.
+fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+    let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    let kind = model.object_type(object.type_id);
+    for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(text)) {
+        let name = kind.properties.get(usize::from(id.0)).map_or("?", |property| &property.name);
+        found.push(format!("{described} has a property {name} that is no JSON"));
+    }
+    for link in object.links.iter().filter(|link| link.attribute.as_deref().is_some_and(|text| !is_json(text))) {
+        found.push(format!("{described} has a link to {} with data that is no JSON", link.target));
+    }
+}
+
 /// What does not hold of a graph.
 pub fn violations(graph: &Graph) -> Vec<String> {
     let mut found = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
@@ -68,6 +82,7 @@ pub fn violations(graph: &Graph) -> Vec<String> {
             found.push(format!("{described} has the parent {parent}, which does not exist"));
         }
         check_links(graph, object, &described, &mut found);
+        check_texts(&graph.model, object, &described, &mut found);
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {

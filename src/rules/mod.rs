@@ -4,15 +4,19 @@
 //! several types do alike. `types` know `shared` and `engine`, `shared` knows `engine`, and `engine` neither: it asks the table
 //! here, which it is handed as a `Rulebook`.
 
+mod condition;
 pub mod engine;
 mod first_objects;
+mod outcome;
 mod request;
 mod set_tag;
 pub mod shared;
 #[cfg(test)]
 mod tests;
+mod transaction;
 pub mod types;
 
+pub use condition::{Asked, Condition, Precondition, Tags, etag};
 pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
@@ -20,9 +24,11 @@ pub use engine::{
     ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update, Work, budget,
     canonical_uuid, collection, has_drafts, is_share, string_list, value_of_key,
 };
-pub use request::{Operation, Outcome, Request};
+pub use outcome::{Outcome, Told};
+pub use request::{Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::addresses::Version;
+pub use transaction::{Step, Transaction};
 pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};
 
 use crate::model::{Model, ObjectType};

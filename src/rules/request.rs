@@ -3,13 +3,17 @@
 use crate::{
     access::Identity,
     graph::Object,
+    model::TypeId,
     rules::{
+        condition::{Condition, Precondition},
         engine::{
             Create, Decision, Delete, PermissionChange, ReferenceUpdate, RelaxReference, ReviewDrafts, Update, Work,
-            collection::CollectionUpdate,
+            collection::CollectionUpdate, update,
         },
         first_objects,
+        outcome::{Outcome, Told},
         set_tag::SetTag,
+        transaction::Transaction,
         types::{virtual_network::AllocateAddresses, virtual_network::FreeAddresses},
     },
 };
@@ -20,6 +24,10 @@ use std::sync::Arc;
 pub struct Request {
     /// What to do.
     pub operation: Operation,
+    /// What has to hold of the object that it is about.
+    pub precondition: Option<Precondition>,
+    /// Whether it is only tried: decided, answered, and forgotten.
+    pub dry_run: bool,
     /// Who asks.
     pub identity: Identity,
     /// What hrefs in texts start with: scheme and host.
@@ -53,19 +61,10 @@ pub enum Operation {
     AllocateAddresses(AllocateAddresses),
     /// `ip-free`.
     FreeAddresses(FreeAddresses),
-}
-
-/// What came of it.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// The object created or changed.
-    Object(Arc<Object>),
-    /// Kept aside as a draft: the draft of a new object, or the object that stays as it is; none of a delete.
-    Pending(Option<Arc<Object>>),
-    /// Addresses taken.
-    Addresses(Vec<String>),
-    /// Nothing to tell.
-    Done,
+    /// One of `/transaction` that changes nothing.
+    Condition(Condition),
+    /// `/transaction`.
+    Many(Transaction),
 }
 
 impl Request {
@@ -74,9 +73,24 @@ impl Request {
     /// # Errors
     /// The refusal that the client gets.
     pub fn decide(&self, work: &mut Work) -> Decision<Outcome> {
+        self.operation.decide(self.precondition.as_ref(), work)
+    }
+}
+
+impl Operation {
+    /// Decides it, if the precondition holds.
+    ///
+    /// # Errors
+    /// 412 if it does not, and the refusals of the operation.
+    pub fn decide(&self, precondition: Option<&Precondition>, work: &mut Work) -> Decision<Outcome> {
+        if let Some(precondition) = precondition {
+            precondition.check(work, self.target(work).as_deref())?;
+        }
+        work.pending = false;
         let outcome = self.outcome(work);
         // What was refused because something was not written any more has this cause.
         work.check_budget()?;
+        work.check_readable()?;
         Ok(match outcome? {
             Outcome::Object(object) if work.pending => Outcome::Pending(Some(object)),
             Outcome::Done if work.pending => Outcome::Pending(None),
@@ -84,20 +98,45 @@ impl Request {
         })
     }
 
-    fn outcome(&self, work: &mut Work) -> Decision<Outcome> {
-        match &self.operation {
-            Operation::Provision => first_objects::provision(work).map(|()| Outcome::Done),
-            Operation::Create(create) => create.decide(work).map(Outcome::Object),
-            Operation::Update(update) => update.decide(work).map(Outcome::Object),
-            Operation::Delete(delete) => delete.decide(work).map(|()| Outcome::Done),
-            Operation::ReferenceUpdate(update) => update.decide(work).map(Outcome::Object),
-            Operation::RelaxReference(relax) => relax.decide(work).map(Outcome::Object),
-            Operation::CollectionUpdate(update) => update.decide(work).map(Outcome::Object),
-            Operation::PermissionChange(change) => change.decide(work).map(Outcome::Object),
-            Operation::SetTag(set) => set.decide(work).map(Outcome::Object),
-            Operation::ReviewDrafts(review) => review.decide(work).map(|()| Outcome::Done),
-            Operation::AllocateAddresses(allocate) => allocate.decide(work).map(Outcome::Addresses),
-            Operation::FreeAddresses(free) => free.decide(work).map(|()| Outcome::Done),
+    /// The one object that it is about, if it is about one, and that is there: of a create, the one in its way.
+    pub fn target(&self, work: &Work) -> Option<Arc<Object>> {
+        let of_type = |type_id: TypeId, uuid: &str| update::find(work, type_id, uuid).ok();
+        let of_any = |uuid: &str| update::find_any(work, uuid, "").ok();
+        match self {
+            Self::Create(create) => create.in_the_way(work),
+            Self::Update(update) => of_type(update.type_id, &update.uuid),
+            Self::Delete(delete) => of_type(delete.type_id, &delete.uuid),
+            Self::ReferenceUpdate(update) => of_type(update.type_id, &update.uuid),
+            Self::CollectionUpdate(update) => of_any(&update.uuid),
+            Self::PermissionChange(change) => of_any(&change.uuid),
+            Self::SetTag(set) => of_type(set.type_id, &set.uuid),
+            Self::Condition(condition) => condition.object(work),
+            Self::Provision
+            | Self::RelaxReference(_)
+            | Self::ReviewDrafts(_)
+            | Self::AllocateAddresses(_)
+            | Self::FreeAddresses(_)
+            | Self::Many(_) => None,
         }
+    }
+
+    fn outcome(&self, work: &mut Work) -> Decision<Outcome> {
+        let object = match self {
+            Self::Provision => return first_objects::provision(work).map(|()| Outcome::Done),
+            Self::Delete(delete) => return delete.decide(work).map(|()| Outcome::Done),
+            Self::ReviewDrafts(review) => return review.decide(work).map(|()| Outcome::Done),
+            Self::AllocateAddresses(allocate) => return allocate.decide(work).map(Outcome::Addresses),
+            Self::FreeAddresses(free) => return free.decide(work).map(|()| Outcome::Done),
+            Self::Condition(condition) => return condition.decide(work).map(|()| Outcome::Done),
+            Self::Many(transaction) => return transaction.decide(work).map(Outcome::Many),
+            Self::Create(create) => create.decide(work),
+            Self::Update(update) => update.decide(work),
+            Self::ReferenceUpdate(update) => update.decide(work),
+            Self::RelaxReference(relax) => relax.decide(work),
+            Self::CollectionUpdate(update) => update.decide(work),
+            Self::PermissionChange(change) => change.decide(work),
+            Self::SetTag(set) => set.decide(work),
+        };
+        object.map(|object: Arc<Object>| Outcome::Object(Told::new(work, &object)))
     }
 }

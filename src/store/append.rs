@@ -37,6 +37,8 @@ pub struct Turn {
 /// The state of an object before a batch and after it.
 struct Net {
     before: Option<Arc<Object>>,
+    /// Whether it was deleted in between: then its row goes and comes, so that names are free for others in the same batch.
+    gone: bool,
     after: Option<(Arc<Object>, ObjectRow)>,
 }
 
@@ -92,13 +94,14 @@ impl Rows {
                 let row = ObjectRow::new(kind, after, change.revision, properties.unwrap_or_default());
                 self.holds.extend(before.as_ref().and_then(|before| before.hold));
                 self.holds.extend(after.hold);
-                let net = || Net { before: before.clone(), after: None };
+                let net = || Net { before: before.clone(), gone: false, after: None };
                 self.objects.entry(change.uuid).or_insert_with(net).after = Some((Arc::clone(after), row));
             }
             Effect::Delete(last) => {
                 self.holds.extend(last.hold);
-                let net = || Net { before: Some(Arc::clone(last)), after: None };
-                self.objects.entry(change.uuid).or_insert_with(net).after = None;
+                let net = || Net { before: Some(Arc::clone(last)), gone: true, after: None };
+                let net = self.objects.entry(change.uuid).or_insert_with(net);
+                (net.gone, net.after) = (true, None);
             }
             Effect::Reserve(holds) | Effect::Free(holds) => self.holds.extend(holds.iter().copied()),
         }
@@ -137,10 +140,11 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
         }
         if let Some((after, row)) = &net.after {
             let kind = rows.model.object_type(after.type_id);
-            let table = if before.is_some() { &mut altered } else { &mut new };
+            let table = if before.is_some() && !net.gone { &mut altered } else { &mut new };
             table.push(kind, after, row);
             changed_links(Some(after), before).for_each(|link| linked.push(kind, *uuid, link));
-        } else if before.is_some() {
+        }
+        if before.is_some() && (net.gone || net.after.is_none()) {
             deleted.push(*uuid);
         }
     }
@@ -360,8 +364,8 @@ impl ChangeRows {
 }
 
 /// A part of the statement that writes a batch.
-struct Part {
-    name: &'static str,
+pub struct Part {
+    pub name: &'static str,
     sql: &'static str,
     /// Parts that have to be done before, because they take something away or change names.
     after: &'static [&'static str],
@@ -371,7 +375,7 @@ struct Part {
 /// happens if it is not the turn of the batch. Foreign keys are checked at the end of it all.
 ///
 /// No part leaves the order of a join to the planner: what is best while a table is small would be kept when it has grown.
-const PARTS: [Part; 7] = [
+pub const PARTS: [Part; 7] = [
     Part {
         name: "freed",
         after: &[],
@@ -444,10 +448,10 @@ const PARTS: [Part; 7] = [
 ];
 
 /// Which of [`PARTS`] a batch needs: what is left out costs nothing.
-type Needed = [bool; PARTS.len()];
+pub type Needed = [bool; PARTS.len()];
 
 /// Everything in one statement.
-fn statement(needed: Needed) -> String {
+pub fn statement(needed: Needed) -> String {
     let parts: Vec<&Part> = PARTS.iter().zip(needed).filter_map(|(part, needed)| needed.then_some(part)).collect();
     let written = |part: &&Part| {
         let before = parts.iter().filter(|before| part.after.contains(&before.name));

@@ -153,12 +153,15 @@ impl Database {
     /// How many steps of this release are not applied to the tables, as a new connection finds them.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is away, or has a step that this release does not know.
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
         let mut session = self.connect(operation::STEPS).await?;
         let query = sqlx::query("select version from _sqlx_migrations where success");
         let applied: Vec<i64> = session.values(query).await?;
         session.close().await?;
+        if let Some(found) = applied.iter().copied().find(|version| !MIGRATIONS.version_exists(*version)) {
+            return Err(newer(found));
+        }
         Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
     }
 
@@ -190,14 +193,16 @@ impl Database {
             return Err(StoreError::Encoding(encoding));
         }
         MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
-            MigrateError::VersionMissing(found) => {
-                let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
-                StoreError::Newer { found, known }
-            }
+            MigrateError::VersionMissing(found) => newer(found),
             error => error.into(),
         })?;
         views::refresh(&mut connection, model).await.map_err(failed)
     }
+}
+
+/// The tables have a step that this release does not know.
+fn newer(found: i64) -> StoreError {
+    StoreError::Newer { found, known: MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default() }
 }
 
 async fn connect(operation: Operation, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {

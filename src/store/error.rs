@@ -5,7 +5,7 @@ use super::{
     refusal::{self, AWAY, Refusal, UNKNOWN, UNREADABLE},
     session::ends_session,
 };
-use sqlx::migrate::MigrateError;
+use sqlx::{error::DatabaseError, migrate::MigrateError};
 use std::{io, time::Duration};
 
 /// What goes wrong with the database.
@@ -60,7 +60,6 @@ pub fn told(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Configuration(error) => error.to_string(),
-        sqlx::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
 }
@@ -119,7 +118,7 @@ impl StoreError {
     }
 
     /// The database's own error, if it has answered with one.
-    fn answer(&self) -> Option<&dyn sqlx::error::DatabaseError> {
+    fn answer(&self) -> Option<&dyn DatabaseError> {
         match self {
             Self::Database { error: sqlx::Error::Database(error), .. } => Some(&**error),
             Self::Database { .. }
@@ -133,12 +132,12 @@ impl StoreError {
     }
 
     fn has_code(&self, code: &str) -> bool {
-        self.answer().and_then(|answer| answer.code()).is_some_and(|found| found.starts_with(code))
+        self.answer().and_then(DatabaseError::code).is_some_and(|found| found.starts_with(code))
     }
 
     /// The constraint that a row breaks, if it is one.
     pub fn constraint(&self) -> Option<&str> {
-        self.answer().and_then(|answer| answer.constraint())
+        self.answer().and_then(DatabaseError::constraint)
     }
 
     /// Whether nobody listens, or says nothing.
@@ -164,8 +163,10 @@ impl StoreError {
     /// Whether somebody has to change something before it can work: the address, the password (class 28), or the database.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Address(_) | Self::Newer { .. } | Self::Encoding(_) => true,
-            Self::Database { error: sqlx::Error::Configuration(_), .. } => true,
+            Self::Database { error: sqlx::Error::Configuration(_), .. }
+            | Self::Address(_)
+            | Self::Newer { .. }
+            | Self::Encoding(_) => true,
             Self::Database { .. } => self.has_code("28"),
             Self::Migration(_) | Self::Unknown { .. } | Self::Row(_) => false,
         }
@@ -183,9 +184,8 @@ impl StoreError {
             Self::Database { error, .. } if ends_session(error) => Failure::Connection,
             // Classes 22 (data exception) and 23 (integrity constraint) speak of the rows; all others of the database.
             Self::Database { .. } if self.has_code("22") || self.has_code("23") => Failure::Data,
-            Self::Database { .. } => Failure::Refused,
-            // What is stored already is not the fault of who asks.
-            Self::Row(_) => Failure::Refused,
+            // What is stored already and can't be read is not the fault of who asks.
+            Self::Database { .. } | Self::Row(_) => Failure::Refused,
             Self::Address(_) | Self::Migration(_) | Self::Unknown { .. } | Self::Newer { .. } | Self::Encoding(_) => {
                 Failure::Connection
             }

@@ -32,7 +32,7 @@ pub async fn write(connection: &mut Session, name: &str, position: Position, hol
 /// When the database is away.
 pub async fn take_turn(connection: &mut Session, name: &str) -> Result<bool, StoreError> {
     let query = "select pg_try_advisory_lock(hashtext('cirrus sink ' || $1))";
-    Ok(connection.value(sqlx::query(query).bind(name)).await?)
+    connection.value(sqlx::query(query).bind(name)).await
 }
 
 /// How far a reader has come.

@@ -11,6 +11,18 @@ use sqlx::{
     query::Query,
 };
 
+/// Writes a text, or overwrites it.
+pub const STORE: &str = "insert into key_value values ($1, $2)
+    on conflict (fq_name_digest(array[key])) do update set value = excluded.value";
+/// Asks for the texts of some keys.
+pub const RETRIEVE: &str = "select key, value from unnest($1::text[]) with ordinality as wanted (key, place)
+    join key_value using (key)
+    where fq_name_digest(array[key_value.key]) = any(array(
+        select fq_name_digest(array[key]) from unnest($1::text[]) as asked (key)))
+    order by place";
+/// Forgets a text.
+pub const DELETE: &str = "delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1::text])";
+
 /// Texts by key.
 pub struct KeyValueStore {
     sessions: Sessions,
@@ -27,11 +39,7 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn store(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "insert into key_value values ($1, $2)
-             on conflict (fq_name_digest(array[key])) do update set value = excluded.value",
-        );
-        self.write(query.bind(key).bind(value)).await
+        self.write(sqlx::query(STORE).bind(key).bind(value)).await
     }
 
     /// The pairs of these keys, in their order; unknown ones are left out.
@@ -39,12 +47,7 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn retrieve(&self, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
-        let query = "select key, value from unnest($1::text[]) with ordinality as wanted (key, place)
-                     join key_value using (key)
-                     where fq_name_digest(array[key_value.key]) = any(array(
-                         select fq_name_digest(array[key]) from unnest($1::text[]) as asked (key)))
-                     order by place";
-        let rows = self.sessions.take(KEY_VALUES).await?.session()?.rows(sqlx::query(query).bind(keys)).await?;
+        let rows = self.sessions.take(KEY_VALUES).await?.session()?.rows(sqlx::query(RETRIEVE).bind(keys)).await?;
         rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
     }
 
@@ -64,8 +67,7 @@ impl KeyValueStore {
     /// # Errors
     /// When the database is away.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        let query = sqlx::query("delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1])");
-        self.write(query.bind(key)).await
+        self.write(sqlx::query(DELETE).bind(key)).await
     }
 
     async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {

@@ -122,6 +122,15 @@ async fn load_holds(connection: &mut Session) -> Result<(HashMap<Uuid, HoldBody>
 /// How much of the log is read at a time at most, in bytes, beside the rest of a request.
 pub const PAGE_WEIGHT: usize = 1 << 20;
 
+/// Asks for a page of the log: the changes after a revision, so many, and the rest of a request.
+pub const LOG_PAGE: &str =
+    "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
+            trace, who
+     from change where rev > $1 order by rev
+     limit greatest($2, (select request - $1 from change where rev = $1 + $2))";
+/// Asks when a change was decided.
+pub const DECIDED_AT: &str = "select (extract(epoch from at) * 1000000)::bigint from change where rev = $1";
+
 /// Reads log entries that follow a revision: at most this many and about [`PAGE_WEIGHT`], but whole requests, so at times
 /// a few more. None at all, where the first one is missing.
 ///
@@ -135,14 +144,8 @@ pub async fn load_log(
 ) -> Result<Vec<Arc<LogEntry>>, StoreError> {
     let mut entries: Vec<Arc<LogEntry>> = Vec::new();
     let mut weight = 0;
-    let mut rows = connection.stream(sqlx::query(
-        "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
-                trace, who
-         from change where rev > $1 order by rev
-         limit greatest($2, (select request - $1 from change where rev = $1 + $2))",
-    )
-    .bind(i64::try_from(after).unwrap_or(i64::MAX))
-    .bind(i64::from(limit)));
+    let query = sqlx::query(LOG_PAGE).bind(i64::try_from(after).unwrap_or(i64::MAX)).bind(i64::from(limit));
+    let mut rows = connection.stream(query);
     while let Some(row) = rows.try_next().await? {
         let enough = weight >= PAGE_WEIGHT && entries.last().is_some_and(|last| last.request == last.revision);
         if enough {
@@ -185,12 +188,8 @@ pub async fn last_before(connection: &mut Session, moment: Timestamp) -> Result<
     let (mut before, mut last) = (sequence.floor, sequence.last_revision);
     while before < last {
         let middle = before + (last - before).div_ceil(2);
-        let at: Option<i64> = connection
-            .value_if_any(
-                sqlx::query("select (extract(epoch from at) * 1000000)::bigint from change where rev = $1")
-                    .bind(i64::try_from(middle).unwrap_or(i64::MAX)),
-            )
-            .await?;
+        let at: Option<i64> =
+            connection.value_if_any(sqlx::query(DECIDED_AT).bind(i64::try_from(middle).unwrap_or(i64::MAX))).await?;
         // One that is not there any more is older than all that are.
         if at.is_none_or(|at| at < moment.0) {
             before = middle;

@@ -22,6 +22,8 @@ pub mod refusal;
 mod row;
 pub mod sequence;
 mod session;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use append::{Rows, Turn, append};

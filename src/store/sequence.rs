@@ -40,6 +40,18 @@ pub const LEASE: Duration = Duration::from_millis(400);
 /// How long nobody commits after he has seen that a name was taken away.
 pub const GRACE: Duration = Duration::from_secs(1);
 
+/// Asks what the row says ...
+pub const PEEK: &str = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence";
+/// ... and keeps it from being changed.
+pub const LOCK: &str =
+    "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence for update";
+/// Asks for the batch that a change was committed with.
+pub const COMMITTED: &str = "select 1 from change where rev = $1 and batch = $2";
+/// Asks how many servers have announced themselves.
+pub const SERVERS: &str = "select count(*) from pg_locks where locktype = 'advisory' and granted
+    and database = (select oid from pg_database where datname = current_database())
+    and objid = ((hashtext('cirrus server')::bigint & 4294967295))::oid";
+
 /// What the row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
@@ -76,8 +88,7 @@ fn read(row: &PgRow) -> Result<Sequence, StoreError> {
 /// # Errors
 /// When the database is away or the lock is not to be had.
 pub async fn lock(connection: &mut Session) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence for update";
-    read(&connection.row(sqlx::query(query)).await?)
+    read(&connection.row(sqlx::query(LOCK)).await?)
 }
 
 /// Reads the row without waiting.
@@ -85,8 +96,7 @@ pub async fn lock(connection: &mut Session) -> Result<Sequence, StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn peek(connection: &mut Session) -> Result<Sequence, StoreError> {
-    let query = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence";
-    read(&connection.row(sqlx::query(query)).await?)
+    read(&connection.row(sqlx::query(PEEK)).await?)
 }
 
 /// Which cluster, timeline and database a session leads to, in SQL.
@@ -105,6 +115,10 @@ macro_rules! table {
     };
 }
 
+/// Asks whether this is the database that the present epoch began on.
+pub const RECOGNISE: &str =
+    concat!("select (cluster, relation) is distinct from (", here!(), ", ", table!(), ") from feed_sequence");
+
 /// Begins another epoch if this is not the database that the present one began on: after a restore, or on a standby that
 /// took over and may lack what was committed last. Nothing is known to be lost, but it can't be ruled out either.
 ///
@@ -118,9 +132,7 @@ macro_rules! table {
 /// When the database is away.
 pub async fn recognise(connection: &mut Session) -> Result<(), StoreError> {
     // Asked first, because a database that is read-only can still be read.
-    let query =
-        concat!("select (cluster, relation) is distinct from (", here!(), ", ", table!(), ") from feed_sequence");
-    let is_other: bool = connection.value(sqlx::query(query)).await?;
+    let is_other: bool = connection.value(sqlx::query(RECOGNISE)).await?;
     if !is_other {
         return Ok(());
     }
@@ -169,7 +181,7 @@ pub async fn begin_epoch(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn mark(connection: &mut Session) -> Result<Option<String>, StoreError> {
-    Ok(connection.value(sqlx::query("select mark from feed_sequence")).await?)
+    connection.value(sqlx::query("select mark from feed_sequence")).await
 }
 
 /// Writes what there is to say of that file.
@@ -244,10 +256,7 @@ pub async fn announce(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn count_servers(connection: &mut Session) -> Result<i64, StoreError> {
-    let query = "select count(*) from pg_locks where locktype = 'advisory' and granted
-        and database = (select oid from pg_database where datname = current_database())
-        and objid = ((hashtext('cirrus server')::bigint & 4294967295))::oid";
-    Ok(connection.value(sqlx::query(query)).await?)
+    connection.value(sqlx::query(SERVERS)).await
 }
 
 /// Sees to it that no batch is committed any more that was sent before. To be done under the lock.
@@ -265,7 +274,7 @@ pub async fn fence_off(connection: &mut Session) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: u64) -> Result<bool, StoreError> {
-    let query = sqlx::query("select 1 from change where rev = $1 and batch = $2");
+    let query = sqlx::query(COMMITTED);
     let revision = i64::try_from(last_revision).unwrap_or(i64::MAX);
     Ok(connection.row_if_any(query.bind(revision).bind(batch)).await?.is_some())
 }
@@ -276,7 +285,7 @@ pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: 
 /// When the database is away.
 pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, StoreError> {
     let query = "select not exists (select from pg_stat_activity where pid = $1)";
-    Ok(connection.value(sqlx::query(query).bind(process)).await?)
+    connection.value(sqlx::query(query).bind(process)).await
 }
 
 /// Which process of the database serves this session.
@@ -284,7 +293,7 @@ pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, Sto
 /// # Errors
 /// When the database is away.
 pub async fn process(connection: &mut Session) -> Result<i32, StoreError> {
-    Ok(connection.value(sqlx::query("select pg_backend_pid()")).await?)
+    connection.value(sqlx::query("select pg_backend_pid()")).await
 }
 
 /// Ends a session that this server has given up, where it holds or awaits the lock: the database may not know for long that
@@ -308,5 +317,5 @@ pub async fn holders(connection: &mut Session) -> Result<Option<String>, StoreEr
     let query = "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
         where relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock') and granted
               and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'";
-    Ok(connection.value(sqlx::query(query)).await?)
+    connection.value(sqlx::query(query)).await
 }

@@ -103,7 +103,7 @@ impl Session {
         let mut items = self.items(query);
         let mut rows = 0;
         while let Some(item) = items.try_next().await? {
-            rows += item.left().map_or(0, |done| done.rows_affected());
+            rows += item.left().as_ref().map_or(0, PgQueryResult::rows_affected);
         }
         Ok(rows)
     }

@@ -46,7 +46,7 @@ impl Batch {
         }
     }
 
-    /// Decides one more request, which sees what the ones before it did.
+    /// Decides one more request, which sees what the ones before it did. Of one that is only tried the answer stays.
     pub fn decide(&mut self, request: &Request, rulebook: &Arc<Rulebook>) {
         if self.answers.is_empty() {
             self.now = Timestamp::now();
@@ -55,7 +55,7 @@ impl Batch {
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
             .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));
-        if answer.is_ok() {
+        if answer.is_ok() && !request.dry_run {
             let (fork, changes) = work.finish();
             if !changes.is_empty() {
                 let who = request.identity.who().map(Arc::from);

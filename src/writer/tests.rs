@@ -2,24 +2,24 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
 
-use super::batch::Batch;
+use super::{Committed, batch::Batch};
 use crate::{
     access::Identity,
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
     rules::{
-        AllocateAddresses, Create, Delete, Document, FreeAddresses, Operation, Options, Purpose, ReferenceUpdate,
-        RelaxReference, Request, Rulebook, Update, rulebook,
+        self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
+        ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update, rulebook,
     },
-    store::{Database, Session, Turn, append, check, load_snapshot, make_until, sequence},
+    store::{Database, Session, Turn, append, check, load_snapshot, make_until, operation, sequence},
 };
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
-use sqlx::raw_sql;
+use sqlx::{AssertSqlSafe, raw_sql};
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ fn create(model: &Model, kind: &str, uuid: u8, fq_name: Vec<String>, mut body: V
     body["uuid"] = uuid_of(uuid).to_string().into();
     let Value::Object(body) = body else { panic!("an object") };
     let document = Document::read(model, model.object_type(type_id), body, Purpose::Create).ok()?;
-    Some(Operation::Create(Create { type_id, fq_name, document }))
+    Some(Operation::Create(Create { type_id, fq_name, document, chosen: None }))
 }
 
 fn update(graph: &Graph, uuid: u8, body: Value) -> Option<Operation> {
@@ -162,7 +162,13 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
             target: uuid_of(*to).to_string(),
         })),
     };
-    Some(Request { operation: operation?, identity: Identity::default(), base: String::new() })
+    Some(Request {
+        operation: operation?,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::default(),
+        base: String::new(),
+    })
 }
 
 fn without_settings(model: &Model) -> Arc<Rulebook> {
@@ -174,44 +180,76 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
-    let provision = Request { operation: Operation::Provision, identity: Identity::default(), base: String::new() };
+    let provision = Request {
+        operation: Operation::Provision,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::default(),
+        base: String::new(),
+    };
     let mut batch = Batch::on(graph);
     batch.decide(&provision, &without_settings(model));
-    assert!(write(connection, &batch).await);
+    write(connection, &batch).await;
     batch.fork
 }
 
-/// Whether it could be written: names that change places within a batch can't.
-async fn write(connection: &mut Session, batch: &Batch) -> bool {
+/// Whatever happened to names, numbers and uuids within it, a batch can be written.
+async fn write(connection: &mut Session, batch: &Batch) {
     let fence = sequence::peek(connection).await.unwrap().fence;
     let turn = Turn { batch: batch.id, now: batch.now, after: batch.base, sole: None, fence };
-    match append(connection, &batch.fork, &batch.rows, turn).await {
-        Ok(written) => {
-            assert!(written, "it is the turn of this batch");
-            true
-        }
-        Err(error) => {
-            let text = error.to_string();
-            assert!(text.contains("object_fq_name") || text.contains("object_network_id"), "{text}");
-            false
-        }
-    }
+    assert!(append(connection, &batch.fork, &batch.rows, turn).await.unwrap(), "it is the turn of this batch");
 }
 
-async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+/// What a client would send that does all these steps as one request: those that can be done, one after the other. Alone, a
+/// step is a request of its own.
+fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<Request> {
+    if let [step] = steps {
+        return request(graph, step);
+    }
+    let mut tried = Batch::on(graph.clone());
+    let mut operations = Vec::new();
+    for step in steps {
+        let Some(request) = request(&tried.fork, step) else { continue };
+        tried.decide(&request, rulebook);
+        if tried.answers.last().is_some_and(Result::is_ok) {
+            operations.push(rules::Step { operation: request.operation, precondition: None });
+        }
+    }
+    let operation = Operation::Many(Transaction { steps: operations });
+    let (identity, base) = (Identity::default(), String::new());
+    Some(Request { operation, precondition: None, dry_run: false, identity, base })
+}
+
+async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
     let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
     for steps in batches {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
-        for step in steps {
-            if let Some(request) = request(&batch.fork, step) {
-                batch.decide(&request, &rulebook);
+        for steps in steps {
+            let Some(request) = together(&batch.fork, steps, &rulebook) else { continue };
+            let (known, logged) = (batch.fork.revision(), batch.entries.len());
+            let tried = Request { dry_run: true, ..request.clone() };
+            batch.decide(&tried, &rulebook);
+            prop_assert_eq!(
+                (batch.fork.revision(), batch.entries.len()),
+                (known, logged),
+                "what is tried leaves nothing"
+            );
+            batch.decide(&request, &rulebook);
+            let is_done = |answer: &Decision<Committed>| answer.as_ref().map(|_| ()).map_err(Clone::clone);
+            let [.., tried, done] = batch.answers.as_slice() else { panic!("two answers") };
+            prop_assert_eq!(is_done(tried), is_done(done), "what is tried is answered alike");
+            if steps.len() > 1 {
+                prop_assert!(done.is_ok(), "what can be done one by one can be done together: {:?}", done);
             }
+            let requests: Vec<u64> = batch.entries[logged..].iter().map(|entry| entry.request).collect();
+            prop_assert!(requests.iter().all(|request| *request == batch.fork.revision()), "{:?}", requests);
         }
-        if batch.rows.is_empty() || !write(connection, &batch).await {
+        if batch.rows.is_empty() {
             continue;
         }
+        write(connection, &batch).await;
         graph = batch.fork;
         for known in [graph.clone(), before] {
             let findings = check(connection, known).await.unwrap().findings;
@@ -263,7 +301,8 @@ impl Place {
 fn any_batch_leaves_the_tables_the_log_and_the_memory_the_same() {
     let cases = std::env::var("CIRRUS_BATCH_CASES").map_or(24, |text| text.parse().unwrap());
     let place = Place::start();
-    let histories = prop::collection::vec(prop::collection::vec(step(), 1..12), 1..8);
+    let steps = prop_oneof![2 => prop::collection::vec(step(), 1), 1 => prop::collection::vec(step(), 2..8)];
+    let histories = prop::collection::vec(prop::collection::vec(steps, 1..8), 1..8);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&histories, |batches| {
         place.runtime.block_on(async { play(&mut *place.connection.lock().await, &place.model, &batches).await })
@@ -290,6 +329,49 @@ const DAMAGES: [(&str, &str); 14] = [
     ("delete from reference where name = 'virtual_network_refs'", "references"),
 ];
 
+/// What is done to a sound database so that it can't be read, and what is said then: where it is, and what.
+const UNREADABLE: [(&str, &str, &str); 8] = [
+    ("update object set properties = '[]' where uuid = $$", "object $$", "properties: "),
+    ("update object set positions = '{\"display_name\": 1}' where uuid = $$", "object $$", "positions: "),
+    ("update object set created = -1 where uuid = $$", "object $$", "created is -1"),
+    ("update object set type = 'nothing' where uuid = $$", "object $$", "type nothing"),
+    (
+        "update object set properties = jsonb_set(properties, '{id_perms, last_modified}', '\"now\"') where uuid = $$",
+        "object $$",
+        "id_perms: last_modified is \"now\"",
+    ),
+    ("update object set properties = '{\"id_perms\": 7}' where uuid = $$", "object $$", "id_perms: "),
+    ("update change set body = '[1]' where op = 'c' and uuid = $$", "change ", "body: "),
+    (
+        "update change set body = jsonb_set(body::jsonb, '{parent_type}', '\"nothing\"')::json where op = 'c' and uuid = $$",
+        "change ",
+        "parent_type nothing",
+    ),
+];
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let place = Place::start();
+    let database = Database::new(&place.postgresql.database_url()).unwrap();
+    let network = uuid_of(0).to_string();
+    place.runtime.block_on(async {
+        let mut connection = place.connection.lock().await;
+        for (damage, object, column) in UNREADABLE {
+            let mut batch = Batch::on(emptied(&mut connection, &place.model).await);
+            batch.decide(&request(&batch.fork, &Step::Network(0, 0, 0)).unwrap(), &without_settings(&place.model));
+            write(&mut connection, &batch).await;
+            let damage = damage.replace("$$", &format!("'{network}'"));
+            assert!(connection.execute(raw_sql(AssertSqlSafe(damage.clone()))).await.unwrap() > 0, "{damage}");
+            // A transaction without an end takes its session with it.
+            let mut reading = database.connect(operation::CHECK).await.unwrap();
+            let error = check(&mut reading, Graph::new(Arc::clone(&place.model))).await.err().unwrap().to_string();
+            let expected = object.replace("$$", &network);
+            assert!(error.contains(&expected) && error.contains(column), "{damage}: {error}");
+        }
+    });
+    place.stop();
+}
+
 #[test]
 fn what_is_not_as_it_should_be_is_found() {
     let place = Place::start();
@@ -309,7 +391,7 @@ fn what_is_not_as_it_should_be_is_found() {
                 let mut batch = Batch::on(graph);
                 batch.decide(&request(&batch.fork, step).unwrap(), &without_settings(&place.model));
                 assert!(batch.answers.iter().all(Result::is_ok), "{step:?}: {:?}", batch.answers);
-                assert!(write(&mut connection, &batch).await);
+                write(&mut connection, &batch).await;
                 graph = batch.fork;
             }
             assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());

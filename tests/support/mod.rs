@@ -214,6 +214,7 @@ impl Server {
     pub fn start_with(options: &[&str]) -> Self {
         let temporary = fresh_directory();
         let directory = temporary.path().join("data");
+        postgresql::put_new_cluster(&directory);
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", directory.to_str().unwrap()];
         arguments.extend(options);
         let mut server = Self::ready(Process::start(&arguments), &directory, true);
@@ -221,7 +222,7 @@ impl Server {
         server
     }
 
-    /// A server on this data directory, which may be there or not.
+    /// A server on this data directory, which may be there or not: then the server makes a cluster by itself.
     pub fn start_in(directory: &Path) -> Self {
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory.to_str().unwrap()];
         Self::ready(Process::start(&arguments), directory, true)
@@ -570,6 +571,12 @@ impl Checks {
                 self.failed.push(format!("{name}: {message}"));
             }
         }
+    }
+
+    /// Those that others have run meanwhile.
+    pub fn add(&mut self, others: Self) {
+        self.failed.extend(others.failed);
+        self.passed += others.passed;
     }
 
     pub fn finish(self) {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -60,7 +61,13 @@ impl Cluster {
 
     /// Makes the database. With a synchronous standby this ends when that one has it, too.
     pub fn create_database(&self) {
-        run("createdb", self.directory.path(), [NAME]);
+        self.create_database_called(NAME);
+    }
+
+    /// Makes one more, and gives its URL.
+    pub fn create_database_called(&self, name: &str) -> String {
+        run("createdb", self.directory.path(), [name]);
+        self.url_of(name)
     }
 
     /// Where it is connected to.
@@ -70,8 +77,12 @@ impl Cluster {
 
     /// The database's URL, for who connects to this very cluster.
     pub fn url(&self) -> String {
+        self.url_of(NAME)
+    }
+
+    fn url_of(&self, database: &str) -> String {
         let directory = self.directory.path().to_str().unwrap();
-        format!("postgresql://{NAME}@localhost:5432/{NAME}?host={directory}")
+        format!("postgresql://{NAME}@localhost:5432/{database}?host={directory}")
     }
 
     /// The same for who connects to it through a port of this machine.
@@ -168,6 +179,36 @@ impl Drop for Cluster {
             self.kill();
         }
     }
+}
+
+/// A cluster as a server makes it, with nothing in it. Making one takes a second of a processor, and writes through to the
+/// disk; copying it takes a tenth of that.
+static NEW_CLUSTER: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
+
+/// Puts a new cluster into the data directory of a server, which would make the same.
+pub fn put_new_cluster(data_directory: &Path) {
+    let template = {
+        let mut template = NEW_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = template.get_or_insert_with(|| {
+            let directory = owned_directory();
+            let data = data_in(directory.path());
+            let arguments = ["--username", NAME, "--encoding=UTF8", "--locale=C", "--data-checksums"];
+            let arguments =
+                arguments.into_iter().chain(["--auth-local=trust", "--auth-host=reject", "--no-sync", "--pgdata"]);
+            run("initdb", directory.path(), arguments.map(OsStr::new).chain([data.as_os_str()]));
+            directory
+        });
+        data_in(made.path())
+    };
+    fs::create_dir_all(data_directory).expect("the data directory");
+    // With owner and mode, which PostgreSQL looks at.
+    let copied = Command::new("cp").arg("-a").args([template, data_directory.join("cluster")]).status().expect("cp");
+    assert!(copied.success(), "cp: {copied}");
+}
+
+/// Nobody needs it any more.
+pub fn remove_new_cluster() {
+    NEW_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
 fn data_in(directory: &Path) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Addresses of a network that no object holds.
 
-use super::{Access, Action, given, text_member};
+use super::{Access, Action, Effect, given, text_member};
 use crate::{
     api::{
         App,
@@ -9,6 +9,7 @@ use crate::{
         call::Call,
         error::{Answered, ApiError},
         openapi::{
+            arguments::DRY_RUN,
             operation::{ADDRESSES, Described, about, names_or_null},
             vocabulary::{empty_answer, list, nullable, nullable_text, object, simple, texts},
         },
@@ -28,9 +29,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/virtual-network/{uuid}/ip-alloc",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, network| Box::pin(app.allocate_addresses(network, call)),
-        arguments: &[],
+        arguments: &[DRY_RUN],
         description: describe_allocate,
     },
     Action {
@@ -38,9 +40,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/virtual-network/{uuid}/ip-free",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, network| Box::pin(app.free_addresses(network, call)),
-        arguments: &[],
+        arguments: &[DRY_RUN],
         description: describe_free,
     },
     Action {
@@ -48,6 +51,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/virtual-network/{uuid}/subnet-ip-count",
         method: Method::POST,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, network| Box::pin(app.count_addresses(network, call)),
         arguments: &[],

@@ -1,7 +1,7 @@
 //! What a cache of objects would hold, if there were one: all objects are in memory (contrail-api R21, wire contract 7). The
 //! answer is made as the client takes it, from one snapshot.
 
-use super::{Access, Action, dumps::write_record, given};
+use super::{Access, Action, Effect, dumps::write_record, given};
 use crate::{
     access::Identity,
     api::{
@@ -32,6 +32,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/obj-cache",
         method: Method::GET,
         access: Access::Administrator,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.object_cache(call)),
         arguments: &[],
@@ -42,6 +43,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/obj-cache",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.object_cache(call)),
         arguments: &[],

@@ -1,6 +1,6 @@
 //! Drafts of security policies, which are put in force all at once.
 
-use super::{Access, Action, text_member};
+use super::{Access, Action, Effect, text_member};
 use crate::{
     api::{
         App,
@@ -8,6 +8,7 @@ use crate::{
         call::Call,
         error::{Answered, ApiError},
         openapi::{
+            arguments::DRY_RUN,
             operation::{Described, PARTS, about, nothing},
             vocabulary::{object, simple, uuid},
         },
@@ -24,9 +25,10 @@ pub static ACTIONS: &[Action] = &[Action {
     path: "/security-policy-draft",
     method: Method::POST,
     access: Access::Writer,
+    effect: Effect::Writes,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.security_policy_draft(call)),
-    arguments: &[],
+    arguments: &[DRY_RUN],
     description: describe_security_policy_draft,
 }];
 

@@ -1,7 +1,7 @@
 //! Answers with all objects that there are (contrail-api R21, wire contract 7). They are made as the client takes them, all from
 //! one snapshot, and no further when it has gone.
 
-use super::{Access, Action};
+use super::{Access, Action, Effect};
 use crate::{
     access::Identity,
     api::{
@@ -33,6 +33,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/db-check",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.check_database(call)),
         arguments: &[],
@@ -43,6 +44,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/fetch-records",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.fetch_records(call)),
         arguments: &[],

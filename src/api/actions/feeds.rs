@@ -1,6 +1,6 @@
 //! What changes, as it happens and page by page. The feeds themselves are in `watch.rs` and `changes.rs`.
 
-use super::{Access, Action};
+use super::{Access, Action, Effect};
 use crate::api::openapi::{
     arguments::{Argument, Form, required},
     operation::{Described, FEEDS, about},
@@ -16,6 +16,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/watch",
         method: Method::GET,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |app, call, _| Box::pin(app.watch(call)),
         arguments: &[SINCE, LAST_EVENT_ID, INIT, BOOKMARKS],
@@ -26,6 +27,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/changes",
         method: Method::GET,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |app, call, _| Box::pin(app.changes(call)),
         arguments: &[CHANGES_SINCE, LIMIT, WAIT, CHANGED_TYPES],

@@ -1,7 +1,7 @@
 //! `/healthz` and `/readyz`: for those who start servers and send requests to them. A server lives as long as it answers; it
 //! is ready when a request sent to it can be expected to succeed.
 
-use super::{Access, Action};
+use super::{Access, Action, Effect};
 use crate::api::{
     App,
     answer::Answer,
@@ -24,6 +24,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/healthz",
         method: Method::GET,
         access: Access::Anybody,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |_, _, _| Box::pin(future::ready(Ok(Answer::Text("ok\n".to_owned())))),
         arguments: &[],
@@ -34,6 +35,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/readyz",
         method: Method::GET,
         access: Access::Anybody,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |app, call, _| Box::pin(app.ready(call)),
         arguments: &[VERBOSE],

@@ -1,7 +1,7 @@
 //! `POST /hbs-get`: how a host based service is deployed on Kubernetes (contrail-api R21: HBS-X1). The answer is manifests for
 //! `kubectl`: a network attachment for each side, and the daemon set whose pods have both.
 
-use super::{Access, Action, Body, given};
+use super::{Access, Action, Body, Effect, given};
 use crate::{
     api::{
         App,
@@ -29,6 +29,7 @@ pub static ACTIONS: &[Action] = &[Action {
     path: "/hbs-get",
     method: Method::POST,
     access: Access::Reader,
+    effect: Effect::Reads,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.host_based_service(call)),
     arguments: &[],

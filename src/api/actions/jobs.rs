@@ -1,6 +1,6 @@
 //! Jobs, and messages of clients on the message bus (contrail-api R21, wire contract 7.13).
 
-use super::{Access, Action, Body, given, text_member};
+use super::{Access, Action, Body, Effect, given, text_member};
 use crate::{
     api::{
         App,
@@ -35,6 +35,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/execute-job",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.execute_job(call)),
         arguments: &[],
@@ -45,6 +46,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/abort-job",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.abort_job(call)),
         arguments: &[],
@@ -55,6 +57,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/amqp-publish",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.publish(call)),
         arguments: &[],
@@ -65,6 +68,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/amqp-request",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.request_over_bus(call)),
         arguments: &[],

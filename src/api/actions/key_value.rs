@@ -1,6 +1,6 @@
 //! Texts that clients keep here, by key.
 
-use super::{Access, Action, text_member};
+use super::{Access, Action, Effect, text_member};
 use crate::{
     api::{
         App,
@@ -30,6 +30,7 @@ pub static ACTIONS: &[Action] = &[Action {
     path: "/useragent-kv",
     method: Method::POST,
     access: Access::Administrator,
+    effect: Effect::Acts,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.key_value(call)),
     arguments: &[],

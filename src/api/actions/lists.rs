@@ -1,6 +1,6 @@
 //! Lists of any type, with the arguments in the body. The lists themselves are in `list.rs`.
 
-use super::{Access, Action};
+use super::{Access, Action, Effect};
 use crate::api::{
     App,
     answer::Answer,
@@ -22,6 +22,7 @@ pub static ACTIONS: &[Action] = &[Action {
     path: "/list-bulk-collection",
     method: Method::POST,
     access: Access::Reader,
+    effect: Effect::Reads,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.list_bulk(call)),
     arguments: &[],

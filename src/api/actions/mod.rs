@@ -17,6 +17,7 @@ mod parts;
 mod permissions;
 mod profiles;
 mod tags;
+mod transactions;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ pub struct Action {
     pub method: Method,
     /// Who may call it.
     pub access: Access,
+    /// What it does to the configuration.
+    pub effect: Effect,
     /// Whether it counts among the requests that are served at the same time. Not who waits and does nothing, who asks how the
     /// server is, and who gets what is the same for everybody.
     pub takes_a_place: bool,
@@ -88,6 +91,17 @@ impl Access {
     }
 }
 
+/// What a request does to the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Nothing.
+    Reads,
+    /// Something that the writer decides, which can be tried.
+    Writes,
+    /// Something else, which can't be tried.
+    Acts,
+}
+
 /// No two have the same path and method.
 impl PartialEq for Action {
     fn eq(&self, other: &Self) -> bool {
@@ -98,7 +112,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 15] = [
+static FAMILIES: [&[Action]; 16] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -113,6 +127,7 @@ static FAMILIES: [&[Action]; 15] = [
     health::ACTIONS,
     tags::ACTIONS,
     drafts::ACTIONS,
+    transactions::ACTIONS,
     addresses::ACTIONS,
 ];
 

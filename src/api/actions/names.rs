@@ -1,6 +1,6 @@
 //! Names and uuids of objects of any type.
 
-use super::{Access, Action, given};
+use super::{Access, Action, Effect, given};
 use crate::{
     api::{
         App,
@@ -27,6 +27,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/fqname-to-id",
         method: Method::POST,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.name_to_id(call)),
         arguments: &[],
@@ -37,6 +38,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/id-to-fqname",
         method: Method::POST,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.id_to_name(call)),
         arguments: &[],

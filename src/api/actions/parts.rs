@@ -1,6 +1,6 @@
 //! Changes of a part of an object: a reference, or elements of list and map properties.
 
-use super::{Access, Action, given, text_member};
+use super::{Access, Action, Body, Effect, given, text_member};
 use crate::{
     api::{
         App,
@@ -10,7 +10,7 @@ use crate::{
         error::{Answered, ApiError},
         list::find_type,
         openapi::{
-            arguments::{Argument, Form, STRICT, required},
+            arguments::{Argument, DRY_RUN, Form, IF_MATCH, STRICT, required},
             object_types::pending,
             operation::{Described, PARTS, about, names_or_null, type_name},
             vocabulary::{
@@ -38,6 +38,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/prop-collection-get",
         method: Method::GET,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.get_collection(call)),
         arguments: &[POSITION],
@@ -48,9 +49,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/prop-collection-update",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.update_collection(call)),
-        arguments: &[STRICT],
+        arguments: &[IF_MATCH, DRY_RUN, STRICT],
         description: describe_collection_update,
     },
     Action {
@@ -58,9 +60,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/ref-update",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.update_reference(call)),
-        arguments: &[STRICT],
+        arguments: &[IF_MATCH, DRY_RUN, STRICT],
         description: describe_reference_update,
     },
     Action {
@@ -68,9 +71,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/ref-relax-for-delete",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.relax_reference(call)),
-        arguments: &[],
+        arguments: &[DRY_RUN],
         description: describe_relax_reference,
     },
 ];
@@ -112,19 +116,10 @@ impl App {
 
     async fn update_collection(&self, call: &Call) -> Answered<Answer> {
         let body = &call.object()?;
-        let uuid = text_member(body, "uuid")?;
-        let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
-        let updates = given(body, "updates");
-        let items = updates.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
-        let mut unknown = unknown_fields::beside(body, &["uuid", "updates"]);
-        unknown.extend(items.flat_map(|item| unknown_fields::beside(item, &OF_ELEMENT_UPDATE)));
-        unknown_fields::check(call, "prop-collection-update", &unknown)?;
-        let updates = match updates {
-            None => Vec::new(),
-            Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
-            Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
-        };
-        let update = CollectionUpdate { uuid, updates };
+        if text_member(body, "uuid")?.is_some() {
+            unknown_fields::check(call, "prop-collection-update", &unknown_of_collection_update(body))?;
+        }
+        let update = read_collection_update(body)?;
         match self.submit(call, Operation::CollectionUpdate(update)).await? {
             Outcome::Pending(_) => Ok(Answer::Pending(None)),
             _ => Ok(Answer::Empty),
@@ -133,7 +128,17 @@ impl App {
 
     async fn update_reference(&self, call: &Call) -> Answered<Answer> {
         let body = &call.object()?;
-        unknown_fields::check(call, "ref-update", &unknown_fields::beside(body, &OF_REFERENCE_UPDATE))?;
+        unknown_fields::check(call, "ref-update", &unknown_of_reference_update(body))?;
+        let update = self.read_reference_update(body)?;
+        let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;
+        Ok(Answer::of_change(&outcome, |object| json!({"uuid": object.uuid.to_string()})))
+    }
+
+    /// The body of `/ref-update`.
+    ///
+    /// # Errors
+    /// 400, or 404 for an unknown type.
+    pub fn read_reference_update(&self, body: &Body) -> Answered<ReferenceUpdate> {
         let type_id = match given(body, "type") {
             None => None,
             Some(name) => Some(find_type(&self.model, &text_of(Some(name)))?),
@@ -180,7 +185,7 @@ impl App {
             let target = &self.model.object_type(reference_type).name;
             ApiError::bad_request(format!("Bad Request: {} has no reference to {target}", kind.name))
         })?;
-        let update = ReferenceUpdate {
+        Ok(ReferenceUpdate {
             type_id,
             uuid: uuid.clone(),
             reference: reference.id,
@@ -189,9 +194,7 @@ impl App {
             add,
             attribute: body.get("attr").cloned().unwrap_or_default(),
             relax: body.get("relax_ref_for_delete") == Some(&Value::Bool(true)),
-        };
-        let outcome = self.submit(call, Operation::ReferenceUpdate(update)).await?;
-        Ok(Answer::of_change(&outcome, |object| json!({"uuid": object.uuid.to_string()})))
+        })
     }
 
     async fn relax_reference(&self, call: &Call) -> Answered<Answer> {
@@ -208,6 +211,34 @@ impl App {
         self.submit(call, Operation::RelaxReference(relax)).await?;
         Ok(Answer::json(&json!({"uuid": uuid})))
     }
+}
+
+/// The members of a body of `/ref-update` that nothing is known of.
+pub fn unknown_of_reference_update(body: &Body) -> Vec<String> {
+    unknown_fields::beside(body, &OF_REFERENCE_UPDATE)
+}
+
+/// The same of `/prop-collection-update`.
+pub fn unknown_of_collection_update(body: &Body) -> Vec<String> {
+    let items = given(body, "updates").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+    let mut unknown = unknown_fields::beside(body, &["uuid", "updates"]);
+    unknown.extend(items.flat_map(|item| unknown_fields::beside(item, &OF_ELEMENT_UPDATE)));
+    unknown
+}
+
+/// The body of `/prop-collection-update`.
+///
+/// # Errors
+/// 400
+pub fn read_collection_update(body: &Body) -> Answered<CollectionUpdate> {
+    let uuid = text_member(body, "uuid")?;
+    let uuid = uuid.ok_or_else(|| ApiError::bad_request("Error: prop_collection_update needs obj_uuid"))?;
+    let updates = match given(body, "updates") {
+        None => Vec::new(),
+        Some(Value::Array(updates)) => updates.iter().map(element_update).collect::<Answered<_>>()?,
+        Some(_) => return Err(ApiError::bad_request("Bad Request, updates must be a list")),
+    };
+    Ok(CollectionUpdate { uuid, updates })
 }
 
 fn element_update(update: &Value) -> Answered<ElementUpdate> {
@@ -261,7 +292,7 @@ fn describe_collection_update() -> OperationBuilder {
         .takes(Required::True, object(&["uuid"], [("uuid", uuid("The object.")), ("updates", updates.into())]))
         .response("200", empty_answer("They are changed."))
         .response("202", pending())
-        .or(&[403, 404, 409, 503])
+        .or(&[403, 404, 409, 412, 503])
 }
 
 fn describe_reference_update() -> OperationBuilder {

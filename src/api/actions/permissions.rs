@@ -1,6 +1,6 @@
 //! Who owns an object and may do what with it, and whether anybody looks at that.
 
-use super::{Access, Action, Body, given};
+use super::{Access, Action, Body, Effect, given};
 use crate::{
     access::AaaMode,
     api::{
@@ -9,6 +9,7 @@ use crate::{
         call::{Call, text_of},
         error::{Answered, ApiError},
         openapi::{
+            arguments::{DRY_RUN, IF_MATCH},
             operation::{Described, PARTS, SERVER, about, nothing},
             vocabulary::{nullable, nullable_list, nullable_text, object, simple, text, uuid},
         },
@@ -28,6 +29,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/obj-perms",
         method: Method::GET,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |_, _, _| Box::pin(ready(Ok(permissions()))),
         arguments: &[],
@@ -38,9 +40,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/chown",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.change_owner(call)),
-        arguments: &[],
+        arguments: &[IF_MATCH, DRY_RUN],
         description: describe_change_owner,
     },
     Action {
@@ -48,9 +51,10 @@ pub static ACTIONS: &[Action] = &[
         path: "/chmod",
         method: Method::POST,
         access: Access::Writer,
+        effect: Effect::Writes,
         takes_a_place: true,
         handler: |app, call, _| Box::pin(app.change_mode(call)),
-        arguments: &[],
+        arguments: &[IF_MATCH, DRY_RUN],
         description: describe_change_mode,
     },
     Action {
@@ -58,6 +62,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/aaa-mode",
         method: Method::GET,
         access: Access::Reader,
+        effect: Effect::Reads,
         takes_a_place: false,
         handler: |_, _, _| Box::pin(ready(Ok(aaa_mode()))),
         arguments: &[],
@@ -68,6 +73,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/aaa-mode",
         method: Method::PUT,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |_, call, _| Box::pin(ready(set_aaa_mode(call))),
         arguments: &[],
@@ -179,7 +185,7 @@ fn describe_change_owner() -> OperationBuilder {
             object(&["uuid", "owner"], [("uuid", uuid("The object.")), ("owner", uuid("The project."))]),
         )
         .answers("It has another owner.", nothing())
-        .or(&[404, 409, 503])
+        .or(&[404, 409, 412, 503])
 }
 
 fn describe_change_mode() -> OperationBuilder {
@@ -202,7 +208,7 @@ fn describe_change_mode() -> OperationBuilder {
     about(PARTS, "chmod", "Says who may do what with an object")
         .takes(Required::True, object(&["uuid"], members))
         .answers("It is done.", nothing())
-        .or(&[404, 409, 503])
+        .or(&[404, 409, 412, 503])
 }
 
 fn describe_aaa_mode() -> OperationBuilder {

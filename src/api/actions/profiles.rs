@@ -1,6 +1,6 @@
 //! Profiles of the running server, which there are none of: `perf` makes better ones.
 
-use super::{Access, Action};
+use super::{Access, Action, Effect};
 use crate::api::{
     answer::Answer,
     openapi::{
@@ -19,6 +19,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/start-profile",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |_, _, _| Box::pin(ready(Ok(Answer::Empty))),
         arguments: &[],
@@ -29,6 +30,7 @@ pub static ACTIONS: &[Action] = &[
         path: "/stop-profile",
         method: Method::POST,
         access: Access::Administrator,
+        effect: Effect::Acts,
         takes_a_place: true,
         handler: |_, _, _| Box::pin(ready(Ok(Answer::Empty))),
         arguments: &[],

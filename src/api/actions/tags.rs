@@ -1,6 +1,6 @@
 //! Tags of an object.
 
-use super::{Access, Action, text_member};
+use super::{Access, Action, Effect, text_member};
 use crate::{
     api::{
         App,
@@ -8,6 +8,7 @@ use crate::{
         call::Call,
         error::{Answered, ApiError},
         openapi::{
+            arguments::{DRY_RUN, IF_MATCH},
             operation::{Described, PARTS, about, names_or_null, nothing, type_name},
             vocabulary::{any_of, anything, nullable_text, object, simple, uuid},
         },
@@ -24,9 +25,10 @@ pub static ACTIONS: &[Action] = &[Action {
     path: "/set-tag",
     method: Method::POST,
     access: Access::Writer,
+    effect: Effect::Writes,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.set_tag(call)),
-    arguments: &[],
+    arguments: &[IF_MATCH, DRY_RUN],
     description: describe_set_tag,
 }];
 
@@ -63,5 +65,5 @@ fn describe_set_tag() -> OperationBuilder {
         .says("The other members are types of tags, as `application` or `label`, each with what happens to its tags.")
         .takes(Required::True, body)
         .answers("The tags are set.", nothing())
-        .or(&[404, 409, 503])
+        .or(&[404, 409, 412, 503])
 }

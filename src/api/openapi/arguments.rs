@@ -66,8 +66,25 @@ pub const STRICT: Argument = Argument::query(
     "Refuses a body with fields that nothing is known of. Without it they are ignored, and named in the header `Warning`.",
 );
 
+/// Of changes of one object.
+pub const IF_MATCH: Argument = Argument::header(
+    "IfMatch",
+    "If-Match",
+    Form::Text,
+    "Only if the object is in the state of this `Etag`, or of one of a list, each in double quotes; `*` for any state. Else 412, \
+     and nothing is changed. Looked at when the request is decided: nobody comes in between.",
+);
+
+/// Of what the writer decides.
+pub const DRY_RUN: Argument = Argument::query(
+    "DryRun",
+    "dry_run",
+    Form::OneOf(&["true", "false"]),
+    "`true`: is decided and answered as if it were done, and nothing is changed.",
+);
+
 /// Those of collections, of objects, and of files. Actions have theirs with them.
-pub static OF_OBJECTS: [Argument; 19] = [
+pub static OF_OBJECTS: [Argument; 22] = [
     Argument::query("ParentId", "parent_id", Form::Text, "Only children of these objects: uuids, joined by commas."),
     Argument::query(
         "ParentFqNameStr",
@@ -156,6 +173,9 @@ pub static OF_OBJECTS: [Argument; 19] = [
         Form::Text,
         "The `Etag` of an answer before: 304 if the object is still the same.",
     ),
+    Argument::header("IfNotThere", "If-None-Match", Form::OneOf(&["*"]), "Only if there is no such object; else 412."),
+    IF_MATCH,
+    DRY_RUN,
     STRICT,
 ];
 

@@ -262,6 +262,8 @@ fn list_all(kind: &ObjectType) -> Operation {
 fn create(model: &Model, kind: &ObjectType) -> Operation {
     let answer = json_answer("It is there.", wrapped(kind, named("CreatedObject")));
     let operation = operation(kind, &operation_id(kind, "create"), "create")
+        .parameter_ref(arguments::named("IfNotThere"))
+        .parameter_ref(arguments::named("DryRun"))
         .parameter_ref(arguments::named("Strict"))
         .request_body(Some(body(kind, "Create", Required::True, examples::create(model, kind))))
         .response("200", with_links(kind, answer));
@@ -272,8 +274,10 @@ fn create(model: &Model, kind: &ObjectType) -> Operation {
 fn read(kind: &ObjectType) -> Operation {
     let operation = operation(kind, &operation_id(kind, "read"), "read").parameter(arguments::uuid_in_path());
     let operation = READ.iter().fold(operation, |read, argument| read.parameter_ref(arguments::named(argument)));
-    let etag =
-        HeaderBuilder::new().schema(Some(simple(Type::String))).description(Some("For `If-None-Match`.")).build();
+    let etag = HeaderBuilder::new()
+        .schema(Some(simple(Type::String)))
+        .description(Some("For `If-Match` and `If-None-Match`."))
+        .build();
     let answer = json_answer("The object.", named(&envelope_name(kind))).header("Etag", etag);
     refused(operation.response("200", answer).response("304", unchanged()), &[404, 503])
 }
@@ -282,6 +286,8 @@ fn update(kind: &ObjectType) -> Operation {
     let answer = json_answer("It is changed.", wrapped(kind, named("UpdatedObject")));
     let operation = operation(kind, &operation_id(kind, "update"), "update")
         .parameter(arguments::uuid_in_path())
+        .parameter_ref(arguments::named("IfMatch"))
+        .parameter_ref(arguments::named("DryRun"))
         .parameter_ref(arguments::named("Strict"))
         .request_body(Some(body(kind, "Update", Required::False, examples::update(kind))))
         // Without anything to change there is nothing to say.
@@ -293,9 +299,11 @@ fn update(kind: &ObjectType) -> Operation {
 fn delete(kind: &ObjectType) -> Operation {
     let operation = operation(kind, &operation_id(kind, "delete"), "delete")
         .parameter(arguments::uuid_in_path())
+        .parameter_ref(arguments::named("IfMatch"))
+        .parameter_ref(arguments::named("DryRun"))
         .response("200", empty_answer("It is gone."));
     let operation = if has_drafts(kind) { operation.response("202", pending()) } else { operation };
-    refused(operation, &[400, 403, 404, 409, 503])
+    refused(operation, &[400, 403, 404, 409, 412, 503])
 }
 
 fn operation(kind: &ObjectType, id: &str, summary: &str) -> OperationBuilder {

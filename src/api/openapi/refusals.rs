@@ -80,8 +80,14 @@ const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: 412,
         name: "QuotaExceeded",
-        meaning: "The project has as many objects of the type as its quota allows.",
-        texts: &[("quota", "quota limit (2) exceeded for resource virtual_network")],
+        meaning: "The project has as many objects of the type as its quota allows, or what the request has made a condition does not hold.",
+        texts: &[
+            ("quota", "quota limit (2) exceeded for resource virtual_network"),
+            (
+                "state",
+                "If-Match: virtual-network 2ee1f8f0-9c2e-4f3a-8f0e-5d1d1c3a7b11 has the ETag \"2026-11-26T09:15:00.123456\" now",
+            ),
+        ],
     },
     Refusal {
         status: 413,

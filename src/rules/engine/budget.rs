@@ -30,6 +30,8 @@ pub const UPDATES: Limit = Limit { most: 10_000, what: "updates of elements" };
 pub const ELEMENTS: Limit = Limit { most: 1 << 16, what: "elements of one property" };
 /// Regular expressions that come into the global configuration: each has to be compiled to be checked.
 pub const PATTERNS: Limit = Limit { most: 100, what: "new patterns" };
+/// Operations in one `/transaction`.
+pub const OPERATIONS: Limit = Limit { most: 500, what: "operations" };
 /// Objects that are written because of one request: of a draft of security policy, the rules in it; of a tag with another
 /// number, the rules that name it.
 pub const OBJECTS: Limit = Limit { most: 1 << 15, what: "objects changed" };
@@ -85,6 +87,14 @@ impl Spent {
             self.refusal = checked.err();
         }
         self.check()
+    }
+
+    /// Takes into account that an object has to be read, which may be large. The first refusal stays.
+    pub fn read(&mut self, object: &Object) {
+        if self.refusal.is_none() {
+            self.bytes += size(object);
+            self.refusal = check(&BYTES, self.bytes).err();
+        }
     }
 
     /// Whether everything was within the limits.

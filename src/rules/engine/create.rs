@@ -26,6 +26,8 @@ pub struct Create {
     pub fq_name: Vec<String>,
     /// The checked body.
     pub document: Document,
+    /// The uuid that the server has chosen for it already, if the body says none.
+    pub chosen: Option<Uuid>,
 }
 
 /// Characters that XML 1.0 does not allow, or discourages (contrail-api R21, names).
@@ -72,6 +74,14 @@ impl Create {
             None => self.decide_named(work, rules),
             Some(name) => name(work, self)?.decide_named(work, rules),
         }
+    }
+
+    /// The object that has the name already, or the uuid.
+    pub fn in_the_way(&self, work: &Work) -> Option<Arc<Object>> {
+        let named = work.rules_of(self.type_id).before_name.and_then(|name| name(work, self).ok());
+        let fq_name = named.as_ref().map_or(&self.fq_name, |named| &named.fq_name);
+        let by_uuid = || work.graph.get(canonical_uuid(self.document.body.get("uuid")?.as_str()?)?);
+        work.graph.find(self.type_id, fq_name).or_else(by_uuid).cloned()
     }
 
     fn decide_named(&self, work: &mut Work, rules: &Rules) -> Decision<Arc<Object>> {
@@ -221,10 +231,11 @@ impl Create {
 
     /// The uuid asked for, or a new one, and which of them it is.
     fn uuid(&self, work: &Work) -> Decision<(Uuid, GivenUuid)> {
+        let new = || self.chosen.unwrap_or_else(|| work.new_uuid());
         let given = match self.document.body.get("uuid") {
-            None => return Ok((work.new_uuid(), GivenUuid::Absent)),
-            Some(Value::Null) => return Ok((work.new_uuid(), GivenUuid::Null)),
-            Some(Value::String(text)) if text.is_empty() => return Ok((work.new_uuid(), GivenUuid::Absent)),
+            None => return Ok((new(), GivenUuid::Absent)),
+            Some(Value::Null) => return Ok((new(), GivenUuid::Null)),
+            Some(Value::String(text)) if text.is_empty() => return Ok((new(), GivenUuid::Absent)),
             Some(Value::String(text)) => text.clone(),
             Some(other) => python_literal::value(other),
         };

@@ -31,7 +31,7 @@ pub fn create(work: &mut Work, type_name: &str, body: Value) -> Decision<Arc<Obj
             document.properties.push((id, default.clone()));
         }
     }
-    Create { type_id, fq_name, document }.decide(work)
+    Create { type_id, fq_name, document, chosen: None }.decide(work)
 }
 
 /// An update.

@@ -16,6 +16,8 @@ pub enum Kind {
     Conflict,
     /// A quota is used up.
     OverQuota,
+    /// What the client has made a condition does not hold.
+    Unmet,
     /// Not possible now; try again.
     Unavailable,
     /// The server's own fault.
@@ -29,6 +31,8 @@ pub struct Rejection {
     pub kind: Kind,
     /// The whole body of the answer.
     pub text: String,
+    /// Which operation of a transaction it is of, counted from 0.
+    pub operation: Option<usize>,
 }
 
 /// What decides a request gives an answer or a refusal.
@@ -40,7 +44,7 @@ macro_rules! constructors {
             $(
                 #[doc = concat!("A refusal of the kind `", stringify!($kind), "`.")]
                 pub fn $name(text: impl Into<String>) -> Self {
-                    Self { kind: Kind::$kind, text: text.into() }
+                    Self { kind: Kind::$kind, text: text.into(), operation: None }
                 }
             )*
         }
@@ -53,8 +57,17 @@ constructors! {
     not_found => NotFound,
     conflict => Conflict,
     over_quota => OverQuota,
+    unmet => Unmet,
     unavailable => Unavailable,
     internal => Internal
+}
+
+impl Rejection {
+    /// The same, as that of one operation of several.
+    #[must_use]
+    pub fn of_operation(self, index: usize) -> Self {
+        Self { operation: Some(index), ..self }
+    }
 }
 
 impl From<Fault> for Rejection {
@@ -66,6 +79,6 @@ impl From<Fault> for Rejection {
             412 => Kind::OverQuota,
             _ => Kind::BadRequest,
         };
-        Self { kind, text: fault.text }
+        Self { kind, text: fault.text, operation: None }
     }
 }

@@ -18,11 +18,12 @@ use crate::{
 };
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
-/// An object that the request has changed.
+/// An object that the request has changed. One that goes and comes again is another one.
 struct Touched {
+    uuid: Uuid,
     before: Option<Arc<Object>>,
     implicit: bool,
 }
@@ -44,8 +45,15 @@ pub struct Work {
     new_uuid: fn() -> Uuid,
     /// None where there is no limit: at the start.
     spent: Option<budget::Spent>,
-    touched: IndexMap<Uuid, Touched>,
+    /// A stored property that a rule has asked for and that can't be read.
+    unreadable: OnceCell<String>,
+    /// In the order of the first change to each.
+    touched: Vec<Touched>,
+    /// Where in there the latest object of a uuid is.
+    latest: HashMap<Uuid, usize>,
+    /// Addresses that were not reserved before, or were given back in between.
     reserved: IndexSet<Hold>,
+    /// Addresses that were reserved before, and were given back, for good or for a while.
     freed: IndexSet<Hold>,
 }
 
@@ -68,7 +76,9 @@ impl Work {
             now,
             new_uuid,
             spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
-            touched: IndexMap::new(),
+            unreadable: OnceCell::new(),
+            touched: Vec::new(),
+            latest: HashMap::new(),
             reserved: IndexSet::new(),
             freed: IndexSet::new(),
         }
@@ -105,7 +115,18 @@ impl Work {
 
     /// A property of a stored object, by name.
     pub fn property(&self, object: &Object, name: &str) -> Option<Value> {
-        object.property(self.type_of(object).property(name)?.0)
+        let kind = self.type_of(object);
+        let text = object.property_text(kind.property(name)?.0)?;
+        let told = |error| format!("{name} of {} {} can't be read: {error}", kind.name, object.uuid);
+        serde_json::from_str(text).map_err(|error| self.unreadable.get_or_init(|| told(error))).ok()
+    }
+
+    /// Nothing is decided on what can't be read.
+    ///
+    /// # Errors
+    /// Internal, if a rule has asked for such a property.
+    pub fn check_readable(&self) -> Decision<()> {
+        self.unreadable.get().map_or(Ok(()), |told| Err(Rejection::internal(told.clone())))
     }
 
     /// The links of a stored object, by the name of their field.
@@ -165,6 +186,13 @@ impl Work {
         self.spent.as_ref().map_or(Ok(()), budget::Spent::check)
     }
 
+    /// Takes into account that there is so much to look through: an object that is changed has to be read.
+    pub fn look_through(&mut self, object: &Object) {
+        if let Some(spent) = &mut self.spent {
+            spent.read(object);
+        }
+    }
+
     /// Puts an object into the graph, with the time of its change.
     pub fn put(&mut self, mut object: Object, implicit: bool) -> Arc<Object> {
         let before = self.graph.get(object.uuid).cloned();
@@ -211,9 +239,7 @@ impl Work {
     /// Reserves an address without an object.
     pub fn reserve(&mut self, hold: Hold) {
         self.graph.reserve(hold);
-        if !self.freed.swap_remove(&hold) {
-            self.reserved.insert(hold);
-        }
+        self.reserved.insert(hold);
     }
 
     /// Gives back an address that was reserved without an object; nothing happens to one that an object has.
@@ -243,14 +269,22 @@ impl Work {
     }
 
     fn touch(&mut self, uuid: Uuid, before: Option<Arc<Object>>, implicit: bool) {
-        let touched = self.touched.entry(uuid).or_insert(Touched { before, implicit });
-        touched.implicit &= implicit;
+        let known = self.latest.get(&uuid).filter(|_| before.is_some());
+        if let Some(touched) = known.and_then(|index| self.touched.get_mut(*index)) {
+            touched.implicit &= implicit;
+        } else {
+            self.latest.insert(uuid, self.touched.len());
+            self.touched.push(Touched { uuid, before, implicit });
+        }
     }
 
     /// The fork with all that the request did, and the numbered changes that lead to it: first what was given back, which
-    /// objects may have now, and in the end what was reserved, which objects may have had.
+    /// objects may have now, and in the end what was reserved, which objects may have had. In between each object comes once, in
+    /// the order in which they were first changed; one that was deleted and created anew comes twice, so that whoever follows
+    /// never takes one for the other. A number or an address may come to an object before the other one has let it go: the
+    /// graph knows whose it is.
     pub fn finish(self) -> (Graph, Vec<Change>) {
-        let Self { mut graph, touched, reserved, freed, .. } = self;
+        let Self { mut graph, touched, latest, reserved, freed, .. } = self;
         let by_scope = |holds: IndexSet<Hold>, effect: fn(Vec<Hold>) -> Effect| {
             let mut scopes: IndexMap<Uuid, Vec<Hold>> = IndexMap::new();
             for hold in holds {
@@ -258,12 +292,14 @@ impl Work {
             }
             scopes.into_iter().map(move |(scope, holds)| (scope, effect(holds)))
         };
-        let touched =
-            touched.into_iter().filter_map(|(uuid, Touched { before, implicit })| match (before, graph.get(uuid)) {
+        let touched = touched.into_iter().enumerate().filter_map(|(index, Touched { uuid, before, implicit })| {
+            let after = graph.get(uuid).filter(|_| latest.get(&uuid) == Some(&index));
+            match (before, after) {
                 (before, Some(after)) => Some((uuid, Effect::Put { before, after: Arc::clone(after), implicit })),
                 (Some(before), None) => Some((uuid, Effect::Delete(before))),
                 (None, None) => None,
-            });
+            }
+        });
         let effects: Vec<(Uuid, Effect)> =
             by_scope(freed, Effect::Free).chain(touched).chain(by_scope(reserved, Effect::Reserve)).collect();
         let start = graph.revision();

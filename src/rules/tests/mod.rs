@@ -30,6 +30,7 @@ mod security_draft;
 mod security_group;
 mod services;
 mod tags;
+mod transactions;
 mod virtual_machine_interface;
 mod virtual_network;
 mod virtual_port_group;
@@ -73,13 +74,13 @@ fn default_ipam() -> Value {
 /// A refusal as `400 the text`.
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
-    let Rejection { kind, text } = decision.unwrap_err();
+    let Rejection { kind, text, .. } = decision.unwrap_err();
     let status = match kind {
         Kind::BadRequest => 400,
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
         Kind::Conflict => 409,
-        Kind::OverQuota => 412,
+        Kind::OverQuota | Kind::Unmet => 412,
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };
@@ -116,7 +117,7 @@ impl Configuration {
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
         let base = "http://api:8082".to_owned();
-        let request = Request { operation, identity: Identity::default(), base };
+        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default(), base };
         let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
@@ -130,7 +131,9 @@ impl Configuration {
 
     fn submit_for_object(&mut self, operation: Operation) -> Decision<Arc<Object>> {
         match self.submit(operation)? {
-            (Outcome::Object(object) | Outcome::Pending(Some(object)), _) => Ok(object),
+            (Outcome::Object(told) | Outcome::Pending(Some(told)), _) => {
+                Ok(Arc::clone(self.graph.get(told.uuid).unwrap()))
+            }
             (other, _) => panic!("{other:?}"),
         }
     }
@@ -142,7 +145,7 @@ impl Configuration {
         let Value::Object(body) = body else { panic!("an object") };
         let fq_name = super::string_list(&body["fq_name"]).unwrap();
         let document = Document::read(&model, model.object_type(type_id), body, Purpose::Create)?;
-        self.submit_for_object(Operation::Create(Create { type_id, fq_name, document }))
+        self.submit_for_object(Operation::Create(Create { type_id, fq_name, document, chosen: None }))
     }
 
     /// `POST` of an object below the default project.

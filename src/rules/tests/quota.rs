@@ -190,3 +190,22 @@ fn qta_15_the_limit_is_reached_and_not_exceeded() {
     let (created, refused) = creates(&mut configuration, &project, "network-policy", 12);
     assert_eq!((created, refused.as_deref()), (3, Some("quota limit (3) exceeded for resource network_policy")));
 }
+
+/// What is stored and can't be read is no reason to go by a default.
+#[test]
+fn what_cannot_be_read_is_named() {
+    let (mut configuration, project) = limited(json!({"virtual_network": 1}));
+    let (quota, _) = configuration.graph.model().object_type(project.type_id).property("quota").unwrap();
+    let mut damaged = Object::clone(&project);
+    damaged.set_property(quota, Some("{".into()));
+    configuration.graph.put(&Arc::new(damaged));
+    let refusal = configuration.below(&project, "virtual-network", "n", json!({})).unwrap_err();
+    assert_eq!(refusal.kind, Kind::Internal);
+    assert!(
+        refusal.text.starts_with(&format!("quota of project {} can't be read: ", project.uuid)),
+        "{}",
+        refusal.text
+    );
+    let found = crate::graph::violations(&configuration.graph);
+    assert!(found.iter().any(|found| found.ends_with("has a property quota that is no JSON")), "{found:?}");
+}
