@@ -10,20 +10,21 @@ FROM rust:1-bookworm AS build
 WORKDIR /build
 # What `cirrus --version` says beside the number: docker build --build-arg CIRRUS_COMMIT=$(git rev-parse --short=12 HEAD)
 ARG CIRRUS_COMMIT
-# schema/ and migrations/ are built into the program. The benches and tests are not, but Cargo.toml names them, and cargo
-# builds nothing when these files are missing.
+# schema/, migrations/ and rules/ are built into the program. The benches and tests are not, but Cargo.toml names them, and
+# cargo builds nothing when these files are missing.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
 COPY tests/main.rs tests/main.rs
 COPY migrations migrations
+COPY rules rules
 COPY schema schema
 COPY src src
 # The caches outlive the layers: after an edit only Cirrus itself is compiled. Cargo goes by times of files, and those of an
-# unpacked archive may be older than what is in the cache; the touch makes sure that Cirrus is compiled anew. A cache is
-# no part of the image, so the program is copied out of it.
+# unpacked archive may be older than what is in the cache; the touch makes sure that the list of rules is read, and Cirrus
+# compiled, anew. A cache is no part of the image, so the program is copied out of it.
 RUN --mount=type=cache,id=cirrus-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=cirrus-target,target=/build/target,sharing=locked \
-    touch src/main.rs && \
+    touch build.rs src/main.rs && \
     cargo build --release --locked && \
     cp target/release/cirrus /usr/local/bin/cirrus
 

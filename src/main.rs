@@ -46,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
+        Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,

@@ -8,16 +8,16 @@ use crate::{
     graph::Graph,
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
-    replica::Replica,
+    replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
     settings::ServeSettings,
     signals::{self, stopped},
-    store::{Database, KeyValueStore, Retention, StoreError, check, operation},
+    store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
     writer::Writer,
 };
 use actix_web::web::Data;
-use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -37,6 +37,12 @@ pub enum StartError {
     /// A setting is wrong; the text names it, and where it came from.
     #[error("{0}")]
     Settings(String),
+    /// A setting is not the one that all servers on the database have.
+    #[error("{0}")]
+    NotShared(String),
+    /// Somebody has changed such a setting while this server ran.
+    #[error("{0}")]
+    Overtaken(String),
     /// The private PostgreSQL does not run.
     #[error("{0}")]
     Private(#[from] PrivateError),
@@ -75,10 +81,12 @@ impl StartError {
     /// what may pass by itself.
     pub fn exit_status(&self) -> u8 {
         let is_lasting = match self {
-            Self::Settings(_) => true,
+            Self::Settings(_) | Self::NotShared(_) => true,
             Self::Private(error) => error.is_lasting(),
             Self::Store(_, error) => error.is_lasting(),
             Self::Listen(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            // Not told otherwise, it takes the new one when it is started again.
+            Self::Overtaken(_) => false,
             Self::FirstObjects(_) | Self::Mark(_) | Self::Unsound { .. } | Self::Io(_) | Self::Broken(_) => false,
         };
         if is_lasting { 2 } else { 1 }
@@ -159,9 +167,10 @@ async fn start_on(
     if let Some(mark) = mark {
         mark.recognise(&mut database.connect(operation::MARK).await.map_err(refused)?).await?;
     }
-    let replica = Replica::start(database.clone(), Arc::clone(model), settings.read_consistency, supervision);
+    let options = agree(database, settings).await?;
+    let (consistency, shared) = (settings.read_consistency, options.shared());
+    let replica = Replica::start(database.clone(), Arc::clone(model), consistency, shared, supervision);
     let replica = replica.await.map_err(refused)?;
-    let options = Options { quota: settings.quota.clone(), tag_id_digits: settings.tag_id_digits };
     let rulebook = rulebook(model, options);
     let (writer, writing) = Writer::start(
         database.clone(),
@@ -171,9 +180,26 @@ async fn start_on(
         rulebook,
         supervision,
     );
-    provision(&writer).await?;
+    provision(&writer).await.map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
     Ok(Started { replica, writer, writing })
+}
+
+/// The settings that all servers on the database share: what it has, or what this one gives it, as the first, or to change it.
+async fn agree(database: &Database, settings: &ServeSettings) -> Result<Options, StartError> {
+    let refused = |error| StartError::Store(database.place(), error);
+    let mut session = database.connect(operation::SETTINGS).await.map_err(refused)?;
+    let stored = shared_settings::keep(&mut session, &settings.options().shared()).await.map_err(refused)?;
+    session.close().await.map_err(refused)?;
+    let options = settings.options_on(&stored).map_err(StartError::NotShared)?;
+    // Only these, for somebody else may change another one at the same time.
+    let changed: BTreeMap<_, _> =
+        options.shared().into_iter().filter(|(name, text)| stored.get(name) != Some(text)).collect();
+    if !changed.is_empty() {
+        change_shared_settings(database, &changed).await.map_err(refused)?;
+        tracing::warn!(?changed, ?stored, "settings were changed for all servers on the database; those that run stop");
+    }
+    Ok(options)
 }
 
 async fn serve_on(
@@ -227,10 +253,13 @@ async fn serve_on(
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
     let stop = async move {
-        stopped(&mut stop).await;
+        let (feed, replica, bus) = stopping;
+        tokio::select! {
+            () = stopped(&mut stop) => {}
+            () = replica.agreement.ends() => {}
+        }
         // Watchers would stay for ever, and who waits for a reply for long, so they are sent away; and nobody is held up for long
         // any more.
-        let (feed, replica, bus) = stopping;
         feed.stop();
         replica.stop();
         if let Some(bus) = bus {
@@ -272,7 +301,10 @@ async fn serve_on(
         false => Ok(()),
     };
     tracing::info!("stopped");
-    sound
+    match replica.agreement.overtaken() {
+        Some(text) => sound.and(Err(StartError::Overtaken(text))),
+        None => sound,
+    }
 }
 
 /// Whether what this process knows is what the next one would load.

@@ -1,6 +1,7 @@
 //! The command line, and the environment behind it.
 
 mod origin;
+mod shared;
 mod value;
 
 use crate::{
@@ -49,6 +50,8 @@ pub enum Command {
     Check(CheckSettings),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
+    /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
+    Rules,
 }
 
 /// Which database to look at. Servers may run on it meanwhile.
@@ -130,13 +133,20 @@ pub struct ServeSettings {
     pub batch_limit: NonZeroUsize,
 
     /// What projects may have that set no limit of their own: keys of a project's quota, like
-    /// `virtual_network=100`, several joined by commas; `defaults` is for all others, -1 for no limit
+    /// `virtual_network=100`, several joined by commas; `defaults` is for all others, -1 for no limit. All servers on a
+    /// database share it: it is what the first one was started with
     #[arg(long, env = "CIRRUS_QUOTA", value_name = "KEY=LIMIT,..", default_value = "")]
     pub quota: QuotaDefaults,
 
-    /// How wide the ids of tags are: 8 digits for agents up to Tungsten Fabric 2024, 12 for those of OpenSDN 2026
+    /// How wide the ids of tags are: 8 digits for agents up to Tungsten Fabric 2024, 12 for those of OpenSDN 2026.
+    /// Shared like the quota
     #[arg(long, env = "CIRRUS_TAG_ID_DIGITS", value_name = "DIGITS", value_enum, default_value_t = TagIdDigits::Eight)]
     pub tag_id_digits: TagIdDigits,
+
+    /// Change `--quota` and `--tag-id-digits`, where they are given, for all servers on the database. Those that run stop;
+    /// each takes what the database has when it starts again, unless it is told otherwise
+    #[arg(long, env = "CIRRUS_CHANGE_SHARED_SETTINGS")]
+    pub change_shared_settings: bool,
 
     /// The message brokers to send changes to, and jobs and messages of clients, as
     /// <amqp://user:password@host:5672/%2F>, several joined by commas; they are tried one after the other. Without it

@@ -33,12 +33,14 @@ mod network_manager_day;
 mod openapi;
 mod pages;
 mod python_client;
+mod refusals;
 mod relaxed_references;
 mod rooms;
 mod rule_table;
 mod sample_bodies;
 mod schemathesis;
 mod settings;
+mod shared_settings;
 mod signals;
 mod slow_readers;
 mod start_and_stop;
@@ -121,14 +123,17 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(settings::wrong_settings_are_told),
+    asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
     asynchronous!(pages::pages_of_lists),
+    asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
     asynchronous!(python_client::first_day_with_the_python_library),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
+    plain!(rule_table::the_page_of_rules_is_current),
     plain!(interface_route::a_server_that_asks_who_is_there),
     plain!(interface_route::a_token_of_keystone),
     plain!(history::faults_in_histories_are_found),

@@ -1,55 +1,32 @@
-//! Every rule of the contract has a test that carries its id in its name, and stands by its id in the code.
+//! Every rule of the contract has a sentence, a test that carries its id in its name, and stands by its id in the code.
 //! The table: `cargo test --test integration rule_table`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// A rule, what code knows it by, and what tests do.
-struct Rule {
-    id: String,
-    in_code: bool,
+#[allow(dead_code)] // The constants are for the code.
+#[path = "../src/rules/engine/rule.rs"]
+mod rule;
+
+use rule::{GROUPS, RuleId};
+
+/// The id as part of a function's name, with the separators around it: `_vn_c3_`.
+fn in_names(rule: RuleId) -> String {
+    format!("_{}_", rule.id().to_lowercase().replace('-', "_"))
 }
 
-impl Rule {
-    /// The id as part of a function's name, with the separators around it: `_vn_c3_`.
-    fn in_names(&self) -> String {
-        format!("_{}_", self.id.to_lowercase().replace(['-', '.'], "_"))
-    }
-}
-
-/// `1-3 2.4` as `1`, `2`, `3`, `2.4`.
-fn numbers(ranges: &str) -> Vec<String> {
-    let expand = |range: &str| match range.split_once('-') {
-        None => vec![range.to_owned()],
-        Some((first, last)) => {
-            (first.parse::<u32>().unwrap()..=last.parse().unwrap()).map(|number| number.to_string()).collect()
-        }
-    };
-    ranges.split_whitespace().flat_map(expand).collect()
-}
-
-/// The id with this prefix: letters are followed by the number at once, other prefixes by a hyphen.
-fn id(prefix: &str, number: &str) -> String {
-    let operation = prefix.rsplit_once('-').is_some_and(|(_, letter)| letter.len() == 1);
-    if operation { format!("{prefix}{number}") } else { format!("{prefix}-{number}") }
-}
-
-fn table() -> toml::Table {
-    include_str!("rule_table/rules.toml").parse().unwrap()
-}
-
-/// Rules that are not kept, each with the reason.
-fn not_kept() -> BTreeMap<String, String> {
-    let reasons = table()["not_kept"].as_table().unwrap().clone();
-    reasons.into_iter().map(|(id, reason)| (id, reason.as_str().unwrap().to_owned())).collect()
+/// The constant of a rule, as code names it: `rule::VN_C3`.
+fn constant(rule: RuleId) -> String {
+    format!("rule::{}", rule.id().replace('-', "_"))
 }
 
 /// Ids that should be there: whoever writes rules numbers them without gaps, so one that is skipped was forgotten.
 fn skipped(ids: &BTreeSet<String>) -> Vec<String> {
     let mut highest: BTreeMap<&str, u32> = BTreeMap::new();
-    for id in ids.iter().filter(|id| !id.contains('.')) {
-        let prefix = id.trim_end_matches(|character: char| character.is_ascii_digit());
+    for id in ids {
+        let prefix = prefix(id);
         if let Some(number) = id.strip_prefix(prefix).and_then(|number| number.parse::<u32>().ok()) {
             let known = highest.entry(prefix).or_default();
             *known = number.max(*known);
@@ -57,18 +34,6 @@ fn skipped(ids: &BTreeSet<String>) -> Vec<String> {
     }
     let all = highest.into_iter().flat_map(|(prefix, last)| (1..=last).map(move |number| format!("{prefix}{number}")));
     all.filter(|id| !ids.contains(id)).collect()
-}
-
-fn groups() -> Vec<(String, Vec<Rule>)> {
-    let table = table();
-    let group = |group: &toml::Value| {
-        let in_code = group["code"].as_bool().unwrap();
-        let rules = group["rules"].as_table().unwrap().iter().flat_map(|(prefix, ranges)| {
-            numbers(ranges.as_str().unwrap()).into_iter().map(move |number| Rule { id: id(prefix, &number), in_code })
-        });
-        (group["title"].as_str().unwrap().to_owned(), rules.collect())
-    };
-    table["group"].as_array().unwrap().iter().map(group).collect()
 }
 
 /// All Rust sources below a directory.
@@ -121,7 +86,7 @@ fn mentions(text: &str, id: &str) -> bool {
         let before = text[..start].chars().next_back();
         let after = text[start + id.len()..].chars().next();
         !before.is_some_and(|before| before.is_alphanumeric() || before == '-')
-            && !after.is_some_and(char::is_alphanumeric)
+            && !after.is_some_and(|after| after.is_alphanumeric() || after == '_')
     })
 }
 
@@ -131,56 +96,104 @@ fn words(name: &str) -> String {
     format!("_{}_", words.collect::<Vec<_>>().join("_"))
 }
 
-/// The comments of a source.
-fn comments(text: &str) -> String {
-    text.lines().filter_map(|line| line.split_once("//").map(|(_, comment)| comment)).collect::<Vec<_>>().join("\n")
+/// A source line by line, each cut in code and comment.
+fn code_and_comments(text: &str) -> (String, String) {
+    let lines = text.lines().map(|line| line.split_once("//").unwrap_or((line, "")));
+    let (code, comments): (Vec<&str>, Vec<&str>) = lines.unzip();
+    (code.join("\n"), comments.join("\n"))
+}
+
+/// What in a comment looks like the id of a rule, by the prefixes that there are.
+fn ids_in(comments: &str, prefixes: &BTreeSet<String>) -> BTreeSet<String> {
+    let parts = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
+    let words = comments.split(parts);
+    words
+        .filter(|word| word.ends_with(|last: char| last.is_ascii_digit()))
+        .map(str::to_owned)
+        .filter(|word| prefixes.contains(prefix(word)))
+        .collect()
+}
+
+/// An id without its number: `VN-C`, `GEN-`.
+fn prefix(id: &str) -> &str {
+    id.trim_end_matches(|character: char| character.is_ascii_digit())
 }
 
 pub fn every_rule_has_a_test_and_its_place_in_the_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let relative = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
     let mut tests: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut code: BTreeMap<String, String> = BTreeMap::new();
+    let mut sources_of_code: BTreeMap<String, (String, String)> = BTreeMap::new();
     for path in sources(&root.join("src")).into_iter().chain(sources(&root.join("tests"))) {
         let text = fs::read_to_string(&path).unwrap();
         tests.insert(relative(&path), test_names(&text));
         if !is_test(path.strip_prefix(root).unwrap()) {
-            code.insert(relative(&path), comments(&text));
+            sources_of_code.insert(relative(&path), code_and_comments(&text));
         }
     }
     let mut holes = Vec::new();
-    let not_kept = not_kept();
-    let mut ids: BTreeSet<String> = not_kept.keys().cloned().collect();
-    for (title, rules) in groups() {
-        println!("\n{title}");
-        for rule in rules {
-            if not_kept.contains_key(&rule.id) {
-                holes.push(format!("{}: kept and not kept", rule.id));
+    let mut ids: BTreeSet<String> = BTreeSet::new();
+    for group in GROUPS {
+        println!("\n{}", group.title);
+        for rule in group.subjects.iter().flat_map(|subject| subject.rules) {
+            if !ids.insert(rule.id().to_owned()) {
+                holes.push(format!("{rule}: in the list twice"));
             }
-            ids.insert(rule.id.clone());
-            let wanted = rule.in_names();
+            holes.extend(fault_of_sentence(rule.says()).map(|fault| format!("{rule}: {fault}")));
+            if let Some(reason) = rule.not_kept() {
+                println!("{:<12} not kept: {reason}", rule.id());
+                continue;
+            }
+            let (wanted, constant) = (in_names(*rule), constant(*rule));
             let shown_by: Vec<String> = tests
                 .iter()
                 .flat_map(|(path, names)| names.iter().map(move |name| (path, name)))
                 .filter(|(_, name)| words(name).contains(&wanted))
                 .map(|(path, name)| format!("{path}: {name}"))
                 .collect();
-            let done_in: Vec<&String> =
-                code.iter().filter(|(_, comments)| mentions(comments, &rule.id)).map(|(path, _)| path).collect();
-            let places = done_in.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(", ");
-            println!("{:<12} {:<60} {}", rule.id, places, shown_by.join(", "));
+            let done_in: Vec<&str> = sources_of_code
+                .iter()
+                .filter(|(_, (code, comments))| mentions(code, &constant) || mentions(comments, rule.id()))
+                .map(|(path, _)| path.as_str())
+                .collect();
+            println!("{:<12} {:<60} {}", rule.id(), done_in.join(", "), shown_by.join(", "));
             if shown_by.is_empty() {
-                holes.push(format!("{}: no test has it in its name", rule.id));
+                holes.push(format!("{rule}: no test has it in its name"));
             }
-            if rule.in_code && done_in.is_empty() {
-                holes.push(format!("{}: no comment of the code names it", rule.id));
+            if group.in_code && done_in.is_empty() {
+                holes.push(format!("{rule}: neither code nor a comment there names it"));
             }
         }
     }
-    println!("\nNot kept");
-    for (id, reason) in not_kept {
-        println!("{id:<12} {reason}");
+    let prefixes = ids.iter().map(|id| prefix(id).to_owned()).collect();
+    for (path, (_, comments)) in &sources_of_code {
+        let unknown = ids_in(comments, &prefixes).into_iter().filter(|id| !ids.contains(id));
+        holes.extend(unknown.map(|id| format!("{id}: {path} names it, and rules/ has no sentence for it")));
     }
     holes.extend(skipped(&ids).into_iter().map(|id| format!("{id}: neither kept nor named as not kept")));
     assert!(holes.is_empty(), "{} holes:\n{}", holes.len(), holes.join("\n"));
+}
+
+/// What is wrong with the sentence of a rule, which stands in one line, in the cell of a Markdown table.
+fn fault_of_sentence(says: &str) -> Option<&'static str> {
+    let outside_of_code = says.split('`').step_by(2).collect::<String>();
+    match says {
+        "" => Some("has no sentence"),
+        says if !says.ends_with('.') || says.contains('\n') => {
+            Some("its sentence is to be one line, and end with a full stop")
+        }
+        says if says.contains('|') || outside_of_code.contains(['<', '*']) => {
+            Some("its sentence has what Markdown takes for its own")
+        }
+        _ => None,
+    }
+}
+
+pub fn the_page_of_rules_is_current() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).arg("rules").output().unwrap();
+    assert!(output.status.success());
+    let made = String::from_utf8(output.stdout).unwrap();
+    let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")).unwrap_or_default();
+    let different = made.lines().zip(committed.lines()).find(|(made, committed)| made != committed);
+    assert!(made == committed, "docs/rules.md is not current: cargo run -- rules > docs/rules.md\n{different:?}");
 }

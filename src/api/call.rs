@@ -3,7 +3,7 @@
 use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
-    error::{Answered, ApiError},
+    error::{Answered, ApiError, PROBLEM},
     peer::Peer,
 };
 use crate::{
@@ -15,7 +15,7 @@ use actix_web::{
     HttpRequest,
     http::{
         Method, StatusCode,
-        header::{self, Header},
+        header::{self, Header, Quality},
     },
     web::Payload,
 };
@@ -70,6 +70,8 @@ pub struct Call {
     pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
     pub prefers_html: bool,
+    /// Whether refusals are asked for as problems (RFC 9457), by name, and before text.
+    pub takes_problems: bool,
     /// Whether an answer may be compressed with gzip.
     pub takes_gzip: bool,
     /// Whether only the head of the answer is wanted.
@@ -132,6 +134,7 @@ impl Call {
             cluster_id: text("X-Cluster-ID"),
             peer: Peer::of(request),
             prefers_html: prefers_html(request),
+            takes_problems: takes_problems(request),
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
@@ -287,6 +290,14 @@ fn prefers_html(request: &HttpRequest) -> bool {
     named.is_some_and(|range| range.subtype() == "html")
 }
 
+fn takes_problems(request: &HttpRequest) -> bool {
+    let Ok(header::Accept(mut ranges)) = header::Accept::parse(request) else { return false };
+    ranges.retain(|range| range.quality != Quality::ZERO);
+    let ranked = header::Accept(ranges).ranked();
+    let named = ranked.iter().find(|range| [PROBLEM, "text/html", "text/*"].contains(&range.essence_str()));
+    named.is_some_and(|range| range.essence_str() == PROBLEM)
+}
+
 fn takes_gzip(request: &HttpRequest) -> bool {
     let gzip = header::Encoding::gzip();
     header::AcceptEncoding::parse(request)
@@ -308,4 +319,32 @@ fn read_query(text: &str) -> HashMap<String, String> {
         }
     }
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn problems_are_for_who_names_them_before_text() {
+        for (accept, expected) in [
+            ("application/problem+json", true),
+            ("application/json, Application/Problem+JSON;q=0.5", true),
+            ("application/problem+json, text/html;q=0.9, */*;q=0.1", true),
+            ("text/plain, application/problem+json;charset=utf-8", true),
+            ("text/html, application/problem+json;q=0.9", false),
+            ("application/problem+json;q=0", false),
+            ("application/*", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/problem+xml", false),
+            ("", false),
+            ("no media type", false),
+        ] {
+            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(takes_problems(&request), expected, "{accept}");
+        }
+        assert!(!takes_problems(&TestRequest::default().to_http_request()));
+    }
 }

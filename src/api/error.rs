@@ -6,8 +6,26 @@ use crate::{
     rules::{Kind, Rejection},
     store::StoreError,
 };
-use actix_web::{HttpResponse, http::StatusCode};
-use serde_json::json;
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// The media type of refusals as JSON (RFC 9457).
+pub const PROBLEM: &str = "application/problem+json";
+
+/// Why something is refused, as data, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// The id of the rule that refuses, like `VN-C8`.
+    pub rule: Option<String>,
+    /// The field of the request that is at fault.
+    pub field: Option<String>,
+    /// The objects that are in the way.
+    pub objects: Vec<Uuid>,
+}
 
 /// What a client gets instead of an answer: a status and a bare text (contrail-api R21, wire contract 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +40,8 @@ pub struct ApiError {
     pub json: bool,
     /// Whether the same request may succeed in a moment: `Retry-After`.
     pub again: bool,
+    /// What is known beside the text.
+    pub reason: Option<Box<Reason>>,
 }
 
 /// What handlers give.
@@ -30,7 +50,7 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None, json: false, again: false }
+        Self { status, text: text.into(), allow: None, json: false, again: false, reason: None }
     }
 
     /// 400
@@ -53,17 +73,50 @@ impl ApiError {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.") }
     }
 
-    /// As clients expect it: bare text, of a type that begins with `text/`.
-    pub fn response(&self) -> HttpResponse {
+    /// As clients expect it: bare text, of a type that begins with `text/`; or, for who asks for it, as a problem (RFC 9457).
+    pub fn response(&self, as_problem: bool) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.content_type(if self.json { "application/json" } else { "text/html; charset=UTF-8" });
+        response.content_type(match (as_problem, self.json) {
+            (true, _) => PROBLEM,
+            (false, true) => "application/json",
+            (false, false) => "text/html; charset=UTF-8",
+        });
         if let Some(allow) = &self.allow {
             response.insert_header(("Allow", allow.as_str()));
         }
         if self.again {
             response.insert_header(("Retry-After", "1"));
         }
+        if as_problem {
+            response.insert_header((header::VARY, "Accept"));
+            return response.body(self.problem().to_string());
+        }
         response.body(self.text.clone())
+    }
+
+    /// The refusal as an object: what RFC 9457 names, and what is known beside it.
+    fn problem(&self) -> Value {
+        let Reason { rule, field, objects } = self.reason.as_deref().cloned().unwrap_or_default();
+        let phrase = self.status.canonical_reason().unwrap_or_default();
+        // What is JSON anyway has its reason as a member.
+        let members = self.json.then(|| serde_json::from_str(&self.text));
+        let mut more: Map<String, Value> = members.and_then(Result::ok).unwrap_or_default();
+        let detail = more.shift_remove("error").unwrap_or_else(|| json!(self.text));
+        let mut problem = json!({
+            "type": rule.as_ref().map_or_else(|| "about:blank".to_owned(), |rule| format!("urn:cirrus:rule:{rule}")),
+            "title": rule.as_ref().map_or_else(|| phrase.to_owned(), |rule| format!("Refused by rule {rule}")),
+            "status": self.status.as_u16(),
+            "detail": detail,
+        });
+        if let Value::Object(members) = &mut problem {
+            members.extend(rule.iter().map(|rule| ("rule".to_owned(), json!(rule))));
+            members.extend(field.iter().map(|field| ("field".to_owned(), json!(field))));
+            if !objects.is_empty() {
+                members.insert("objects".to_owned(), json!(objects));
+            }
+            members.extend(more);
+        }
+        problem
     }
 }
 
@@ -121,9 +174,43 @@ mod tests {
     #[test]
     fn qta_9_a_quota_is_refused_in_plain_words_like_everything() {
         let refused = Rejection::over_quota("quota limit (2) exceeded for resource virtual_network");
-        let response = ApiError::from(refused).response();
+        let response = ApiError::from(refused).response(false);
         assert_eq!(response.status(), StatusCode::PRECONDITION_FAILED);
         let body = response.into_body().try_into_bytes().unwrap();
         assert_eq!(body, "quota limit (2) exceeded for resource virtual_network".as_bytes());
+    }
+
+    fn problem(error: &ApiError) -> Value {
+        let response = error.response(true);
+        assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), PROBLEM);
+        serde_json::from_slice(&response.into_body().try_into_bytes().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_problem_has_the_members_that_are_known() {
+        let mut error = ApiError::from(Rejection::conflict("it is in use"));
+        let mut expected = json!({"type": "about:blank", "title": "Conflict", "status": 409, "detail": "it is in use"});
+        assert_eq!(problem(&error), expected);
+        let field = Some("virtual_network_refs".to_owned());
+        let why = Reason { rule: None, field, objects: vec![Uuid::nil()] };
+        error.reason = Some(Box::new(why.clone()));
+        expected["field"] = json!("virtual_network_refs");
+        expected["objects"] = json!(["00000000-0000-0000-0000-000000000000"]);
+        assert_eq!(problem(&error), expected);
+        error.reason = Some(Box::new(Reason { rule: Some("VN-C8".to_owned()), ..why }));
+        expected["rule"] = json!("VN-C8");
+        expected["type"] = json!("urn:cirrus:rule:VN-C8");
+        expected["title"] = json!("Refused by rule VN-C8");
+        assert_eq!(problem(&error), expected);
+    }
+
+    #[test]
+    fn what_is_json_anyway_becomes_members() {
+        let text = json!({"error": "future", "oldest": "1-2", "current": "1-5"}).to_string();
+        let gone = ApiError { json: true, ..ApiError::new(StatusCode::GONE, text) };
+        let expected = json!({
+            "type": "about:blank", "title": "Gone", "status": 410, "detail": "future", "oldest": "1-2", "current": "1-5",
+        });
+        assert_eq!(problem(&gone), expected);
     }
 }

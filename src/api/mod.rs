@@ -136,7 +136,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let is_page = matches!(answered, Ok(Answer::File { .. }));
     let mut response = match answered {
         Ok(answer) => answer.response(),
-        Err(error) => error.response(),
+        Err(error) => error.response(call.takes_problems),
     };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(call.identity.request_id.as_str()) {

@@ -1,4 +1,4 @@
-//! What a client may say about a subnet, and what the server adds to it (ADR-2.3, ADR-2.4, ADR-2.5, ADR-2.6, ADR-2.7).
+//! What a client may say about a subnet, and what the server adds to it (ADM-S1, ADM-S2, ADM-S3, ADM-S4, ADM-S5).
 //!
 //! A client that uses the Python library sends every member, most of them null; one that writes JSON by hand leaves
 //! out what it does not need. Null, absent, empty and the text "None" mean the same here.

@@ -1,4 +1,4 @@
-//! One subnet: which addresses it has, which are reserved, which is handed out next (ADR-2.4, ADR-2.5, ADR-2.6, ADR-4).
+//! One subnet: which addresses it has, which are reserved, which is handed out next (ADM-S2, ADM-S3, ADM-S4, ADM-S8).
 //!
 //! Addresses come in units: aligned blocks of a power of two, of one address unless the subnet says otherwise. What
 //! is free is kept by the number of the unit, which is the number of its first address divided by the size.

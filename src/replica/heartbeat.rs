@@ -40,11 +40,14 @@ impl Replica {
         let asked = now();
         let state = self.look(connection).await?;
         self.lease.hear();
+        let agreed = self.agreement.holds(connection, state.fence).await?;
         let (known, server) = (self.current().position(), self.lease.server());
         let same_history = known.epoch == state.epoch;
         let caught_up = same_history && known.revision >= state.last_revision;
         // The only server is behind where its own writer has committed and not yet published.
-        if state.sole == Some(server) && same_history && (caught_up || self.lease.is_sole()) {
+        if !agreed {
+            self.lease.end();
+        } else if state.sole == Some(server) && same_history && (caught_up || self.lease.is_sole()) {
             self.lease.extend(asked);
         } else if state.sole.is_none()
             && beat.is_multiple_of(CLAIM_EVERY)

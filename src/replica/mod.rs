@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | `lease.rs`, `clock.rs` | until when the process may go by what it knows |
 //! | `heartbeat.rs` | that the process is there, and whether it is alone |
+//! | `agreement.rs` | whether the process decides by the settings that all have |
 //! | `reads.rs` | how fresh a read has to be, and the question that makes it so |
 //! | `following.rs` | how the graph follows the log |
 //! | `advance.rs` | who may move the graph on |
 //! | `recent.rs` | the last changes |
 
 mod advance;
+mod agreement;
 mod clock;
 mod following;
 mod heartbeat;
@@ -17,6 +19,7 @@ mod lease;
 mod reads;
 mod recent;
 
+pub use agreement::{NOT_AGREED, change_shared_settings};
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;
@@ -26,9 +29,10 @@ use crate::{
     change_log::LogEntry,
     graph::{Graph, Position},
     model::Model,
-    store::{Database, StoreError, load, operation::START, sequence},
+    store::{Database, StoreError, load, operation::START, sequence, shared_settings::SharedSettings},
     supervision::Supervision,
 };
+use agreement::Agreement;
 use arc_swap::ArcSwap;
 use reads::Readers;
 use recent::Recent;
@@ -48,6 +52,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Replica {
     /// Whether it is fresh without a question.
     pub lease: Lease,
+    /// Whether the settings are still those that this process decides by.
+    pub agreement: Agreement,
     database: Database,
     consistency: Consistency,
     graph: ArcSwap<Graph>,
@@ -71,6 +77,7 @@ impl Replica {
         database: Database,
         model: Arc<Model>,
         consistency: Consistency,
+        shared: SharedSettings,
         supervision: &Arc<Supervision>,
     ) -> Result<Arc<Self>, StoreError> {
         let mut session = following::connect(&database, START).await?;
@@ -86,6 +93,7 @@ impl Replica {
         lease.hear();
         let replica = Arc::new(Self {
             lease,
+            agreement: Agreement::new(shared),
             database,
             consistency,
             moved: watch::Sender::new(graph.position()),

@@ -7,6 +7,7 @@
 mod condition;
 pub mod engine;
 mod first_objects;
+pub mod listing;
 mod outcome;
 mod request;
 mod set_tag;
@@ -22,7 +23,7 @@ pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, Purpose, QuotaDefaults,
     ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update, Work, budget,
-    canonical_uuid, collection, has_drafts, is_share, string_list, value_of_key,
+    canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};

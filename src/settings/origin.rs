@@ -28,6 +28,11 @@ impl Origins {
         Self(command.get_arguments().filter_map(origin).collect())
     }
 
+    /// Whether somebody gave it: it is not the default.
+    pub fn is_given(&self, field: &str) -> bool {
+        self.0.get(field).is_some_and(|(_, source)| source.is_some_and(|source| source != ValueSource::DefaultValue))
+    }
+
     /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, or `--keep-changes 1000000 (the default)`.
     pub fn told(&self, field: &str, value: impl Display) -> String {
         match self.0.get(field) {
@@ -44,6 +49,12 @@ impl CommandLine {
     pub fn read() -> Self {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         Self::parsed(&arguments).unwrap_or_else(|error| error.exit())
+    }
+
+    /// From these arguments, the program's name first, and the environment.
+    #[cfg(test)]
+    pub fn of(arguments: &[&str]) -> Result<Self, clap::Error> {
+        Self::parsed(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
     fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
@@ -63,7 +74,7 @@ impl CommandLine {
             match &mut line.command {
                 Command::Serve(settings) => settings.origins = origins,
                 Command::Openapi(settings) => settings.origins = origins,
-                Command::InterfaceRoute(_) | Command::Watch(_) | Command::Check(_) => {}
+                Command::InterfaceRoute(_) | Command::Watch(_) | Command::Check(_) | Command::Rules => {}
             }
         }
         Ok(line)

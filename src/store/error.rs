@@ -60,6 +60,13 @@ pub fn told(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Configuration(error) => error.to_string(),
+        // What a session says of itself ([`no_answer`]) needs no introduction.
+        sqlx::Error::Io(error)
+            if error.get_ref().is_some()
+                && matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::NotConnected) =>
+        {
+            error.to_string()
+        }
         error => error.to_string(),
     }
 }

@@ -22,6 +22,7 @@ pub mod refusal;
 mod row;
 pub mod sequence;
 mod session;
+pub mod shared_settings;
 #[cfg(test)]
 mod tests;
 mod views;

@@ -65,10 +65,12 @@ pub const STEPS: Operation = operation("applied steps of the tables", USUAL, Aga
 pub const PRIVATE: Operation = operation("private database", ALL, Again::NextRound);
 /// Whether the files of a private cluster were put back.
 pub const MARK: Operation = operation("mark of the files", USUAL, Again::Never);
+/// The settings that all servers share, at the start, and where they are changed.
+pub const SETTINGS: Operation = in_turn("settings that servers share", Again::Never);
 /// What others do, at the start.
 pub const START: Operation = operation("row of the sequence at the start", SOON, Again::Never);
 /// The whole configuration.
-pub const LOAD: Operation = operation("load", ALL, Again::Never);
+pub const LOAD: Operation = operation("load", ALL, Again::AtOnce);
 /// Whether everything agrees.
 pub const CHECK: Operation = operation("check", ALL, Again::Never);
 /// What was committed last, for reads, and how the graph gets there.

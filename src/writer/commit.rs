@@ -3,7 +3,7 @@
 use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Progress, ticket};
 use crate::{
     change_log::LogEntry,
-    replica::{Replica, follow, recognised},
+    replica::{NOT_AGREED, Replica, follow, recognised},
     rules::{Decision, Rejection, Rulebook},
     store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, operation, sequence},
     supervision::Supervision,
@@ -53,7 +53,8 @@ pub struct Committer {
     pub rulebook: Arc<Rulebook>,
     partitions: Partitions,
     session: Option<Session>,
-    /// What the row of the sequence said in this session, for batches that do not read it first.
+    /// What the row of the sequence said in this session when the settings were those of this server, for batches that do not
+    /// read it first.
     fence: Uuid,
     /// The database's process for it.
     process: i32,
@@ -237,6 +238,10 @@ impl Committer {
             }
         };
         self.replica.lease.observe(&state);
+        if !self.replica.agreement.holds(&mut transaction, state.fence).await? {
+            transaction.roll_back().await?;
+            return Ok(Attempt::Answered(refuse_all(jobs.len(), &Rejection::unavailable(NOT_AGREED))));
+        }
         self.fence = state.fence;
         if state.sole.is_some_and(|sole| sole != self.replica.lease.server()) {
             sequence::free(&mut transaction).await?;

@@ -243,7 +243,13 @@ impl Server {
 
     /// A server on a database that somebody else runs.
     pub fn start_on(database_url: &str) -> Self {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", database_url];
+        Self::start_on_with(database_url, &[])
+    }
+
+    /// The same, with more options.
+    pub fn start_on_with(database_url: &str, options: &[&str]) -> Self {
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--database-url", database_url];
+        arguments.extend(options);
         Self::ready(Process::start(&arguments), Path::new(""), false)
     }
 
@@ -300,6 +306,13 @@ impl Server {
     /// The main process of the private `PostgreSQL`, if it runs.
     pub fn postgresql(&self) -> Option<u32> {
         postmaster(&self.directory)
+    }
+
+    /// The end that comes by itself, with all that it has said.
+    pub fn end(&mut self) -> (ExitStatus, String) {
+        let status = self.process.wait(STOP_LIMIT);
+        let status = status.unwrap_or_else(|| panic!("still running; standard error:\n{}", self.log()));
+        (status, self.process.last_errors(Duration::from_secs(5)))
     }
 
     /// SIGTERM, and the end that follows.

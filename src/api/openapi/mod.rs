@@ -94,7 +94,7 @@ fn http_method(method: &Method) -> Option<HttpMethod> {
 }
 
 fn components(model: &Model) -> Components {
-    let schemas = value_types::schemas(model).chain(object_types::schemas(model));
+    let schemas = value_types::schemas(model).chain(object_types::schemas(model)).chain([refusals::problem()]);
     let builder = ComponentsBuilder::new().schemas_from_iter(schemas).responses_from_iter(refusals::responses());
     let arguments = arguments::OF_OBJECTS.iter().chain(actions::all().flat_map(|action| action.arguments));
     arguments.fold(builder, |builder, argument| builder.parameter(argument.key, argument.parameter())).build()

@@ -1,6 +1,7 @@
 //! The refusals, with their status codes and examples of their texts (contrail-api R21, wire contract 9).
 
-use super::vocabulary::{BARE_TEXT, JSON, object, simple, text};
+use super::vocabulary::{AnySchema, BARE_TEXT, JSON, list, named, object, simple, text, uuid};
+use crate::api::error::PROBLEM;
 use serde_json::json;
 use utoipa::openapi::{
     Content, Ref, RefOr, Response, ResponseBuilder, Type, content::ContentBuilder, example::ExampleBuilder,
@@ -14,7 +15,10 @@ struct Refusal {
     texts: &'static [(&'static str, &'static str)],
 }
 
-/// All that there are; 410 alone has a body of JSON.
+/// What the schema of problems is called.
+const PROBLEM_SCHEMA: &str = "Problem";
+
+/// All that there are; 410 alone has a body of JSON, unless problems are asked for.
 const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: 400,
@@ -127,6 +131,7 @@ pub fn responses() -> impl Iterator<Item = (&'static str, Response)> {
             } else {
                 response.content(BARE_TEXT, bare_text(refusal))
             }
+            .content(PROBLEM, Content::new(Some(named(PROBLEM_SCHEMA))))
             .build(),
         )
     })
@@ -138,6 +143,22 @@ fn bare_text(refusal: &Refusal) -> Content {
         (*name, RefOr::T(example))
     });
     ContentBuilder::new().schema(Some(simple(Type::String))).examples_from_iter(examples).build()
+}
+
+/// The schema of what clients get that ask for problems.
+pub fn problem() -> (String, AnySchema) {
+    let members = [
+        ("type", text("`urn:cirrus:rule:ID` for the rule that refuses, or `about:blank`.")),
+        ("title", text("What kind of refusal it is.")),
+        ("status", simple(Type::Integer).description(Some("The status code.")).into()),
+        ("detail", text("The text that clients get that do not ask for problems.")),
+        ("rule", text("The id of the rule that refuses, if it is known.")),
+        ("field", text("The field of the request that is at fault, if it is known.")),
+        ("objects", list(uuid("")).description(Some("The objects that are in the way, if they are known.")).into()),
+        ("oldest", text("With 410: the oldest position in the log.")),
+        ("current", text("With 410: the newest.")),
+    ];
+    (PROBLEM_SCHEMA.to_owned(), object(&["type", "title", "status", "detail"], members).into())
 }
 
 fn gone() -> Content {

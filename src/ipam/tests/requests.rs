@@ -13,7 +13,7 @@ fn pools(ends: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn adr_2_3_malformed_members_are_conflicts() {
+fn adm_s1_malformed_members_are_conflicts() {
     for (sent, text) in [
         (json!({"subnet_uuid": "zz"}), "Invalid subnet-uuid zz in subnet:11.1.1.0/24"),
         (
@@ -51,7 +51,7 @@ fn adr_2_3_malformed_members_are_conflicts() {
 }
 
 #[test]
-fn adr_2_3_an_entry_needs_a_prefix() {
+fn adm_s1_an_entry_needs_a_prefix() {
     assert_eq!(check_entry(&json!({})).map_err(|fault| fault.status), Err(400));
     assert_eq!(check_entry(&json!(7)).map_err(|fault| fault.status), Err(400));
     let haha = json!({"subnet": {"ip_prefix": "haha", "ip_prefix_len": 24}});
@@ -62,7 +62,7 @@ fn adr_2_3_an_entry_needs_a_prefix() {
 }
 
 #[test]
-fn adr_2_3_adr_2_6_adr_14_what_the_allocator_finds_is_a_bad_request() {
+fn adm_s1_adm_s4_adm_s16_what_the_allocator_finds_is_a_bad_request() {
     let unit = |prefix: &str, unit: &str, reason: &str| {
         format!("Virtual-Network(d:p:vn:{prefix}) has invalid alloc_unit({unit}) in subnet({prefix}) reason: {reason}")
     };
@@ -125,7 +125,7 @@ fn addresses_are_stored_in_normal_form() {
 }
 
 #[test]
-fn adr_2_3_overlapping_prefixes_are_named_in_order() {
+fn adm_s1_overlapping_prefixes_are_named_in_order() {
     let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
     let fault = |one: &str, other: &str| {
         Err(Fault::bad_request(format!("Overlapping addresses: [IPNetwork('{one}'), IPNetwork('{other}')]")))
@@ -151,7 +151,7 @@ fn update(stored: &Value, sent: &Value, reserve: bool, held: Option<&str>) -> Re
 }
 
 #[test]
-fn adr_2_7_an_update_keeps_what_it_leaves_out() {
+fn adm_s5_an_update_keeps_what_it_leaves_out() {
     let stored = json!({
         "subnet_uuid": "6ad0e3a4-0000-4000-8000-000000000001", "default_gateway": "13.1.1.50",
         "dns_server_address": "13.1.1.200", "alloc_unit": 2, "addr_from_start": true, "subscriber_tag": "t",
@@ -171,7 +171,7 @@ fn adr_2_7_an_update_keeps_what_it_leaves_out() {
 }
 
 #[test]
-fn adr_2_7_the_gateway_stays() {
+fn adm_s5_the_gateway_stays() {
     let custom = json!({"default_gateway": "13.1.1.50"});
     for (stored, new, text) in [
         (&json!({}), "13.1.1.50", "default gateway change is not allowed orig:13.1.1.254, new: 13.1.1.50"),
@@ -189,7 +189,7 @@ fn adr_2_7_the_gateway_stays() {
 }
 
 #[test]
-fn adr_2_7_a_subnet_without_gateway_does_not_get_one() {
+fn adm_s5_a_subnet_without_gateway_does_not_get_one() {
     let stored = members(&entry("13.1.1.0/24", &json!({"enable_dhcp": true})));
     let mut new = members(&entry("13.1.1.0/24", &json!({})));
     update_entry(&mut new, &stored, true, OWNER, &|_| false, false).unwrap();
@@ -197,7 +197,7 @@ fn adr_2_7_a_subnet_without_gateway_does_not_get_one() {
 }
 
 #[test]
-fn adr_2_7_the_service_address_moves_to_a_free_one() {
+fn adm_s5_the_service_address_moves_to_a_free_one() {
     let moved = json!({"dns_server_address": "13.1.1.200"});
     assert_eq!(update(&json!({}), &moved, true, None).unwrap()["dns_server_address"], "13.1.1.200");
     let fault = Err(Fault::bad_request("Virtual-Network(d:p:vn) has invalid subnet(13.1.1.0/24)"));
@@ -209,7 +209,7 @@ fn adr_2_7_the_service_address_moves_to_a_free_one() {
 }
 
 #[test]
-fn adr_2_7_order_and_unit_change_while_nothing_is_held() {
+fn adm_s5_order_and_unit_change_while_nothing_is_held() {
     for (stored, sent) in [
         (json!({}), json!({"addr_from_start": true})),
         (json!({"addr_from_start": true}), json!({"addr_from_start": false})),
@@ -226,7 +226,7 @@ fn adr_2_7_order_and_unit_change_while_nothing_is_held() {
 }
 
 #[test]
-fn adr_2_7_pools_change_at_will() {
+fn adm_s5_pools_change_at_will() {
     let stored = pools(&[("13.1.1.10", "13.1.1.20")]);
     for sent in [
         pools(&[("13.1.1.10", "13.1.1.20"), ("13.1.1.2", "13.1.1.5")]),

@@ -8,7 +8,7 @@ use crate::ipam::{Subnet, misaligned, subnet::Reserved};
 type Vector<'a> = (&'a str, Value, &'a str, &'a str, u128, &'a [&'a str]);
 
 #[test]
-fn adr_2_4_adr_2_5_adr_2_6_adr_4_hands_out_what_contrail_api_does() {
+fn adm_s2_adm_s3_adm_s4_adm_s8_hands_out_what_contrail_api_does() {
     let pools = |ends: &[(&str, &str)]| -> Value {
         ends.iter().map(|(start, end)| json!({"start": start, "end": end})).collect()
     };
@@ -178,12 +178,12 @@ fn adr_2_4_adr_2_5_adr_2_6_adr_4_hands_out_what_contrail_api_does() {
 }
 
 #[test]
-fn adr_2_6_a_unit_sent_as_text_is_stored_as_a_number() {
+fn adm_s4_a_unit_sent_as_text_is_stored_as_a_number() {
     assert_eq!(completed("11.1.1.0/24", &json!({"alloc_unit": "4"}), true)["alloc_unit"], 4);
 }
 
 #[test]
-fn adr_4_gives_back_in_place() {
+fn adm_s8_gives_back_in_place() {
     let mut subnet = subnet("11.1.1.0/24", &json!({}));
     draw(&mut subnet, 5);
     assert_eq!(subnet.used_count(), 8);
@@ -200,7 +200,7 @@ fn adr_4_gives_back_in_place() {
 }
 
 #[test]
-fn adr_10_a_full_subnet_counts_its_last_address() {
+fn adm_s14_a_full_subnet_counts_its_last_address() {
     let mut subnet = subnet("15.1.1.0/29", &json!({}));
     draw(&mut subnet, 3);
     assert_eq!(subnet.used_count(), 6);
@@ -209,7 +209,7 @@ fn adr_10_a_full_subnet_counts_its_last_address() {
 }
 
 #[test]
-fn adr_2_4_adr_9_routed_and_subnetted_prefixes_reserve_only_their_ends() {
+fn adm_s2_adm_s13_routed_and_subnetted_prefixes_reserve_only_their_ends() {
     let stored = completed("41.1.1.0/30", &json!({}), false);
     assert_eq!(stored["default_gateway"], "None");
     assert_eq!(stored["dns_server_address"], "None");
@@ -219,7 +219,7 @@ fn adr_2_4_adr_9_routed_and_subnetted_prefixes_reserve_only_their_ends() {
 }
 
 #[test]
-fn adr_2_4_tells_what_is_reserved() {
+fn adm_s2_tells_what_is_reserved() {
     let pool = json!({"allocation_pools": [{"start": "11.1.1.10", "end": "11.1.1.20"}]});
     for members in [json!({}), pool] {
         let subnet = subnet("11.1.1.0/24", &members);
@@ -243,7 +243,7 @@ fn adr_2_4_tells_what_is_reserved() {
 }
 
 #[test]
-fn adr_2_6_units_are_held_and_reserved_as_a_whole() {
+fn adm_s4_units_are_held_and_reserved_as_a_whole() {
     let mut subnet = subnet("11.1.1.0/24", &json!({"alloc_unit": 4, "default_gateway": "11.1.1.50"}));
     assert_eq!(subnet.reserved(address("11.1.1.50")), Some(Reserved::Gateway));
     assert_eq!(subnet.reserved(address("11.1.1.48")), Some(Reserved::Neighbour));
@@ -263,7 +263,7 @@ fn adr_2_6_units_are_held_and_reserved_as_a_whole() {
 }
 
 #[test]
-fn adr_2_5_adr_10_addresses_outside_of_pools_do_not_count() {
+fn adm_s3_adm_s14_addresses_outside_of_pools_do_not_count() {
     let pools = json!({"allocation_pools": [{"start": "11.1.1.10", "end": "11.1.1.20"}]});
     let mut subnet = subnet("11.1.1.0/24", &pools);
     assert!(!subnet.is_free_in_pools(address("11.1.1.100")));
@@ -277,7 +277,7 @@ fn adr_2_5_adr_10_addresses_outside_of_pools_do_not_count() {
 }
 
 #[test]
-fn adr_2_5_adr_8_pools_for_virtual_routers_are_apart() {
+fn adm_s3_adm_s12_pools_for_virtual_routers_are_apart() {
     let pools = json!({"allocation_pools": [
         {"start": "13.1.1.8", "end": "13.1.1.9", "vrouter_specific_pool": true},
         {"start": "13.1.1.16", "end": "13.1.1.17"},
@@ -347,7 +347,7 @@ fn large_subnets_and_the_ends_of_the_address_space() {
 }
 
 #[test]
-fn adr_41_there_is_no_end_after_65536_addresses() {
+fn adm_41_there_is_no_end_after_65536_addresses() {
     let mut subnet = subnet("11.0.0.0/8", &json!({}));
     assert_eq!(draw(&mut subnet, 70_000).len(), 70_000);
     assert_eq!(subnet.used_count(), 70_002);

@@ -14,6 +14,8 @@ pub mod options;
 pub mod permissions;
 pub mod quota;
 pub mod rejection;
+#[allow(dead_code)] // Not every rule refuses something.
+pub mod rule;
 pub mod rulebook;
 pub mod security_draft;
 pub mod tag_references;

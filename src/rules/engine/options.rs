@@ -1,6 +1,7 @@
-//! What operators set and rules depend on. Servers on one database are to be started with the same.
+//! What operators set and rules depend on. All servers on one database have the same: it is kept there, by name, as texts.
 
 use crate::model::{Model, Shape};
+use clap::ValueEnum;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The settings.
@@ -12,10 +13,50 @@ pub struct Options {
     pub tag_id_digits: TagIdDigits,
 }
 
+/// A setting as the database keeps it.
+struct Shared {
+    /// The field of the command line.
+    name: &'static str,
+    text: fn(&Options) -> String,
+    take: fn(&mut Options, &str) -> Result<(), String>,
+}
+
+/// All of them: rules that depend on something else on another server would decide otherwise there.
+const SHARED: [Shared; 2] = [
+    Shared {
+        name: "quota",
+        text: |options| options.quota.complete().to_string(),
+        take: |options, text| text.parse().map(|quota| options.quota = quota),
+    },
+    Shared {
+        name: "tag_id_digits",
+        text: |options| options.tag_id_digits.to_string(),
+        take: |options, text| TagIdDigits::from_str(text, false).map(|digits| options.tag_id_digits = digits),
+    },
+];
+
+impl Options {
+    /// Texts by the names of the settings. Settings that mean the same have the same text.
+    pub fn shared(&self) -> BTreeMap<String, String> {
+        SHARED.iter().map(|shared| (shared.name.to_owned(), (shared.text)(self))).collect()
+    }
+
+    /// Takes a setting from such a text.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn take(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match SHARED.iter().find(|shared| shared.name == name) {
+            Some(shared) => (shared.take)(self, text),
+            None => Err(format!("{name} is no setting that servers share")),
+        }
+    }
+}
+
 /// The width of the ids of tags (OSD-1): a tag is a pair of numbers, its type and its value; this is how it is written,
 /// in the tag and in the firewall rules that name it. Both widths are read everywhere, as the same pair, and a server
 /// rewrites what has the other width when it starts. So no tag becomes another one, whoever wrote it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum TagIdDigits {
     /// Four for the type, four for the value: agents up to Tungsten Fabric 2024.
     #[default]
@@ -24,6 +65,15 @@ pub enum TagIdDigits {
     /// Four for the type, eight for the value: agents of OpenSDN 2026.
     #[value(name = "12")]
     Twelve,
+}
+
+impl fmt::Display for TagIdDigits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Eight => "8",
+            Self::Twelve => "12",
+        })
+    }
 }
 
 /// Limits by the keys of a project's quota; `defaults` is for those that have none here (QTA-2).
@@ -36,11 +86,16 @@ impl QuotaDefaults {
         self.0.get(key).or_else(|| self.0.get("defaults")).copied().unwrap_or(-1)
     }
 
-    /// As the value of a project's quota.
-    pub fn value(&self) -> serde_json::Value {
+    /// The same limits, with the one for all others.
+    fn complete(&self) -> Self {
         let mut limits = self.0.clone();
         limits.entry("defaults".to_owned()).or_insert(-1);
-        serde_json::json!(limits)
+        Self(limits)
+    }
+
+    /// As the value of a project's quota.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::json!(self.complete().0)
     }
 
     /// Checks the keys.
@@ -83,6 +138,30 @@ impl FromStr for QuotaDefaults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_settings_are_shared_as_texts() {
+        // A field that has no text would be missing after the way there and back.
+        let all = Options { quota: "subnet=1,defaults=5".parse().unwrap(), tag_id_digits: TagIdDigits::Twelve };
+        let mut read = Options::default();
+        for (name, text) in all.shared() {
+            read.take(&name, &text).unwrap();
+        }
+        let Options { quota, tag_id_digits } = read;
+        assert_eq!((quota, tag_id_digits), (all.quota, all.tag_id_digits));
+        let texts = |quota: &str| Options { quota: quota.parse().unwrap(), ..Options::default() }.shared();
+        assert_eq!(texts(""), texts(" defaults = -1 "));
+        assert_eq!(
+            texts("subnet=1"),
+            BTreeMap::from(
+                [("quota", "defaults=-1,subnet=1"), ("tag_id_digits", "8")]
+                    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            )
+        );
+        let mut options = Options::default();
+        assert!(options.take("quota", "subnet").unwrap_err().contains("virtual_network=100"));
+        assert!(options.take("tag_id_digits", "16").is_err() && options.take("other", "1").is_err());
+    }
 
     #[test]
     fn limits_are_read_from_one_text() {

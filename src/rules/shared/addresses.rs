@@ -1,7 +1,7 @@
 //! Where an address comes from: which subnets are asked, in which order, and what is refused with which text
-//! (contrail-api R21, address management ADR-4). All types that hold addresses share one name space a subnet.
+//! (contrail-api R21, address management ADM-S8). All types that hold addresses share one name space a subnet.
 //!
-//! What is kept of the peer, and what is mended, follows a list (ADR-14): 409 for an address in use, 400 for bad input
+//! What is kept of the peer, and what is mended, follows a list (ADM-S16): 409 for an address in use, 400 for bad input
 //! and where an instance-ip finds nothing, 409 where a floating-ip or alias-ip does; an answer is never an address that
 //! is none.
 //!
@@ -9,20 +9,20 @@
 //!
 //! | what | which |
 //! |---|---|
-//! | gateway, service address, order | ADR-1, ADR-2, ADR-3, ADR-4, ADR-5, ADR-6, ADR-7 |
-//! | small, routed and several subnets | ADR-8, ADR-9, ADR-10, ADR-18 |
-//! | units, pools | ADR-11, ADR-12, ADR-13, ADR-14, ADR-15 |
-//! | IPv6, both versions | ADR-16, ADR-17 |
-//! | asked for; gateways; what is in use | ADR-19, ADR-20, ADR-21 |
-//! | flat ipams, of networks, first or last, themselves, of virtual routers, lent | ADR-22, ADR-23, ADR-24, ADR-25, ADR-26 |
-//! | floating-ips, `ip-alloc` | ADR-27, ADR-28, ADR-29 |
-//! | networks that are not managed | ADR-30 |
-//! | many clients | ADR-31, ADR-32, ADR-42 |
-//! | never an address of null | ADR-33 |
-//! | freed with whatever held it; only by that | ADR-34, ADR-38 |
-//! | what an update leaves out stays | ADR-35, ADR-36 |
-//! | all or nothing, one at a time | ADR-37, ADR-39, ADR-40 |
-//! | large subnets | ADR-41 |
+//! | gateway, service address, order | ADM-1, ADM-2, ADM-3, ADM-4, ADM-5, ADM-6, ADM-7 |
+//! | small, routed and several subnets | ADM-8, ADM-9, ADM-10, ADM-18 |
+//! | units, pools | ADM-11, ADM-12, ADM-13, ADM-14, ADM-15 |
+//! | IPv6, both versions | ADM-16, ADM-17 |
+//! | asked for; gateways; what is in use | ADM-19, ADM-20, ADM-21 |
+//! | flat ipams, of networks, first or last, themselves, of virtual routers, lent | ADM-22, ADM-23, ADM-24, ADM-25, ADM-26 |
+//! | floating-ips, `ip-alloc` | ADM-27, ADM-28, ADM-29 |
+//! | networks that are not managed | ADM-30 |
+//! | many clients | ADM-31, ADM-32, ADM-42 |
+//! | never an address of null | ADM-33 |
+//! | freed with whatever held it; only by that | ADM-34, ADM-38 |
+//! | what an update leaves out stays | ADM-35, ADM-36 |
+//! | all or nothing, one at a time | ADM-37, ADM-39, ADM-40 |
+//! | large subnets | ADM-41 |
 
 use crate::{
     graph::{Hold, Object},

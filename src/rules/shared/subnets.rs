@@ -1,5 +1,5 @@
 //! The subnets of a virtual network or a flat ipam on their way in: checked, completed, and compared with those that
-//! are there (contrail-api R21, address management ADR-2.3, ADR-2.7 and ADR-3; OpenSDN for changed prefixes).
+//! are there (contrail-api R21, address management ADM-S1, ADM-S5 and ADM-S7; OpenSDN for changed prefixes).
 //!
 //! What one entry may say, and what is filled in, is in `ipam`: VN-S3, VN-S8, VN-S9, VN-S10, VN-U9 (but see OSD-17),
 //! VN-U10 (any change of pools is allowed: no address depends on its pool), VN-U11. Prefixes come normalised from the

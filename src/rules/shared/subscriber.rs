@@ -1,5 +1,5 @@
 //! Subnets of a subnetted flat ipam, each lent to one subscriber at a time (contrail-api R21, address management:
-//! ADR-9).
+//! ADM-S13).
 
 use crate::{
     graph::{Hold, Object},

@@ -1,5 +1,5 @@
-//! Which address an object gets, and what is refused: the measured behaviour of contrail-api R21 (address management,
-//! section 16: ADR-1 to ADR-32), what is required beyond it (ADR-33 to ADR-42), and its sections (ADR-2.3 and on).
+//! Which address an object gets, and what is refused: the measured behaviour of contrail-api R21 (address management, by
+//! example: ADM-1 to ADM-32), what is required beyond it (ADM-33 to ADM-42), and what they are examples of (ADM-S1 to ADM-S16).
 
 use super::*;
 use crate::rules::{AllocateAddresses, FreeAddresses, count_addresses};
@@ -141,47 +141,47 @@ macro_rules! any {
 }
 
 #[test]
-fn adr_1_adr_2_adr_3_adr_4_adr_5_adr_6_adr_7_adr_2_4_gateway_service_address_and_order() {
+fn adm_1_adm_2_adm_3_adm_4_adm_5_adm_6_adm_7_adm_s2_gateway_service_address_and_order() {
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     check(&[
         (
-            "ADR-1",
+            "ADM-1",
             with(json!({})),
             ["11.1.1.254", "11.1.1.253"],
             any!["11.1.1.252", "11.1.1.251", "11.1.1.250", "11.1.1.249", "11.1.1.248"],
         ),
         (
-            "ADR-2",
+            "ADM-2",
             with(json!({"addr_from_start": true})),
             ["11.1.1.1", "11.1.1.2"],
             any!["11.1.1.3", "11.1.1.4", "11.1.1.5"],
         ),
         (
-            "ADR-3",
+            "ADM-3",
             with(json!({"default_gateway": "11.1.1.1"})),
             ["11.1.1.1", "11.1.1.253"],
             any!["11.1.1.254", "11.1.1.252", "11.1.1.251"],
         ),
         (
-            "ADR-4",
+            "ADM-4",
             with(json!({"addr_from_start": true, "default_gateway": "11.1.1.5"})),
             ["11.1.1.5", "11.1.1.2"],
             any!["11.1.1.1", "11.1.1.3", "11.1.1.4", "11.1.1.6", "11.1.1.7"],
         ),
         (
-            "ADR-5",
+            "ADM-5",
             with(json!({"default_gateway": "11.1.1.252"})),
             ["11.1.1.252", "11.1.1.253"],
             any!["11.1.1.254", "11.1.1.251", "11.1.1.250"],
         ),
         (
-            "ADR-6",
+            "ADM-6",
             with(json!({"default_gateway": "11.1.1.253"})),
             ["11.1.1.253", "11.1.1.253"],
             any!["11.1.1.254", "11.1.1.252", "11.1.1.251"],
         ),
         (
-            "ADR-7",
+            "ADM-7",
             with(json!({"default_gateway": "0.0.0.0"})),
             ["0.0.0.0", "11.1.1.253"],
             any!["11.1.1.254", "11.1.1.252"],
@@ -190,7 +190,7 @@ fn adr_1_adr_2_adr_3_adr_4_adr_5_adr_6_adr_7_adr_2_4_gateway_service_address_and
 }
 
 #[test]
-fn adr_1_iip_c8_iip_d1_a_freed_address_goes_back_to_its_place() {
+fn adm_1_iip_c8_iip_d1_a_freed_address_goes_back_to_its_place() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     assert_eq!(configuration.counts(&network), [3]);
@@ -206,17 +206,17 @@ fn adr_1_iip_c8_iip_d1_a_freed_address_goes_back_to_its_place() {
 }
 
 #[test]
-fn adr_8_adr_9_adr_18_iip_c9_small_subnets() {
+fn adm_8_adm_9_adm_18_iip_c9_small_subnets() {
     let exhausted = exhausted("n", "[]");
     check(&[
         (
-            "ADR-8",
+            "ADM-8",
             json!([subnet("11.1.1.0", 29)]),
             ["11.1.1.6", "11.1.1.5"],
             any!["11.1.1.4", "11.1.1.3", "11.1.1.2", "11.1.1.1", &exhausted],
         ),
-        ("ADR-9", json!([subnet("11.1.1.0", 30)]), ["11.1.1.2", "11.1.1.1"], any![&exhausted]),
-        ("ADR-18", json!([subnet("61.1.1.0", 30), subnet("62.1.1.0", 29)]), ["61.1.1.2", "61.1.1.1"], any!["62.1.1.4"]),
+        ("ADM-9", json!([subnet("11.1.1.0", 30)]), ["11.1.1.2", "11.1.1.1"], any![&exhausted]),
+        ("ADM-18", json!([subnet("61.1.1.0", 30), subnet("62.1.1.0", 29)]), ["61.1.1.2", "61.1.1.1"], any!["62.1.1.4"]),
     ]);
     let mut configuration = Configuration::new();
     let tiny = configuration.network_with("n", json!([subnet("11.1.1.0", 31)]), json!({}));
@@ -228,7 +228,7 @@ fn adr_8_adr_9_adr_18_iip_c9_small_subnets() {
 }
 
 #[test]
-fn adr_10_vn_s8_a_routed_network_reserves_neither_gateway_nor_service_address() {
+fn adm_10_vn_s8_a_routed_network_reserves_neither_gateway_nor_service_address() {
     let mut configuration = Configuration::new();
     let routed = json!({"virtual_network_category": "routed"});
     let network = configuration.network_with("n", json!([subnet("11.1.1.0", 30)]), routed).unwrap();
@@ -239,11 +239,11 @@ fn adr_10_vn_s8_a_routed_network_reserves_neither_gateway_nor_service_address() 
 }
 
 #[test]
-fn adr_11_adr_12_adr_2_6_vn_s10_units() {
+fn adm_11_adm_12_adm_s4_vn_s10_units() {
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     check(&[
         (
-            "ADR-11",
+            "ADM-11",
             with(json!({"alloc_unit": 4})),
             ["11.1.1.254", "11.1.1.253"],
             &[
@@ -260,7 +260,7 @@ fn adr_11_adr_12_adr_2_6_vn_s10_units() {
             ],
         ),
         (
-            "ADR-12",
+            "ADM-12",
             with(json!({"alloc_unit": 4, "addr_from_start": true})),
             ["11.1.1.1", "11.1.1.2"],
             any!["11.1.1.4", "11.1.1.8", "11.1.1.12"],
@@ -283,26 +283,26 @@ fn adr_11_adr_12_adr_2_6_vn_s10_units() {
 }
 
 #[test]
-fn adr_13_adr_14_adr_15_adr_2_5_vn_s10_pools() {
+fn adm_13_adm_14_adm_15_adm_s3_vn_s10_pools() {
     let two = pools(&[("11.1.1.100", "11.1.1.101"), ("11.1.1.9", "11.1.1.10")]);
     let with = |pools: &Value| json!([subnet_with("11.1.1.0/24", json!({ "allocation_pools": pools }))]);
     let from_start = subnet_with("11.1.1.0/24", json!({"allocation_pools": two, "addr_from_start": true}));
     let exhausted = exhausted("n", "[]");
     check(&[
         (
-            "ADR-13",
+            "ADM-13",
             json!([from_start]),
             ["11.1.1.1", "11.1.1.2"],
             any!["11.1.1.9", "11.1.1.10", "11.1.1.100", "11.1.1.101", &exhausted],
         ),
         (
-            "ADR-13",
+            "ADM-13",
             with(&two),
             ["11.1.1.254", "11.1.1.253"],
             any!["11.1.1.101", "11.1.1.100", "11.1.1.10", "11.1.1.9", &exhausted],
         ),
         (
-            "ADR-15",
+            "ADM-15",
             with(&pools(&[("11.1.1.252", "11.1.1.254")])),
             ["11.1.1.254", "11.1.1.253"],
             any!["11.1.1.252", &exhausted],
@@ -310,7 +310,7 @@ fn adr_13_adr_14_adr_15_adr_2_5_vn_s10_pools() {
     ]);
     let mut configuration = Configuration::new();
     let network = configuration.network_with("n", with(&pools(&[("11.1.1.10", "11.1.1.20")])), json!({})).unwrap();
-    // ADR-14: any address of the prefix may be asked for; only those of the pool count.
+    // ADM-14: any address of the prefix may be asked for; only those of the pool count.
     for (address, count) in [("11.1.1.100", 0), ("11.1.1.12", 1)] {
         assert_eq!(configuration.take(&network, asked(address)), Ok(address.to_owned()));
         assert_eq!(configuration.counts(&network), [count]);
@@ -325,17 +325,17 @@ fn adr_13_adr_14_adr_15_adr_2_5_vn_s10_pools() {
 }
 
 #[test]
-fn adr_16_adr_17_iip_c6_versions() {
+fn adm_16_adm_17_iip_c6_versions() {
     let six = subnet("fd14::", 64);
     check(&[
         (
-            "ADR-16",
+            "ADM-16",
             json!([six]),
             ["fd14::ffff:ffff:ffff:fffe", "fd14::ffff:ffff:ffff:fffd"],
             any!["fd14::ffff:ffff:ffff:fffc", "fd14::ffff:ffff:ffff:fffb"],
         ),
         (
-            "ADR-17",
+            "ADM-17",
             json!([six, subnet("11.1.1.0", 24)]),
             ["fd14::ffff:ffff:ffff:fffe", "fd14::ffff:ffff:ffff:fffd"],
             any!["fd14::ffff:ffff:ffff:fffc"],
@@ -366,10 +366,10 @@ fn adr_16_adr_17_iip_c6_versions() {
 }
 
 #[test]
-fn adr_19_adr_4_iip_c5_iip_c9_what_is_asked_for() {
+fn adm_19_adm_s8_iip_c5_iip_c9_what_is_asked_for() {
     let exhausted = exhausted("n", "[]");
     check(&[(
-        "ADR-19",
+        "ADM-19",
         json!([subnet("11.1.1.0", 24)]),
         ["11.1.1.254", "11.1.1.253"],
         &[
@@ -394,7 +394,7 @@ fn adr_19_adr_4_iip_c5_iip_c9_what_is_asked_for() {
 }
 
 #[test]
-fn adr_20_adr_11_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
+fn adm_20_adm_s15_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let machine = configuration.at_top("virtual-machine", "machine", json!({})).unwrap();
@@ -418,7 +418,7 @@ fn adr_20_adr_11_iip_u2_vmi_u3_gateways_are_not_for_virtual_machines() {
 }
 
 #[test]
-fn adr_5_a_gateway_stays_reserved_when_those_who_share_it_go() {
+fn adm_s15_a_gateway_stays_reserved_when_those_who_share_it_go() {
     let pool = |start: &str, end: &str| json!({"allocation_pools": [{"start": start, "end": end}]});
     let vectors = [
         ("11.1.1.0/29", json!({}), "11.1.1.6"),
@@ -485,7 +485,7 @@ fn vn_s3_no_gateway_is_written_as_its_family_writes_it() {
 }
 
 #[test]
-fn adr_21_vn_u8_vn_u9_what_is_in_use_stays() {
+fn adm_21_vn_u8_vn_u9_what_is_in_use_stays() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     configuration.take(&network, json!({})).unwrap();
@@ -497,7 +497,7 @@ fn adr_21_vn_u8_vn_u9_what_is_in_use_stays() {
 }
 
 #[test]
-fn adr_22_adr_3_vn_s1_vn_s2_networks_share_a_flat_ipam() {
+fn adm_22_adm_s7_vn_s1_vn_s2_networks_share_a_flat_ipam() {
     let mut configuration = Configuration::new();
     let subnets = json!([
         subnet_with("11.1.1.0/28", json!({"alloc_unit": 4})),
@@ -548,7 +548,7 @@ fn mixed(mode: Option<&str>) -> (Configuration, Arc<Object>) {
 }
 
 #[test]
-fn adr_23_adr_4_iip_c8_the_mode_says_which_subnets_come_first() {
+fn adm_23_adm_s8_iip_c8_the_mode_says_which_subnets_come_first() {
     let own = ["22.1.1.4", "22.1.1.3", "22.1.1.2", "22.1.1.1"];
     let flat = ["21.1.1.4", "21.1.1.3", "21.1.1.2", "21.1.1.1"];
     let both = |one: [&'static str; 4], other: [&'static str; 4]| [one, other].concat();
@@ -584,7 +584,7 @@ fn adr_23_adr_4_iip_c8_the_mode_says_which_subnets_come_first() {
 }
 
 #[test]
-fn adr_24_adr_5_iip_c3_iip_c4_addresses_of_a_flat_ipam_itself() {
+fn adm_24_adm_s9_iip_c3_iip_c4_addresses_of_a_flat_ipam_itself() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("31.1.1.0", 29), subnet("fd31::", 125)]);
     let ipam = configuration.flat_ipam("flat", subnets, json!({})).unwrap();
@@ -635,7 +635,7 @@ pub fn router() -> (Configuration, Arc<Object>, Arc<Object>) {
 }
 
 #[test]
-fn adr_25_adr_8_iip_c1_iip_c3_pools_of_virtual_routers() {
+fn adm_25_adm_s12_iip_c1_iip_c3_pools_of_virtual_routers() {
     let (mut configuration, ipam, router) = router();
     let network = configuration.flat_network("n", &[&ipam], json!({}));
     let of_router = json!({"virtual_router_refs": [{"to": router.fq_name.elements()}]});
@@ -669,7 +669,7 @@ fn adr_25_adr_8_iip_c1_iip_c3_pools_of_virtual_routers() {
 }
 
 #[test]
-fn adr_34_iip_d1_an_address_of_a_virtual_router_is_freed() {
+fn adm_34_iip_d1_an_address_of_a_virtual_router_is_freed() {
     let (mut configuration, _, router) = router();
     for round in 0..5 {
         let body = json!({"virtual_router_refs": [{"to": router.fq_name.elements()}]});
@@ -680,7 +680,7 @@ fn adr_34_iip_d1_an_address_of_a_virtual_router_is_freed() {
 }
 
 #[test]
-fn adr_26_adr_9_iip_c10_subscribers_have_subnets_of_their_own() {
+fn adm_26_adm_s13_iip_c10_subscribers_have_subnets_of_their_own() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("41.1.1.0", 30), subnet("42.1.1.0", 30)]);
     let ipam = configuration.flat_ipam("lent", subnets, json!({"ipam_subnetting": true})).unwrap();
@@ -716,7 +716,7 @@ fn adr_26_adr_9_iip_c10_subscribers_have_subnets_of_their_own() {
 }
 
 #[test]
-fn adr_27_adr_6_fip_c2_fip_c3_fip_c4_fip_c5_fipp_c1_fip_d1_floating_addresses() {
+fn adm_27_adm_s10_fip_c2_fip_c3_fip_c4_fip_c5_fipp_c1_fip_d1_floating_addresses() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "17.1.1.0", 28);
     let pool = configuration.pool(&network, "floating-ip-pool", json!({}));
@@ -757,7 +757,7 @@ fn adr_27_adr_6_fip_c2_fip_c3_fip_c4_fip_c5_fipp_c1_fip_d1_floating_addresses() 
 }
 
 #[test]
-fn adr_28_fip_c1_iip_d2_below_an_instance_ip_nothing_is_allocated() {
+fn adm_28_fip_c1_iip_d2_below_an_instance_ip_nothing_is_allocated() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "17.1.1.0", 28);
     let address = configuration.address("a", &network, &json!({})).unwrap();
@@ -774,7 +774,7 @@ fn adr_28_fip_c1_iip_d2_below_an_instance_ip_nothing_is_allocated() {
 }
 
 #[test]
-fn adr_29_adr_10_vn_x1_vn_x2_vn_x3_direct_calls() {
+fn adm_29_adm_s14_vn_x1_vn_x2_vn_x3_direct_calls() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let taken = configuration.allocate(&network, 10, None).unwrap();
@@ -873,7 +873,7 @@ fn leading_zeros_are_taken_where_octal_and_decimal_are_the_same() {
 }
 
 #[test]
-fn adr_30_iip_c2_some_networks_are_nobodys_business() {
+fn adm_30_iip_c2_some_networks_are_nobodys_business() {
     let mut configuration = Configuration::new();
     for name in ["ip-fabric", "__link_local__"] {
         let network = configuration.find("virtual-network", &format!("default-domain:default-project:{name}")).unwrap();
@@ -892,7 +892,7 @@ fn adr_30_iip_c2_some_networks_are_nobodys_business() {
 
 /// In order, since requests are decided one after the other; with clients of two servers in `tests/concurrency.rs`.
 #[test]
-fn adr_31_adr_32_of_many_that_ask_each_gets_another() {
+fn adm_31_adm_32_of_many_that_ask_each_gets_another() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.0.0", 16);
     let answers: Vec<_> = (0..16).map(|_| configuration.take(&network, asked("11.1.7.7"))).collect();
@@ -905,7 +905,7 @@ fn adr_31_adr_32_of_many_that_ask_each_gets_another() {
 }
 
 #[test]
-fn adr_33_adr_14_iip_c7_a_full_subnet_is_never_an_address_of_null() {
+fn adm_33_adm_s16_iip_c7_a_full_subnet_is_never_an_address_of_null() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("11.1.1.0", 30), subnet("12.1.1.0", 24)]);
     let network = configuration.network_with("n", subnets, json!({})).unwrap();
@@ -924,7 +924,7 @@ fn adr_33_adr_14_iip_c7_a_full_subnet_is_never_an_address_of_null() {
 }
 
 #[test]
-fn adr_35_adr_36_adr_2_7_an_update_keeps_what_it_leaves_out() {
+fn adm_35_adm_36_adm_s5_an_update_keeps_what_it_leaves_out() {
     let mut configuration = Configuration::new();
     let given = subnet_with("13.1.1.0/24", json!({"dns_server_address": "13.1.1.200"}));
     let network = configuration.network_with("n", json!([given]), json!({})).unwrap();
@@ -951,7 +951,7 @@ fn adr_35_adr_36_adr_2_7_an_update_keeps_what_it_leaves_out() {
 }
 
 #[test]
-fn adr_37_a_batch_that_does_not_fit_takes_nothing() {
+fn adm_37_a_batch_that_does_not_fit_takes_nothing() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let refused = refusal(configuration.allocate(&network, 300, None));
@@ -961,7 +961,7 @@ fn adr_37_a_batch_that_does_not_fit_takes_nothing() {
 }
 
 #[test]
-fn adr_38_vn_x2_what_an_object_has_is_not_given_back() {
+fn adm_38_vn_x2_what_an_object_has_is_not_given_back() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 24);
     let address = configuration.take(&network, json!({})).unwrap();
@@ -976,7 +976,7 @@ fn adr_38_vn_x2_what_an_object_has_is_not_given_back() {
 }
 
 #[test]
-fn adr_39_fip_c4_a_pool_of_several_subnets_takes_one_address() {
+fn adm_39_fip_c4_a_pool_of_several_subnets_takes_one_address() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("17.1.0.0", 28), subnet("17.2.0.0", 29), subnet("17.3.0.0", 29)]);
     let network = configuration.network_with("n", subnets, json!({})).unwrap();
@@ -995,7 +995,7 @@ fn adr_39_fip_c4_a_pool_of_several_subnets_takes_one_address() {
 }
 
 #[test]
-fn adr_40_a_failed_request_leaves_nothing_behind() {
+fn adm_40_a_failed_request_leaves_nothing_behind() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.1.0", 29);
     configuration.address("taken", &network, &json!({})).unwrap();
@@ -1022,7 +1022,7 @@ fn adr_40_a_failed_request_leaves_nothing_behind() {
 }
 
 #[test]
-fn adr_41_a_large_subnet_has_no_end_after_65536_addresses() {
+fn adm_41_a_large_subnet_has_no_end_after_65536_addresses() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.0.0.0", 8);
     for _ in 0..2 {
@@ -1033,7 +1033,7 @@ fn adr_41_a_large_subnet_has_no_end_after_65536_addresses() {
 
 /// Each server decides on what the changes of the other have made of its graph.
 #[test]
-fn adr_42_two_servers_take_turns() {
+fn adm_42_two_servers_take_turns() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "11.1.0.0", 20);
     let mut taken = Vec::new();
@@ -1046,7 +1046,7 @@ fn adr_42_two_servers_take_turns() {
 }
 
 #[test]
-fn adr_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
+fn adm_s1_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
     let owner = "default-domain:default-project:n";
     let with = |members: Value| json!([subnet_with("11.1.1.0/24", members)]);
     let overlapping = pools(&[("11.1.1.10", "11.1.1.20"), ("11.1.1.15", "11.1.1.30")]);
@@ -1087,7 +1087,7 @@ fn adr_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
     ];
     let mut configuration = Configuration::new();
     for (subnets, text) in cases {
-        // ADR-2.7: the same in an update that adds the subnet.
+        // ADM-S5: the same in an update that adds the subnet.
         let created = configuration.network_with("n", subnets.clone(), json!({}));
         assert_eq!(refusal(created), text);
         let network = configuration.in_project("virtual-network", "n", json!({})).unwrap();
@@ -1131,7 +1131,7 @@ fn adr_2_3_vn_s3_vn_s6_vn_s7_vn_s9_what_a_new_subnet_may_say() {
 }
 
 #[test]
-fn adr_2_4_vn_s8_the_service_address_may_be_elsewhere() {
+fn adm_s2_vn_s8_the_service_address_may_be_elsewhere() {
     for (service, next) in [("8.8.8.8", "11.1.1.253"), ("0.0.0.0", "11.1.1.253"), ("11.1.1.7", "11.1.1.253")] {
         let mut configuration = Configuration::new();
         let given = subnet_with("11.1.1.0/24", json!({ "dns_server_address": service }));
@@ -1144,7 +1144,7 @@ fn adr_2_4_vn_s8_the_service_address_may_be_elsewhere() {
 }
 
 #[test]
-fn adr_2_7_adr_14_vn_u10_vn_u11_what_of_a_subnet_may_change() {
+fn adm_s5_adm_s16_vn_u10_vn_u11_what_of_a_subnet_may_change() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     let update = |configuration: &mut Configuration, members: Value| {
@@ -1181,7 +1181,7 @@ fn adr_2_7_adr_14_vn_u10_vn_u11_what_of_a_subnet_may_change() {
 }
 
 #[test]
-fn adr_2_8_vn_d2_with_a_network_goes_what_was_taken_of_it() {
+fn adm_s6_vn_d2_with_a_network_goes_what_was_taken_of_it() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     configuration.allocate(&network, 9, None).unwrap();
@@ -1194,7 +1194,7 @@ fn adr_2_8_vn_d2_with_a_network_goes_what_was_taken_of_it() {
 }
 
 #[test]
-fn adr_7_aip_c1_aip_c2_aip_d1_alias_addresses() {
+fn adm_s11_aip_c1_aip_c2_aip_d1_alias_addresses() {
     let mut configuration = Configuration::new();
     let subnets = json!([subnet("fd17::", 64), subnet("17.1.1.0", 29)]);
     let network = configuration.network_with("n", subnets, json!({})).unwrap();
@@ -1219,7 +1219,7 @@ fn adr_7_aip_c1_aip_c2_aip_d1_alias_addresses() {
 }
 
 #[test]
-fn adr_5_iip_u1_an_instance_ip_keeps_its_address() {
+fn adm_s9_iip_u1_an_instance_ip_keeps_its_address() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "13.1.1.0", 24);
     let other = configuration.network("o", "13.1.1.0", 24);
@@ -1256,7 +1256,7 @@ fn adr_5_iip_u1_an_instance_ip_keeps_its_address() {
 }
 
 #[test]
-fn adr_6_adr_14_fip_u1_a_floating_address_may_be_exchanged() {
+fn adm_s10_adm_s16_fip_u1_a_floating_address_may_be_exchanged() {
     let mut configuration = Configuration::new();
     let network = configuration.network("n", "17.1.1.0", 28);
     for (pool, kind, property) in

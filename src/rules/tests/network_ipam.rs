@@ -32,7 +32,7 @@ fn ipam_c1_ipam_c2_ipam_u3_osd_20_only_a_flat_ipam_has_subnets() {
 }
 
 #[test]
-fn adr_3_ipam_c3_subnets_of_a_flat_ipam_are_checked_and_completed() {
+fn adm_s7_ipam_c3_subnets_of_a_flat_ipam_are_checked_and_completed() {
     let mut configuration = Configuration::new();
     let given = json!([subnet("11.1.1.9", 24), subnet_with("11.1.2.0/24", json!({"addr_from_start": true}))]);
     let ipam = configuration.flat_ipam("flat", given, json!({})).unwrap();
@@ -187,7 +187,7 @@ fn ipam_d1_an_ipam_in_use_stays() {
 }
 
 #[test]
-fn adr_3_vn_s4_the_handle_of_a_flat_ipam_is_a_uuid() {
+fn adm_s7_vn_s4_the_handle_of_a_flat_ipam_is_a_uuid() {
     let mut configuration = Configuration::new();
     let flat = configuration.flat_ipam("flat", json!([subnet("21.1.1.0", 29)]), json!({})).unwrap();
     let network = configuration.flat_network("n", &[&flat], json!({}));

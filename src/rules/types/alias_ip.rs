@@ -1,4 +1,4 @@
-//! alias-ip (contrail-api R21: AIP-*, address management ADR-7).
+//! alias-ip (contrail-api R21: AIP-*, address management ADM-S11).
 //!
 //! An address in use is refused (AIP-C1). The peer knows IPv4 only (AIP-C2); here IPv6 may be asked for, and is given
 //! where no IPv4 is left. The address is free with the object that holds it (AIP-D1).

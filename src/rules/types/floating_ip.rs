@@ -1,4 +1,4 @@
-//! floating-ip (contrail-api R21: FIP-*, address management ADR-6).
+//! floating-ip (contrail-api R21: FIP-*, address management ADM-S10).
 //!
 //! The other properties are the clients' business (FIP-C5). The address is free with the object that holds it (FIP-D1).
 

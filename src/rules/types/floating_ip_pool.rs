@@ -1,4 +1,4 @@
-//! floating-ip-pool (contrail-api R21: FIPP-*, address management ADR-6).
+//! floating-ip-pool (contrail-api R21: FIPP-*, address management ADM-S10).
 //!
 //! A pool needs no external network, and an external network makes no pool: clients do that (FIPP-G1).
 

@@ -1,4 +1,4 @@
-//! instance-ip (contrail-api R21: IIP-*, address management ADR-5, ADR-8, ADR-9, ADR-11).
+//! instance-ip (contrail-api R21: IIP-*, address management ADM-S9, ADM-S12, ADM-S13, ADM-S15).
 //!
 //! What else a client says is only stored: whose interfaces share the address, and how (IIP-C11). Floating-ips below
 //! an instance-ip stop its delete, as all children do (IIP-D2).
@@ -143,7 +143,7 @@ fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()>
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    // Where the address is from stays; the peer lets it go astray here (ADR-5). What counts less may be referred to.
+    // Where the address is from stays; the peer lets it go astray here (ADM-S9). What counts less may be referred to.
     for field in SOURCES {
         let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
         let stored = targets(&draft.stored_links(field));

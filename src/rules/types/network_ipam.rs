@@ -1,4 +1,4 @@
-//! network-ipam (contrail-api R21: IPAM-*, address management ADR-3): the subnets of a flat ipam are its own.
+//! network-ipam (contrail-api R21: IPAM-*, address management ADM-S7): the subnets of a flat ipam are its own.
 //!
 //! Networks, instance-ips and virtual-routers that refer to an ipam stop its delete, as all references do; with it go
 //! the addresses that `ip-alloc` has taken of it (IPAM-D1).

@@ -3,7 +3,7 @@
 //! Its subnets (VN-C6) are in `subnets.rs`; the network itself counts in the quota as all types do (VN-C12). What it is
 //! part of, or refers to it, stops its delete; routing instances and access control lists do not, they are derived
 //! (VN-D1). With the object go its subnets, what `ip-alloc` has taken of them, and its id: there is no other book of
-//! them (VN-D2, VN-D4, ADR-2.8).
+//! them (VN-D2, VN-D4, ADM-S6).
 
 use crate::{
     graph::{Graph, Hold, NumberPool, Object},
@@ -305,7 +305,7 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
-/// `/virtual-network/<uuid>/ip-alloc` (VN-X1, address management ADR-10).
+/// `/virtual-network/<uuid>/ip-alloc` (VN-X1, address management ADM-S14).
 #[derive(Clone, Debug)]
 pub struct AllocateAddresses {
     /// The network.

@@ -1,0 +1,171 @@
+//! All servers on one database decide by the same settings, also when somebody changes them while others run.
+//!
+//! The settings are in the database, and each server has its own copy, which never changes while it runs. No server decides by
+//! another one than that of the database once a change of it is committed, because of this:
+//!
+//! 1. Settings change only under the lock of the row of the sequence, together with the `fence` in it, which gets a new uuid
+//!    that it never had. So the settings are the same as long as the fence is, and a server that has seen both in one
+//!    statement, and that they are its own, may go by the fence alone. (The first server writes what is not there yet without
+//!    the lock; nobody has decided by that before, for each server reads it first.)
+//! 2. What a server writes names a fence with which it has seen that, or does nothing (`store/append.rs`). In its turn it holds the
+//!    lock, and looks before it decides.
+//! 3. What writes nothing is answered without a question by the only server: refusals, above all. It is that only for
+//!    [`sequence::LEASE`] from a question whose answer had its name and such a fence. Who changes settings does as whoever
+//!    commits: he takes the name away first, and waits for [`sequence::GRACE`].
+//! 4. A server that sees settings that are not its own never comes to such a fence. It commits nothing, is never the only one,
+//!    and stops. It sees it with its next heartbeat, if not before.
+//!
+//! Where the database lacks a setting (a dump is being restored), nothing is decided until it is there. A database that
+//! was put back to an earlier state has the fence and the settings that it had then, so 1 holds for it, too.
+
+use super::{following::connect, lease::Lease};
+use crate::store::{
+    Database, Session, StoreError,
+    operation::SETTINGS,
+    sequence,
+    shared_settings::{self, SharedSettings},
+};
+use std::sync::{Mutex, PoisonError};
+use tokio::{sync::watch, time::sleep};
+use uuid::Uuid;
+
+/// What is answered to requests that come once the settings are others.
+pub const NOT_AGREED: &str = "This server does not have the settings that the servers on its database share, and stops. \
+                              Not able to perform requested action; nothing was stored";
+
+/// Whether this server decides by the settings that the database has.
+pub struct Agreement {
+    own: SharedSettings,
+    /// The fence with which they were seen to be the same.
+    agreed_at: Mutex<Option<Uuid>>,
+    /// What has become of them, once they are others.
+    overtaken: watch::Sender<Option<String>>,
+}
+
+impl Agreement {
+    /// On these settings; not looked at yet.
+    pub fn new(own: SharedSettings) -> Self {
+        Self { own, agreed_at: Mutex::default(), overtaken: watch::Sender::new(None) }
+    }
+
+    /// Whether the settings are the own ones as long as the row has this fence.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn holds(&self, session: &mut Session, fence: Uuid) -> Result<bool, StoreError> {
+        if self.agreed_at() == Some(fence) {
+            return Ok(true);
+        }
+        let (seen_at, stored) = shared_settings::read(session).await?;
+        if self.compare(seen_at, &stored) {
+            *self.agreed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen_at);
+        }
+        // What is seen may be of a moment later than the fence that is asked for.
+        Ok(self.agreed_at() == Some(fence))
+    }
+
+    fn agreed_at(&self) -> Option<Uuid> {
+        *self.agreed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn compare(&self, fence: Uuid, stored: &SharedSettings) -> bool {
+        let mut same = true;
+        for (name, own) in &self.own {
+            match stored.get(name) {
+                Some(text) if text == own => {}
+                Some(text) => {
+                    same = false;
+                    self.end(format!(
+                        "--{option} was changed to {text} for all servers on this database, and this one decides by {own}: \
+                         start it again. What it is not told, it takes from the database",
+                        option = name.replace('_', "-")
+                    ));
+                }
+                None => {
+                    same = false;
+                    tracing::warn!(name, %fence, "the database lacks a setting that servers share; nothing is decided");
+                }
+            }
+        }
+        same
+    }
+
+    fn end(&self, text: String) {
+        self.overtaken.send_if_modified(|overtaken| {
+            let is_first = overtaken.is_none();
+            if is_first {
+                tracing::error!("{text}");
+                *overtaken = Some(text);
+            }
+            is_first
+        });
+    }
+
+    /// What has become of the settings, if they are others now.
+    pub fn overtaken(&self) -> Option<String> {
+        self.overtaken.borrow().clone()
+    }
+
+    /// Waits until they are others.
+    pub async fn ends(&self) {
+        // The sender is held here.
+        let _ = self.overtaken.subscribe().wait_for(Option::is_some).await;
+    }
+}
+
+/// Changes settings for all servers on a database: those that run stop.
+///
+/// # Errors
+/// When the database is away.
+pub async fn change_shared_settings(database: &Database, wanted: &SharedSettings) -> Result<(), StoreError> {
+    let mut session = connect(database, SETTINGS).await?;
+    // So that nobody takes himself for the only server again meanwhile.
+    sequence::announce(&mut session).await?;
+    // Nobody goes by this name, but the wait for others is the same.
+    let lease = Lease::none();
+    loop {
+        let mut transaction = session.begin().await?;
+        let state = sequence::lock(&mut transaction).await?;
+        lease.observe(&state);
+        if state.sole.is_some() {
+            sequence::free(&mut transaction).await?;
+            transaction.commit().await?;
+            continue;
+        }
+        let wait = lease.has_to_wait(&state);
+        if wait.is_zero() {
+            if state.freed.is_some() {
+                sequence::settle(&mut transaction).await?;
+            }
+            shared_settings::write(&mut transaction, wanted).await?;
+            sequence::fence_off(&mut transaction).await?;
+            return transaction.commit().await;
+        }
+        transaction.roll_back().await?;
+        sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(quota: &str) -> SharedSettings {
+        [("quota", quota), ("tag_id_digits", "8")].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+    }
+
+    #[test]
+    fn only_what_is_there_and_other_ends_an_agreement() {
+        let agreement = Agreement::new(settings("defaults=-1"));
+        let mut stored = settings("defaults=-1");
+        stored.insert("of_a_later_release".to_owned(), "1".to_owned());
+        assert!(agreement.compare(Uuid::nil(), &stored));
+        stored.remove("quota");
+        assert!(!agreement.compare(Uuid::nil(), &stored), "one is missing");
+        assert_eq!(agreement.overtaken(), None);
+        assert!(!agreement.compare(Uuid::nil(), &settings("defaults=-1,subnet=1")));
+        let told = agreement.overtaken().unwrap();
+        assert!(told.starts_with("--quota was changed to defaults=-1,subnet=1 for all servers"), "{told}");
+        assert!(told.contains("this one decides by defaults=-1: start it again"), "{told}");
+    }
+}
