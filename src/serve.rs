@@ -85,9 +85,13 @@ impl StartError {
             Self::Private(error) => error.is_lasting(),
             Self::Store(_, error) => error.is_lasting(),
             Self::Listen(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-            // Not told otherwise, it takes the new one when it is started again.
-            Self::Overtaken(_) => false,
-            Self::FirstObjects(_) | Self::Mark(_) | Self::Unsound { .. } | Self::Io(_) | Self::Broken(_) => false,
+            // One that was overtaken takes what there is when it is started again, unless it is told otherwise.
+            Self::Overtaken(_)
+            | Self::FirstObjects(_)
+            | Self::Mark(_)
+            | Self::Unsound { .. }
+            | Self::Io(_)
+            | Self::Broken(_) => false,
         };
         if is_lasting { 2 } else { 1 }
     }
@@ -346,5 +350,5 @@ async fn provision(writer: &Writer) -> Result<(), StartError> {
     let request =
         Request { operation: Operation::Provision, precondition: None, dry_run: false, identity, base: String::new() };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
-    writer.submit(request).await.map(|_| ()).map_err(refused)
+    writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

@@ -23,6 +23,7 @@ mod hanging_database;
 mod history;
 mod host_based_service;
 mod hungry_clients;
+mod idempotency;
 mod interface_route;
 mod jobs;
 mod kept_changes;
@@ -91,6 +92,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(slow_readers::slow_readers),
     asynchronous!(concurrency::two_processes_on_one_database),
+    asynchronous!(idempotency::a_request_with_a_key_is_done_once),
     asynchronous!(hanging_database::nobody_hangs_with_the_database),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
     asynchronous!(history::histories_are_explained),

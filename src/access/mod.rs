@@ -76,6 +76,12 @@ impl Identity {
         self.sees_everything() || !object.hidden
     }
 
+    /// Whose keys (`Idempotency-Key`) its keys are: user and project, as JSON. Neither the address nor the program: whoever sends
+    /// a request again may have been started anew elsewhere, as another release.
+    pub fn owner_of_keys(&self) -> String {
+        serde_json::json!([self.user, self.project]).to_string()
+    }
+
     /// For the change log: who it was, as far as known.
     pub fn who(&self) -> Option<String> {
         let parts = [&self.user, &self.user_agent, &self.address];
@@ -87,6 +93,26 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_one_are_not_those_of_another() {
+        let keys = |user: Option<&str>, project: Option<&str>| {
+            let named = |name: Option<&str>| name.map(str::to_owned);
+            Identity { user: named(user), project: named(project), ..Identity::default() }.owner_of_keys()
+        };
+        let all = [
+            keys(None, None),
+            keys(Some("a"), None),
+            keys(None, Some("a")),
+            keys(Some("a b"), Some("c")),
+            keys(Some("a"), Some("b c")),
+            keys(Some("a\",\"b"), None),
+            keys(Some("a"), Some("b")),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
+        let moved = Identity { address: Some("10.0.0.1".to_owned()), ..Identity::server("another") };
+        assert_eq!(moved.owner_of_keys(), keys(None, None));
+    }
 
     #[test]
     fn what_a_header_says_is_cut() {

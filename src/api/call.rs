@@ -4,12 +4,14 @@ use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
     error::{Answered, ApiError, PROBLEM},
+    idempotency::KeyHeader,
     peer::Peer,
 };
 use crate::{
     access::{Identity, kept},
     graph::Position,
     python_literal,
+    store::idempotency::Keyed,
 };
 use actix_web::{
     HttpRequest,
@@ -82,6 +84,10 @@ pub struct Call {
     pub waited: Cell<Duration>,
     /// What the answer says beside itself: `Warning`.
     pub warning: RefCell<Option<String>>,
+    /// `Idempotency-Key`
+    pub key: Option<KeyHeader>,
+    /// Whether the answer is that of before: `Idempotency-Replayed`.
+    pub is_repeated: Cell<bool>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     /// How many bytes the body has, if the client says so.
@@ -140,6 +146,8 @@ impl Call {
             answered_at: Cell::new(None),
             waited: Cell::default(),
             warning: RefCell::new(None),
+            key: KeyHeader::of(request),
+            is_repeated: Cell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
@@ -174,6 +182,9 @@ impl Call {
                 if body.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
+                if let Some(key) = &mut self.key {
+                    key.read(&chunk);
+                }
                 body.extend_from_slice(&chunk);
             }
             Ok(())
@@ -198,6 +209,14 @@ impl Call {
         let parsed = tokio::task::spawn_blocking(move || parse(&body)).await;
         self.body.set(Body::Parsed(parsed.map_err(|_| ApiError::unavailable("The server stops"))?));
         Ok(())
+    }
+
+    /// Under which key the request is to be done once, if any.
+    ///
+    /// # Errors
+    /// 400 for what is no key.
+    pub fn keyed(&self) -> Answered<Option<Keyed>> {
+        self.key.as_ref().map(|key| key.keyed(&self.identity)).transpose()
     }
 
     /// The body as JSON, once; none if there is no body.

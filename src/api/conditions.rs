@@ -37,6 +37,12 @@ pub fn check_route(call: &Call, route: &Route) -> Answered<()> {
     if call.if_match.is_some() && effect == Effect::Acts {
         return Err(no_if_match(call));
     }
+    if call.key.is_some() && effect == Effect::Acts {
+        return Err(ApiError::bad_request(format!(
+            "Bad Request, Idempotency-Key: what {} does is not kept together with its answer, so it would be done again",
+            call.path
+        )));
+    }
     Ok(())
 }
 

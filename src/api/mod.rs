@@ -13,6 +13,7 @@ mod error;
 mod filters;
 mod home;
 mod hosts;
+mod idempotency;
 mod kept_lists;
 mod list;
 mod markers;
@@ -152,6 +153,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let position = call.answered_at.get().unwrap_or_else(|| app.replica.current().position());
     if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(REVISION, value);
+    }
+    if call.is_repeated.get() {
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
     }
     if let Some(value) = call.warning.take().and_then(|warning| HeaderValue::try_from(warning).ok()) {
         response.headers_mut().insert(header::WARNING, value);

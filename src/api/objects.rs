@@ -23,10 +23,10 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 impl App {
-    /// Hands a request to the writer.
+    /// Hands a request to the writer, with its key if it has one.
     ///
     /// # Errors
-    /// What the rules refuse.
+    /// 400 for what is no key; what the rules refuse.
     pub async fn submit(&self, call: &Call, operation: Operation) -> Answered<Outcome> {
         Ok(self.decide(call, operation).await??)
     }
@@ -34,15 +34,18 @@ impl App {
     /// The same, with the refusal of the rules as it is.
     ///
     /// # Errors
-    /// 400 for conditions that can't be kept.
+    /// 400 for what is no key, and for conditions that can't be kept.
     pub async fn decide(&self, call: &Call, operation: Operation) -> Answered<Decision<Outcome>> {
         let precondition = conditions::of_headers(call, &operation)?;
         let dry_run = conditions::is_dry_run(call)?;
+        // What is only tried may be tried again.
+        let keyed = call.keyed()?.filter(|_| !dry_run);
         let request =
             Request { operation, precondition, dry_run, identity: call.identity.clone(), base: call.base.clone() };
-        let committed = self.writer.submit(request).await;
+        let committed = self.writer.submit(request, keyed).await;
         Ok(committed.map(|committed| {
             call.answered_at.set(Some(committed.position));
+            call.is_repeated.set(committed.is_repeated);
             committed.outcome
         }))
     }
@@ -184,6 +187,8 @@ impl App {
         let body = if body.is_empty() { body } else { self.content(type_id, body)? };
         let is_empty = body.is_empty();
         if is_empty && !conditions::has_any(call) {
+            // There is nothing to be done once.
+            call.keyed()?;
             self.find(&self.snapshot(call).await?, type_id, uuid)?;
             return Ok(Answer::Empty);
         }

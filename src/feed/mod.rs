@@ -15,8 +15,8 @@ use crate::{
     model::Model,
     replica::Replica,
     store::{
-        Database, Retention, Session, Sessions, StoreError, feed_position, last_before, load_log,
-        operation::{OLDER, READERS, TRIM},
+        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_log,
+        operation::{FORGETTING, OLDER, READERS, TRIM},
         sequence, trim,
     },
     supervision::Supervision,
@@ -194,7 +194,11 @@ impl Feed {
         let long = self.retention.changes + self.retention.partition_size();
         if round.is_multiple_of(TRIM_EVERY) || current.revision.saturating_sub(floor) > long {
             feed_position::forget_stale_readers(connection).await?;
-            return trim(&mut self.database.connect_patiently(TRIM).await?, self.retention).await;
+            let mut session = self.database.connect_patiently(TRIM).await?;
+            let trimmed = trim(&mut session, self.retention).await;
+            session.turn_to(FORGETTING);
+            idempotency::forget_old(&mut session).await?;
+            return trimmed;
         }
         Ok(floor)
     }

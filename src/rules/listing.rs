@@ -1,6 +1,6 @@
 //! The list of rules as a page, `docs/rules.md`.
 
-use super::rule::{GROUPS, RuleId};
+use super::rule::{GROUPS, Group, RuleId, Subject};
 
 /// What stands above the rules.
 const HEAD: &str = "# Rules
@@ -15,15 +15,18 @@ This page is made from `rules/` by `cirrus rules > docs/rules.md`; a test holds 
 
 /// All rules as Markdown: a chapter for each group, a table for each subject.
 pub fn page() -> String {
-    let mut page = String::from(HEAD);
-    for group in GROUPS {
-        page.push_str(&format!("\n## {}\n", group.title));
-        for subject in group.subjects {
-            page.push_str(&format!("\n### {}\n\n| rule | what it says |\n|---|---|\n", subject.name));
-            subject.rules.iter().for_each(|rule| page.push_str(&row(*rule)));
-        }
-    }
-    page
+    let chapters: String = GROUPS.iter().map(chapter).collect();
+    HEAD.to_owned() + &chapters
+}
+
+fn chapter(group: &Group) -> String {
+    let tables: String = group.subjects.iter().map(table).collect();
+    format!("\n## {}\n{tables}", group.title)
+}
+
+fn table(subject: &Subject) -> String {
+    let rows: String = subject.rules.iter().copied().map(row).collect();
+    format!("\n### {}\n\n| rule | what it says |\n|---|---|\n{rows}", subject.name)
 }
 
 fn row(rule: RuleId) -> String {

@@ -2,6 +2,7 @@
 
 use super::{
     Session, StoreError,
+    idempotency::{Kept, KeptAnswers, Key, kept_for},
     operation::BATCH,
     record::{HoldBody, body_json, positions, properties_json},
 };
@@ -60,6 +61,8 @@ pub struct Rows {
     /// Addresses that were taken or given back, once or more often.
     holds: IndexSet<Hold, FxBuildHasher>,
     changes: ChangeRows,
+    /// What is answered to requests that have a key.
+    answers: KeptAnswers,
     /// What can't be written: the batch is refused.
     fault: Option<String>,
 }
@@ -73,13 +76,29 @@ impl Rows {
             objects: IndexMap::default(),
             holds: IndexSet::default(),
             changes: ChangeRows::default(),
+            answers: KeptAnswers::default(),
             fault: None,
         }
     }
 
-    /// Whether nothing changes.
+    /// Whether there is nothing to write: nothing changes, and no answer is to be kept.
     pub fn is_empty(&self) -> bool {
-        self.changes.revision.is_empty() && self.fault.is_none()
+        !self.has_changes() && self.answers.is_empty() && self.fault.is_none()
+    }
+
+    /// Whether there is something for the log.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.revision.is_empty()
+    }
+
+    /// The answers that are to be kept.
+    pub fn answers(&self) -> &KeptAnswers {
+        &self.answers
+    }
+
+    /// Keeps an answer.
+    pub fn keep(&mut self, key: Key, answer: Arc<Kept>) {
+        self.answers.insert(key, answer);
     }
 
     /// Takes a change into account, and how it is logged.
@@ -173,6 +192,8 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
         !new.uuid.is_empty(),
         !linked.source.is_empty(),
         !scopes.is_empty(),
+        !rows.answers.is_empty(),
+        !rows.answers.is_empty(),
     ];
     let changes = &rows.changes;
     let mut arguments = PgArguments::default();
@@ -209,6 +230,15 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     arguments.add(&changes.body)?;
     arguments.add(&changes.trace)?;
     arguments.add(&changes.who)?;
+    // The last ones, so that a statement that keeps none does without them.
+    if !rows.answers.is_empty() {
+        let (keys, answers): (Vec<&Key>, Vec<&Arc<Kept>>) = rows.answers.iter().unzip();
+        arguments.add(keys.iter().map(|key| key.who.as_str()).collect::<Vec<_>>())?;
+        arguments.add(keys.iter().map(|key| key.text.as_str()).collect::<Vec<_>>())?;
+        arguments.add(answers.iter().map(|kept| kept.fingerprint.as_slice()).collect::<Vec<_>>())?;
+        arguments.add(answers.iter().map(|kept| signed(kept.revision)).collect::<Vec<_>>())?;
+        arguments.add(answers.iter().map(|kept| kept.outcome.as_str()).collect::<Vec<_>>())?;
+    }
     Ok((needed, arguments))
 }
 
@@ -375,7 +405,7 @@ pub struct Part {
 /// happens if it is not the turn of the batch. Foreign keys are checked at the end of it all.
 ///
 /// No part leaves the order of a join to the planner: what is best while a table is small would be kept when it has grown.
-pub const PARTS: [Part; 7] = [
+pub const PARTS: [Part; 9] = [
     Part {
         name: "freed",
         after: &[],
@@ -443,6 +473,31 @@ pub const PARTS: [Part; 7] = [
         sql: "insert into address_hold (scope, address, owner)
             select scope, address, owner
             from unnest($35::uuid[], $36::inet[], $37::uuid[]) as new (scope, address, owner)
+            where WHEN",
+    },
+    Part {
+        name: "expired",
+        after: &[],
+        sql: concat!(
+            "delete from idempotency_key where ctid = any(array(
+                select kept.ctid
+                from unnest($47::text[], $48::text[]) as new (who, key),
+                     lateral (select ctid from idempotency_key as kept
+                              where kept.who = new.who and kept.key = new.key and kept.at <= now() - ",
+            kept_for!(),
+            " offset 0) as kept
+                where WHEN))
+            returning 1"
+        ),
+    },
+    Part {
+        name: "answered",
+        after: &["expired"],
+        // Where there is a key already its answer stays, and the batch is refused: it was decided without it.
+        sql: "insert into idempotency_key (who, key, fingerprint, batch, revision, outcome)
+            select who, key, fingerprint, $1::uuid, revision, outcome::json
+            from unnest($47::text[], $48::text[], $49::bytea[], $50::bigint[], $51::text[])
+                 as new (who, key, fingerprint, revision, outcome)
             where WHEN",
     },
 ];

@@ -11,6 +11,7 @@ mod check;
 mod database;
 mod error;
 pub mod feed_position;
+pub mod idempotency;
 mod key_value;
 mod listener;
 mod load;

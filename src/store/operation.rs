@@ -29,6 +29,8 @@ pub struct Operation {
     pub held_up: &'static str,
 }
 
+/// For what the writer waits for, with all who want to write.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// For what others wait for: soon another session is tried.
 const SOON: Duration = Duration::from_secs(3);
 /// For all that has no other: the database gives up a moment earlier ([`super::database::SESSION_LIMITS`]), and then it is known
@@ -89,6 +91,10 @@ pub const TRIAL: Operation = in_turn("trial of the turn to write", Again::Never)
 pub const BATCH: Operation = in_turn("batch", Again::AtOnce);
 /// The commit of that, or the same statement where it is a transaction by itself.
 pub const COMMIT: Operation = in_turn("commit of a batch", Again::OnceKnown);
+/// What was answered before to keys of requests, as the only server asks for it: what is not known soon is asked in turn.
+pub const KEYS: Operation = operation("answers kept by key", AT_ONCE, Again::AtOnce);
+/// What is kept no longer, of these.
+pub const FORGETTING: Operation = operation("upkeep of answers kept by key", UPKEEP, Again::NextRound);
 /// Whether a batch was committed.
 pub const FATE: Operation = in_turn("fate of a batch", Again::NextRound);
 /// Partitions of the log to come.

@@ -4,8 +4,11 @@ use super::Committed;
 use crate::{
     change_log::{LogEntry, Origin},
     graph::{Graph, Position},
-    rules::{Decision, Rejection, Request, Rulebook, Work},
-    store::Rows,
+    rules::{Decision, Outcome, Rejection, Request, Rulebook, Work},
+    store::{
+        Rows,
+        idempotency::{Kept, KeptAnswers, Keyed},
+    },
     timestamp::Timestamp,
 };
 use std::{
@@ -30,7 +33,15 @@ pub struct Batch {
     pub entries: Vec<Arc<LogEntry>>,
     /// One for each request.
     pub answers: Vec<Decision<Committed>>,
+    /// Answers that were given before, by key, as far as a request of this batch may ask for them.
+    known: KeptAnswers,
+    /// The batch on its way that some of them are from, if any: they hold only if it is committed.
+    pub relies_on: Option<Uuid>,
 }
+
+/// What is said of a key that is used a second time, for something else.
+const REUSED: &str = "Idempotency-Key: this key was used for another request within the last day, with another method, path, \
+                      query or body. Choose a new key for a new request, and repeat one as it was";
 
 impl Batch {
     /// An empty one.
@@ -43,7 +54,57 @@ impl Batch {
             fork: graph,
             entries: Vec::new(),
             answers: Vec::new(),
+            known: KeptAnswers::default(),
+            relies_on: None,
         }
+    }
+
+    /// An empty one on what a batch leads to that is on its way.
+    pub fn after(batch: &Self) -> Self {
+        let known = batch.rows.answers().clone();
+        let relies_on = (!known.is_empty()).then_some(batch.id);
+        Self { known, relies_on, ..Self::on(batch.fork.clone()) }
+    }
+
+    /// Takes note of what was answered before to keys of its requests. To be told before these are decided.
+    pub fn learn(&mut self, answers: KeptAnswers) {
+        self.known.extend(answers);
+    }
+
+    /// Decides one more request that may have a key: then once, and what was answered is told again.
+    pub fn decide_once(&mut self, request: &Request, keyed: Option<&Keyed>, rulebook: &Arc<Rulebook>) {
+        let Some(keyed) = keyed else { return self.decide(request, rulebook) };
+        if let Some(kept) = self.known.get(&keyed.key).map(Arc::clone) {
+            let answer = self.told_again(&kept, keyed);
+            self.answers.push(answer);
+            return;
+        }
+        self.decide(request, rulebook);
+        // A refusal is not kept: nothing was done, and the next time something may be.
+        if let Some(Ok(committed)) = self.answers.last() {
+            let kept = Arc::new(Kept {
+                fingerprint: keyed.fingerprint.to_vec(),
+                revision: committed.position.revision,
+                outcome: committed.outcome.to_json(self.fork.model()).to_string(),
+            });
+            self.known.insert(keyed.key.clone(), Arc::clone(&kept));
+            self.rows.keep(keyed.key.clone(), kept);
+        }
+    }
+
+    fn told_again(&self, kept: &Kept, keyed: &Keyed) -> Decision<Committed> {
+        if kept.fingerprint != keyed.fingerprint {
+            return Err(Rejection::unprocessable(REUSED));
+        }
+        let outcome = serde_json::from_str(&kept.outcome).ok();
+        let outcome = outcome.and_then(|kept| Outcome::from_json(self.fork.model(), &kept)).ok_or_else(|| {
+            // Of a release that knows more types.
+            tracing::error!(outcome = kept.outcome, "what was kept under a key can't be read");
+            Rejection::internal("Idempotency-Key: what was answered to this request can't be read by this release")
+        })?;
+        // It is in the database that everything here is read from, whatever its history was called at that time.
+        let position = Position { revision: kept.revision, ..self.fork.position() };
+        Ok(Committed { outcome, position, is_repeated: true })
     }
 
     /// Decides one more request, which sees what the ones before it did. Of one that is only tried the answer stays.
@@ -69,6 +130,7 @@ impl Batch {
                 self.fork = fork;
             }
         }
-        self.answers.push(answer.map(|outcome| Committed { outcome, position: self.fork.position() }));
+        let position = self.fork.position();
+        self.answers.push(answer.map(|outcome| Committed { outcome, position, is_repeated: false }));
     }
 }

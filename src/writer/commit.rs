@@ -5,7 +5,11 @@ use crate::{
     change_log::LogEntry,
     replica::{NOT_AGREED, Replica, follow, recognised},
     rules::{Decision, Rejection, Rulebook},
-    store::{Database, Failure, Session, StoreError, Turn, UNKNOWN, append, operation, sequence},
+    store::{
+        Database, Failure, Session, StoreError, Turn, UNKNOWN, append,
+        idempotency::{self, Key},
+        operation, sequence,
+    },
     supervision::Supervision,
 };
 use std::{sync::Arc, time::Duration};
@@ -61,6 +65,8 @@ pub struct Committer {
     /// That of a session which was given up and may not be at its end.
     left_behind: Option<i32>,
     progress: Arc<Progress>,
+    /// The last batch that was committed alone.
+    last: Option<Uuid>,
 }
 
 impl Committer {
@@ -83,6 +89,7 @@ impl Committer {
             process: 0,
             left_behind: None,
             progress,
+            last: None,
         }
     }
 
@@ -92,6 +99,10 @@ impl Committer {
         let replica = Arc::clone(&self.replica);
         let advance = replica.advance().await;
         if !replica.lease.is_sole() || replica.current().position() != batch.base {
+            return None;
+        }
+        // The one before may have had nothing but answers to be kept, which moves no revision.
+        if batch.relies_on.is_some_and(|before| self.last != Some(before)) {
             return None;
         }
         if batch.rows.is_empty() {
@@ -109,6 +120,7 @@ impl Committer {
             Ok(true) => {
                 self.progress.end(true);
                 self.partitions.used(batch.fork.revision());
+                self.last = Some(batch.id);
                 advance.publish(batch.fork, batch.entries);
                 Some(batch.answers)
             }
@@ -259,11 +271,16 @@ impl Committer {
             return Ok(Attempt::Reload);
         };
         let mut batch = Batch::on(graph.clone());
+        let keys: Vec<&Key> = jobs.iter().filter_map(|job| Some(&job.keyed.as_ref()?.key)).collect();
+        if !keys.is_empty() {
+            // Under the lock, which whoever writes one has until it is committed: nobody writes one meanwhile.
+            batch.learn(idempotency::look_up(&mut transaction, &keys).await?.answers);
+        }
         for job in jobs {
             if job.ticket.is_given_up() {
                 batch.answers.push(Err(Rejection::unavailable(LATE)));
             } else {
-                batch.decide(&job.request, &self.rulebook);
+                batch.decide_once(&job.request, job.keyed.as_ref(), &self.rulebook);
             }
         }
         if batch.rows.is_empty() {
@@ -310,10 +327,11 @@ impl Committer {
     }
 
     /// Gives the answers to a batch around whose commit the connection broke; none if it was not committed.
-    async fn settle(&self, batch: Batch, followed: Vec<Arc<LogEntry>>) -> Option<Answers> {
+    async fn settle(&mut self, batch: Batch, followed: Vec<Arc<LogEntry>>) -> Option<Answers> {
         match self.find_out(&batch).await {
             Some(true) => {
                 self.progress.end(true);
+                self.last = Some(batch.id);
                 let entries = [followed, batch.entries].concat();
                 self.replica.advance().await.publish(batch.fork, entries);
                 Some(batch.answers)
@@ -344,11 +362,10 @@ impl Committer {
 
     async fn ask(&self, batch: &Batch) -> Result<bool, StoreError> {
         let mut session = self.database.connect(operation::FATE).await?;
-        let revision = batch.fork.revision();
         // Nothing has to be written for that, which may not be possible at the moment.
         if let Some(process) = self.left_behind
             && sequence::is_gone(&mut session, process).await?
-            && !sequence::is_committed(&mut session, batch.id, revision).await?
+            && !is_committed(&mut session, batch).await?
         {
             return Ok(false);
         }
@@ -357,11 +374,20 @@ impl Committer {
         self.replica.lease.observe(&sequence::lock(&mut transaction).await?);
         // A commit that was under way has been decided by now.
         sequence::fence_off(&mut transaction).await?;
-        let committed = sequence::is_committed(&mut transaction, batch.id, revision).await?;
+        let committed = is_committed(&mut transaction, batch).await?;
         // A database that crashed shows commits that its synchronous standby may not have, and this one is done when the
         // standby has all before it, too.
         transaction.commit().await?;
         Ok(committed)
+    }
+}
+
+/// Whether a batch is committed: the log has it, or, where nothing has changed, one of the answers that are kept is of it. It may
+/// be on its way, unless it was fenced off, or the process that it was sent to is gone.
+async fn is_committed(session: &mut Session, batch: &Batch) -> Result<bool, StoreError> {
+    match batch.rows.answers().first() {
+        Some((key, _)) if !batch.rows.has_changes() => idempotency::is_written(session, key, batch.id).await,
+        _ => sequence::is_committed(session, batch.id, batch.fork.revision()).await,
     }
 }
 
@@ -387,6 +413,10 @@ fn refused_by_database(error: &StoreError) -> Rejection {
         "address_hold_once" => Rejection::conflict("IP address already in use"),
         "object_pkey" | "object_fq_name" | "object_network_id" => {
             Rejection::conflict(format!("already exists ({constraint})"))
+        }
+        // Only where the clock of the database goes back by as much as a key is too old.
+        "idempotency_key_pkey" => {
+            Rejection::unavailable("Idempotency-Key: this key is kept already; repeat the request")
         }
         "reference_target" | "object_parent" => Rejection::conflict(format!("still in use ({constraint})")),
         _ => Rejection::internal("Internal Server Error"),

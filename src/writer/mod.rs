@@ -6,6 +6,7 @@
 
 mod batch;
 mod commit;
+mod keys;
 mod partitions;
 mod progress;
 #[cfg(test)]
@@ -18,11 +19,12 @@ use crate::{
     graph::{Graph, Position},
     replica::Replica,
     rules::{Decision, Outcome, Rejection, Request, Rulebook},
-    store::{Database, UNKNOWN},
+    store::{Database, UNKNOWN, idempotency::Keyed},
     supervision::Supervision,
 };
 use batch::Batch;
 use commit::{Answers, Committer, LATE, take_back};
+use keys::Keys;
 use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
 use ticket::Ticket;
 use tokio::{
@@ -44,10 +46,14 @@ pub struct Committed {
     pub outcome: Outcome,
     /// From where on it is in every snapshot.
     pub position: Position,
+    /// Whether it was done before, under the same key.
+    pub is_repeated: bool,
 }
 
 struct Job {
     request: Request,
+    /// Under which key it is to be done once, if any.
+    keyed: Option<Keyed>,
     ticket: Arc<Ticket>,
     answer: oneshot::Sender<Decision<Committed>>,
 }
@@ -74,6 +80,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
         let rulebook = Arc::new(rulebook);
         let progress = Arc::new(Progress::default());
+        let keys = Keys::new(database.clone(), Arc::clone(&replica));
         let committer = Committer::new(
             database,
             Arc::clone(&replica),
@@ -82,7 +89,7 @@ impl Writer {
             Arc::clone(&progress),
             supervision,
         );
-        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: batch_limit.get() };
+        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: batch_limit.get(), keys };
         (Self { queue, replica, progress }, supervision.need("writer", task.run(committer)))
     }
 
@@ -91,14 +98,14 @@ impl Writer {
         &self.progress
     }
 
-    /// Decides and commits a request.
+    /// Decides and commits a request; one with a key once, however often it comes within a day.
     ///
     /// # Errors
     /// The refusal that the client gets; 503 while the database is away.
-    pub async fn submit(&self, request: Request) -> Decision<Committed> {
+    pub async fn submit(&self, request: Request, keyed: Option<Keyed>) -> Decision<Committed> {
         let (answer, answered) = oneshot::channel();
         let ticket = Arc::new(Ticket::default());
-        let job = Job { request, ticket: Arc::clone(&ticket), answer };
+        let job = Job { request, keyed, ticket: Arc::clone(&ticket), answer };
         let decided = async {
             self.queue.send(job).await.ok()?;
             answered.await.ok()
@@ -121,13 +128,14 @@ struct Pending {
 }
 
 impl Pending {
-    fn on(graph: Graph) -> Self {
-        Self { jobs: Vec::new(), batch: Batch::on(graph) }
+    /// None yet.
+    fn in_batch(batch: Batch) -> Self {
+        Self { jobs: Vec::new(), batch }
     }
 
     fn decide(&mut self, jobs: &mut Vec<Job>, rulebook: &Arc<Rulebook>) {
         for job in jobs.drain(..).filter(|job| !job.ticket.is_given_up()) {
-            self.batch.decide(&job.request, rulebook);
+            self.batch.decide_once(&job.request, job.keyed.as_ref(), rulebook);
             self.jobs.push(job);
         }
     }
@@ -138,6 +146,7 @@ struct Task {
     replica: Arc<Replica>,
     rulebook: Arc<Rulebook>,
     batch_limit: usize,
+    keys: Keys,
 }
 
 impl Task {
@@ -155,18 +164,36 @@ impl Task {
         }
     }
 
+    /// Decides requests, those that have a key when it is known what was answered to it before. Where that is not to be known
+    /// here they stay, to be decided in turn.
+    async fn decide(&mut self, next: &mut Pending, jobs: &mut Vec<Job>) {
+        let mut keyed: Vec<Job> = jobs.extract_if(.., |job| job.keyed.is_some()).collect();
+        next.decide(jobs, &self.rulebook);
+        if keyed.is_empty() {
+            return;
+        }
+        match self.keys.look_up(&keyed).await {
+            Some(answers) => {
+                next.batch.learn(answers);
+                next.decide(&mut keyed, &self.rulebook);
+            }
+            None => jobs.append(&mut keyed),
+        }
+    }
+
     /// Commits batch after batch, until none waits, or one was not committed: then its requests and those that were decided
-    /// after them are given back. Nothing is given back when the task is at its end.
+    /// after them are given back, and so are those that can't be decided here. Nothing is given back when the task is at its end.
     async fn run_alone(&mut self, mut committer: Committer, mut jobs: Vec<Job>) -> Option<(Committer, Vec<Job>)> {
-        let mut next = Pending::on(Graph::clone(&self.replica.current()));
-        next.decide(&mut jobs, &self.rulebook);
+        let mut next = Pending::in_batch(Batch::on(Graph::clone(&self.replica.current())));
+        self.decide(&mut next, &mut jobs).await;
         while !next.jobs.is_empty() {
-            let Pending { jobs: waiting, batch } = next;
+            let Pending { jobs: mut waiting, batch } = next;
             if !ticket::send(waiting.iter().map(|job| &*job.ticket)) {
                 // Somebody has gone with the word that nothing was stored: decided anew, without him.
+                waiting.append(&mut jobs);
                 return Some((committer, waiting));
             }
-            next = Pending::on(batch.fork.clone());
+            next = Pending::in_batch(Batch::after(&batch));
             // A task of its own, so that it goes on while this one decides.
             let mut committing = tokio::spawn(commit_alone(committer, batch));
             let answers = loop {
@@ -182,8 +209,8 @@ impl Task {
                         committer = back;
                         break answers;
                     }
-                    _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && !self.jobs.is_closed() => {
-                        next.decide(&mut jobs, &self.rulebook);
+                    _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && jobs.is_empty() && !self.jobs.is_closed() => {
+                        self.decide(&mut next, &mut jobs).await;
                     }
                 }
             };
@@ -191,6 +218,7 @@ impl Task {
                 let mut refused = waiting;
                 take_back(&refused);
                 refused.append(&mut next.jobs);
+                refused.append(&mut jobs);
                 return Some((committer, refused));
             };
             if next.jobs.is_empty() {

@@ -12,7 +12,11 @@ use crate::{
         self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
         ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update, rulebook,
     },
-    store::{Database, Session, Turn, append, check, load_snapshot, make_until, operation, sequence},
+    store::{
+        Database, Session, Turn, append, check,
+        idempotency::{self, KeptAnswers, Key, Keyed},
+        load_snapshot, make_until, operation, sequence,
+    },
 };
 use proptest::{
     prelude::*,
@@ -177,7 +181,8 @@ fn without_settings(model: &Model) -> Arc<Rulebook> {
 
 /// A database with nothing in it.
 async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
-    let empty = "truncate object, reference, address_hold, change; update feed_sequence set last_rev = 0, floor = 0";
+    let empty = "truncate object, reference, address_hold, change, idempotency_key;
+        update feed_sequence set last_rev = 0, floor = 0";
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request {
@@ -200,6 +205,17 @@ async fn write(connection: &mut Session, batch: &Batch) {
     assert!(append(connection, &batch.fork, &batch.rows, turn).await.unwrap(), "it is the turn of this batch");
 }
 
+/// A key, and the fingerprint of a request.
+fn keyed(key: &str, fingerprint: u8) -> Keyed {
+    Keyed { key: Key { who: "[null,null]".to_owned(), text: key.to_owned() }, fingerprint: [fingerprint; 32] }
+}
+
+/// What was answered to these keys before.
+async fn known(connection: &mut Session, keys: &[&Keyed]) -> KeptAnswers {
+    let keys: Vec<&Key> = keys.iter().map(|keyed| &keyed.key).collect();
+    idempotency::look_up(connection, &keys).await.unwrap().answers
+}
+
 /// What a client would send that does all these steps as one request: those that can be done, one after the other. Alone, a
 /// step is a request of its own.
 fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<Request> {
@@ -220,13 +236,15 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
     Some(Request { operation, precondition: None, dry_run: false, identity, base })
 }
 
+/// Each request has a key, and comes a second time, in the same batch and in the next.
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
     let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
-    for steps in batches {
+    for (round, steps) in batches.iter().enumerate() {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
-        for steps in steps {
+        let mut done_once = Vec::new();
+        for (number, steps) in steps.iter().enumerate() {
             let Some(request) = together(&batch.fork, steps, &rulebook) else { continue };
             let (known, logged) = (batch.fork.revision(), batch.entries.len());
             let tried = Request { dry_run: true, ..request.clone() };
@@ -236,7 +254,8 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<S
                 (known, logged),
                 "what is tried leaves nothing"
             );
-            batch.decide(&request, &rulebook);
+            let keyed = keyed(&format!("{round}-{number}"), 1);
+            batch.decide_once(&request, Some(&keyed), &rulebook);
             let is_done = |answer: &Decision<Committed>| answer.as_ref().map(|_| ()).map_err(Clone::clone);
             let [.., tried, done] = batch.answers.as_slice() else { panic!("two answers") };
             prop_assert_eq!(is_done(tried), is_done(done), "what is tried is answered alike");
@@ -245,11 +264,31 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<S
             }
             let requests: Vec<u64> = batch.entries[logged..].iter().map(|entry| entry.request).collect();
             prop_assert!(requests.iter().all(|request| *request == batch.fork.revision()), "{:?}", requests);
+            if let Some(Ok(first)) = batch.answers.last() {
+                let (outcome, position) = (first.outcome.clone(), first.position);
+                batch.decide_once(&request, Some(&keyed), &rulebook);
+                done_once.push((request, keyed, outcome, position));
+            }
         }
         if batch.rows.is_empty() {
             continue;
         }
         write(connection, &batch).await;
+        let keys: Vec<&Keyed> = done_once.iter().map(|(_, keyed, ..)| keyed).collect();
+        let answers = known(connection, &keys).await;
+        prop_assert_eq!(answers.len(), keys.len());
+        let mut again = Batch::after(&batch);
+        for learn in [KeptAnswers::default(), answers] {
+            again.learn(learn);
+            for (request, keyed, outcome, position) in &done_once {
+                again.decide_once(request, Some(keyed), &rulebook);
+                let told = again.answers.last().unwrap().as_ref().unwrap();
+                prop_assert!(told.is_repeated);
+                prop_assert_eq!((&told.outcome, told.position), (outcome, *position));
+            }
+            prop_assert!(again.rows.is_empty(), "nothing is done a second time");
+            again = Batch::on(batch.fork.clone());
+        }
         graph = batch.fork;
         for known in [graph.clone(), before] {
             let findings = check(connection, known).await.unwrap().findings;
@@ -404,6 +443,122 @@ fn what_is_not_as_it_should_be_is_found() {
             assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
             connection.execute(raw_sql("update feed_sequence set partitioned_until = 100000")).await.unwrap();
         }
+    });
+    place.stop();
+}
+
+/// How many rows a table has.
+async fn count(connection: &mut Session, table: &str) -> i64 {
+    let query = AssertSqlSafe(format!("select count(*) from {table}"));
+    connection.value(sqlx::query(query)).await.unwrap()
+}
+
+#[test]
+fn a_key_is_kept_with_what_was_done_or_not_at_all() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        let graph = emptied(connection, &place.model).await;
+        let create = request(&graph, &Step::Policy(0, 0)).unwrap();
+        let mut batch = Batch::on(graph.clone());
+        batch.decide_once(&create, Some(&keyed("k", 1)), &rulebook);
+        batch.decide_once(&create, Some(&keyed("k", 2)), &rulebook);
+        let refused = batch.answers[1].as_ref().unwrap_err();
+        assert!(refused.kind == rules::Kind::Unprocessable && refused.text.starts_with("Idempotency-Key"));
+        assert_eq!(batch.rows.answers().len(), 1);
+
+        // Not its turn: neither what was done nor the key.
+        let turn = Turn { batch: batch.id, now: batch.now, after: batch.base, sole: None, fence: Uuid::nil() };
+        assert!(!append(connection, &batch.fork, &batch.rows, turn).await.unwrap());
+        assert!(known(connection, &[&keyed("k", 1)]).await.is_empty());
+        assert!(!idempotency::is_written(connection, &keyed("k", 1).key, batch.id).await.unwrap());
+
+        write(connection, &batch).await;
+        assert!(idempotency::is_written(connection, &keyed("k", 1).key, batch.id).await.unwrap());
+        assert!(!idempotency::is_written(connection, &keyed("k", 1).key, Uuid::nil()).await.unwrap());
+        let answers = known(connection, &[&keyed("k", 1), &keyed("other", 1), &keyed("k", 1)]).await;
+        assert_eq!(answers.iter().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>(), ["k"]);
+        let of_another = Key { who: "[\"somebody\",null]".to_owned(), text: "k".to_owned() };
+        assert!(idempotency::look_up(connection, &[&of_another]).await.unwrap().answers.is_empty());
+
+        // Who did not know of the key has decided in vain.
+        let (graph, objects) = (batch.fork.clone(), count(connection, "object").await);
+        let mut unaware = Batch::on(graph.clone());
+        unaware.decide_once(&request(&graph, &Step::Policy(1, 1)).unwrap(), Some(&keyed("k", 1)), &rulebook);
+        let fence = sequence::peek(connection).await.unwrap().fence;
+        let turn = Turn { batch: unaware.id, now: unaware.now, after: unaware.base, sole: None, fence };
+        let refused = append(connection, &unaware.fork, &unaware.rows, turn).await.unwrap_err();
+        assert!(refused.to_string().contains("idempotency_key_pkey"), "{refused}");
+        assert_eq!(refused.failure(), crate::store::Failure::Data);
+        assert_eq!(count(connection, "object").await, objects);
+    });
+    place.stop();
+}
+
+#[test]
+fn a_success_that_changes_nothing_is_kept_and_moves_no_revision() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        let graph = emptied(connection, &place.model).await;
+        let mut batch = Batch::on(graph);
+        batch.decide(&request(&batch.fork, &Step::Policy(0, 0)).unwrap(), &rulebook);
+        batch.decide(&request(&batch.fork, &Step::Rename(0, 1)).unwrap(), &rulebook);
+        write(connection, &batch).await;
+        let rename = request(&batch.fork, &Step::Rename(0, 1)).unwrap();
+        let mut same = Batch::on(batch.fork.clone());
+        same.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
+        assert!(!same.rows.has_changes() && !same.rows.is_empty());
+        write(connection, &same).await;
+        assert_eq!(sequence::peek(connection).await.unwrap().last_revision, batch.fork.revision());
+        assert!(idempotency::is_written(connection, &keyed("same", 1).key, same.id).await.unwrap());
+
+        let mut other = Batch::on(same.fork);
+        other.decide(&request(&other.fork, &Step::Rename(0, 2)).unwrap(), &rulebook);
+        write(connection, &other).await;
+        let mut late = Batch::on(other.fork);
+        late.learn(known(connection, &[&keyed("same", 1)]).await);
+        late.decide_once(&rename, Some(&keyed("same", 1)), &rulebook);
+        let told = late.answers[0].as_ref().unwrap();
+        assert!(late.rows.is_empty() && told.is_repeated, "what was done meanwhile is not undone");
+        assert_eq!(told.position, batch.fork.position());
+    });
+    place.stop();
+}
+
+#[test]
+fn a_key_lasts_for_a_day() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        let graph = emptied(connection, &place.model).await;
+        let mut batch = Batch::on(graph);
+        for (number, key) in [(0, "old"), (1, "young"), (2, "oldest")] {
+            let create = request(&batch.fork, &Step::Policy(number, number)).unwrap();
+            batch.decide_once(&create, Some(&keyed(key, 1)), &rulebook);
+        }
+        write(connection, &batch).await;
+        let age =
+            "update idempotency_key set at = now() - interval '1 day' + interval '10 minutes' where key = 'young';
+            update idempotency_key set at = now() - interval '1 day 1 second' where key like 'old%'";
+        connection.execute(raw_sql(age)).await.unwrap();
+        let all = [&keyed("old", 1), &keyed("young", 1), &keyed("oldest", 1)];
+        let answers = known(connection, &all).await;
+        assert_eq!(answers.keys().map(|key| key.text.as_str()).collect::<Vec<_>>(), ["young"]);
+
+        // The row is still there, and gives way; that of another would be in the way.
+        let mut next = Batch::on(batch.fork);
+        next.decide_once(&request(&next.fork, &Step::Delete(0)).unwrap(), Some(&keyed("old", 2)), &rulebook);
+        write(connection, &next).await;
+        let answers = known(connection, &all).await;
+        assert_eq!(answers[&all[0].key].fingerprint, vec![2; 32]);
+
+        idempotency::forget_old(connection).await.unwrap();
+        assert_eq!(count(connection, "idempotency_key").await, 2);
+        assert_eq!(known(connection, &all).await, answers);
     });
     place.stop();
 }

@@ -1,6 +1,7 @@
 //! The arguments of requests: in the path, in the query and in headers.
 
 use super::vocabulary::{AnySchema, any_of, simple, uuid};
+use crate::api::idempotency::LONGEST_KEY;
 use utoipa::openapi::{
     KnownFormat, Ref, Required, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
@@ -17,6 +18,8 @@ pub enum Form {
     Number(isize, Option<isize>),
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// What names a request.
+    Key,
 }
 
 /// An argument that is there once in the document, and named by operations.
@@ -84,7 +87,7 @@ pub const DRY_RUN: Argument = Argument::query(
 );
 
 /// Those of collections, of objects, and of files. Actions have theirs with them.
-pub static OF_OBJECTS: [Argument; 22] = [
+pub static OF_OBJECTS: [Argument; 23] = [
     Argument::query("ParentId", "parent_id", Form::Text, "Only children of these objects: uuids, joined by commas."),
     Argument::query(
         "ParentFqNameStr",
@@ -177,6 +180,13 @@ pub static OF_OBJECTS: [Argument; 22] = [
     IF_MATCH,
     DRY_RUN,
     STRICT,
+    Argument::header(
+        "IdempotencyKey",
+        "Idempotency-Key",
+        Form::Key,
+        "Names the request, so that it can be sent again and is done once: for a day the same request under the same key gets the \
+         first answer again, with `Idempotency-Replayed: true`. A UUID for each request is a good choice.",
+    ),
 ];
 
 fn schema(form: Form) -> AnySchema {
@@ -186,6 +196,10 @@ fn schema(form: Form) -> AnySchema {
         Form::Number(least, most) => {
             let number = simple(Type::Integer).minimum(Some(least)).maximum(most);
             number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).into()
+        }
+        Form::Key => {
+            let text = simple(Type::String).pattern(Some("^[!-~]+$"));
+            text.min_length(Some(1)).max_length(Some(LONGEST_KEY)).into()
         }
         Form::OneOf(values) => simple(Type::String).enum_values(Some(values.iter().copied())).into(),
     }

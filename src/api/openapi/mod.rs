@@ -13,7 +13,7 @@ pub mod vocabulary;
 mod tests;
 
 use super::{
-    actions::{self, Action, UUID},
+    actions::{self, Action, Effect, UUID},
     routes::{self, Route},
 };
 use crate::model::{Model, ObjectType};
@@ -70,7 +70,8 @@ fn describe(model: &Model, method: &Method, route: &Route) -> Operation {
     }
 }
 
-/// What an action says of itself, and what follows from its path, its arguments and its access.
+/// What an action says of itself, and what follows from its path, its arguments, its access, and what it does: what the writer
+/// decides may have a key.
 fn of_action(action: &Action) -> Operation {
     let mut operation = (action.description)();
     if action.path.contains(UUID) {
@@ -78,7 +79,11 @@ fn of_action(action: &Action) -> Operation {
     }
     let named = action.arguments.iter().map(|argument| arguments::named(argument.key));
     let access = Extensions::from_iter([("x-access", action.access.name())]);
-    named.fold(operation, OperationBuilder::parameter_ref).extensions(Some(access)).build()
+    let operation = named.fold(operation, OperationBuilder::parameter_ref).extensions(Some(access));
+    match action.effect {
+        Effect::Writes => object_types::refused_once(operation, &[]),
+        Effect::Reads | Effect::Acts => operation.build(),
+    }
 }
 
 /// Only those that are served.

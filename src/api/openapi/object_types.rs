@@ -268,7 +268,7 @@ fn create(model: &Model, kind: &ObjectType) -> Operation {
         .request_body(Some(body(kind, "Create", Required::True, examples::create(model, kind))))
         .response("200", with_links(kind, answer));
     let operation = if has_drafts(kind) { operation.response("202", draft(kind, "CreatedObject")) } else { operation };
-    refused(operation, &[400, 403, 404, 408, 409, 412, 413, 503])
+    refused_once(operation, &[400, 403, 404, 408, 409, 412, 413, 503])
 }
 
 fn read(kind: &ObjectType) -> Operation {
@@ -293,7 +293,7 @@ fn update(kind: &ObjectType) -> Operation {
         // Without anything to change there is nothing to say.
         .response("200", answer.content(BARE_TEXT, empty_content()));
     let operation = if has_drafts(kind) { operation.response("202", draft(kind, "UpdatedObject")) } else { operation };
-    refused(operation, &[400, 403, 404, 408, 409, 412, 413, 503])
+    refused_once(operation, &[400, 403, 404, 408, 409, 412, 413, 503])
 }
 
 fn delete(kind: &ObjectType) -> Operation {
@@ -303,7 +303,7 @@ fn delete(kind: &ObjectType) -> Operation {
         .parameter_ref(arguments::named("DryRun"))
         .response("200", empty_answer("It is gone."));
     let operation = if has_drafts(kind) { operation.response("202", pending()) } else { operation };
-    refused(operation, &[400, 403, 404, 409, 412, 503])
+    refused_once(operation, &[400, 403, 404, 409, 412, 503])
 }
 
 fn operation(kind: &ObjectType, id: &str, summary: &str) -> OperationBuilder {
@@ -359,4 +359,9 @@ fn with_links(kind: &ObjectType, answer: ResponseBuilder) -> ResponseBuilder {
 /// With refusals of these status codes.
 pub fn refused(operation: OperationBuilder, statuses: &[u16]) -> Operation {
     operation.or(statuses).build()
+}
+
+/// The same, of a write that may have a key.
+pub fn refused_once(operation: OperationBuilder, statuses: &[u16]) -> Operation {
+    refused(operation.parameter_ref(arguments::named("IdempotencyKey")), &[statuses, &[422]].concat())
 }

@@ -19,7 +19,7 @@ struct Refusal {
 const PROBLEM_SCHEMA: &str = "Problem";
 
 /// All that there are; 410 alone has a body of JSON, unless problems are asked for.
-const REFUSALS: [Refusal; 10] = [
+const REFUSALS: [Refusal; 11] = [
     Refusal {
         status: 400,
         name: "BadRequest",
@@ -98,6 +98,16 @@ const REFUSALS: [Refusal; 10] = [
         name: "RequestTooLarge",
         meaning: "The body has more than 1,024,000 bytes, or what the server is told.",
         texts: &[("size", "Request to large: the limit is 1024000 bytes")],
+    },
+    Refusal {
+        status: 422,
+        name: "KeyReused",
+        meaning: "The `Idempotency-Key` was used for another request within the last day: with another method, path, query or body.",
+        texts: &[(
+            "reused",
+            "Idempotency-Key: this key was used for another request within the last day, with another method, path, query or body. \
+             Choose a new key for a new request, and repeat one as it was",
+        )],
     },
     Refusal {
         status: 500,

@@ -16,6 +16,8 @@ pub enum Kind {
     Conflict,
     /// A quota is used up.
     OverQuota,
+    /// Its key was given to another request.
+    Unprocessable,
     /// What the client has made a condition does not hold.
     Unmet,
     /// Not possible now; try again.
@@ -57,6 +59,7 @@ constructors! {
     not_found => NotFound,
     conflict => Conflict,
     over_quota => OverQuota,
+    unprocessable => Unprocessable,
     unmet => Unmet,
     unavailable => Unavailable,
     internal => Internal

@@ -81,6 +81,7 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
         Kind::NotFound => 404,
         Kind::Conflict => 409,
         Kind::OverQuota | Kind::Unmet => 412,
+        Kind::Unprocessable => 422,
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };

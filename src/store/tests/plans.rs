@@ -6,7 +6,7 @@ use super::Place;
 use crate::store::{
     Database, Session,
     append::{Needed, PARTS, statement},
-    key_value, load,
+    idempotency, key_value, load,
     operation::FRESHNESS,
     sequence,
 };
@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, raw_sql};
 
 /// The tables that grow.
-const LARGE: [&str; 5] = ["object", "reference", "address_hold", "change", "key_value"];
+const LARGE: [&str; 6] = ["object", "reference", "address_hold", "change", "key_value", "idempotency_key"];
 
 /// Rows for them. Statistics are made when it is said so, not by the way.
 const FILL: &str = "
@@ -23,6 +23,7 @@ const FILL: &str = "
     alter table reference set (autovacuum_enabled = off);
     alter table address_hold set (autovacuum_enabled = off);
     alter table key_value set (autovacuum_enabled = off);
+    alter table idempotency_key set (autovacuum_enabled = off);
     alter table change_1 set (autovacuum_enabled = off);
     create function pg_temp.numbered(number int) returns uuid language sql as
         $$ select lpad(to_hex(number), 32, '0')::uuid $$;
@@ -36,6 +37,9 @@ const FILL: &str = "
         select pg_temp.numbered(number % 10), '10.0.0.0'::inet + number, pg_temp.numbered(number)
         from generate_series(1, 30000) as number;
     insert into key_value (key, value) select number::text, 'x' from generate_series(1, 30000) as number;
+    insert into idempotency_key (who, key, fingerprint, batch, revision, outcome)
+        select '[null,null]', number::text, '', pg_temp.numbered(number / 10), number, '{\"done\": null}'
+        from generate_series(1, 30000) as number;
     insert into change (rev, request, batch, at, op, type, uuid, fq_name, body)
         select number, number, pg_temp.numbered(number / 10), now(), 'u', 'network-policy', pg_temp.numbered(number),
                array['a', 'b', number::text], '{}'
@@ -44,12 +48,14 @@ const FILL: &str = "
     set session_replication_role = default;";
 
 /// What readers, the heartbeat and whoever settles a batch ask, with names for people, and with what it is asked.
-const QUESTIONS: [(&str, &str, &str); 10] = [
+const QUESTIONS: [(&str, &str, &str); 12] = [
     ("what was committed last", sequence::PEEK, ""),
     ("the turn to write", sequence::LOCK, ""),
     ("whether it is this database", sequence::RECOGNISE, ""),
     ("how many servers there are", sequence::SERVERS, ""),
     ("whether a batch is committed", sequence::COMMITTED, "(20000, gen_random_uuid())"),
+    ("what was answered to keys", idempotency::LOOK_UP, "('{[null,null],x}', '{20000,no}')"),
+    ("whether an answer is kept", idempotency::WRITTEN, "('x', '20000', gen_random_uuid())"),
     ("a page of the log", load::LOG_PAGE, "(29000, 100)"),
     ("when a change was decided", load::DECIDED_AT, "(20000)"),
     ("texts by key", key_value::RETRIEVE, "('{1,20000,no}')"),
@@ -58,10 +64,11 @@ const QUESTIONS: [(&str, &str, &str); 10] = [
 ];
 
 /// A change of the tables that makes a statement read one as a whole, and which part of a batch that is.
-const DAMAGES: [(&str, &str); 4] = [
+const DAMAGES: [(&str, &str); 5] = [
     ("alter table address_hold drop constraint address_hold_once", "freed"),
     ("alter table reference drop constraint reference_pkey", "unlinked"),
     ("alter table object drop constraint object_pkey cascade", "deleted"),
+    ("alter table idempotency_key drop constraint idempotency_key_pkey", "expired"),
     ("alter table change drop constraint change_pkey", "a page of the log"),
 ];
 
