@@ -347,8 +347,7 @@ fn announce(address: SocketAddr) {
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.
 async fn provision(writer: &Writer) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
-    let request =
-        Request { operation: Operation::Provision, precondition: None, dry_run: false, identity, base: String::new() };
-    let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text);
+    let request = Request { operation: Operation::Provision, precondition: None, dry_run: false, identity };
+    let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text.to_string());
     writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

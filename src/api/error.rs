@@ -120,9 +120,11 @@ impl ApiError {
     }
 }
 
+/// A refusal that is to have links has them already (`Rejection::with_links`).
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
-        let status = match rejection.kind {
+        let Rejection { kind, rule, field, objects, text, operation: _ } = rejection;
+        let status = match kind {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
@@ -132,7 +134,9 @@ impl From<Rejection> for ApiError {
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::new(status, rejection.text)
+        let reason = Reason { rule: rule.map(|rule| rule.id().to_owned()), field, objects };
+        let reason = (reason != Reason::default()).then(|| Box::new(reason));
+        Self { reason, ..Self::new(status, text.to_string()) }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use uuid::Uuid;
 
 impl App {
     /// Hands a request to the writer, with its key if it has one.
@@ -40,14 +41,16 @@ impl App {
         let dry_run = conditions::is_dry_run(call)?;
         // What is only tried may be tried again.
         let keyed = call.keyed()?.filter(|_| !dry_run);
-        let request =
-            Request { operation, precondition, dry_run, identity: call.identity.clone(), base: call.base.clone() };
+        let request = Request { operation, precondition, dry_run, identity: call.identity.clone() };
         let committed = self.writer.submit(request, keyed).await;
-        Ok(committed.map(|committed| {
+        let committed = committed.map(|committed| {
             call.answered_at.set(Some(committed.position));
             call.is_repeated.set(committed.is_repeated);
             committed.outcome
-        }))
+        });
+        // Links to objects begin with the address that the client knows.
+        let href = |type_id, uuid: Uuid| format!("{}/{}/{uuid}", call.base, self.model.object_type(type_id).name);
+        Ok(committed.map_err(|refusal| refusal.with_links(href)))
     }
 
     /// What a request that reads is answered from.

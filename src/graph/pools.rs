@@ -22,6 +22,16 @@ pub enum Holder {
     Reservation,
 }
 
+impl Holder {
+    /// The object, if it is one.
+    pub fn object(self) -> Option<Uuid> {
+        match self {
+            Self::Object(uuid) => Some(uuid),
+            Self::Reservation => None,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Entry {
     /// What the subnet was read from, to see whether it changed.

@@ -23,24 +23,40 @@ pub use request::{check_entry, check_overlap, complete_entry, update_entry};
 pub use subnet::Subnet;
 pub use texts::{ADDRESS_IN_USE, exhausted, misaligned, no_defined_subnets, unknown_subnet};
 
-/// A refusal: the status of the answer and its text.
+/// What kind of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// What is asked for makes no sense.
+    Nonsense,
+    /// It clashes with what there is.
+    Clash,
+}
+
+/// A refusal: what kind, what of a subnet is at fault, and the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The HTTP status.
-    pub status: u16,
+    /// What kind.
+    pub kind: FaultKind,
+    /// The member of the subnet that is at fault, where it is one alone.
+    pub member: Option<&'static str>,
     /// The text, as clients of contrail-api know it.
     pub text: String,
 }
 
 impl Fault {
-    /// What is asked for makes no sense: 400.
-    pub fn bad_request(text: impl Into<String>) -> Self {
-        Self { status: 400, text: text.into() }
+    /// What is asked for makes no sense.
+    pub fn nonsense(text: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Nonsense, member: None, text: text.into() }
     }
 
-    /// What is asked for clashes with what there is: 409. contrail-api also says this of malformed subnets.
-    pub fn conflict(text: impl Into<String>) -> Self {
-        Self { status: 409, text: text.into() }
+    /// What is asked for clashes with what there is. contrail-api also says this of malformed subnets.
+    pub fn clash(text: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Clash, member: None, text: text.into() }
+    }
+
+    /// The member of the subnet that is at fault.
+    pub fn about(self, member: &'static str) -> Self {
+        Self { member: Some(member), ..self }
     }
 }
 

@@ -30,7 +30,7 @@ const NONE: &str = "None";
 /// The checks that contrail-api makes of the subnets in a request before it looks at anything else: UUID, pools,
 /// gateway and service address. They fail with 409 there, and clients know the texts.
 pub fn check_entry(entry: &Value) -> Result<(), Fault> {
-    let members = entry.as_object().ok_or_else(|| Fault::bad_request(format!("Invalid subnet {entry}")))?;
+    let members = entry.as_object().ok_or_else(|| Fault::nonsense(format!("Invalid subnet {entry}")))?;
     let prefix = prefix_of(members).ok_or_else(|| unreadable_prefix(members))?;
     check_members(members, prefix)
 }
@@ -109,12 +109,12 @@ pub fn update_entry(
     }
     if any_held && is_true(entry.get(FROM_START)) != is_true(stored.get(FROM_START)) {
         let what = format!("{name}:{FROM_START} change is not allowed while addresses are in use");
-        return Err(Fault::bad_request(invalid_subnet(owner, &what)));
+        return Err(Fault::nonsense(invalid_subnet(owner, &what)).about(FROM_START));
     }
     let unit = unit_or_fault(entry, &name, owner)?;
     if any_held && unit != unit_of_members(stored) {
         let reason = "change is not allowed while addresses are in use";
-        return Err(Fault::bad_request(invalid_unit(owner, &name, unit, reason)));
+        return Err(Fault::nonsense(invalid_unit(owner, &name, unit, reason)).about(UNIT));
     }
     for key in [GATEWAY, SERVICE] {
         if let Some(new) = address(entry, key)
@@ -122,7 +122,7 @@ pub fn update_entry(
             && prefix.contains(new)
             && (held(new) || held(address_of(prefix.is_ipv4(), number_of(new) & !(unit - 1))))
         {
-            return Err(Fault::bad_request(invalid_subnet(owner, &name)));
+            return Err(Fault::nonsense(invalid_subnet(owner, &name)).about(key));
         }
     }
     for key in [GATEWAY, SERVICE] {
@@ -144,7 +144,7 @@ pub fn check_overlap(prefixes: &[IpNetwork]) -> Result<(), Fault> {
     let mut from_first = prefixes.iter().skip(first_overlapping(prefixes).unwrap_or(prefixes.len()));
     let Some(one) = from_first.next() else { return Ok(()) };
     let Some(other) = from_first.find(|other| overlap(*one, **other)) else { return Ok(()) };
-    Err(Fault::bad_request(format!(
+    Err(Fault::nonsense(format!(
         "Overlapping addresses: [IPNetwork('{}'), IPNetwork('{}')]",
         prefix_name(*one),
         prefix_name(*other)
@@ -205,14 +205,14 @@ pub(super) fn is_true(value: Option<&Value>) -> bool {
 
 fn unreadable_prefix(entry: &Map<String, Value>) -> Fault {
     let Some(Value::Object(subnet)) = entry.get("subnet") else {
-        return Fault::bad_request("Subnet is missing in ipam_subnets");
+        return Fault::nonsense("Subnet is missing in ipam_subnets").about("subnet");
     };
     let [prefix, length] = ["ip_prefix", "ip_prefix_len"].map(|key| plain(subnet.get(key)));
-    Fault::bad_request(format!("Subnet type '{prefix}/{length}' is invalid{}", why_refused(&prefix)))
+    Fault::nonsense(format!("Subnet type '{prefix}/{length}' is invalid{}", why_refused(&prefix))).about("subnet")
 }
 
 fn unreadable_address(complaint: &str, text: &str) -> Fault {
-    Fault::conflict(format!("{complaint}{text}{}", why_refused(text)))
+    Fault::clash(format!("{complaint}{text}{}", why_refused(text)))
 }
 
 fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fault> {
@@ -220,25 +220,26 @@ fn check_members(entry: &Map<String, Value>, prefix: IpNetwork) -> Result<(), Fa
     if let Some(text) = given(entry, SUBNET_UUID)
         && Uuid::parse_str(&text).is_err()
     {
-        return Err(Fault::conflict(format!("Invalid subnet-uuid {text} in subnet:{name}")));
+        return Err(Fault::clash(format!("Invalid subnet-uuid {text} in subnet:{name}")).about(SUBNET_UUID));
     }
     for pool in list(entry.get(POOLS)) {
         check_pool(pool, prefix, &name)?;
     }
     if let Some(text) = given(entry, GATEWAY) {
-        let gateway = parse_address(&text).ok_or_else(|| unreadable_address("Invalid gateway Ip address:", &text))?;
+        let gateway = parse_address(&text)
+            .ok_or_else(|| unreadable_address("Invalid gateway Ip address:", &text).about(GATEWAY))?;
         let (first, last) = bounds(prefix);
         let number = number_of(gateway);
         let usable = prefix.contains(gateway) && number != first && number != last;
         if !usable && !gateway.is_unspecified() {
-            return Err(Fault::conflict(format!("gateway Ip {text} out of cidr: {name}")));
+            return Err(Fault::clash(format!("gateway Ip {text} out of cidr: {name}")).about(GATEWAY));
         }
     }
     // The service address may lie outside the prefix: then it is nobody's business here.
     if let Some(text) = given(entry, SERVICE)
         && parse_address(&text).is_none()
     {
-        return Err(unreadable_address("Invalid Dns Server Ip address:", &text));
+        return Err(unreadable_address("Invalid Dns Server Ip address:", &text).about(SERVICE));
     }
     Ok(())
 }
@@ -250,11 +251,12 @@ fn check_pool(pool: &Value, prefix: IpNetwork, name: &str) -> Result<(), Fault> 
             if prefix.contains(pool.first) && prefix.contains(pool.last) {
                 return Ok(());
             }
-            Err(Fault::conflict(format!("allocation pool start:{start}, end:{end} out of cidr:{name}")))
+            Err(Fault::clash(format!("allocation pool start:{start}, end:{end} out of cidr:{name}")).about(POOLS))
         }
         _ => {
             let why = [&start, &end].map(|text| why_refused(text)).concat();
-            Err(Fault::conflict(format!("Invalid allocation Pool start:{start}, end:{end} in subnet:{name}{why}")))
+            Err(Fault::clash(format!("Invalid allocation Pool start:{start}, end:{end} in subnet:{name}{why}"))
+                .about(POOLS))
         }
     }
 }
@@ -270,13 +272,14 @@ fn check_allocation(entry: &mut Map<String, Value>, prefix: IpNetwork, owner: &s
         .collect();
     pools.sort_unstable();
     if pools.windows(2).any(|pair| matches!(pair, [one, other] if other.0 <= one.1)) {
-        return Err(Fault::bad_request(invalid_subnet(owner, &format!("{name}:overlapping alloc-pools"))));
+        return Err(Fault::nonsense(invalid_subnet(owner, &format!("{name}:overlapping alloc-pools"))).about(POOLS));
     }
     for server in list(entry.get(NAME_SERVERS)) {
         let text = plain(Some(server));
         if parse_address(&text).is_none() {
             let why = why_refused(&text);
-            return Err(Fault::bad_request(format!("subnet({owner}:{name}) has Invalid DNS Nameserver({text}){why}")));
+            return Err(Fault::nonsense(format!("subnet({owner}:{name}) has Invalid DNS Nameserver({text}){why}"))
+                .about(NAME_SERVERS));
         }
     }
     let unit = unit_or_fault(entry, &name, owner)?;
@@ -285,7 +288,7 @@ fn check_allocation(entry: &mut Map<String, Value>, prefix: IpNetwork, owner: &s
     }
     for (start, end) in pools {
         check_unit_in_pool(unit, (start, end), (first, last))
-            .map_err(|reason| Fault::bad_request(invalid_unit(owner, &name, unit, &reason)))?;
+            .map_err(|reason| Fault::nonsense(invalid_unit(owner, &name, unit, &reason)).about(UNIT))?;
     }
     // A number sent as text is stored as a number.
     if let Some(number) = entry.get(UNIT).and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()) {
@@ -322,7 +325,7 @@ fn check_unit_in_pool(unit: u128, pool: (u128, u128), prefix: (u128, u128)) -> R
 fn unit_or_fault(entry: &Map<String, Value>, name: &str, owner: &str) -> Result<u128, Fault> {
     unit_of(entry).ok_or_else(|| {
         let unit = plain(entry.get(UNIT));
-        Fault::bad_request(invalid_unit(owner, name, unit, "Not power of 2"))
+        Fault::nonsense(invalid_unit(owner, name, unit, "Not power of 2")).about(UNIT)
     })
 }
 
@@ -348,7 +351,7 @@ fn check_gateway_kept(entry: &Map<String, Value>, stored: &Map<String, Value>) -
         return Ok(());
     }
     let original = given(stored, GATEWAY).unwrap_or_else(|| NONE.to_owned());
-    Err(Fault::bad_request(format!("default gateway change is not allowed orig:{original}, new: {text}")))
+    Err(Fault::nonsense(format!("default gateway change is not allowed orig:{original}, new: {text}")).about(GATEWAY))
 }
 
 /// Takes a member over from the stored entry if the request does not give it.

@@ -27,7 +27,7 @@ const TAG_TYPES: [(&str, &str); 7] = [
 /// # Errors
 /// Internal, if the model lacks one of the types.
 pub fn provision(work: &mut Work) -> Decision<()> {
-    work.provisioning = true;
+    work.begin_first_start();
     let global = first(work, None, "global-system-config", "default-global-system-config", |_, draft| {
         draft.set("autonomous_system", 64512.into());
         draft.set("config_version", "1.0".into());

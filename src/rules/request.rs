@@ -30,8 +30,6 @@ pub struct Request {
     pub dry_run: bool,
     /// Who asks.
     pub identity: Identity,
-    /// What hrefs in texts start with: scheme and host.
-    pub base: String,
 }
 
 /// What to do.

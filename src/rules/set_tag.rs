@@ -7,7 +7,7 @@ use crate::{
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Work,
         document::canonical_uuid,
-        security_draft,
+        rule, security_draft,
         tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
         update,
     },
@@ -35,14 +35,15 @@ impl SetTag {
     /// 404 for an unknown object or tag, 400 for what can't be set.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
-        let object = object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)))?;
+        let object =
+            object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)).about("obj_uuid"))?;
         let basis = security_draft::basis(work, &object)?;
         let mut draft = Draft::update(work, &basis);
         let before = by_type(work, draft.stored_links(REFERENCES));
         let mut tags = before.clone();
         for (name, change) in &self.changes {
             let tag_type = name.to_lowercase();
-            check_address_group(draft.object_type(), &tag_type)?;
+            check_address_group(draft.object_type(), &tag_type).map_err(|refusal| refusal.about(name))?;
             let mut links = tags.remove(&tag_type).unwrap_or_default();
             apply(work, &object, &tag_type, change, &mut links)?;
             if !links.is_empty() {
@@ -73,7 +74,11 @@ fn by_type(work: &Work, links: Vec<NewLink>) -> BTreeMap<String, Links> {
 
 /// TGS-2, TGS-3, TGS-4: changes the links of one tag type.
 fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &mut Links) -> Decision<()> {
-    let no_value = || Rejection::bad_request(format!("No valid value provided for tag type {tag_type}"));
+    let no_value = || {
+        Rejection::bad_request(format!("No valid value provided for tag type {tag_type}"))
+            .by(rule::TGS_3)
+            .about(tag_type)
+    };
     let change = match change {
         Value::Null => {
             links.clear();
@@ -85,7 +90,8 @@ fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &m
     let is_global = change.get("is_global") == Some(&Value::Bool(true));
     let find = |value: &Value| -> Decision<Uuid> {
         let value = value.as_str().filter(|value| !value.is_empty()).ok_or_else(no_value)?;
-        Ok(find_tag(work, object, &format!("{tag_type}={value}"), is_global)?.uuid)
+        let found = find_tag(work, object, &format!("{tag_type}={value}"), is_global);
+        found.map(|tag| tag.uuid).map_err(|refusal| refusal.about(tag_type))
     };
     let value = change.get("value").filter(|value| !value.is_null());
     let list = |name: &str| match change.get(name) {
@@ -97,7 +103,7 @@ fn apply(work: &Work, object: &Object, tag_type: &str, change: &Value, links: &m
     if !MANY.contains(&tag_type) {
         if added.is_some() || deleted.is_some() {
             let text = format!("Tag type {tag_type} cannot be set multiple times on a same object.");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::TGS_3).about(tag_type));
         }
         let tag = find(value.ok_or_else(no_value)?)?;
         links.retain(|target, _| *target == tag);
@@ -122,10 +128,9 @@ fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decisi
     }
     fq_name.push(name.to_owned());
     let kind = work.type_id("tag")?;
-    work.graph
-        .find(kind, &fq_name)
-        .cloned()
-        .ok_or_else(|| Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&fq_name))))
+    work.graph.find(kind, &fq_name).cloned().ok_or_else(|| {
+        Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&fq_name))).by(rule::TGS_6)
+    })
 }
 
 /// The project whose tags an object has: itself, its parent, or its owner.
@@ -138,8 +143,10 @@ fn scope(work: &Work, object: &Object, name: &str) -> Decision<Arc<Object>> {
     let owner = work.property(object, "perms2");
     let owner = owner.as_ref().and_then(|perms2| perms2.get("owner")?.as_str());
     let Some(owner) = owner.and_then(|text| Uuid::try_parse(text).ok()) else {
-        return Err(Rejection::not_found(format!("Not able to determine the scope of the tag '{name}'")));
+        return Err(
+            Rejection::not_found(format!("Not able to determine the scope of the tag '{name}'")).by(rule::TGS_5)
+        );
     };
     let (kind, uuid) = (&work.type_of(object).name, object.uuid);
-    find(owner).ok_or_else(|| Rejection::not_found(format!("Cannot find {kind} {uuid} owner")))
+    find(owner).ok_or_else(|| Rejection::not_found(format!("Cannot find {kind} {uuid} owner")).by(rule::TGS_5))
 }

@@ -112,7 +112,7 @@ impl Batch {
         if self.answers.is_empty() {
             self.now = Timestamp::now();
         }
-        let mut work = Work::new(self.fork.clone(), request, rulebook, self.now, Uuid::new_v4);
+        let mut work = Work::new(self.fork.clone(), request.identity.clone(), rulebook, self.now, Uuid::new_v4);
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
             .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));

@@ -4,7 +4,7 @@ use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Prog
 use crate::{
     change_log::LogEntry,
     replica::{NOT_AGREED, Replica, follow, recognised},
-    rules::{Decision, Rejection, Rulebook},
+    rules::{Decision, Rejection, Rulebook, rule},
     store::{
         Database, Failure, Session, StoreError, Turn, UNKNOWN, append,
         idempotency::{self, Key},
@@ -410,7 +410,7 @@ fn refuse_all(requests: usize, refusal: &Rejection) -> Answers {
 fn refused_by_database(error: &StoreError) -> Rejection {
     let constraint = error.constraint().unwrap_or_default();
     match constraint {
-        "address_hold_once" => Rejection::conflict("IP address already in use"),
+        "address_hold_once" => Rejection::conflict("IP address already in use").by(rule::IIP_C5),
         "object_pkey" | "object_fq_name" | "object_network_id" => {
             Rejection::conflict(format!("already exists ({constraint})"))
         }

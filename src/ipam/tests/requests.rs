@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{address, completed, entry, members};
-use crate::ipam::{Fault, check_entry, check_overlap, complete_entry, update_entry};
+use crate::ipam::{Fault, FaultKind, check_entry, check_overlap, complete_entry, update_entry};
 
 const OWNER: &str = "d:p:vn";
 
@@ -37,9 +37,10 @@ fn adm_s1_malformed_members_are_conflicts() {
         (json!({"dns_server_address": "bad"}), "Invalid Dns Server Ip address:bad"),
     ] {
         let entry = entry("11.1.1.0/24", &sent);
-        assert_eq!(check_entry(&entry), Err(Fault::conflict(text)));
+        assert_eq!(told(check_entry(&entry)), Err((FaultKind::Clash, text.to_owned())));
         // Where the check is left out, as for ipams of the method auto-subnet, it comes with the completion.
-        assert_eq!(complete_entry(&mut members(&entry), true, OWNER), Err(Fault::conflict(text)));
+        let completed = complete_entry(&mut members(&entry), true, OWNER);
+        assert_eq!(told(completed), Err((FaultKind::Clash, text.to_owned())));
     }
     for sent in [
         json!({"subnet_uuid": null, "default_gateway": "None", "dns_server_address": "", "allocation_pools": null}),
@@ -52,10 +53,10 @@ fn adm_s1_malformed_members_are_conflicts() {
 
 #[test]
 fn adm_s1_an_entry_needs_a_prefix() {
-    assert_eq!(check_entry(&json!({})).map_err(|fault| fault.status), Err(400));
-    assert_eq!(check_entry(&json!(7)).map_err(|fault| fault.status), Err(400));
+    assert_eq!(check_entry(&json!({})).map_err(|fault| fault.kind), Err(FaultKind::Nonsense));
+    assert_eq!(check_entry(&json!(7)).map_err(|fault| fault.kind), Err(FaultKind::Nonsense));
     let haha = json!({"subnet": {"ip_prefix": "haha", "ip_prefix_len": 24}});
-    assert_eq!(check_entry(&haha), Err(Fault::bad_request("Subnet type 'haha/24' is invalid")));
+    assert_eq!(check_entry(&haha), Err(Fault::nonsense("Subnet type 'haha/24' is invalid").about("subnet")));
     let mut handle = members(&json!({"subnet_uuid": "x"}));
     assert_eq!(complete_entry(&mut handle, true, OWNER), Ok(()));
     assert_eq!(handle.len(), 1);
@@ -111,7 +112,7 @@ fn adm_s1_adm_s4_adm_s16_what_the_allocator_finds_is_a_bad_request() {
     ] {
         for reserve in [true, false] {
             let fault = complete_entry(&mut members(&entry(prefix, &sent)), reserve, OWNER);
-            assert_eq!(fault, Err(Fault::bad_request(text.clone())), "{prefix} {sent}");
+            assert_eq!(told(fault), Err((FaultKind::Nonsense, text.clone())), "{prefix} {sent}");
         }
     }
 }
@@ -128,7 +129,7 @@ fn addresses_are_stored_in_normal_form() {
 fn adm_s1_overlapping_prefixes_are_named_in_order() {
     let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
     let fault = |one: &str, other: &str| {
-        Err(Fault::bad_request(format!("Overlapping addresses: [IPNetwork('{one}'), IPNetwork('{other}')]")))
+        Err(Fault::nonsense(format!("Overlapping addresses: [IPNetwork('{one}'), IPNetwork('{other}')]")))
     };
     assert_eq!(check_overlap(&[]), Ok(()));
     assert_eq!(check_overlap(&parse(&["11.1.1.0/24", "11.1.2.0/24", "::/0", "11.1.0.0/24"])), Ok(()));
@@ -141,6 +142,11 @@ fn adm_s1_overlapping_prefixes_are_named_in_order() {
 }
 
 /// Updates a subnet with `stored` members by `sent` ones, while one address is held or none.
+/// A fault by its kind and text.
+fn told<T>(decision: Result<T, Fault>) -> Result<T, (FaultKind, String)> {
+    decision.map_err(|fault| (fault.kind, fault.text))
+}
+
 fn update(stored: &Value, sent: &Value, reserve: bool, held: Option<&str>) -> Result<Value, Fault> {
     let stored = members(&completed("13.1.1.0/24", stored, reserve));
     let mut new = members(&entry("13.1.1.0/24", sent));
@@ -179,11 +185,11 @@ fn adm_s5_the_gateway_stays() {
         (&custom, "0.0.0.0", "default gateway change is not allowed orig:13.1.1.50, new: 0.0.0.0"),
     ] {
         let fault = update(stored, &json!({"default_gateway": new}), true, None);
-        assert_eq!(fault, Err(Fault::bad_request(text)));
+        assert_eq!(fault, Err(Fault::nonsense(text).about("default_gateway")));
     }
     assert!(update(&custom, &custom, true, Some("13.1.1.9")).is_ok());
     let outside = update(&custom, &json!({"default_gateway": "14.1.1.1"}), true, None);
-    assert_eq!(outside, Err(Fault::conflict("gateway Ip 14.1.1.1 out of cidr: 13.1.1.0/24")));
+    assert_eq!(outside, Err(Fault::clash("gateway Ip 14.1.1.1 out of cidr: 13.1.1.0/24").about("default_gateway")));
     let routed = update(&json!({}), &json!({"default_gateway": "13.1.1.1"}), false, None).unwrap();
     assert_eq!((&routed["default_gateway"], &routed["dns_server_address"]), (&json!("13.1.1.1"), &json!("None")));
 }
@@ -200,7 +206,8 @@ fn adm_s5_a_subnet_without_gateway_does_not_get_one() {
 fn adm_s5_the_service_address_moves_to_a_free_one() {
     let moved = json!({"dns_server_address": "13.1.1.200"});
     assert_eq!(update(&json!({}), &moved, true, None).unwrap()["dns_server_address"], "13.1.1.200");
-    let fault = Err(Fault::bad_request("Virtual-Network(d:p:vn) has invalid subnet(13.1.1.0/24)"));
+    let fault =
+        Err(Fault::nonsense("Virtual-Network(d:p:vn) has invalid subnet(13.1.1.0/24)").about("dns_server_address"));
     assert_eq!(update(&json!({}), &moved, true, Some("13.1.1.200")), fault);
     let inside_unit = json!({"dns_server_address": "13.1.1.201"});
     assert_eq!(update(&json!({"alloc_unit": 4}), &inside_unit, true, Some("13.1.1.200")), fault);
@@ -216,7 +223,10 @@ fn adm_s5_order_and_unit_change_while_nothing_is_held() {
         (json!({}), json!({"alloc_unit": 4})),
         (json!({"alloc_unit": 4}), json!({"alloc_unit": 0})),
     ] {
-        assert_eq!(update(&stored, &sent, true, Some("13.1.1.8")).map_err(|fault| fault.status), Err(400));
+        assert_eq!(
+            update(&stored, &sent, true, Some("13.1.1.8")).map_err(|fault| fault.kind),
+            Err(FaultKind::Nonsense)
+        );
         let new = update(&stored, &sent, true, None).unwrap();
         for (key, value) in sent.as_object().unwrap() {
             assert_eq!(new[key], *value);
@@ -239,6 +249,7 @@ fn adm_s5_pools_change_at_will() {
     let overlapping = pools(&[("13.1.1.10", "13.1.1.20"), ("13.1.1.20", "13.1.1.25")]);
     assert_eq!(
         update(&stored, &overlapping, true, None),
-        Err(Fault::bad_request("Virtual-Network(d:p:vn) has invalid subnet(13.1.1.0/24:overlapping alloc-pools)"))
+        Err(Fault::nonsense("Virtual-Network(d:p:vn) has invalid subnet(13.1.1.0/24:overlapping alloc-pools)")
+            .about("allocation_pools"))
     );
 }

@@ -246,10 +246,15 @@ impl ElementUpdate {
         let property = kind.property(&self.field).map(|(_, property)| property);
         let property = property.filter(|property| !matches!(property.collection, Collection::None));
         let property = property.ok_or_else(|| not_a_collection(&self.field))?;
-        let refuse = |text: &str| Rejection::bad_request(format!("{text} {}", python_literal::value(&self.given)));
+        let refuse = |text: &str| {
+            Rejection::bad_request(format!("{text} {}", python_literal::value(&self.given))).about(&self.field)
+        };
         let checked = |value: &Option<Value>, text: &str| {
             let value = value.clone().filter(|value| !value.is_null()).ok_or_else(|| refuse(text))?;
-            work.graph.model().check_item(property, value).map_err(Rejection::bad_request)
+            work.graph
+                .model()
+                .check_item(property, value)
+                .map_err(|text| Rejection::bad_request(text).about(&self.field))
         };
         let needed = |text: &str| self.position.clone().ok_or_else(|| refuse(text));
         // OSD-34: manuals write them in capitals.
@@ -276,7 +281,7 @@ impl ElementUpdate {
 
 /// The refusal of an element operation on a property that has no elements.
 pub fn not_a_collection(field: &str) -> Rejection {
-    Rejection::bad_request(format!("{field} neither \"ListProperty\" nor \"MapProperty\""))
+    Rejection::bad_request(format!("{field} neither \"ListProperty\" nor \"MapProperty\"")).about(field)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
         Decision, Document, Draft, GivenLink, NewLink, Rejection, Rules, Work, access,
         document::canonical_uuid,
         permissions::{self, GivenUuid},
-        quota,
+        quota, rule,
         rulebook::Owner,
         security_draft, tag_references,
     },
@@ -43,10 +43,10 @@ fn is_illegal_in_xml(character: char) -> bool {
 /// 400 for a character that names may not have.
 pub fn check_name(rules: &Rules, name: &str) -> Decision<()> {
     if name.chars().any(is_illegal_in_xml) {
-        return Err(Rejection::bad_request("Bad Request, name has illegal xml characters"));
+        return Err(Rejection::bad_request("Bad Request, name has illegal xml characters").about("fq_name"));
     }
     if name.contains(':') && !rules.colons_in_names {
-        return Err(Rejection::bad_request("Bad Request, name has one of invalid chars {':'}"));
+        return Err(Rejection::bad_request("Bad Request, name has one of invalid chars {':'}").about("fq_name"));
     }
     Ok(())
 }
@@ -104,7 +104,9 @@ impl Create {
     fn check_name_is_free(&self, work: &Work) -> Decision<()> {
         let Some(existing) = work.graph.find(self.type_id, &self.fq_name) else { return Ok(()) };
         let name = python_literal::list(&self.fq_name);
-        Err(Rejection::conflict(format!("{name} already exists with uuid: {}", existing.uuid)))
+        Err(Rejection::conflict(format!("{name} already exists with uuid: {}", existing.uuid))
+            .about("fq_name")
+            .because_of([existing.uuid]))
     }
 
     /// What is asked for, with what the server adds to each object.
@@ -141,7 +143,7 @@ impl Create {
         };
         let target = target.ok_or_else(|| {
             let text = format!("Unknown reference in resource create {}.", self.document.literal());
-            Rejection::bad_request(text)
+            Rejection::bad_request(text).about(&reference.field)
         })?;
         Ok(NewLink { target: target.uuid, attribute: link.attribute.clone() })
     }
@@ -154,7 +156,7 @@ impl Create {
             Some(Value::String(text)) => Some(text.as_str()),
             Some(other) => {
                 let text = format!("Invalid parent type: {}. Allowed types: {}", python_literal::value(other), names());
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).about("parent_type"));
             }
         };
         let top = kind.parents.contains(&Parent::ConfigRoot);
@@ -166,7 +168,7 @@ impl Create {
                 let wanted = work.graph.model().find(given).map(Parent::Type);
                 let Some(Parent::Type(id)) = wanted.filter(|wanted| parents.contains(wanted)) else {
                     let text = format!("Invalid parent type: {given}. Allowed types: {}", names());
-                    return Err(Rejection::bad_request(text));
+                    return Err(Rejection::bad_request(text).about("parent_type"));
                 };
                 Some(id)
             }
@@ -175,19 +177,19 @@ impl Create {
             (None, _) if top => None,
             (None, _) => {
                 let text = format!("Missing parent type: None. Allowed types: {}", names());
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).by(rule::GEN_16).about("parent_type"));
             }
         };
         let printed = || python_literal::list(&self.fq_name);
         match parent {
             None if self.fq_name.len() > 1 => {
                 let text = format!("Invalid fq-name of an object with no parent: {}", printed());
-                Err(Rejection::bad_request(text))
+                Err(Rejection::bad_request(text).about("fq_name"))
             }
             Some(parent) if self.fq_name.len() < 2 => {
                 let parent = &work.graph.model().object_type(parent).name;
                 let text = format!("Invalid fq-name for object with parent_type {parent}: {}", printed());
-                Err(Rejection::bad_request(text))
+                Err(Rejection::bad_request(text).about("fq_name"))
             }
             parent => Ok(parent),
         }
@@ -214,7 +216,7 @@ impl Create {
             let found = canonical_uuid(given).and_then(|uuid| work.graph.get_of_type(parent_type, uuid));
             if found.is_none() {
                 let text = format!("Parent {} cannot be found: Unknown id: {given}", parent_kind.name);
-                return Err(Rejection::not_found(text));
+                return Err(Rejection::not_found(text).about("parent_uuid"));
             }
         }
         let name = self.fq_name.split_last().map_or(&[][..], |(_, rest)| rest);
@@ -223,8 +225,9 @@ impl Create {
             // Two answers, as the peer gives them: it misses the parent where it looks for the owner, or later.
             if owner_is_known {
                 Rejection::bad_request(format!("Parent {printed} type {} does not exist", parent_kind.name))
+                    .about("fq_name")
             } else {
-                Rejection::not_found(format!("Name{printed} not found"))
+                Rejection::not_found(format!("Name{printed} not found")).about("fq_name")
             }
         })
     }
@@ -240,10 +243,12 @@ impl Create {
             Some(other) => python_literal::value(other),
         };
         let uuid = canonical_uuid(&given);
-        let uuid = uuid.ok_or_else(|| Rejection::bad_request(format!("Invalid UUID format: {given}")))?;
+        let uuid = uuid.ok_or_else(|| Rejection::bad_request(format!("Invalid UUID format: {given}")).about("uuid"))?;
         if let Some(existing) = work.graph.get(uuid) {
             let name = python_literal::list(existing.fq_name.elements());
-            return Err(Rejection::conflict(format!("{uuid} already exists with fq_name: {name}")));
+            return Err(Rejection::conflict(format!("{uuid} already exists with fq_name: {name}"))
+                .about("uuid")
+                .because_of([existing.uuid]));
         }
         Ok((uuid, GivenUuid::Given))
     }

@@ -3,10 +3,10 @@
 use crate::{
     graph::Object,
     model::TypeId,
-    python_literal,
-    rules::engine::{Decision, Rejection, Work, access, document::canonical_uuid, security_draft},
+    rules::engine::{Decision, Rejection, RuleId, Work, access, document::canonical_uuid, rule, security_draft},
 };
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// `DELETE`.
 #[derive(Clone, Debug)]
@@ -24,10 +24,11 @@ impl Delete {
     /// 404 for an unknown object, 409 while others are below it or need it, and the type's refusals.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get(uuid)).cloned();
-        let object = object.ok_or_else(|| Rejection::not_found(format!("ID {} does not exist", self.uuid)))?;
+        let object =
+            object.ok_or_else(|| Rejection::not_found(format!("ID {} does not exist", self.uuid)).by(rule::GEN_8))?;
         if object.type_id != self.type_id {
             let kind = &work.graph.model().object_type(self.type_id).name;
-            return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)));
+            return Err(Rejection::not_found(format!("No {kind} object found for id {}", self.uuid)).by(rule::GEN_8));
         }
         access::check_delete(work, &object)?;
         if security_draft::divert_delete(work, &object)? {
@@ -37,12 +38,12 @@ impl Delete {
     }
 }
 
-/// Refuses a delete because of these.
+/// Refuses a delete because these refer to the object, by the rule that says which of them count.
 ///
 /// # Errors
 /// 409 if there are any.
-pub fn refuse_referred(hrefs: &[String]) -> Decision<()> {
-    refuse("Delete when resource still referred", hrefs)
+pub fn refuse_referred<'a>(referrers: impl Iterator<Item = &'a Arc<Object>>, rule: RuleId) -> Decision<()> {
+    refuse("Delete when resource still referred", referrers, rule)
 }
 
 /// Deletes an object, or one that belongs to it, if nothing is in the way.
@@ -81,18 +82,15 @@ fn check_children(work: &Work, object: &Object) -> Decision<()> {
     };
     let in_the_way: Vec<&Arc<Object>> = work.graph.all_children(object.uuid).filter(counts).collect();
     let oldest = in_the_way.iter().min_by_key(|child| child.created).map(|child| child.type_id);
-    let named = in_the_way.iter().filter(|child| Some(child.type_id) == oldest);
-    let hrefs: Vec<String> = named.map(|child| work.href(child)).collect();
-    refuse("Delete when children still present", &hrefs)
+    let named = in_the_way.into_iter().filter(|child| Some(child.type_id) == oldest);
+    refuse("Delete when children still present", named, rule::GEN_9)
 }
 
 /// References that are relaxed, derived or symmetric are not in the way (GEN-10).
 fn check_referrers(work: &Work, object: &Object) -> Decision<()> {
     for kind in work.type_of(object).back_references.iter().filter(|kind| !kind.derived) {
         let needs = |referrer: &&Arc<Object>| referrer.needs(object.uuid) && !goes_with(work, referrer, object);
-        let referrers = work.graph.referrers(object.uuid, kind.source).filter(needs);
-        let hrefs: Vec<String> = referrers.map(|referrer| work.href(referrer)).collect();
-        refuse_referred(&hrefs)?;
+        refuse_referred(work.graph.referrers(object.uuid, kind.source).filter(needs), rule::GEN_10)?;
     }
     Ok(())
 }
@@ -109,7 +107,7 @@ fn goes_with(work: &Work, referrer: &Object, object: &Object) -> bool {
     false
 }
 
-/// Clients evaluate the list in the brackets as a Python literal.
-fn refuse(text: &str, hrefs: &[String]) -> Decision<()> {
-    if hrefs.is_empty() { Ok(()) } else { Err(Rejection::conflict(format!("{text}: {}", python_literal::list(hrefs)))) }
+fn refuse<'a>(text: &'static str, in_the_way: impl Iterator<Item = &'a Arc<Object>>, rule: RuleId) -> Decision<()> {
+    let objects: Vec<(TypeId, Uuid)> = in_the_way.map(|object| (object.type_id, object.uuid)).collect();
+    if objects.is_empty() { Ok(()) } else { Err(Rejection::conflict_with(text, objects).by(rule)) }
 }

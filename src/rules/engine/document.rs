@@ -4,7 +4,7 @@
 use crate::{
     model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId},
     python_literal,
-    rules::engine::{Decision, Rejection},
+    rules::engine::{Decision, Rejection, rule},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -74,10 +74,10 @@ impl Document {
         model: &Model,
         kind: &ObjectType,
         body: Map<String, Value>,
-    ) -> Result<Self, (Rejection, Map<String, Value>)> {
+    ) -> Result<Self, Box<(Rejection, Map<String, Value>)>> {
         match Self::read_known(model, kind, &body, Purpose::Update) {
             Ok(known) => Ok(Self { unknown: unknown_fields(kind, &body), body, ..known }),
-            Err(refusal) => Err((refusal, body)),
+            Err(refusal) => Err(Box::new((refusal, body))),
         }
     }
 
@@ -88,13 +88,13 @@ impl Document {
             let Some(value) = body.get(&property.name) else {
                 if property.enforced && purpose == Purpose::Create {
                     let text = format!("Bad property in {word}: {} property is missing", property.name);
-                    return Err(Rejection::bad_request(text));
+                    return Err(Rejection::bad_request(text).about(&property.name));
                 }
                 continue;
             };
-            let value = model
-                .check_property(property, value.clone())
-                .map_err(|fault| Rejection::bad_request(format!("Bad property in {word}: {fault}")))?;
+            let value = model.check_property(property, value.clone()).map_err(|fault| {
+                Rejection::bad_request(format!("Bad property in {word}: {fault}")).about(&property.name)
+            })?;
             properties.push((property.id, normal_collection(&property.collection, value)));
         }
         let mut references = Vec::new();
@@ -113,7 +113,7 @@ impl Document {
                         reference.field,
                         python_literal::value(other)
                     );
-                    return Err(Rejection::bad_request(text));
+                    return Err(Rejection::bad_request(text).about(&reference.field));
                 }
             }
         }
@@ -149,19 +149,20 @@ impl GivenLink {
     /// # Errors
     /// 400 with the text of the model, or for a target that is neither named nor identified.
     pub fn read(model: &Model, reference: &Reference, item: &Value, word: &str) -> Decision<Self> {
-        let refuse = |fault: String| Rejection::bad_request(format!("Bad reference in {word}: {fault}"));
+        let refuse =
+            |fault: String| Rejection::bad_request(format!("Bad reference in {word}: {fault}")).about(&reference.field);
         let attribute = model.check_attribute(reference, item).map_err(refuse)?;
         let to = match item.get("to") {
             None | Some(Value::Null) => None,
             Some(names) => Some(string_list(names).ok_or_else(|| {
                 let printed = python_literal::value(names);
-                refuse(format!("{}: to must be a list of names, not {printed}", reference.field))
+                refuse(format!("{}: to must be a list of names, not {printed}", reference.field)).by(rule::GEN_15)
             })?),
         };
         let text = item.get("uuid").filter(|uuid| !uuid.is_null());
         let uuid = text.and_then(Value::as_str).and_then(canonical_uuid);
         if to.is_none() && text.is_none() {
-            return Err(refuse(format!("{}: a reference needs to or uuid", reference.field)));
+            return Err(refuse(format!("{}: a reference needs to or uuid", reference.field)).by(rule::GEN_15));
         }
         Ok(Self { to, uuid, attribute })
     }

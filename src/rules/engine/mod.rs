@@ -30,6 +30,7 @@ pub use draft::{Draft, NewLink};
 pub use options::{Options, QuotaDefaults, TagIdDigits};
 pub use permissions::is_share;
 pub use rejection::{Decision, Kind, Rejection};
+pub use rule::RuleId;
 pub use rulebook::{Rulebook, Rules};
 pub use security_draft::{ReviewDrafts, has_drafts};
 pub use update::{PermissionChange, ReferenceUpdate, RelaxReference, Update};

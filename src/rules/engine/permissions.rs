@@ -128,7 +128,7 @@ fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
 pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
     let Some(given) = draft.given("perms2").filter(|given| !given.is_null()) else { return Ok(None) };
     if given.get("owner").is_none_or(Value::is_null) {
-        return Err(Rejection::bad_request("owner in perms2 must be present"));
+        return Err(Rejection::bad_request("owner in perms2 must be present").about("perms2.owner"));
     }
     let stored = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
     let mut perms2 = stored.clone();
@@ -149,7 +149,7 @@ pub fn check_share(share: Option<&Value>) -> Decision<()> {
     if share.as_array().is_some_and(|entries| entries.iter().all(is_share)) {
         return Ok(());
     }
-    Err(Rejection::bad_request("Bad Request, invalid share list"))
+    Err(Rejection::bad_request("Bad Request, invalid share list").about("perms2.share"))
 }
 
 /// Whether this shares an object with a project (a uuid, as it is or after `tenant:`) or a domain, with an access of 0 to 7.

@@ -7,7 +7,7 @@
 
 use crate::{
     graph::{Object, Place},
-    rules::engine::{Decision, Draft, Rejection, Work},
+    rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -40,7 +40,9 @@ pub fn check_create(work: &Work, draft: &Draft) -> Decision<()> {
         None => return Ok(()),
     };
     if work.graph.counts().objects(project.uuid, draft.type_id) >= limit {
-        return Err(Rejection::over_quota(format!("quota limit ({limit}) exceeded for resource {key}")));
+        return Err(Rejection::over_quota(format!("quota limit ({limit}) exceeded for resource {key}"))
+            .by(rule::QTA_8)
+            .because_of([project.uuid]));
     }
     Ok(())
 }
@@ -71,7 +73,9 @@ pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
     let counted_before = if draft.stored.as_ref().is_some_and(|stored| stored.hidden) { 0 } else { before };
     let others = work.graph.counts().parts(project.uuid, draft.type_id).saturating_sub(counted_before);
     if parts.wanted + others > limit {
-        return Err(Rejection::over_quota(format!("{}: {limit}", parts.text)));
+        return Err(Rejection::over_quota(format!("{}: {limit}", parts.text))
+            .by(rule::QTA_8)
+            .because_of([project.uuid]));
     }
     Ok(())
 }

@@ -1,7 +1,15 @@
-//! Why a request is refused. The texts are those of contrail-api: clients show and sometimes parse them. What it answers
-//! as an internal error because a rule stumbled over a request is a bad request here (GEN-2, GEN-3).
+//! Why a request is refused, as data: what kind of refusal, by which rule, what is wrong and what is in the way. The texts are
+//! those of contrail-api: clients show and sometimes parse them. No code does: it asks for the kind, the rule or the field. What
+//! contrail-api answers as an internal error because a rule stumbled over a request is a bad request here (GEN-2, GEN-3).
 
-use crate::ipam::Fault;
+use crate::{
+    ipam::{Fault, FaultKind},
+    model::TypeId,
+    python_literal,
+    rules::engine::rule::RuleId,
+};
+use std::fmt;
+use uuid::Uuid;
 
 /// What kind of refusal; `api` maps it to a status code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,13 +34,54 @@ pub enum Kind {
     Internal,
 }
 
-/// A refusal: its kind, and the text that the client gets.
+/// The whole body of an answer. The rules do not know where the server is reached, so they name objects, and the links to these
+/// are made where the answer is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Text {
+    /// Complete.
+    Plain(String),
+    /// Ends in a list of links to objects, which clients evaluate as a Python literal.
+    WithObjects {
+        /// What stands before the list, without the colon.
+        before: &'static str,
+        /// The objects, each with its type.
+        objects: Vec<(TypeId, Uuid)>,
+    },
+}
+
+impl Text {
+    /// The text with the links that `href` makes of a type and a uuid.
+    pub fn complete(self, href: impl Fn(TypeId, Uuid) -> String) -> String {
+        match self {
+            Self::Plain(text) => text,
+            Self::WithObjects { before, objects } => {
+                let hrefs = objects.into_iter().map(|(type_id, uuid)| href(type_id, uuid));
+                format!("{before}: {}", python_literal::list(hrefs))
+            }
+        }
+    }
+}
+
+/// For logs: with the uuids of objects instead of links.
+impl fmt::Display for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.clone().complete(|_, uuid| uuid.to_string()))
+    }
+}
+
+/// A refusal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rejection {
     /// Mapped to the status code.
     pub kind: Kind,
-    /// The whole body of the answer.
-    pub text: String,
+    /// The rule of the contract that refuses; none where it is only the form of a request, or a limit.
+    pub rule: Option<RuleId>,
+    /// The property, reference or member that is at fault, as the client knows it; members of a property after a dot.
+    pub field: Option<String>,
+    /// The objects that are in the way: who has the name, the number or the address, who refers, who is below.
+    pub objects: Vec<Uuid>,
+    /// The text that the client gets.
+    pub text: Text,
     /// Which operation of a transaction it is of, counted from 0.
     pub operation: Option<usize>,
 }
@@ -46,7 +95,7 @@ macro_rules! constructors {
             $(
                 #[doc = concat!("A refusal of the kind `", stringify!($kind), "`.")]
                 pub fn $name(text: impl Into<String>) -> Self {
-                    Self { kind: Kind::$kind, text: text.into(), operation: None }
+                    Self::new(Kind::$kind, text)
                 }
             )*
         }
@@ -66,6 +115,59 @@ constructors! {
 }
 
 impl Rejection {
+    /// A refusal of this kind.
+    pub fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, rule: None, field: None, objects: Vec::new(), text: Text::Plain(text.into()), operation: None }
+    }
+
+    /// A refusal of the kind `Conflict` because of objects that its text links to.
+    pub fn conflict_with(before: &'static str, objects: Vec<(TypeId, Uuid)>) -> Self {
+        let uuids: Vec<Uuid> = objects.iter().map(|(_, uuid)| *uuid).collect();
+        Self { text: Text::WithObjects { before, objects }, ..Self::conflict("") }.because_of(uuids)
+    }
+
+    /// The rule that refuses, in place of one that was named before: who calls a step knows for which rule it is taken.
+    pub fn by(self, rule: RuleId) -> Self {
+        Self { rule: Some(rule), ..self }
+    }
+
+    /// What is at fault, in place of what was named before.
+    pub fn about(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    /// What is at fault, or all of it, is a part of this.
+    pub fn within(self, path: &str) -> Self {
+        let field = self.field.as_ref().map_or_else(|| path.to_owned(), |field| format!("{path}.{field}"));
+        self.about(field)
+    }
+
+    /// The objects that are in the way, beside those that were named before.
+    pub fn because_of(mut self, objects: impl IntoIterator<Item = Uuid>) -> Self {
+        self.objects.extend(objects);
+        self
+    }
+
+    /// The same as another kind.
+    pub fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same in other words.
+    pub fn in_words(self, text: impl Into<String>) -> Self {
+        Self { text: Text::Plain(text.into()), ..self }
+    }
+
+    /// Whether this is at fault.
+    pub fn is_about(&self, field: &str) -> bool {
+        self.field.as_deref() == Some(field)
+    }
+
+    /// The same with its text complete: `href` makes the links, of a type and a uuid.
+    pub fn with_links(self, href: impl Fn(TypeId, Uuid) -> String) -> Self {
+        Self { text: Text::Plain(self.text.complete(href)), ..self }
+    }
+
     /// The same, as that of one operation of several.
     #[must_use]
     pub fn of_operation(self, index: usize) -> Self {
@@ -75,13 +177,10 @@ impl Rejection {
 
 impl From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
-        let kind = match fault.status {
-            403 => Kind::Forbidden,
-            404 => Kind::NotFound,
-            409 => Kind::Conflict,
-            412 => Kind::OverQuota,
-            _ => Kind::BadRequest,
+        let kind = match fault.kind {
+            FaultKind::Nonsense => Kind::BadRequest,
+            FaultKind::Clash => Kind::Conflict,
         };
-        Self { kind, text: fault.text, operation: None }
+        Self { field: fault.member.map(str::to_owned), ..Self::new(kind, fault.text) }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Work,
         delete::{self, delete_side_object},
-        permissions, quota, tag_references,
+        permissions, quota, rule, tag_references,
     },
 };
 use serde_json::Value;
@@ -92,7 +92,9 @@ pub fn basis(work: &Work, object: &Arc<Object>) -> Decision<Arc<Object>> {
             "{} {} is in pending delete, cannot be updated",
             work.type_of(object).title,
             pending.fq_name.joined()
-        )));
+        ))
+        .by(rule::DRF_7)
+        .because_of([pending.uuid]));
     }
     Ok(pending)
 }
@@ -107,7 +109,9 @@ pub fn check_given(work: &Work, draft: &Draft) -> Decision<()> {
     }
     let given = draft.given(STATE).filter(|state| !state.is_null());
     if given.is_some() && given != draft.stored_value(STATE).as_ref() {
-        return Err(Rejection::bad_request("Security resource property 'draft_mode_state' is only readable"));
+        return Err(Rejection::bad_request("Security resource property 'draft_mode_state' is only readable")
+            .by(rule::DRF_10)
+            .about(STATE));
     }
     check_references(work, draft)
 }
@@ -137,7 +141,10 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
                     target_kind.title,
                     target.fq_name.joined(),
                     target.uuid
-                )));
+                ))
+                .by(rule::DRF_7)
+                .about(&reference.field)
+                .because_of([target.uuid]));
             }
         }
     }
@@ -150,12 +157,12 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
 /// 400 for a name that is drafted already, and the refusals of the type.
 pub fn divert_create(work: &mut Work, draft: &mut Draft) -> Decision<Option<Arc<Object>>> {
     let Some(holder) = holder_for(work, draft.object_type(), draft.parent.as_ref()) else { return Ok(None) };
-    if draft_of(work, &holder, draft).is_some() {
+    if let Some(pending) = draft_of(work, &holder, draft) {
         return Err(Rejection::bad_request(format!(
             "{} named {} was already created and it is pending to be committed or discarded. You cannot create it again",
             draft.object_type().title,
             draft.fq_name.joined()
-        )));
+        )).by(rule::DRF_4).about("fq_name").because_of([pending.uuid]));
     }
     draft.fq_name = holder.fq_name.child(draft.fq_name.name());
     draft.parent = Some(holder);
@@ -198,8 +205,7 @@ pub fn divert_delete(work: &mut Work, object: &Arc<Object>) -> Decision<bool> {
     let Some(holder) = holder_for(work, as_draft.object_type(), as_draft.parent.as_ref()) else { return Ok(false) };
     let rules = work.rules_of(object.type_id);
     let in_the_way = work.graph.all_referrers(object.uuid).filter(|referrer| !goes_or_changes(work, referrer));
-    let hrefs: Vec<String> = in_the_way.map(|referrer| work.href(referrer)).collect();
-    delete::refuse_referred(&hrefs)?;
+    delete::refuse_referred(in_the_way, rule::DRF_8)?;
     (rules.before_delete)(work, object)?;
     let mut copy = match draft_of(work, &holder, &as_draft) {
         Some(pending) => Draft::update(work, &pending),
@@ -253,9 +259,10 @@ pub fn follow_mode(work: &mut Work, scope: &Arc<Object>) -> Decision<()> {
 }
 
 fn check_nothing_pending(work: &Work, scope: &Object, holder: &Object) -> Decision<()> {
-    let mut pending = String::new();
+    let (mut pending, mut in_the_way) = (String::new(), Vec::new());
     for name in DRAFTED_TYPES {
         let kind = work.type_id(name)?;
+        in_the_way.extend(work.graph.children_of(holder.uuid, kind).map(|draft| draft.uuid));
         let drafts: Vec<String> = work
             .graph
             .children_of(holder.uuid, kind)
@@ -276,7 +283,7 @@ fn check_nothing_pending(work: &Work, scope: &Object, holder: &Object) -> Decisi
     };
     Err(Rejection::conflict(format!(
         "Cannot disable security draft mode on {whose} as some pending security resource(s) need to be reviewed:{pending}"
-    )))
+    )).by(rule::DRF_2).about(MODE).because_of(in_the_way))
 }
 
 /// PRJ-D1, DRF-19: the holder goes with its project, unless there are drafts.
@@ -307,10 +314,12 @@ impl ReviewDrafts {
         let Some(holder) = holder else {
             let (title, name) = (&work.type_of(&scope).title, python_literal::list(scope.fq_name.elements()));
             let text = format!("Security draft mode is not enabled on the {title} {name} ({})", scope.uuid);
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::DRF_13).about("scope_uuid"));
         };
         let Some(commits) = self.commit else {
-            return Err(Rejection::bad_request("Only 'commit' or 'discard' actions are supported"));
+            return Err(Rejection::bad_request("Only 'commit' or 'discard' actions are supported")
+                .by(rule::DRF_13)
+                .about("action"));
         };
         let mut drafts: Vec<Arc<Object>> = Vec::new();
         for name in DRAFTED_TYPES {

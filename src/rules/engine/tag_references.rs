@@ -3,7 +3,7 @@
 use crate::{
     graph::Object,
     model::ObjectType,
-    rules::engine::{Decision, Draft, Rejection, Work},
+    rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
         if twice && !MANY.contains(&tag_type) {
             let title = &kind.title;
             let text = format!("Tag type '{tag_type}' cannot be set multiple times on the same {title} resource type");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::TGR_1).about(REFERENCES).because_of([tag.uuid]));
         }
         check_address_group(kind, tag_type)?;
     }
@@ -49,7 +49,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
 pub fn check_address_group(kind: &ObjectType, tag_type: &str) -> Decision<()> {
     if kind.name == "address-group" && tag_type != "label" {
         let text = format!("Invalid tag type {tag_type} for object type address_group");
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::TGR_2).about(REFERENCES));
     }
     Ok(())
 }

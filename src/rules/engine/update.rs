@@ -8,7 +8,7 @@ use crate::{
     rules::engine::{
         Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work,
         access::{self, Subject},
-        permissions, security_draft, tag_references,
+        permissions, rule, security_draft, tag_references,
     },
 };
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ pub struct Update {
     /// The uuid in the path, as given.
     pub uuid: String,
     /// The checked body; its refusal, with the body, comes after the object's absence.
-    pub document: Result<Document, (Rejection, Map<String, Value>)>,
+    pub document: Result<Document, Box<(Rejection, Map<String, Value>)>>,
 }
 
 impl Update {
@@ -71,7 +71,8 @@ impl Update {
         let basis = security_draft::basis(work, &stored);
         let document = match &self.document {
             Ok(document) => document.clone(),
-            Err((refusal, body)) => {
+            Err(refused) => {
+                let (refusal, body) = &**refused;
                 let rest = basis.as_ref().ok().and_then(|basis| without_stored(work, basis, body));
                 rest.unwrap_or_else(|| Err(refusal.clone()))?
             }
@@ -85,8 +86,9 @@ impl Update {
         for (id, given) in &document.references {
             let links = given.iter().map(|link| resolve(work, self.type_id, *id, link)).collect::<Option<Vec<_>>>();
             let links = links.ok_or_else(|| {
+                let field = kind.references.get(usize::from(id.0)).map_or("", |reference| &reference.field);
                 let text = format!("Unknown reference in resource update {} {}.", kind.field, document.literal());
-                Rejection::bad_request(text)
+                Rejection::bad_request(text).about(field)
             })?;
             draft.set_links_by_id(*id, links);
         }
@@ -146,7 +148,7 @@ fn without_stored(work: &Work, stored: &Object, body: &Map<String, Value>) -> Op
 pub fn find(work: &Work, type_id: TypeId, given: &str) -> Decision<Arc<Object>> {
     let uuid = crate::rules::engine::document::canonical_uuid(given);
     let object = uuid.and_then(|uuid| work.graph.get_of_type(type_id, uuid)).cloned();
-    object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {given}")))
+    object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {given}")).by(rule::GEN_4))
 }
 
 /// The object of any type with this uuid.
@@ -155,7 +157,7 @@ pub fn find(work: &Work, type_id: TypeId, given: &str) -> Decision<Arc<Object>> 
 /// 404 with this text before the id.
 pub fn find_any(work: &Work, given: &str, text: &str) -> Decision<Arc<Object>> {
     let object = crate::rules::engine::document::canonical_uuid(given).and_then(|uuid| work.graph.get(uuid)).cloned();
-    object.ok_or_else(|| Rejection::not_found(format!("{text}{given}")))
+    object.ok_or_else(|| Rejection::not_found(format!("{text}{given}")).about("uuid"))
 }
 
 /// In an update the uuid decides where both are given.
@@ -209,7 +211,8 @@ impl ReferenceUpdate {
             return Err(Rejection::not_found(format!(
                 "Unknown id: {}",
                 self.target_uuid.as_deref().unwrap_or_default()
-            )));
+            ))
+            .about("ref-uuid"));
         }
         let mut draft = Draft::update(work, &basis);
         let mut links = draft.stored_links(&reference.field);
@@ -231,10 +234,14 @@ impl ReferenceUpdate {
     /// has.
     fn find_target(&self, work: &Work, type_id: TypeId) -> Decision<Option<Arc<Object>>> {
         match (&self.target_uuid, &self.target_name) {
-            (Some(given), _) if self.add => find_any(work, given, "Unknown id: ").map(Some),
+            (Some(given), _) if self.add => {
+                find_any(work, given, "Unknown id: ").map(Some).map_err(|refusal| refusal.about("ref-uuid"))
+            }
             (Some(given), _) => Ok(find_any(work, given, "").ok()),
             (None, Some(name)) => {
-                let missing = || Rejection::not_found(format!("Name {} not found", python_literal::list(name)));
+                let missing = || {
+                    Rejection::not_found(format!("Name {} not found", python_literal::list(name))).about("ref-fq-name")
+                };
                 work.graph.find(type_id, name).cloned().map(Some).ok_or_else(missing)
             }
             (None, None) => Ok(None),
@@ -264,7 +271,7 @@ impl RelaxReference {
     /// # Errors
     /// 404 for an unknown holder.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
-        let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid));
+        let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid)).about("uuid");
         let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
         let target = crate::rules::engine::document::canonical_uuid(&self.target);
         let Some(target) = target.filter(|target| !holder.relaxed.contains(target)) else { return Ok(holder) };

@@ -5,14 +5,10 @@ use crate::{
     access::Identity,
     graph::{Graph, Hold, Holder, Link, Object},
     model::{ObjectType, ReferenceId, TypeId},
-    rules::{
-        engine::{
-            Decision, Draft, Options, Rejection, Rulebook, Rules, budget,
-            change::{Change, Effect},
-            permissions,
-        },
-        request::Operation,
-        request::Request,
+    rules::engine::{
+        Decision, Draft, Options, Rejection, Rulebook, Rules, budget,
+        change::{Change, Effect},
+        permissions,
     },
     timestamp::Timestamp,
 };
@@ -34,8 +30,6 @@ pub struct Work {
     pub graph: Graph,
     /// Who asks.
     pub identity: Identity,
-    /// What hrefs in texts start with: scheme and host.
-    pub base: String,
     rulebook: Arc<Rulebook>,
     /// Whether the request was kept aside as a draft.
     pub pending: bool,
@@ -61,27 +55,32 @@ impl Work {
     /// Starts on a fork of this graph. Time and new uuids are handed in, so that rules stay functions of their input.
     pub fn new(
         graph: Graph,
-        request: &Request,
+        identity: Identity,
         rulebook: &Arc<Rulebook>,
         now: Timestamp,
         new_uuid: fn() -> Uuid,
     ) -> Self {
         Self {
             graph,
-            identity: request.identity.clone(),
-            base: request.base.clone(),
+            identity,
             rulebook: Arc::clone(rulebook),
             pending: false,
             provisioning: false,
             now,
             new_uuid,
-            spent: (!matches!(request.operation, Operation::Provision)).then(budget::Spent::default),
+            spent: Some(budget::Spent::default()),
             unreadable: OnceCell::new(),
             touched: Vec::new(),
             latest: HashMap::new(),
             reserved: IndexSet::new(),
             freed: IndexSet::new(),
         }
+    }
+
+    /// What follows is of the first start: the server asks itself, and nothing limits it.
+    pub fn begin_first_start(&mut self) {
+        self.provisioning = true;
+        self.spent = None;
     }
 
     /// What the operator has set.
@@ -132,11 +131,6 @@ impl Work {
     /// The links of a stored object, by the name of their field.
     pub fn links<'a>(&self, object: &'a Object, field: &str) -> &'a [Link] {
         self.type_of(object).reference(field).map(|(id, _)| object.links_of(id)).unwrap_or_default()
-    }
-
-    /// The address of an object, as hrefs show it.
-    pub fn href(&self, object: &Object) -> String {
-        format!("{}/{}/{}", self.base, self.type_of(object).name, object.uuid)
     }
 
     /// Puts a draft into the graph, with the other ends of its symmetric references. What says the same as what is there

@@ -28,7 +28,7 @@ use crate::{
     graph::{Hold, Object},
     ipam::{self, Subnet},
     rules::{
-        engine::{Decision, Rejection, Work},
+        engine::{Decision, Rejection, Work, rule},
         shared::subscriber,
     },
 };
@@ -95,7 +95,7 @@ pub fn parse_wish(property: &str, value: Option<&Value>) -> Decision<Option<IpAd
     let Some(text) = value.and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Ok(None) };
     let refuse = || {
         let why = ipam::why_refused(text);
-        Rejection::bad_request(format!("{property}: '{text}' is not an IP address{why}"))
+        Rejection::bad_request(format!("{property}: '{text}' is not an IP address{why}")).about(property)
     };
     ipam::parse_address(text).ok_or_else(refuse).map(Some)
 }
@@ -258,13 +258,15 @@ fn search(
     }
     let name = network.fq_name.elements();
     if let Some(subnet) = wish.subnet.filter(|_| !subnet_known) {
-        return Err(Rejection::bad_request(ipam::unknown_subnet(&name, &subnet.to_string())));
+        return Err(Rejection::bad_request(ipam::unknown_subnet(&name, &subnet.to_string()))
+            .by(rule::IIP_C7)
+            .about("subnet_uuid"));
     }
     let has_none = |stage: &Stage| {
         !stage.flat && stage.pools.iter().all(|pool| work.graph.pools().count_of_subnets(pool.scope) == 0)
     };
     if stages.last().is_some_and(has_none) && wish.address.is_none() {
-        return Err(Rejection::bad_request(ipam::no_defined_subnets(&name)));
+        return Err(Rejection::bad_request(ipam::no_defined_subnets(&name)).by(rule::IIP_C9));
     }
     Err(exhausted(network, &tried))
 }
@@ -272,7 +274,7 @@ fn search(
 /// Nothing left.
 fn exhausted(object: &Object, tried: &[&Subnet]) -> Rejection {
     let prefixes: Vec<String> = tried.iter().map(|subnet| subnet.name()).collect();
-    Rejection::bad_request(ipam::exhausted(&object.fq_name.elements(), &prefixes))
+    Rejection::bad_request(ipam::exhausted(&object.fq_name.elements(), &prefixes)).by(rule::IIP_C9)
 }
 
 /// Seeks an address in the subnets of a flat ipam itself.
@@ -320,10 +322,10 @@ fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish) -> Decision<Opti
     if !subnet.contains(address) {
         return Ok(None);
     }
-    let in_use = || Rejection::conflict(ipam::ADDRESS_IN_USE);
+    let in_use = || Rejection::conflict(ipam::ADDRESS_IN_USE).by(rule::IIP_C5);
     let (first, last) = subnet.unit_of(address);
-    if work.graph.pools().first_held(scope, first, last).is_some() {
-        return Err(in_use());
+    if let Some((_, holder)) = work.graph.pools().first_held(scope, first, last) {
+        return Err(in_use().because_of(holder.object()));
     }
     match subnet.reserved(address) {
         Some(_) => Err(in_use()),

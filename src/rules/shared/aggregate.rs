@@ -3,7 +3,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, Rejection, Work},
+    rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub fn check_interface(work: &Work, draft: &Draft, router: &Object) -> Decision<
             "Interface ae{number} can't get AE-ID {number} because it is already occupied on {} physical router.",
             router.fq_name.name()
         );
-        return Err(Rejection::forbidden(text));
+        return Err(Rejection::forbidden(text).by(rule::PI_C3).about("fq_name"));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, NewLink, Rejection, Work},
+    rules::engine::{Decision, Draft, NewLink, Rejection, Work, rule},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -23,7 +23,7 @@ fn objects(work: &Work, links: &[NewLink]) -> Vec<Arc<Object>> {
 }
 
 fn lines(text: String, entries: &[String]) -> Rejection {
-    Rejection::bad_request(entries.iter().fold(text, |text, entry| text + "\n- " + entry))
+    Rejection::bad_request(entries.iter().fold(text, |text, entry| text + "\n- " + entry)).about(BGPVPNS)
 }
 
 /// BVPN-G1, BVPN-G2: of the mode of the network, and none if a router of the network has one.
@@ -45,12 +45,14 @@ pub fn check_network(work: &Work, draft: &Draft) -> Decision<()> {
             return Err(Rejection::bad_request(format!(
                 "Cannot associate different bgpvpn types '{{{}}}' on a virtual network with a forwarding mode different to'l2_l3'",
                 printed.join(", ")
-            )));
+            )).by(rule::BVPN_G1).about(BGPVPNS));
         }
         if let Some(kind) = kinds.iter().find(|kind| *kind != mode) {
             return Err(Rejection::bad_request(format!(
                 "Cannot associate bgpvpn type '{kind}' with a virtual network in forwarding mode '{mode}'"
-            )));
+            ))
+            .by(rule::BVPN_G1)
+            .about(BGPVPNS));
         }
     }
     if !given || bgpvpns.is_empty() {
@@ -71,7 +73,7 @@ pub fn check_network(work: &Work, draft: &Draft) -> Decision<()> {
         draft.fq_name.name(),
         draft.uuid
     );
-    Err(lines(text, &associated.into_iter().collect::<Vec<_>>()))
+    Err(lines(text, &associated.into_iter().collect::<Vec<_>>()).by(rule::BVPN_G2))
 }
 
 /// BVPN-G3, BVPN-G4: only bgpvpns of layer 3, and none if a network of the router's ports has one.
@@ -89,7 +91,8 @@ pub fn check_router(work: &Work, draft: &Draft) -> Decision<()> {
         .map(|bgpvpn| format!("bgpvpn {}({}) type is {}\n", bgpvpn.fq_name.name(), bgpvpn.uuid, kind(work, bgpvpn)))
         .collect();
     if !others.is_empty() {
-        return Err(lines("Only bgpvpn type 'l3' can be associated to a logical router:".to_owned(), &others));
+        let text = "Only bgpvpn type 'l3' can be associated to a logical router:".to_owned();
+        return Err(lines(text, &others).by(rule::BVPN_G3));
     }
     if bgpvpns.is_empty() {
         return Ok(());
@@ -106,7 +109,7 @@ pub fn check_router(work: &Work, draft: &Draft) -> Decision<()> {
         draft.fq_name.name(),
         draft.uuid
     );
-    Err(lines(text, &associated.into_iter().collect::<Vec<_>>()))
+    Err(lines(text, &associated.into_iter().collect::<Vec<_>>()).by(rule::BVPN_G4))
 }
 
 /// The networks of ports, each once.

@@ -4,7 +4,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, Rejection, Work},
+    rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use std::sync::Arc;
 
@@ -20,7 +20,9 @@ pub fn check(work: &Work, draft: &Draft) -> Decision<()> {
     if project(work, draft.parent.as_ref()).is_some() {
         return Ok(());
     }
-    for link in REFERENCES.iter().filter_map(|field| draft.given_links(field)).flatten() {
+    let links =
+        |field: &'static str| draft.given_links(field).unwrap_or_default().iter().map(move |link| (field, link));
+    for (field, link) in REFERENCES.into_iter().flat_map(links) {
         let Some(target) = work.graph.get(link.target) else { continue };
         let parent = target.parent.and_then(|parent| work.graph.get(parent)).cloned();
         if project(work, parent.as_ref()).is_some() {
@@ -32,7 +34,10 @@ pub fn check(work: &Work, draft: &Draft) -> Decision<()> {
                 work.type_of(target).title,
                 target.fq_name.joined(),
                 target.uuid
-            )));
+            ))
+            .by(rule::FW_G1)
+            .about(field)
+            .because_of([target.uuid]));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, NewLink, Rejection, Work},
+    rules::engine::{Decision, Draft, NewLink, Rejection, Work, rule},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -110,7 +110,7 @@ pub fn update(work: &Work, draft: &mut Draft) -> Decision<()> {
     let new_kind = new.get("vnic_type").unwrap_or(old_kind).to_owned();
     if new_kind != old_kind && new_kind != BAREMETAL && is_bound(work, draft, &old)? {
         let text = "Vnic_type can not be modified when port is linked to Vrouter or VM.";
-        return Err(Rejection::conflict(text));
+        return Err(Rejection::conflict(text).by(rule::VMI_U5).about(BINDINGS));
     }
     if new.get("host_id") == old.get("host_id") {
         return Ok(());

@@ -2,7 +2,7 @@
 //! OpenSDN 2026: OSD-24, OSD-25).
 
 use crate::rules::{
-    engine::{Decision, Draft, Rejection, Work},
+    engine::{Decision, Draft, Rejection, Work, rule},
     shared::protocol,
 };
 use serde_json::{Map, Value};
@@ -26,13 +26,14 @@ pub fn complete(
 ) -> Decision<()> {
     let Some(mut value) = draft.given(property).cloned() else { return Ok(()) };
     let Some(rules) = value.get_mut("policy_rule").and_then(Value::as_array_mut) else { return Ok(()) };
-    check_distinct(rules)?;
+    let about = |refusal: Rejection| refusal.about(property);
+    check_distinct(rules).map_err(about)?;
     let mut stored: Option<HashSet<String>> = None;
     for rule in &*rules {
         if let Err(refusal) = check_version(rule)
             && !stored.get_or_insert_with(|| stored_essences(draft, property)).contains(&essence(rule))
         {
-            return Err(refusal);
+            return Err(about(refusal));
         }
     }
     for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
@@ -40,8 +41,7 @@ pub fn complete(
             // POL-C2
             rule.insert("rule_uuid".to_owned(), work.new_uuid().to_string().into());
         }
-        check_protocol(rule)?;
-        check(rule)?;
+        check_protocol(rule).and_then(|()| check(rule)).map_err(about)?;
     }
     draft.set(property, value);
     Ok(())
@@ -69,7 +69,9 @@ fn check_distinct(rules: &[Value]) -> Decision<()> {
     for rule in rules {
         let uuid = rule.get("rule_uuid").and_then(Value::as_str);
         if let Some(first) = seen.insert(essence(rule), uuid) {
-            return Err(Rejection::conflict(format!("Rule already exists : {}", first.unwrap_or("None"))));
+            return Err(
+                Rejection::conflict(format!("Rule already exists : {}", first.unwrap_or("None"))).by(rule::POL_C1)
+            );
         }
     }
     Ok(())
@@ -79,12 +81,15 @@ fn check_distinct(rules: &[Value]) -> Decision<()> {
 fn check_protocol(rule: &Map<String, Value>) -> Decision<()> {
     let protocol = match rule.get("protocol") {
         Some(Value::String(text)) => text.to_lowercase(),
-        _ => return Err(Rejection::bad_request("Rule without protocol: a number from 0 to 255 or a name is expected")),
+        _ => {
+            return Err(Rejection::bad_request("Rule without protocol: a number from 0 to 255 or a name is expected")
+                .by(rule::POL_C3));
+        }
     };
     if protocol::number(&protocol).is_some() {
         Ok(())
     } else {
-        Err(Rejection::bad_request(format!("Rule with invalid protocol : {protocol}")))
+        Err(Rejection::bad_request(format!("Rule with invalid protocol : {protocol}")).by(rule::POL_C3))
     }
 }
 
@@ -93,7 +98,7 @@ fn check_version(rule: &Value) -> Decision<()> {
     let text = |name: &str| rule.get(name).and_then(Value::as_str);
     let (Some("IPv4"), Some(protocol)) = (text("ethertype"), text("protocol")) else { return Ok(()) };
     if protocol::is_of_ipv6(&protocol.to_lowercase()) {
-        return Err(Rejection::bad_request(format!("IPv4 rule with IPv6 protocol : {protocol}")));
+        return Err(Rejection::bad_request(format!("IPv4 rule with IPv6 protocol : {protocol}")).by(rule::OSD_25));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{
     ipam::{self, AddressRanges},
     python_literal,
     rules::engine::{
-        Decision, Draft, NewLink, Rejection, Work, create::create_side_object, delete::delete_side_object,
+        Decision, Draft, NewLink, Rejection, Work, create::create_side_object, delete::delete_side_object, rule,
     },
 };
 use serde_json::Value;
@@ -42,7 +42,8 @@ pub fn update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let inside = AddressRanges::of(prefixes);
     for entry in &mut entries {
         write_usual_notations(entry);
-        check_entry(entry, (!has_loopbacks).then_some(&inside))?;
+        let checked = check_entry(entry, (!has_loopbacks).then_some(&inside));
+        checked.map_err(|refusal| refusal.by(rule::VN_U13).about(PROPERTIES))?;
     }
     if has_loopbacks {
         give_loopbacks(work, draft, &mut entries)?;

@@ -2,15 +2,15 @@
 
 use crate::{
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Work},
+    rules::engine::{Decision, Draft, Rejection, RuleId, Work},
 };
 use serde_json::{Value, json};
 
-/// Refuses several references of one kind; `kind` and `noun` are the words of the text.
+/// Refuses several references of one kind by a rule; `kind` and `noun` are the words of the text.
 ///
 /// # Errors
 /// 400 with all the names.
-pub fn check(work: &Work, draft: &Draft, field: &str, kind: &str, noun: &str) -> Decision<()> {
+pub fn check(work: &Work, draft: &Draft, rule: RuleId, field: &str, kind: &str, noun: &str) -> Decision<()> {
     let links = draft.given_links(field).unwrap_or_default();
     if links.len() < 2 {
         return Ok(());
@@ -22,5 +22,5 @@ pub fn check(work: &Work, draft: &Draft, field: &str, kind: &str, noun: &str) ->
         python_literal::list(draft.fq_name.elements()),
         python_literal::value(&Value::Array(names))
     );
-    Err(Rejection::bad_request(text))
+    Err(Rejection::bad_request(text).by(rule).about(field))
 }

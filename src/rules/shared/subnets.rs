@@ -17,8 +17,9 @@ use crate::{
     python_literal,
     rules::{
         engine::{
-            Decision, Draft, NewLink, Rejection, Work, budget,
+            Decision, Draft, Kind, NewLink, Rejection, Work, budget,
             quota::{self, Parts},
+            rule,
         },
         shared::addresses::{is_flat, recorded_subnet},
         shared::gateway_address::shares_gateway,
@@ -54,7 +55,7 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             continue;
         }
         for entry in entries(link)? {
-            ipam::check_entry(entry)?;
+            ipam::check_entry(entry).map_err(|fault| about_subnets(fault.into()))?;
             own.push(prefix_of(entry)?);
         }
     }
@@ -62,7 +63,7 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_quota(work, draft, own.len())?;
     // VN-S6
     flat.extend(&own);
-    ipam::check_overlap(&flat)?;
+    ipam::check_overlap(&flat).map_err(|fault| about_subnets(fault.into()).by(rule::VN_S6))?;
     check_flat_removed(work, draft.uuid, &stored, &given)?;
     let sharing = Sharing::of(work, draft.uuid, &own);
     check_removed_of_network(work, draft.uuid, &given, &own, &sharing)?;
@@ -78,7 +79,7 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         } else if let Some(Value::Array(entries)) = link.attribute.get_mut("ipam_subnets") {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
                 let known = known.get(&ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })));
-                complete_entry(work, draft, &sharing, entry, known.copied(), !routed)?;
+                complete_entry(work, draft, &sharing, entry, known.copied(), !routed).map_err(about_subnets)?;
                 // VN-S4
                 if !is_present(entry.get("subnet_uuid")) {
                     entry.insert("subnet_uuid".to_owned(), work.new_uuid().to_string().into());
@@ -91,6 +92,18 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     Ok(())
 }
 
+/// A refusal of what a network says of its subnets. Those of address management name no rule: 409 is VN-S3, 400 is VN-U9 for the
+/// gateway of a subnet that there is, else VN-S9.
+fn about_subnets(refusal: Rejection) -> Rejection {
+    let rule = match refusal.rule {
+        Some(rule) => rule,
+        None if refusal.kind == Kind::Conflict => rule::VN_S3,
+        None if refusal.is_about("default_gateway") => rule::VN_U9,
+        None => rule::VN_S9,
+    };
+    refusal.by(rule).within(IPAM_REFERENCES)
+}
+
 /// VN-S1, VN-S2: a flat ipam wants an l3 network without subnets of its own. Ipams of other methods don't (OSD-22).
 fn check_forwarding(work: &Work, draft: &Draft) -> Decision<()> {
     let flat = |link: &NewLink| work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
@@ -100,14 +113,16 @@ fn check_forwarding(work: &Work, draft: &Draft) -> Decision<()> {
         let has_prefix = |entry: &Value| entry.pointer("/subnet/ip_prefix").is_some_and(|prefix| !prefix.is_null());
         if entries.is_some_and(|entries| entries.iter().any(has_prefix)) {
             let text = "with flat-subnet, network can not have user-defined subnet";
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VN_S1).about(IPAM_REFERENCES).because_of([link.target]));
         }
     }
     let touched = draft.given_links(IPAM_REFERENCES).is_some() || draft.given("virtual_network_properties").is_some();
     let properties = draft.value("virtual_network_properties");
     let mode = properties.as_ref().and_then(|value| value.get("forwarding_mode")).and_then(Value::as_str);
     if touched && mode != Some("l3") && links.iter().any(flat) {
-        return Err(Rejection::bad_request("flat-subnet is allowed only with l3 network"));
+        return Err(Rejection::bad_request("flat-subnet is allowed only with l3 network")
+            .by(rule::VN_S2)
+            .about("virtual_network_properties.forwarding_mode"));
     }
     Ok(())
 }
@@ -117,13 +132,17 @@ fn entries(link: &NewLink) -> Decision<&Vec<Value>> {
     let entries = link.attribute.get("ipam_subnets").and_then(Value::as_array);
     let missing = || {
         let text = "Bad reference: network_ipam_refs attr must have ipam_subnets, a list of subnets (may be empty)";
-        Rejection::bad_request(text)
+        Rejection::bad_request(text).by(rule::VN_S3).about(IPAM_REFERENCES)
     };
     entries.ok_or_else(missing)
 }
 
 fn prefix_of(entry: &Value) -> Decision<IpNetwork> {
-    let missing = || Rejection::bad_request("Bad reference: an entry of ipam_subnets lacks subnet");
+    let missing = || {
+        Rejection::bad_request("Bad reference: an entry of ipam_subnets lacks subnet")
+            .by(rule::VN_S3)
+            .about(IPAM_REFERENCES)
+    };
     ipam::parse_prefix(entry).ok_or_else(missing)
 }
 
@@ -187,7 +206,7 @@ fn flat_handle(work: &Work, stored: &HashMap<Uuid, &Value>, link: &NewLink) -> D
     let uuid = uuid.unwrap_or_else(|| work.new_uuid().to_string().into());
     if let Some(text) = uuid.as_str().filter(|text| Uuid::try_parse(text).is_err()) {
         let text = format!("Invalid subnet-uuid {text}: the handle of a flat-subnet ipam must be a uuid");
-        return Err(Rejection::conflict(text));
+        return Err(Rejection::conflict(text).by(rule::VN_S4).about(IPAM_REFERENCES));
     }
     let mut attribute = link.attribute.clone();
     if !attribute.is_object() {
@@ -238,22 +257,22 @@ fn keep_shared_gateway(sharing: &Sharing, entry: &mut Map<String, Value>) {
 fn check_addresses_fit(work: &Work, scope: Uuid, sharing: &Sharing, entry: &Map<String, Value>) -> Decision<()> {
     let Some(subnet) = Subnet::read(&Value::Object(entry.clone())) else { return Ok(()) };
     let pools = work.graph.pools();
-    for (address, _) in pools.held(scope, subnet.prefix.network(), subnet.prefix.broadcast()) {
+    for (address, holder) in pools.held(scope, subnet.prefix.network(), subnet.prefix.broadcast()) {
         if subnet.reserved(address).is_some() {
-            return Err(Rejection::conflict(ipam::ADDRESS_IN_USE));
+            return Err(Rejection::conflict(ipam::ADDRESS_IN_USE).by(rule::OSD_17).because_of(holder.object()));
         }
         let unit_before = pools.subnet_of(scope, address).map(|before| before.unit);
         if unit_before.is_some_and(|unit| unit != subnet.unit) {
             let text =
                 format!("alloc_unit change is not allowed while addresses are in use, {address} in {}", subnet.name());
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::OSD_17).about("alloc_unit").because_of(holder.object()));
         }
     }
-    for (address, _) in sharing.gateways_in(subnet.prefix) {
+    for (address, user) in sharing.gateways_in(subnet.prefix) {
         if subnet.gateway != Some(address) {
             let new = subnet.gateway.map_or_else(|| "None".to_owned(), |gateway| gateway.to_string());
             let text = format!("default gateway change is not allowed orig:{address}, new: {new}");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::OSD_18).about("default_gateway").because_of([user.uuid]));
         }
     }
     Ok(())
@@ -309,7 +328,14 @@ fn check_removed_of_network(
 /// # Errors
 /// 409 that names an address in use.
 pub fn check_removed_of_ipam(work: &mut Work, ipam: Uuid, prefixes: &[IpNetwork], sharing: &Sharing) -> Decision<()> {
-    check_removed(work, ipam, prefixes, sharing, |_| false, |work, _, holder| in_use(work, holder))
+    check_removed(
+        work,
+        ipam,
+        prefixes,
+        sharing,
+        |_| false,
+        |work, _, holder| in_use(work, holder).by(rule::IPAM_U5).about("ipam_subnets"),
+    )
 }
 
 /// Lets those subnets of a network or flat ipam go that are not among these prefixes, unless an object has an address
@@ -459,7 +485,7 @@ fn address_of(work: &Work, holder: &Object) -> Option<IpAddr> {
 fn in_use(work: &Work, holder: &Object) -> Rejection {
     let kind = if work.type_of(holder).name == "alias-ip" { "Alias IP" } else { kind_of(work, holder) };
     let text = format!("Cannot Delete IP Block, {kind}({}) is in use", printed_address(work, holder));
-    Rejection::conflict(text)
+    Rejection::conflict(text).by(rule::VN_U8).about(IPAM_REFERENCES).because_of([holder.uuid])
 }
 
 fn not_in_subnets(work: &Work, holder: &Object, prefixes: &[IpNetwork]) -> Rejection {
@@ -467,7 +493,7 @@ fn not_in_subnets(work: &Work, holder: &Object, prefixes: &[IpNetwork]) -> Rejec
     let subnets = python_literal::list(prefixes.iter().map(IpNetwork::to_string));
     let text =
         format!("Cannot update IP Block, {kind}({}) is not in subnets ({subnets})", printed_address(work, holder));
-    Rejection::conflict(text)
+    Rejection::conflict(text).by(rule::OSD_16).about(IPAM_REFERENCES).because_of([holder.uuid])
 }
 
 fn kind_of(work: &Work, holder: &Object) -> &'static str {

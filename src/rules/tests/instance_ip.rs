@@ -11,18 +11,16 @@ fn iip_c5_iip_c9_iip_d1_addresses_come_in_order_and_go_back_to_their_place() {
         ["a", "b", "c", "d"].iter().map(|name| configuration.address(name, &network, &none).unwrap()).collect();
     let texts: Vec<Value> = addresses.iter().map(|address| configuration.get(address, "instance_ip_address")).collect();
     assert_eq!(texts, ["10.1.1.4", "10.1.1.3", "10.1.1.2", "10.1.1.1"]);
-    let full = configuration.address("e", &network, &none).unwrap_err();
+    let full = configuration.address("e", &network, &none);
     assert_eq!(
-        full,
-        Rejection::bad_request(
-            "Virtual-Network(['default-domain', 'default-project', 'blue']) has exhausted subnet([])"
-        )
+        refusal(full),
+        "400 Virtual-Network(['default-domain', 'default-project', 'blue']) has exhausted subnet([])"
     );
     configuration.delete(&addresses[1]).unwrap();
     let again = configuration.address("e", &network, &none).unwrap();
     assert_eq!(configuration.get(&again, "instance_ip_address"), "10.1.1.3");
-    let taken = configuration.address("f", &network, &json!({"instance_ip_address": "10.1.1.3"})).unwrap_err();
-    assert_eq!(taken, Rejection::conflict("IP address already in use"));
+    let taken = configuration.address("f", &network, &json!({"instance_ip_address": "10.1.1.3"}));
+    assert_eq!(refusal(taken), "409 IP address already in use");
     let gateway = json!({"instance_ip_address": "10.1.1.6"});
     configuration.address("g", &network, &gateway).unwrap();
     configuration.address("h", &network, &gateway).unwrap();

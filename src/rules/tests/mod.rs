@@ -24,6 +24,7 @@ mod network_ipam;
 mod network_policy;
 mod project;
 mod quota;
+mod refusals;
 mod routed_network;
 mod routing;
 mod security_draft;
@@ -85,7 +86,8 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
         Kind::Unavailable => 503,
         Kind::Internal => 500,
     };
-    format!("{status} {text}")
+    let href = |type_id, uuid| format!("http://api:8082/{}/{uuid}", model().object_type(type_id).name);
+    format!("{status} {}", text.complete(href))
 }
 
 /// A configuration, and a follower that only sees the changes.
@@ -117,9 +119,9 @@ impl Configuration {
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let base = "http://api:8082".to_owned();
-        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default(), base };
-        let mut work = Work::new(self.graph.clone(), &request, &self.rulebook, Timestamp(self.now), Uuid::new_v4);
+        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default() };
+        let mut work =
+            Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
         let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };

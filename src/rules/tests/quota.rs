@@ -18,7 +18,7 @@ fn creates(configuration: &mut Configuration, project: &Object, kind: &str, coun
         let members = if kind == "firewall-rule" { json!({"service": {"protocol": "any"}}) } else { json!({}) };
         match configuration.below(project, kind, &name, members) {
             Ok(_) => created += 1,
-            Err(refusal) => refused = Some(refusal.text),
+            Err(refusal) => refused = Some(refusal.text.to_string()),
         }
     }
     (created, refused)
@@ -202,7 +202,7 @@ fn what_cannot_be_read_is_named() {
     let refusal = configuration.below(&project, "virtual-network", "n", json!({})).unwrap_err();
     assert_eq!(refusal.kind, Kind::Internal);
     assert!(
-        refusal.text.starts_with(&format!("quota of project {} can't be read: ", project.uuid)),
+        refusal.text.to_string().starts_with(&format!("quota of project {} can't be read: ", project.uuid)),
         "{}",
         refusal.text
     );

@@ -2,7 +2,7 @@
 
 use crate::{
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn alternatives(conditions: Option<&Value>) -> Option<&Vec<Value>> {
 /// ALM-C1
 fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     match alternatives(draft.given(CONDITIONS)) {
-        None => Err(Rejection::bad_request("alarm_rules not specified or null")),
+        None => Err(Rejection::bad_request("alarm_rules not specified or null").by(rule::ALM_C1).about(CONDITIONS)),
         Some(alternatives) => check(alternatives),
     }
 }
@@ -29,7 +29,7 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Ok(());
     }
     match alternatives(draft.given(CONDITIONS)) {
-        None => Err(Rejection::bad_request("alarm_rules cannot be removed")),
+        None => Err(Rejection::bad_request("alarm_rules cannot be removed").by(rule::ALM_C1).about(CONDITIONS)),
         Some(alternatives) => check(alternatives),
     }
 }
@@ -38,7 +38,9 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check(alternatives: &[Value]) -> Decision<()> {
     for alternative in alternatives {
         let conditions = alternative.get("and_list").and_then(Value::as_array);
-        for condition in conditions.ok_or_else(|| Rejection::bad_request("Invalid alarm_rules"))? {
+        for condition in conditions
+            .ok_or_else(|| Rejection::bad_request("Invalid alarm_rules").by(rule::ALM_C2).about(CONDITIONS))?
+        {
             check_condition(condition)?;
         }
     }
@@ -52,26 +54,35 @@ fn check_condition(condition: &Value) -> Decision<()> {
     let json = match (text("uve_attribute"), text("json_value")) {
         (Some(_), Some(_)) => {
             let text = "operand2 should have either 'uve_attribute' or 'json_value', not both";
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::ALM_C2).about(CONDITIONS));
         }
         (None, None) => {
-            return Err(Rejection::bad_request("operand2 should have 'uve_attribute' or 'json_value'"));
+            return Err(Rejection::bad_request("operand2 should have 'uve_attribute' or 'json_value'")
+                .by(rule::ALM_C2)
+                .about(CONDITIONS));
         }
         (Some(_), None) if is_range => {
-            return Err(Rejection::bad_request("json_value not specified for 'range' operation"));
+            return Err(Rejection::bad_request("json_value not specified for 'range' operation")
+                .by(rule::ALM_C2)
+                .about(CONDITIONS));
         }
         (Some(_), None) => return Ok(()),
         (None, Some(json)) => json,
     };
-    let parsed = serde_json::from_str::<Value>(json)
-        .map_err(|_| Rejection::bad_request(format!("Invalid json_value '{json}' specified in alarm_rules")))?;
+    let parsed = serde_json::from_str::<Value>(json).map_err(|_| {
+        Rejection::bad_request(format!("Invalid json_value '{json}' specified in alarm_rules"))
+            .by(rule::ALM_C2)
+            .about(CONDITIONS)
+    })?;
     let ends = parsed.as_array().map(|ends| ends.iter().filter_map(Value::as_f64).collect::<Vec<_>>());
     let ordered = ends.is_some_and(|ends| matches!(ends[..], [low, high] if low < high));
     if is_range && !ordered {
         return Err(Rejection::bad_request(format!(
             "Invalid json_value {} for 'range' operation. json_value should be specified as '[x, y]', where x < y",
             python_literal::value(&parsed)
-        )));
+        ))
+        .by(rule::ALM_C2)
+        .about(CONDITIONS));
     }
     Ok(())
 }

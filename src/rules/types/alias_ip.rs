@@ -4,7 +4,7 @@
 //! where no IPv4 is left. The address is free with the object that holds it (AIP-D1).
 
 use crate::rules::{
-    engine::{Decision, Draft, Rules, Work},
+    engine::{Decision, Draft, Rejection, Rules, Work, rule},
     shared::addresses::Version,
     types::floating_ip::{exchange_address, pool_of, take_from_pool},
 };
@@ -18,7 +18,7 @@ const VERSIONS: [Option<Version>; 2] = [Some(Version::Four), Some(Version::Six)]
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(pool) = pool_of(work, draft, "alias-ip-pool") else { return Ok(()) };
-    let found = take_from_pool(work, draft, &pool, ADDRESS, &[], &VERSIONS)?;
+    let found = take_from_pool(work, draft, &pool, ADDRESS, &[], &VERSIONS).map_err(by_own_rule)?;
     draft.set(ADDRESS, found.address.to_string().into());
     draft.hold = found.hold;
     Ok(())
@@ -26,5 +26,14 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(pool) = pool_of(work, draft, "alias-ip-pool") else { return Ok(()) };
-    exchange_address(work, draft, &pool, ADDRESS, &[])
+    exchange_address(work, draft, &pool, ADDRESS, &[]).map_err(by_own_rule)
+}
+
+/// The same refusal by the rule for an alias, where the step that both share names that for a floating-ip.
+fn by_own_rule(refusal: Rejection) -> Rejection {
+    match refusal.rule {
+        Some(rule::FIP_C3) => refusal.by(rule::AIP_C1),
+        Some(rule::FIP_C4) => refusal.by(rule::AIP_C2),
+        _ => refusal,
+    }
 }

@@ -3,7 +3,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::firewall_scope,
     },
 };
@@ -25,7 +25,9 @@ const ALL_APPLICATIONS: &str = "all_applications";
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let given = draft.given(ALL_APPLICATIONS).filter(|value| !value.is_null());
     if !draft.internal && given.is_some() && given != draft.stored_value(ALL_APPLICATIONS).as_ref() {
-        return Err(Rejection::bad_request("Application policy set 'all-applications' flag is read-only"));
+        return Err(Rejection::bad_request("Application policy set 'all-applications' flag is read-only")
+            .by(rule::APS_C1)
+            .about(ALL_APPLICATIONS));
     }
     firewall_scope::check(work, draft)
 }
@@ -34,7 +36,7 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn before_delete(work: &mut Work, set: &Arc<Object>) -> Decision<()> {
     if work.property(set, ALL_APPLICATIONS) == Some(Value::Bool(true)) {
         let text = "Application Policy Set defined on all applications cannot be deleted";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::APS_D1));
     }
     Ok(())
 }

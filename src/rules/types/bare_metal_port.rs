@@ -4,7 +4,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Work, update},
+        engine::{Decision, Draft, NewLink, Rejection, Work, rule, update},
         shared::interface_bindings::{BINDINGS, Bindings},
         types::virtual_port_group::{self, INTERFACES, PORTS},
     },
@@ -51,13 +51,13 @@ pub fn check_update(work: &Work, draft: &Draft) -> Decision<()> {
     let mut groups = groups.iter().filter_map(|link| work.graph.get(link.target));
     let is_tributary = groups.any(|group| !virtual_port_group::is_trunk_port(work, group, draft.uuid));
     if is_tributary && stored.iter().any(is_lost) {
-        return Err(Rejection::conflict("VMI ref delete not allowed during update"));
+        return Err(Rejection::conflict("VMI ref delete not allowed during update").by(rule::VMI_U9).about(PORTS));
     }
     let new_bindings = Bindings::of(draft.value(BINDINGS).as_ref());
     let old = Vlan::of(&Bindings::of(draft.stored_value(BINDINGS).as_ref()), draft.stored_value(PROPERTIES).as_ref());
     let new = Vlan::of(&new_bindings, draft.value(PROPERTIES).as_ref());
     if is_bare_metal(&new_bindings) && old != new {
-        return Err(Rejection::bad_request("Cannot change VLAN ID"));
+        return Err(Rejection::bad_request("Cannot change VLAN ID").by(rule::VMI_U9));
     }
     Ok(())
 }
@@ -121,7 +121,9 @@ impl Cable {
         let Some(profile) = bindings.get("profile") else {
             return Ok(Vec::new());
         };
-        let refuse = |fault: &str| Rejection::bad_request(format!("{BINDINGS}: profile {fault}"));
+        let refuse = |fault: &str| {
+            Rejection::bad_request(format!("{BINDINGS}: profile {fault}")).by(rule::VPG_M1).about(BINDINGS)
+        };
         let profile: Value = serde_json::from_str(profile).map_err(|_| refuse("must be JSON"))?;
         let cables = match profile.get("local_link_information") {
             None | Some(Value::Null) => return Ok(Vec::new()),
@@ -150,7 +152,7 @@ impl Cable {
                  object ({}) exists",
                 self.interface
             );
-            Rejection::not_found(text)
+            Rejection::not_found(text).by(rule::VPG_M1).about(BINDINGS)
         })
     }
 }
@@ -221,7 +223,7 @@ fn attach(work: &mut Work, port: &Arc<Object>, with_interfaces: bool) -> Decisio
     };
     check_groups_of(work, &interfaces, group.as_deref())?;
     if let (Some(name), None) = (named, &group) {
-        return Err(Rejection::not_found(format!("Vpg object {name} is not found")));
+        return Err(Rejection::not_found(format!("Vpg object {name} is not found")).by(rule::VPG_M1).about(BINDINGS));
     }
     let vlan = Vlan::of(&bindings, work.property(port, PROPERTIES).as_ref());
     let network = network_of(work, port);
@@ -242,7 +244,7 @@ fn check_native_vlan(bindings: &Bindings) -> Decision<()> {
     let Some(text) = bindings.get(NATIVE) else { return Ok(()) };
     if !text.parse::<i64>().is_ok_and(|id| (0..=LAST_VLAN).contains(&id)) {
         let text = format!("{BINDINGS}: {NATIVE} must be 0 to {LAST_VLAN}, not {text}");
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VPG_M1).about(BINDINGS));
     }
     Ok(())
 }
@@ -252,16 +254,18 @@ fn fabric_of(work: &Work, cables: &[Cable], referred: Option<&Object>) -> Decisi
     let names: BTreeSet<&str> = cables.iter().map(|cable| cable.fabric.as_str()).collect();
     if names.len() > 1 {
         let text = "Physical interfaces in the same vpg should belong to the same fabric";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VPG_M1).about(BINDINGS));
     }
     let kind = work.type_id("fabric")?;
     if let Some(name) = names.first() {
         let found = work.graph.find(kind, &[GLOBAL, *name]).cloned();
-        return found.ok_or_else(|| Rejection::not_found(format!("Fabric {name} is not found")));
+        return found.ok_or_else(|| {
+            Rejection::not_found(format!("Fabric {name} is not found")).by(rule::VPG_M1).about(BINDINGS)
+        });
     }
     let parent = referred.and_then(|group| work.graph.get_of_type(kind, group.parent?)).cloned();
     let text = "Unable to retrieve fabric name. No physical interfaces and no vpg refs";
-    parent.ok_or_else(|| Rejection::bad_request(text))
+    parent.ok_or_else(|| Rejection::bad_request(text).by(rule::VPG_M1).about(BINDINGS))
 }
 
 /// VPG-M1: an interface is in one group.
@@ -270,9 +274,9 @@ fn check_groups_of(work: &Work, interfaces: &[Arc<Object>], group: Option<&Objec
     for interface in interfaces {
         let mut others = work.graph.referrers(interface.uuid, kind);
         if let Some(other) = others.find(|other| Some(other.uuid) != group.map(|group| group.uuid)) {
-            let (interface, other) = (interface.fq_name.name(), other.fq_name.name());
-            let text = format!("Physical interface {interface} already belong to the vpg {other}");
-            return Err(Rejection::bad_request(text));
+            let (interface, name) = (interface.fq_name.name(), other.fq_name.name());
+            let text = format!("Physical interface {interface} already belong to the vpg {name}");
+            return Err(Rejection::bad_request(text).by(rule::VPG_M1).about(BINDINGS).because_of([other.uuid]));
         }
     }
     Ok(())
@@ -357,7 +361,7 @@ fn check_service_provider_group(group: Uuid, others: &[Member], wish: &Member) -
         let port = other.port;
         if wish.vlan.is_native && other.vlan.is_native {
             let text = format!("Virtual machine interface:({port}) already exists for virtual port group:({group})");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VPG_M3).because_of([port]));
         }
         if other.network == wish.network && other.vlan.id == wish.vlan.id {
             let text = format!(
@@ -365,7 +369,7 @@ fn check_service_provider_group(group: Uuid, others: &[Member], wish: &Member) -
                 printed(wish.network),
                 wish.vlan.id
             );
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VPG_M3).because_of([port]));
         }
     }
     Ok(())
@@ -379,13 +383,13 @@ fn check_enterprise_group(group: Uuid, others: &[Member], wish: &Member) -> Deci
             let text = format!(
                 "Virtual machine interface:({port}) already exists with virtual network:({network}) with vlan({vlan})"
             );
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VPG_M3).because_of([port]));
         }
         if other.network == wish.network || vlan == wish.vlan.id {
             let text = format!(
                 "vlan:({vlan}) already exists in virtual port group:({group}) with virtual network:({network})"
             );
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VPG_M3).because_of([port]));
         }
     }
     Ok(())
@@ -403,7 +407,7 @@ fn check_fabric(work: &Work, fabric: &Object, wish: &Member) -> Decision<()> {
                     other.vlan.id,
                     fabric.uuid
                 );
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).by(rule::VPG_M3).because_of([other.port]));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! bgp-as-a-service (contrail-api R21: BGAAS-*). Ports are given by the control plane.
 
 use crate::rules::{
-    engine::{Decision, Draft, Rejection, Rules, Work},
+    engine::{Decision, Draft, Rejection, Rules, Work, rule},
     types::bgp_router::check_session,
 };
 use serde_json::Value;
@@ -19,7 +19,9 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check(work, draft)?;
     let has_address = draft.value("bgpaas_ip_address").is_some_and(|address| address != "");
     if draft.value(SHARED) == Some(Value::Bool(true)) && !has_address {
-        return Err(Rejection::bad_request("BGPaaS IP Address needs to be configured if BGPaaS is shared"));
+        return Err(Rejection::bad_request("BGPaaS IP Address needs to be configured if BGPaaS is shared")
+            .by(rule::BGAAS_C2)
+            .about("bgpaas_ip_address"));
     }
     Ok(())
 }
@@ -28,7 +30,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let shared = |value: Option<Value>| value == Some(Value::Bool(true));
     if draft.given(SHARED).is_some() && shared(draft.value(SHARED)) != shared(draft.stored_value(SHARED)) {
-        return Err(Rejection::bad_request("BGPaaS sharing cannot be modified"));
+        return Err(Rejection::bad_request("BGPaaS sharing cannot be modified").by(rule::BGAAS_U1).about(SHARED));
     }
     check(work, draft)
 }
@@ -36,7 +38,12 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let session = draft.value("bgpaas_session_attributes").unwrap_or_default();
     let number = serde_json::json!({"autonomous_system": draft.value("autonomous_system")});
-    check_session(work, &session, &number)?;
+    check_session(work, &session, &number).map_err(|refusal| {
+        // Its own number is a property, what else is wrong a member of one.
+        let is_property = refusal.is_about("autonomous_system");
+        let refusal = refusal.by(rule::BGAAS_C1);
+        if is_property { refusal } else { refusal.within("bgpaas_session_attributes") }
+    })?;
     check_zones(work, draft)
 }
 
@@ -56,7 +63,7 @@ fn check_zones(work: &Work, draft: &Draft) -> Decision<()> {
         let kind = link.attribute.get("bgpaas_control_node_zone_type").and_then(Value::as_str).unwrap_or_default();
         if work.graph.get(link.target).is_some() && !seen.insert(kind) {
             let text = format!("BGPaaS has configured with more than one {kind} control-node-zones");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::BGAAS_C3).about(ZONES));
         }
     }
     Ok(())

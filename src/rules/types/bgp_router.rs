@@ -1,7 +1,7 @@
 //! bgp-router (contrail-api R21: BGPR-*). References between two of them are on both ends.
 
 use crate::rules::{
-    engine::{Decision, Draft, Rejection, Rules, Work},
+    engine::{Decision, Draft, Rejection, Rules, Work, rule},
     types::route_target::AutonomousSystem,
 };
 use serde_json::Value;
@@ -16,7 +16,7 @@ const ZONES: &str = "control_node_zone_refs";
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let parameters = draft.value(PARAMETERS).unwrap_or_default();
     if draft.given(PARAMETERS).is_some() {
-        check_session(work, &parameters, &parameters)?;
+        check_session(work, &parameters, &parameters).map_err(|refusal| refusal.within(PARAMETERS))?;
     }
     check_sub_cluster(work, draft, &parameters)?;
     check_zones(draft, &parameters)
@@ -32,14 +32,18 @@ pub fn check_session(work: &Work, timed: &Value, numbered: &Value) -> Decision<(
         .and_then(Value::as_i64)
         .is_some_and(|seconds| seconds != 0 && !(3..=0xffff).contains(&seconds))
     {
-        return Err(Rejection::bad_request("BGPaaS: Hold Time MUST be either zero or at least three seconds"));
+        return Err(Rejection::bad_request("BGPaaS: Hold Time MUST be either zero or at least three seconds")
+            .by(rule::BGPR_C1)
+            .about("hold_time"));
     }
     let system = AutonomousSystem::global(work);
     let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
     // Where the local number is 0 there is none: the global one holds.
     let local = number(timed, "local_autonomous_system").filter(|number| *number != 0);
-    for number in [number(numbered, "autonomous_system"), local].into_iter().flatten() {
-        system.check_number(u64::try_from(number).unwrap_or_default())?;
+    let numbers = [("autonomous_system", number(numbered, "autonomous_system")), ("local_autonomous_system", local)];
+    for (field, number) in numbers.into_iter().filter_map(|(field, number)| Some((field, number?))) {
+        let checked = system.check_number(u64::try_from(number).unwrap_or_default());
+        checked.map_err(|refusal| refusal.by(rule::BGPR_C2).about(field))?;
     }
     Ok(())
 }
@@ -50,7 +54,9 @@ fn check_sub_cluster(work: &Work, draft: &Draft, parameters: &Value) -> Decision
     let cluster = links.first().and_then(|link| work.graph.get(link.target));
     let asn = cluster.and_then(|cluster| work.property(cluster, "sub_cluster_asn"));
     if asn.is_some_and(|asn| parameters.get("autonomous_system") != Some(&asn)) {
-        return Err(Rejection::bad_request("Subcluster asn and bgp asn should be same"));
+        return Err(Rejection::bad_request("Subcluster asn and bgp asn should be same")
+            .by(rule::BGPR_C3)
+            .about("bgp_router_parameters.autonomous_system"));
     }
     Ok(())
 }
@@ -61,10 +67,14 @@ fn check_zones(draft: &Draft, parameters: &Value) -> Decision<()> {
     let stored = draft.stored_links(ZONES);
     let another = |target| stored.iter().any(|link| link.target != target);
     if zones.len() > 1 || zones.iter().any(|zone| another(zone.target)) {
-        return Err(Rejection::bad_request("BgpRouter should refer only one control-node-zone"));
+        return Err(Rejection::bad_request("BgpRouter should refer only one control-node-zone")
+            .by(rule::BGPR_C4)
+            .about(ZONES));
     }
     if !zones.is_empty() && parameters.get("router_type") != Some(&Value::from("control-node")) {
-        return Err(Rejection::bad_request("BgpRouter type should be 'control-node' to refer control-node-zone"));
+        return Err(Rejection::bad_request("BgpRouter type should be 'control-node' to refer control-node-zone")
+            .by(rule::BGPR_C4)
+            .about(ZONES));
     }
     Ok(())
 }

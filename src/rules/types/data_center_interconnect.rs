@@ -5,7 +5,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid},
+    rules::engine::{Decision, Draft, NewLink, Rejection, RuleId, Rules, Work, canonical_uuid, rule},
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +36,8 @@ fn is_intra_fabric(value: Option<&Value>) -> bool {
     choice(value, TYPE) == INTRA_FABRIC
 }
 
-fn refuse(text: impl Into<String>) -> Decision<()> {
-    Err(Rejection::bad_request(text))
+fn refuse(rule: RuleId, field: &str, text: impl Into<String>) -> Decision<()> {
+    Err(Rejection::bad_request(text).by(rule).about(field))
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -46,7 +46,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let old = choice(draft.stored_value(name).as_ref(), name);
         if choice(draft.value(name).as_ref(), name) != old {
             let text = format!("Cannot change {name}. Please specify {name} as '{old}'");
-            return Err(Rejection::forbidden(text));
+            return Err(Rejection::forbidden(text).by(rule::DCI_U1).about(name));
         }
     }
     if is_intra_fabric(draft.value(TYPE).as_ref()) {
@@ -54,7 +54,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         // Without a source, or with several, the text of DCI-C3 says more.
         if new.len() == 1 && !old.is_empty() && old != new {
             let text = "Cannot change Source LR for intra_fabric typedata_center_interconnect.";
-            return Err(Rejection::forbidden(text));
+            return Err(Rejection::forbidden(text).by(rule::DCI_U1).about(ROUTERS));
         }
     }
     let is_touched = |field: &&str| draft.given_links(field).is_some();
@@ -89,19 +89,27 @@ fn check_layer_3(work: &Work, draft: &Draft) -> Decision<()> {
         let Some(router) = work.graph.get(uuid) else { continue };
         let mut others = work.graph.referrers(uuid, draft.type_id).filter(|other| other.uuid != draft.uuid);
         if others.any(|other| !is_intra_fabric(work.property(other, TYPE).as_ref())) {
-            return refuse(format!(
-                "Logical router can not associate with more than one inter_fabric type DCI: {uuid}"
-            ));
+            return refuse(
+                rule::DCI_C1,
+                ROUTERS,
+                format!("Logical router can not associate with more than one inter_fabric type DCI: {uuid}"),
+            );
         }
         let devices = physical_routers(work, router);
         let devices = devices.iter().filter_map(|device| work.graph.get(*device));
         let fabrics = devices.flat_map(|device| work.links(device, FABRICS).iter().map(|link| link.target));
         match fabrics.collect::<BTreeSet<Uuid>>().len() {
-            0 => return refuse(format!("DCI Logical router is not associated to any fabric: {uuid}")),
+            0 => {
+                return refuse(
+                    rule::DCI_C1,
+                    ROUTERS,
+                    format!("DCI Logical router is not associated to any fabric: {uuid}"),
+                );
+            }
             1 => {}
             _ => {
                 let text = "Logical router can not associate with PRs belonging to different DCI connected Fabrics";
-                return refuse(format!("{text}: {uuid}"));
+                return refuse(rule::DCI_C1, ROUTERS, format!("{text}: {uuid}"));
             }
         }
     }
@@ -112,27 +120,35 @@ fn check_layer_3(work: &Work, draft: &Draft) -> Decision<()> {
 fn check_layer_2(work: &Work, draft: &Draft) -> Decision<()> {
     let (fabrics, networks) = (targets(draft, FABRICS), targets(draft, NETWORKS));
     if fabrics.len() < 2 {
-        return refuse("DCI Mode L2 requires minimum two fabric.");
+        return refuse(rule::DCI_C2, FABRICS, "DCI Mode L2 requires minimum two fabric.");
     }
     if networks.is_empty() {
-        return refuse("DCI Mode L2 requires minimum one virtual network.");
+        return refuse(rule::DCI_C2, NETWORKS, "DCI Mode L2 requires minimum one virtual network.");
     }
     let device_type = work.type_id("physical-router")?;
     for fabric in fabrics.iter().filter_map(|fabric| work.graph.get(*fabric)) {
         if !work.graph.referrers(fabric.uuid, device_type).any(|device| is_gateway(work, device)) {
             let name = fabric.fq_name.name();
-            return refuse(format!(
-                "L2 DCI Mode selected fabric {name} does not have any physical router with rb_roles {GATEWAY_ROLE}. \
+            return refuse(
+                rule::DCI_C2,
+                FABRICS,
+                format!(
+                    "L2 DCI Mode selected fabric {name} does not have any physical router with rb_roles {GATEWAY_ROLE}. \
                  Please select fabric having at least one physical_router with {GATEWAY_ROLE} rb_roles."
-            ));
+                ),
+            );
         }
     }
     for network in networks.iter().filter_map(|network| work.graph.get(*network)) {
         if work.property(network, "virtual_network_category") == Some(Value::from("routed")) {
             let name = network.fq_name.name();
-            return refuse(format!(
-                "L2 DCI Mode selected virtual_network {name} is routed VN. routed VN is not allowed for L2 dci mode."
-            ));
+            return refuse(
+                rule::DCI_C2,
+                NETWORKS,
+                format!(
+                    "L2 DCI Mode selected virtual_network {name} is routed VN. routed VN is not allowed for L2 dci mode."
+                ),
+            );
         }
     }
     Ok(())
@@ -168,35 +184,47 @@ fn check_intra_fabric(work: &Work, draft: &Draft) -> Decision<()> {
     let mut seen = BTreeSet::new();
     for router in &routers {
         if !seen.insert(*router) {
-            return refuse(format!("{router} logical router entry exists more than one in {ROUTERS}."));
+            return refuse(
+                rule::DCI_C3,
+                ROUTERS,
+                format!("{router} logical router entry exists more than one in {ROUTERS}."),
+            );
         }
     }
     let sources = sources(&draft.links(ROUTERS));
     let Some(source) = sources.first().copied() else {
-        return refuse(format!("No Source LR specified in {ROUTERS} for {kind}."));
+        return refuse(rule::DCI_C3, ROUTERS, format!("No Source LR specified in {ROUTERS} for {kind}."));
     };
     if sources.len() > 1 {
-        return refuse(format!("More than one Source LR not allowed for {kind}."));
+        return refuse(rule::DCI_C3, ROUTERS, format!("More than one Source LR not allowed for {kind}."));
     }
     if routers.len() == 1 {
-        return refuse(format!("No Destination LR specified in {ROUTERS} for {kind}."));
+        return refuse(rule::DCI_C3, ROUTERS, format!("No Destination LR specified in {ROUTERS} for {kind}."));
     }
     let destinations = destinations(draft.value(DESTINATIONS).as_ref());
     if destinations.is_empty() {
-        return refuse(format!("No destination LR exist in {DESTINATIONS}"));
+        return refuse(rule::DCI_C3, DESTINATIONS, format!("No destination LR exist in {DESTINATIONS}"));
     }
     let both = "Provide either routing_policy_refs or virtual_network_refs.";
     match (targets(draft, POLICIES).is_empty(), targets(draft, NETWORKS).is_empty()) {
-        (false, false) => return refuse(format!("{both} Both has been provided for {kind}")),
-        (true, true) => return refuse(format!("{both} None of them provided for {kind}")),
+        (false, false) => return refuse(rule::DCI_C3, POLICIES, format!("{both} Both has been provided for {kind}")),
+        (true, true) => return refuse(rule::DCI_C3, POLICIES, format!("{both} None of them provided for {kind}")),
         _ => {}
     }
     if destinations.contains_key(&source.to_string()) {
-        return refuse(format!("{DESTINATIONS}: logical router {source} is the source in {ROUTERS}"));
+        return refuse(
+            rule::DCI_C3,
+            DESTINATIONS,
+            format!("{DESTINATIONS}: logical router {source} is the source in {ROUTERS}"),
+        );
     }
     let is_unlisted = |router: &&Uuid| **router != source && !destinations.contains_key(&router.to_string());
     if let Some(router) = routers.iter().find(is_unlisted) {
-        return refuse(format!("{ROUTERS}: logical router {router} is not in {DESTINATIONS}"));
+        return refuse(
+            rule::DCI_C3,
+            DESTINATIONS,
+            format!("{ROUTERS}: logical router {router} is not in {DESTINATIONS}"),
+        );
     }
     check_source(work, draft, source)?;
     destinations.iter().try_for_each(|(router, devices)| check_destination(work, &seen, router, devices))
@@ -209,11 +237,15 @@ fn check_source(work: &Work, draft: &Draft, source: Uuid) -> Decision<()> {
         let is_source = links.filter(|link| link.target == source).any(|link| link.attribute.is_some());
         if is_source && is_intra_fabric(work.property(other, TYPE).as_ref()) {
             let router = work.graph.get(source).map(|router| router.fq_name.name()).unwrap_or_default();
-            return refuse(format!(
-                "Source Logical router {router} already associated with DCI {}, Same source LR can not associate with \
+            return refuse(
+                rule::DCI_C3,
+                ROUTERS,
+                format!(
+                    "Source Logical router {router} already associated with DCI {}, Same source LR can not associate with \
                  more than one intra_fabric type DCI.",
-                other.fq_name.name()
-            ));
+                    other.fq_name.name()
+                ),
+            );
         }
     }
     Ok(())
@@ -223,13 +255,21 @@ fn check_source(work: &Work, draft: &Draft, source: Uuid) -> Decision<()> {
 fn check_destination(work: &Work, routers: &BTreeSet<Uuid>, destination: &str, devices: &[String]) -> Decision<()> {
     let uuid = canonical_uuid(destination).filter(|router| routers.contains(router));
     let Some(router) = uuid.and_then(|uuid| work.graph.get(uuid)) else {
-        return refuse(format!("{DESTINATIONS}: logical router {destination} is not in {ROUTERS}"));
+        return refuse(
+            rule::DCI_C3,
+            DESTINATIONS,
+            format!("{DESTINATIONS}: logical router {destination} is not in {ROUTERS}"),
+        );
     };
     let own = physical_routers(work, router);
     for device in devices {
         if canonical_uuid(device).is_none_or(|device| !own.contains(&device)) {
             let name = router.fq_name.name();
-            return refuse(format!("physical_router uuid {device} does not exist in destination LR {name}"));
+            return refuse(
+                rule::DCI_C3,
+                DESTINATIONS,
+                format!("physical_router uuid {device} does not exist in destination LR {name}"),
+            );
         }
     }
     Ok(())

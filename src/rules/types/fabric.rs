@@ -1,6 +1,6 @@
 //! fabric (contrail-api R21: FAB-*).
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work};
+use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule};
 use serde_json::Value;
 
 /// The rules of the type.
@@ -13,7 +13,9 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let old = draft.stored_value(STYLE).as_ref().and_then(Value::as_bool);
     let new = draft.given(STYLE).and_then(Value::as_bool);
     if old.zip(new).is_some_and(|(old, new)| old != new) {
-        return Err(Rejection::forbidden("Cannot change from sp-style to enterprise-style or vice-versa"));
+        return Err(Rejection::forbidden("Cannot change from sp-style to enterprise-style or vice-versa")
+            .by(rule::FAB_U1)
+            .about(STYLE));
     }
     Ok(())
 }

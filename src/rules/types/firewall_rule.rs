@@ -4,7 +4,7 @@ use crate::{
     graph::Object,
     python_literal,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, security_draft},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, security_draft},
         shared::firewall_scope,
         types::{service_group::number_protocol, tag, tag_type},
     },
@@ -40,11 +40,13 @@ fn check_given_references(draft: &Draft) -> Decision<()> {
     if draft.internal {
         return Ok(());
     }
-    for (field, title, endpoint) in [(TAGS, "Tags", "tags"), (ADDRESS_GROUPS, "Address Group", "address_group")] {
+    let derived =
+        [(TAGS, "Tags", "tags", rule::FR_C5), (ADDRESS_GROUPS, "Address Group", "address_group", rule::FR_C6)];
+    for (field, title, endpoint, rule) in derived {
         if draft.given_links(field).is_some() {
             return Err(Rejection::bad_request(format!(
                 "Cannot directly define {title} reference from a Firewall Rule. Use '{endpoint}' endpoints property in the Firewall Rule"
-            )));
+            )).by(rule).about(field));
         }
     }
     Ok(())
@@ -62,13 +64,13 @@ fn complete_service(draft: &mut Draft) -> Decision<()> {
             return Ok(());
         }
         let text = "Firewall Rule requires at least 'service' property or Service Group references(s)";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::FR_C1).about(SERVICE));
     };
     if has_groups {
         let text = "Firewall Rule cannot have both defined 'service' property and Service Group reference(s)";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::FR_C1).about(SERVICE));
     }
-    number_protocol(&mut service)?;
+    number_protocol(&mut service).map_err(|refusal| refusal.within(SERVICE))?;
     draft.set(SERVICE, Value::Object(service));
     Ok(())
 }
@@ -102,11 +104,11 @@ fn complete_match_tags(work: &Work, draft: &mut Draft) -> Decision<()> {
 
 fn match_tag_type(work: &Work, name: &str) -> Decision<u64> {
     if name == "label" {
-        return Err(Rejection::bad_request("labels not allowed as match-tags"));
+        return Err(Rejection::bad_request("labels not allowed as match-tags").by(rule::FR_C7).about(MATCH_TAGS));
     }
     let tag_type = work.graph.find(work.type_id("tag-type")?, &[name]);
     let number = tag_type.and_then(|tag_type| tag_type::number(work, tag_type));
-    number.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag_type {name}")))
+    number.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag_type {name}")).by(rule::FR_C7).about(MATCH_TAGS))
 }
 
 /// FR-C3, FR-C4, FR-C6: endpoints name tags and address groups by text; numbers and references are made of that.
@@ -118,16 +120,17 @@ fn complete_endpoints(work: &Work, draft: &mut Draft) -> Decision<()> {
     let (mut tags, mut groups) = (Vec::new(), Vec::new());
     for name in ENDPOINTS {
         let Some(Value::Object(mut endpoint)) = draft.value(name) else { continue };
-        check_endpoint(&endpoint)?;
+        let about = |refusal: Rejection| refusal.about(name);
+        check_endpoint(&endpoint).map_err(about)?;
         let mut numbers = Vec::new();
         let names = endpoint.get("tags").and_then(Value::as_array).into_iter().flatten().map(python_literal::text);
         for text in names {
-            let found = find_tag(work, scope.as_ref(), &text)?;
+            let found = find_tag(work, scope.as_ref(), &text).map_err(about)?;
             numbers.push(tag::number(work, &found));
             tags.push(found.uuid);
         }
         if let Some(group) = endpoint.get("address_group").and_then(Value::as_str) {
-            groups.push(find_address_group(work, group)?.uuid);
+            groups.push(find_address_group(work, group).map_err(about)?.uuid);
         }
         endpoint.insert("tag_ids".to_owned(), json!(numbers));
         draft.set(name, Value::Object(endpoint));
@@ -151,7 +154,7 @@ fn check_endpoint(endpoint: &Map<String, Value>) -> Decision<()> {
         Some(_) => true,
     };
     if ENDPOINT_KINDS.iter().filter(is_given).count() > 1 {
-        return Err(Rejection::bad_request("Endpoint is limited to only one endpoint type at a time"));
+        return Err(Rejection::bad_request("Endpoint is limited to only one endpoint type at a time").by(rule::FR_C3));
     }
     Ok(())
 }
@@ -159,17 +162,17 @@ fn check_endpoint(endpoint: &Map<String, Value>) -> Decision<()> {
 /// A tag of the rule's own scope, or a global one where the text says so.
 fn find_tag(work: &Work, scope: Option<&Arc<Object>>, text: &str) -> Decision<Arc<Object>> {
     if !text.contains('=') {
-        return Err(Rejection::not_found(format!("Invalid tag name '{text}'")));
+        return Err(Rejection::not_found(format!("Invalid tag name '{text}'")).by(rule::FR_C4));
     }
     let (name, scope) = text.strip_prefix("global:").map_or((text, scope), |name| (name, None));
     let joined = scope.map_or_else(|| name.into(), |scope| Arc::clone(scope.fq_name.child(name).joined()));
     let found = work.graph.find_joined(work.type_id("tag")?, &joined).cloned();
-    found.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag {joined}")))
+    found.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag {joined}")).by(rule::FR_C4))
 }
 
 fn find_address_group(work: &Work, joined: &str) -> Decision<Arc<Object>> {
     let found = work.graph.find_joined(work.type_id("address-group")?, joined).cloned();
-    found.ok_or_else(|| Rejection::not_found(format!("No Address Group object found for {joined}")))
+    found.ok_or_else(|| Rejection::not_found(format!("No Address Group object found for {joined}")).by(rule::FR_C6))
 }
 
 /// FR-C8: a host-based service inspects traffic in projects that have one, with both its networks.
@@ -180,10 +183,12 @@ fn check_action(work: &Work, draft: &Draft) -> Decision<()> {
     }
     let Some(project) = firewall_scope::project(work, draft.parent.as_ref()) else {
         let text = "host-based-service rule action can only be use in a project scope";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::FR_C8).about("action_list.host_based_service"));
     };
     let refuse = |reason: String| {
-        Err(Rejection::bad_request(format!("Cannot use Host Based Service firewall rule action: {reason}")))
+        Err(Rejection::bad_request(format!("Cannot use Host Based Service firewall rule action: {reason}"))
+            .by(rule::FR_C8)
+            .about("action_list.host_based_service"))
     };
     let services: Vec<&Arc<Object>> =
         work.graph.children_of(project.uuid, work.type_id("host-based-service")?).collect();

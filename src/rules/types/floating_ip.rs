@@ -5,7 +5,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        engine::{Decision, Draft, Kind, NewLink, Rejection, Rules, Work, rule},
         shared::addresses::{self, Found, Version, Wish, parse_wish},
         types::floating_ip_pool,
     },
@@ -60,9 +60,10 @@ pub fn take_from_pool(
         let wish = Wish { address, subnet, version, ..Wish::default() };
         addresses::find(work, &network, &wish)
     };
+    let refused = |refusal: Rejection| refusal.of_kind(Kind::Conflict).by(rule::FIP_C4);
     if address.is_some() {
         // FIP-C3: an address in use is one, whichever of the network's subnets it is of.
-        ask(None, None).map_err(|refusal| Rejection::conflict(refusal.text))?;
+        ask(None, None).map_err(|refusal| refused(refusal).by(rule::FIP_C3).about(property))?;
     }
     // FIP-C4: one address only, of the first subnet that has one; the others are not touched.
     let any = [None];
@@ -78,8 +79,7 @@ pub fn take_from_pool(
             }
         }
     }
-    let text = refusal.map_or_else(String::new, |refusal| refusal.text);
-    Err(Rejection::conflict(text))
+    Err(refused(refusal.unwrap_or_else(|| Rejection::conflict(""))))
 }
 
 /// FIP-C2: the project of the pool, unless the client names one.
@@ -120,7 +120,8 @@ pub fn exchange_address(
     }
     let wanted = parse_wish(property, draft.given(property))?;
     if wanted.is_none() {
-        return Err(Rejection::bad_request(format!("{property} can not be removed: delete the object to free it")));
+        return Err(Rejection::bad_request(format!("{property} can not be removed: delete the object to free it"))
+            .about(property));
     }
     if wanted != draft.hold.map(|hold| hold.address) {
         let found = take_from_pool(work, draft, pool, property, subnets, &[None])?;

@@ -5,7 +5,7 @@
 use crate::{
     graph::Object,
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
 use std::collections::HashSet;
@@ -33,11 +33,15 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(network) = draft.parent.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
     let known = subnets_of_network(work, network);
     if work.links(network, "network_ipam_refs").is_empty() {
-        return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool"));
+        return Err(Rejection::bad_request("Incomplete info to create a floating-ip-pool")
+            .by(rule::FIPP_C1)
+            .about("floating_ip_pool_subnets"));
     }
     match wanted.iter().find(|uuid| !known.contains(*uuid)) {
         Some(unknown) => {
-            Err(Rejection::bad_request(format!("Subnet {unknown} was not found in virtual-network {}", network.uuid)))
+            Err(Rejection::bad_request(format!("Subnet {unknown} was not found in virtual-network {}", network.uuid))
+                .by(rule::FIPP_C1)
+                .about("floating_ip_pool_subnets"))
         }
         None => Ok(()),
     }

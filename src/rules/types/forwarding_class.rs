@@ -1,6 +1,6 @@
 //! forwarding-class (contrail-api R21: FC-C1).
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work};
+use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule};
 use serde_json::Value;
 
 /// The rules of the type.
@@ -20,7 +20,10 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         None => Ok(()),
         Some(other) => {
             let name = other.fq_name.name();
-            Err(Rejection::bad_request(format!("Forwarding class {name} is configured with a id {id}")))
+            Err(Rejection::bad_request(format!("Forwarding class {name} is configured with a id {id}"))
+                .by(rule::FC_C1)
+                .about(ID)
+                .because_of([other.uuid]))
         }
     }
 }

@@ -6,12 +6,16 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, budget, security_draft, update},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, budget, rule, security_draft, update},
         types::route_target::{self, AutonomousSystem},
     },
 };
 use serde_json::{Value, json};
-use std::{collections::HashSet, fmt::Write as _, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
@@ -33,7 +37,9 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             "Global System Config already exists with name {} ({})",
             existing.fq_name.joined(),
             existing.uuid
-        ))),
+        ))
+        .by(rule::GSC_C1)
+        .because_of([existing.uuid])),
         None => Ok(()),
     }
 }
@@ -55,7 +61,9 @@ fn check_log_patterns(draft: &Draft) -> Decision<()> {
         if let Err(error) = fancy_regex::RegexBuilder::new(pattern).delegate_size_limit(LARGEST_PATTERN).build() {
             return Err(Rejection::bad_request(format!(
                 "Regex error in user-defined-log-statistics at {name}: {pattern} (Error: {error})"
-            )));
+            ))
+            .by(rule::GSC_U1)
+            .about(STATISTICS));
         }
     }
     Ok(())
@@ -83,7 +91,7 @@ fn check_autonomous_system(work: &Work, draft: &Draft) -> Decision<()> {
         .map_or(old.number, |number| u64::try_from(number).unwrap_or_default());
     let new = AutonomousSystem { number, four_bytes: draft.value(FOUR_BYTES) == Some(Value::Bool(true)) };
     if draft.given(NUMBER).is_some_and(|number| !number.is_null()) {
-        new.check_number(number)?;
+        new.check_number(number).map_err(|refusal| refusal.by(rule::GSC_U2).about(NUMBER))?;
     }
     if new == old {
         return Ok(());
@@ -101,12 +109,12 @@ fn check_room(work: &Work, old: AutonomousSystem, new: AutonomousSystem) -> Deci
     if targets.filter(|target| route_target::automatic(old, target.fq_name.name()).is_some()).count()
         > MOST_ROUTE_TARGETS
     {
-        return Err(Rejection::bad_request("Not enough space for RTs in 4 bytes ASN"));
+        return Err(Rejection::bad_request("Not enough space for RTs in 4 bytes ASN").by(rule::GSC_U3).about(NUMBER));
     }
     let id = |cluster: &Arc<Object>| work.property(cluster, "sub_cluster_id")?.as_u64();
     if work.graph.objects_of(work.type_id("sub-cluster")?).filter_map(id).any(|id| id > 0xffff) {
         let text = "Cannot reduce Sub-Cluster ID to 2 bytes, some IDs are bigger than 2 bytes";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::GSC_U3).about(NUMBER));
     }
     Ok(())
 }
@@ -122,13 +130,14 @@ fn check_configured_targets(work: &Work, new: AutonomousSystem) -> Decision<()> 
         ("logical-router", "Logical router", &["configured_route_target_list"]),
     ];
     for (kind, title, fields) in USERS {
-        let mut found = String::new();
+        let (mut found, mut in_the_way) = (String::new(), BTreeSet::new());
         for object in work.graph.objects_of(work.type_id(kind)?) {
             for field in fields {
                 let value = work.property(object, field).unwrap_or_default();
                 let targets = value.get("route_target").and_then(Value::as_array).into_iter().flatten();
                 for target in targets.filter_map(Value::as_str).filter_map(|text| route_target::automatic(new, text)) {
                     let (name, uuid) = (object.fq_name.joined(), object.uuid);
+                    in_the_way.insert(uuid);
                     // Writing to a text does not fail.
                     let _ = writeln!(found, "\t- {name} ({uuid}) have route target {target} configured in {field}");
                 }
@@ -138,7 +147,7 @@ fn check_configured_targets(work: &Work, new: AutonomousSystem) -> Decision<()> 
             let number = new.number;
             return Err(Rejection::bad_request(format!(
                 "{title}s are configured with a route target with this ASN {number} and route target value in the same range as used by automatically allocated route targets:\n{found}"
-            )));
+            )).by(rule::GSC_U4).about(NUMBER).because_of(in_the_way));
         }
     }
     Ok(())
@@ -153,12 +162,12 @@ fn check_ports(work: &Work, draft: &Draft) -> Decision<()> {
     };
     let (start, end) = range(Some(given));
     if start > end {
-        return Err(Rejection::bad_request("Invalid Port range specified"));
+        return Err(Rejection::bad_request("Invalid Port range specified").by(rule::GSC_U5).about(PORTS));
     }
     let (old_start, old_end) = range(draft.stored_value(PORTS).as_ref());
     let in_use = work.graph.objects_of(work.type_id("bgp-as-a-service")?).next().is_some();
     if in_use && (start > old_start || end < old_end) {
-        return Err(Rejection::bad_request("BGP Port range cannot be shrunk"));
+        return Err(Rejection::bad_request("BGP Port range cannot be shrunk").by(rule::GSC_U5).about(PORTS));
     }
     Ok(())
 }

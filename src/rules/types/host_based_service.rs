@@ -3,11 +3,12 @@
 use crate::{
     graph::Object,
     rules::engine::{
-        Decision, Draft, NewLink, Rejection, Rules, Work, create::create_side_object, delete::delete_side_object,
+        Decision, Draft, NewLink, Rejection, Rules, Work, create::create_side_object, delete::delete_side_object, rule,
     },
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The rules of the type. Without an explicit quota there is none in a project (`quota.rs`).
 pub const RULES: Rules =
@@ -37,6 +38,8 @@ fn kind(link: &NewLink) -> &str {
 
 fn refuse_side(side: &str, operation: &str) -> Rejection {
     Rejection::bad_request(format!("default hbf-{side} Virtual network  reference cannot be {operation}"))
+        .by(rule::HBS_C2)
+        .about(NETWORKS)
 }
 
 /// HBS-C2: one network of each kind.
@@ -47,7 +50,9 @@ fn check_kinds(draft: &Draft) -> Decision<()> {
             let kind = kind(link);
             return Err(Rejection::bad_request(format!(
                 "Virtual network type {kind} cannot be referenced by more than one virtual network at a time"
-            )));
+            ))
+            .by(rule::HBS_C2)
+            .about(NETWORKS));
         }
     }
     Ok(())
@@ -55,7 +60,7 @@ fn check_kinds(draft: &Draft) -> Decision<()> {
 
 fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given(TYPE).is_some() && draft.value(TYPE) != draft.stored_value(TYPE) {
-        return Err(Rejection::bad_request("Cannot change the Host Based Service type"));
+        return Err(Rejection::bad_request("Cannot change the Host Based Service type").by(rule::HBS_C1).about(TYPE));
     }
     if draft.given_links(NETWORKS).is_none() {
         return Ok(());
@@ -102,14 +107,18 @@ fn before_delete(work: &mut Work, service: &Arc<Object>) -> Decision<()> {
         draft.stored_links(NETWORKS).into_iter().partition(|link| SIDES.iter().any(|(side, _)| kind(link) == *side));
     let networks: Vec<Arc<Object>> = own.iter().filter_map(|link| work.graph.get(link.target).cloned()).collect();
     for network in &networks {
-        if work.graph.referrers(network.uuid, interface_type).next().is_some() {
+        let interfaces: Vec<Uuid> =
+            work.graph.referrers(network.uuid, interface_type).map(|interface| interface.uuid).collect();
+        if !interfaces.is_empty() {
             return Err(Rejection::bad_request(format!(
                 "HBS object ({}, {}), virtual network ({},{}) got interfaces, cannot be removed",
                 service.fq_name.joined(),
                 service.uuid,
                 network.fq_name.joined(),
                 network.uuid
-            )));
+            ))
+            .by(rule::HBS_D1)
+            .because_of(interfaces));
         }
     }
     draft.set_links(NETWORKS, rest);

@@ -7,7 +7,7 @@ use crate::{
     graph::Object,
     ipam,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::{
             addresses::{self, Version, Wish, parse_wish},
             gateway_address::is_unmanaged,
@@ -24,6 +24,8 @@ use uuid::Uuid;
 pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
 
 const ADDRESS: &str = "instance_ip_address";
+const SUBNET: &str = "subnet_uuid";
+const INTERFACES: &str = "virtual_machine_interface_refs";
 /// Where an address may come from; the first that there is counts.
 const SOURCES: [&str; 3] = ["virtual_network_refs", "network_ipam_refs", "virtual_router_refs"];
 /// IIP-C3: the address is of a network, of the pools of a virtual router, or of a flat ipam. IIP-C10: what was found is
@@ -43,16 +45,17 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
         let wish =
             Wish { address, subnet: subnet(draft), version, subscriber: subscriber.clone(), may_share_gateway: true };
-        let found = addresses::find(work, &network, &wish).map_err(|refusal| name_given_subnet(refusal, draft))?;
+        let found =
+            addresses::find(work, &network, &wish).map_err(|refusal| complete_refusal(refusal, &network, draft))?;
         if found.hold.is_none() {
-            check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+            check_no_virtual_machine(work, &draft.links(INTERFACES))?;
         }
         found
     } else {
         // IIP-C4
         if address.is_some() {
             let text = "allocation for requested IP from a network_ipam is not supported";
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::IIP_C4).about(ADDRESS));
         }
         match (first_network(work, routers), first_network(work, ipams)) {
             (Some(router), _) => addresses::find_for_router(work, &router, version)?,
@@ -62,13 +65,13 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             }
             (None, None) => {
                 let text = "instance-ip needs one of virtual_network_refs, network_ipam_refs and virtual_router_refs";
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).by(rule::IIP_C3).about("virtual_network_refs"));
             }
         }
     };
     draft.set(ADDRESS, found.address.to_string().into());
     if let Some(subnet) = found.subnet {
-        draft.set("subnet_uuid", subnet.to_string().into());
+        draft.set(SUBNET, subnet.to_string().into());
     }
     draft.hold = found.hold;
     if let Some((hold, subscriber)) = found.hold.zip(subscriber)
@@ -100,34 +103,37 @@ fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers
     if routers.is_empty() {
         return Ok(());
     }
-    let refuse = |text: &str| Err(Rejection::bad_request(text));
+    let refuse = |field: &str, text: &str| Err(Rejection::bad_request(text).by(rule::IIP_C1).about(field));
     if !ipams.is_empty() {
-        return refuse("virtual_router_refs and ipam_refs are not allowed");
+        return refuse("network_ipam_refs", "virtual_router_refs and ipam_refs are not allowed");
     }
     if !networks.is_empty() {
-        return refuse("router_refs and network_refs are not allowed");
+        return refuse("virtual_network_refs", "router_refs and network_refs are not allowed");
     }
     if routers.len() > 1 {
-        return refuse("Instance IP cannot refer to multiple vrouters");
+        return refuse("virtual_router_refs", "Instance IP cannot refer to multiple vrouters");
     }
-    if draft.value("subnet_uuid").is_some() {
-        return refuse("subnet uuid based allocation not supported with vrouter");
+    if draft.value(SUBNET).is_some() {
+        return refuse(SUBNET, "subnet uuid based allocation not supported with vrouter");
     }
     Ok(())
 }
 
 fn subnet(draft: &Draft) -> Option<Uuid> {
-    let given = draft.given("subnet_uuid").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let given = draft.given(SUBNET).and_then(Value::as_str).filter(|text| !text.is_empty());
     // What is no uuid is the uuid of no subnet; which text is answered then depends on the network's name.
     given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil()))
 }
 
-/// IIP-C7: the text of an unknown subnet prints what was given.
-fn name_given_subnet(mut refusal: Rejection, draft: &Draft) -> Rejection {
-    if let Some(given) = draft.given("subnet_uuid").and_then(Value::as_str) {
-        refusal.text = refusal.text.replace(&Uuid::nil().to_string(), given);
+/// IIP-C7: the text of an unknown subnet prints what was given. What is about nothing else is about the address asked for.
+fn complete_refusal(refusal: Rejection, network: &Object, draft: &Draft) -> Rejection {
+    match draft.given(SUBNET).and_then(Value::as_str) {
+        Some(given) if refusal.is_about(SUBNET) => {
+            refusal.in_words(ipam::unknown_subnet(&network.fq_name.elements(), given))
+        }
+        _ if refusal.field.is_none() && draft.given(ADDRESS).is_some() => refusal.about(ADDRESS),
+        _ => refusal,
     }
-    refusal
 }
 
 /// IIP-C5, IIP-U2: the address of a gateway is for routers.
@@ -137,7 +143,7 @@ fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()>
         interface.is_some_and(|interface| !work.links(interface, "virtual_machine_refs").is_empty())
     };
     if interfaces.iter().any(has_machine) {
-        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
+        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port").by(rule::IIP_C5).about(INTERFACES));
     }
     Ok(())
 }
@@ -148,7 +154,9 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let targets = |links: &[NewLink]| links.iter().map(|link| link.target).collect::<BTreeSet<Uuid>>();
         let stored = targets(&draft.stored_links(field));
         if draft.given_links(field).is_some_and(|given| targets(given) != stored) {
-            return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed")));
+            return Err(Rejection::bad_request(format!("{field} of an instance-ip can not be changed"))
+                .by(rule::ADM_S9)
+                .about(field));
         }
         if !stored.is_empty() {
             break;
@@ -162,10 +170,10 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
     // IIP-U1
     if changed(ADDRESS) {
-        return Err(Rejection::bad_request("Instance IP Address can not be changed"));
+        return Err(Rejection::bad_request("Instance IP Address can not be changed").by(rule::IIP_U1).about(ADDRESS));
     }
-    if draft.hold.is_none() && draft.given_links("virtual_machine_interface_refs").is_some() {
-        check_no_virtual_machine(work, &draft.links("virtual_machine_interface_refs"))?;
+    if draft.hold.is_none() && draft.given_links(INTERFACES).is_some() {
+        check_no_virtual_machine(work, &draft.links(INTERFACES)).map_err(|refusal| refusal.by(rule::IIP_U2))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::physical_interface::{check_display_name, check_mtu, differ, family},
     },
 };
@@ -28,11 +28,11 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let physical = work.type_id("physical-interface")?;
         let below = work.graph.children_of(router.uuid, physical).map(|interface| interface.uuid);
         let all = below.chain([router.uuid]).flat_map(|holder| work.graph.children_of(holder, draft.type_id));
-        check_display_name(work, draft, all)?;
+        check_display_name(work, draft, all).map_err(|refusal| refusal.by(rule::LI_C1))?;
     }
     check_device(work, draft)?;
     check_family(work, draft, &parent)?;
-    check_mtu(draft.given(PARAMETERS))
+    check_mtu(draft.given(PARAMETERS)).map_err(|refusal| refusal.by(rule::LI_C2).within(PARAMETERS))
 }
 
 /// The physical router of an interface: its parent, or that of the physical interface which is the parent.
@@ -51,7 +51,7 @@ fn vlan(value: Option<&Value>) -> Option<i64> {
 fn check_vlan(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(tag) = vlan(draft.value(VLAN).as_ref()) else { return Ok(()) };
     if !(0..=4094).contains(&tag) {
-        return Err(Rejection::forbidden("Invalid Vlan id"));
+        return Err(Rejection::forbidden("Invalid Vlan id").by(rule::LI_C1).about(VLAN));
     }
     let siblings = draft.parent.iter().flat_map(|parent| work.graph.children_of(parent.uuid, draft.type_id));
     let mut siblings = siblings.filter(|other| other.uuid != draft.uuid);
@@ -59,7 +59,7 @@ fn check_vlan(work: &Work, draft: &Draft) -> Decision<()> {
         None => Ok(()),
         Some(other) => {
             let text = format!("Vlan tag  {tag}  already used in another interface : {}", other.uuid);
-            Err(Rejection::forbidden(text))
+            Err(Rejection::forbidden(text).by(rule::LI_C1).about(VLAN).because_of([other.uuid]))
         }
     }
 }
@@ -73,7 +73,7 @@ fn check_device(work: &Work, draft: &Draft) -> Decision<()> {
     let is_flat = draft.value(TYPE) == Some(Value::from("l2"));
     if is_qfx && is_flat && vlan(draft.value(VLAN).as_ref()).is_some_and(|tag| OF_QFX.contains(&tag)) {
         let text = "Vlan ids 1, 2, 4094 are not allowed on QFX logical interface type: l2";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::LI_C1).about(VLAN));
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ fn check_family(work: &Work, draft: &Draft, parent: &Object) -> Decision<()> {
             let machines: BTreeSet<Uuid> = work.links(peer, MACHINES).iter().map(|link| link.target).collect();
             if differ(&machines, &own) {
                 let text = "LI should refer to the same set of VMIs as peer LIs belonging to the same ESI";
-                return Err(Rejection::forbidden(text));
+                return Err(Rejection::forbidden(text).by(rule::LI_C2).about(MACHINES).because_of([peer.uuid]));
             }
         }
     }
@@ -101,16 +101,16 @@ fn check_family(work: &Work, draft: &Draft, parent: &Object) -> Decision<()> {
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
     if changed("display_name") {
-        return Err(Rejection::forbidden("Cannot change display name !"));
+        return Err(Rejection::forbidden("Cannot change display name !").by(rule::LI_U1).about("display_name"));
     }
     if changed(VLAN) {
         if draft.stored_value(VLAN).is_some() {
-            return Err(Rejection::forbidden("Cannot change Vlan id"));
+            return Err(Rejection::forbidden("Cannot change Vlan id").by(rule::LI_U1).about(VLAN));
         }
         check_vlan(work, draft)?;
     }
     if changed(VLAN) || changed(TYPE) {
         check_device(work, draft)?;
     }
-    check_mtu(draft.given(PARAMETERS))
+    check_mtu(draft.given(PARAMETERS)).map_err(|refusal| refusal.by(rule::LI_C2).within(PARAMETERS))
 }

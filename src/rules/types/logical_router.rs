@@ -8,6 +8,7 @@ use crate::{
     rules::{
         engine::{
             Decision, Draft, NewLink, Rejection, Rules, Work, create::create_side_object, delete::delete_side_object,
+            rule,
         },
         shared::{
             bgpvpn::{self, networks_of_ports},
@@ -47,7 +48,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     check(work, draft)?;
     if let Some(number) = vxlan_identifier(draft.given(TYPE), draft.given(IDENTIFIER))? {
-        vxlan::check_free(work, number)?;
+        vxlan::check_free(work, number).map_err(|refusal| refusal.by(rule::LR_C6).about(IDENTIFIER))?;
     }
     Ok(())
 }
@@ -68,7 +69,11 @@ fn vxlan_identifier(kind: Option<&Value>, identifier: Option<&Value>) -> Decisio
     let text = identifier.and_then(Value::as_str).filter(|text| !matches!(*text, "" | "None"));
     let Some(text) = text.filter(|_| kind.and_then(Value::as_str) == Some(VXLAN)) else { return Ok(None) };
     let number = text.parse().ok().filter(|number| (1..1 << 24).contains(number));
-    let refuse = || Rejection::bad_request(format!("{IDENTIFIER}: '{text}' is not a number from 1 to 16777215"));
+    let refuse = || {
+        Rejection::bad_request(format!("{IDENTIFIER}: '{text}' is not a number from 1 to 16777215"))
+            .by(rule::LR_C6)
+            .about(IDENTIFIER)
+    };
     number.ok_or_else(refuse).map(Some)
 }
 
@@ -84,13 +89,16 @@ fn check_fabrics(work: &Work, draft: &Draft) -> Decision<()> {
     let mut fabrics = BTreeSet::new();
     for router in routers.iter().filter_map(|link| work.graph.get(link.target)) {
         let Some(fabric) = work.links(router, "fabric_refs").first() else {
-            return Err(Rejection::bad_request("DCI LR can not associate to PRs which are not part of any Fabrics"));
+            return Err(Rejection::bad_request("DCI LR can not associate to PRs which are not part of any Fabrics")
+                .by(rule::LR_U6)
+                .about("physical_router_refs")
+                .because_of([router.uuid]));
         };
         fabrics.insert(fabric.target);
     }
     if fabrics.len() > 1 {
         let text = "LR can not associate with PRs from different Fabrics, if DCI is enabled";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::LR_U6).about("physical_router_refs"));
     }
     Ok(())
 }
@@ -106,7 +114,10 @@ fn check_gateways(work: &Work, draft: &Draft) -> Decision<()> {
         Some(gateway) => Err(Rejection::bad_request(format!(
             "Logical router interface and gateway cannot be inVN({})",
             gateway.target
-        ))),
+        ))
+        .by(rule::LR_C2)
+        .about(NETWORKS)
+        .because_of([gateway.target])),
     }
 }
 
@@ -119,7 +130,7 @@ fn check_ports(work: &Work, draft: &Draft) -> Decision<()> {
         if is_machine || !work.links(port, "virtual_machine_refs").is_empty() {
             let parent = parent.map(|parent| parent.uuid.to_string()).unwrap_or_default();
             let text = format!("Port({}) already in use by virtual-machine({parent})", port.uuid);
-            return Err(Rejection::conflict(text));
+            return Err(Rejection::conflict(text).by(rule::LR_C3).about(PORTS).because_of([port.uuid]));
         }
     }
     Ok(())
@@ -175,7 +186,9 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     drop_empty_identifier(draft);
     // LR-U1
     if draft.given(TYPE).is_some() && draft.value(TYPE) != draft.stored_value(TYPE) {
-        return Err(Rejection::bad_request("Cannot update logical_router_type for a Logical Router"));
+        return Err(Rejection::bad_request("Cannot update logical_router_type for a Logical Router")
+            .by(rule::LR_U1)
+            .about(TYPE));
     }
     check(work, draft)?;
     keep_internal_network(work, draft);
@@ -186,10 +199,10 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if new != old {
         let stored = draft.stored.clone();
         if stored.and_then(|router| internal_network(work, &router)).is_none() {
-            return Err(Rejection::bad_request("Internal FQ name not found"));
+            return Err(Rejection::bad_request("Internal FQ name not found").by(rule::LR_U3).about(IDENTIFIER));
         }
         if let Some(number) = new {
-            vxlan::check_free(work, number)?;
+            vxlan::check_free(work, number).map_err(|refusal| refusal.by(rule::LR_U3).about(IDENTIFIER))?;
         }
     }
     Ok(())

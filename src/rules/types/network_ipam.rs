@@ -6,7 +6,7 @@
 use crate::{
     ipam::{self, AddressRanges},
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work, budget},
+        engine::{Decision, Draft, Rejection, Rules, Work, budget, rule},
         shared::subnets::{self, Sharing},
     },
 };
@@ -18,6 +18,7 @@ use std::collections::HashMap;
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
 const METHOD: &str = "ipam_subnet_method";
+const SUBNETS: &str = "ipam_subnets";
 const MANAGEMENT: &str = "network_ipam_mgmt";
 const SUBNETTING: &str = "ipam_subnetting";
 
@@ -31,11 +32,11 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         draft.unset(METHOD);
     }
     if method(draft.value(METHOD)) != method(draft.stored_value(METHOD)) {
-        return Err(Rejection::bad_request("ipam_subnet_method can not be changed"));
+        return Err(Rejection::bad_request("ipam_subnet_method can not be changed").by(rule::IPAM_U2).about(METHOD));
     }
     // IPAM-U3
     if is_true(draft.value(SUBNETTING).as_ref()) != is_true(draft.stored_value(SUBNETTING).as_ref()) {
-        return Err(Rejection::bad_request("ipam_subnetting can not be changed"));
+        return Err(Rejection::bad_request("ipam_subnetting can not be changed").by(rule::IPAM_U3).about(SUBNETTING));
     }
     check_dns_method(work, draft)?;
     complete(work, draft)
@@ -62,7 +63,7 @@ fn check_dns_method(work: &Work, draft: &Draft) -> Decision<()> {
     let mut networks = work.graph.referrers(draft.uuid, network_type);
     if networks.any(|network| work.graph.referrers(network.uuid, interface_type).next().is_some()) {
         let text = "Cannot change DNS Method  with active VMs referring to the IPAM";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::IPAM_U1).about("network_ipam_mgmt.ipam_dns_method"));
     }
     Ok(())
 }
@@ -82,22 +83,26 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let given = draft.given("ipam_subnets").cloned();
     let has_subnets = given.as_ref().and_then(|value| value.get("subnets")).is_some_and(|list| !list.is_null());
     if has_subnets && !flat {
-        return Err(Rejection::bad_request("ipam-subnets are allowed only with flat-subnet"));
+        return Err(Rejection::bad_request("ipam-subnets are allowed only with flat-subnet")
+            .by(rule::IPAM_C1)
+            .about(SUBNETS));
     }
     let subnetting = is_true(draft.value(SUBNETTING).as_ref());
     if subnetting && !flat {
-        return Err(Rejection::bad_request("subnetting is allowed only with flat-subnet"));
+        return Err(Rejection::bad_request("subnetting is allowed only with flat-subnet")
+            .by(rule::IPAM_C2)
+            .about(SUBNETTING));
     }
     let Some(mut value) = given else { return Ok(()) };
     let entries = value.get_mut("subnets").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     budget::check_growth(&budget::SUBNETS, work.graph.pools().count_of_subnets(draft.uuid), entries.len())?;
     let mut prefixes = Vec::new();
     for entry in &entries {
-        ipam::check_entry(entry)?;
-        let missing = || Rejection::bad_request("ipam_subnets: an entry lacks subnet");
+        ipam::check_entry(entry).map_err(|fault| about_subnets(fault.into()))?;
+        let missing = || Rejection::bad_request("ipam_subnets: an entry lacks subnet").by(rule::IPAM_C3).about(SUBNETS);
         prefixes.push(ipam::parse_prefix(entry).ok_or_else(missing)?);
     }
-    ipam::check_overlap(&prefixes)?;
+    ipam::check_overlap(&prefixes).map_err(|fault| about_subnets(fault.into()))?;
     check_users(work, draft, &prefixes)?;
     let sharing = Sharing::of(work, draft.uuid, &prefixes);
     subnets::check_removed_of_ipam(work, draft.uuid, &prefixes, &sharing)?;
@@ -108,12 +113,19 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let mut completed = Vec::new();
     for (mut entry, prefix) in entries.into_iter().zip(&prefixes) {
         if let Some(fields) = entry.as_object_mut() {
-            subnets::complete_entry(work, draft, &sharing, fields, known.get(prefix).copied(), !subnetting)?;
+            subnets::complete_entry(work, draft, &sharing, fields, known.get(prefix).copied(), !subnetting)
+                .map_err(about_subnets)?;
         }
         completed.push(entry);
     }
     draft.set("ipam_subnets", json!({ "subnets": completed }));
     Ok(())
+}
+
+/// A refusal of what an ipam says of its subnets; by IPAM-C3 where no other rule refuses it.
+fn about_subnets(refusal: Rejection) -> Rejection {
+    let rule = refusal.rule.unwrap_or(rule::IPAM_C3);
+    refusal.by(rule).within(SUBNETS)
 }
 
 /// IPAM-U4: no overlap with what the networks that use this ipam have beside it.
@@ -128,7 +140,8 @@ fn check_users(work: &Work, draft: &Draft, prefixes: &[IpNetwork]) -> Decision<(
             scopes.flat_map(|scope| pools.subnets(scope)).map(|subnet| subnet.prefix).collect();
         // Neither those of the ipam nor the others overlap each other: they were checked when they came.
         if others.iter().any(|prefix| ranges.overlaps(*prefix)) {
-            ipam::check_overlap(&[prefixes, &others].concat())?;
+            let overlap = ipam::check_overlap(&[prefixes, &others].concat());
+            overlap.map_err(|fault| about_subnets(fault.into()).by(rule::IPAM_U4).because_of([network.uuid]))?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! network-policy (contrail-api R21: POL-*). A network that refers to a policy keeps it (POL-D1).
 
 use crate::rules::{
-    engine::{Decision, Draft, Rejection, Rules, Work},
+    engine::{Decision, Draft, Rejection, Rules, Work, rule},
     shared::policy_rule,
 };
 use serde_json::{Map, Value};
@@ -16,13 +16,13 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// POL-C4, POL-C5
 fn check_rule(rule: &Map<String, Value>) -> Decision<()> {
     if rule.get("action_list").is_none_or(Value::is_null) {
-        return Err(Rejection::bad_request("Action is required"));
+        return Err(Rejection::bad_request("Action is required").by(rule::POL_C4));
     }
     let addresses = policy_rule::addresses(rule, &["src_addresses", "dst_addresses"]);
     let names_group = |address: &&Map<String, Value>| address.get("security_group").is_some_and(|name| !name.is_null());
     if addresses.iter().any(names_group) {
         let text = "Config Error: policy rule refering to security group is not allowed";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::POL_C5));
     }
     Ok(())
 }

@@ -76,7 +76,9 @@ fn set_labels(work: &mut Work, port: &Arc<Object>, interface: Option<&Value>) ->
     for label in labels.into_iter().flatten().filter_map(Value::as_str) {
         let name = [format!("{LABEL}={label}")];
         let tag = work.graph.find(tag_type, &name);
-        let missing = || Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&name)));
+        let missing = || {
+            Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&name))).about(PROFILES)
+        };
         links.push(NewLink { target: tag.ok_or_else(missing)?.uuid, attribute: Value::Null });
     }
     draft.set_links(REFERENCES, links);

@@ -3,7 +3,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work, update},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule, update},
         shared::aggregate,
         types::virtual_port_group::INTERFACES,
     },
@@ -46,7 +46,10 @@ pub fn check_display_name<'a>(
     match others.find(|other| work.property(other, "display_name") == name) {
         None => Ok(()),
         Some(other) => {
-            Err(Rejection::forbidden(format!("Display name already used in another interface: {}", other.uuid)))
+            Err(Rejection::forbidden(format!("Display name already used in another interface: {}", other.uuid))
+                .by(rule::PI_C1)
+                .about("display_name")
+                .because_of([other.uuid]))
         }
     }
 }
@@ -58,7 +61,7 @@ fn check_segment(draft: &Draft) -> Decision<()> {
     if segment.split(':').count() == 10 && segment.split(':').all(is_byte) {
         return Ok(());
     }
-    Err(Rejection::bad_request("Invalid ESI string format"))
+    Err(Rejection::bad_request("Invalid ESI string format").by(rule::PI_C2).about(SEGMENT))
 }
 
 /// PI-C4, LI-C2: the largest frame of a port.
@@ -68,7 +71,7 @@ fn check_segment(draft: &Draft) -> Decision<()> {
 pub fn check_mtu(parameters: Option<&Value>) -> Decision<()> {
     let mtu = parameters.and_then(|parameters| parameters.get("port_mtu")).and_then(Value::as_i64);
     if mtu.is_some_and(|mtu| !(256..=9216).contains(&mtu)) {
-        return Err(Rejection::bad_request("Port mtu can be only within 256 - 9216"));
+        return Err(Rejection::bad_request("Port mtu can be only within 256 - 9216").by(rule::PI_C4).about("port_mtu"));
     }
     Ok(())
 }
@@ -76,16 +79,18 @@ pub fn check_mtu(parameters: Option<&Value>) -> Decision<()> {
 /// PI-C4
 fn check_port(draft: &Draft) -> Decision<()> {
     let parameters = draft.value("physical_interface_port_params");
-    check_mtu(parameters.as_ref())?;
+    check_mtu(parameters.as_ref()).map_err(|refusal| refusal.within("physical_interface_port_params"))?;
     let is_access = draft.value(TYPE) == Some(Value::from(ACCESS));
     let has_mtu = parameters.as_ref().and_then(|value| value.get("port_mtu")).is_some_and(|mtu| !mtu.is_null());
     let is_set = |name: &str| draft.value(name) == Some(Value::Bool(true));
     if is_access && (has_mtu || is_set("physical_interface_flow_control")) {
-        return Err(Rejection::bad_request("Cannot set mtu or flow_controlon access type interfaces"));
+        return Err(Rejection::bad_request("Cannot set mtu or flow_controlon access type interfaces")
+            .by(rule::PI_C4)
+            .about(TYPE));
     }
     if !is_access && is_set("physical_interface_lacp_force_up") {
         let text = "Cannot set LACP Force-Up on an interface that is not of the access type";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::PI_C4).about("physical_interface_lacp_force_up"));
     }
     Ok(())
 }
@@ -93,14 +98,14 @@ fn check_port(draft: &Draft) -> Decision<()> {
 /// PI-U1
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given("display_name").is_some() && draft.value("display_name") != draft.stored_value("display_name") {
-        return Err(Rejection::forbidden("Cannot change display name !"));
+        return Err(Rejection::forbidden("Cannot change display name !").by(rule::PI_U1).about("display_name"));
     }
     let (old, new) = (draft.stored_value(TYPE), draft.value(TYPE));
     if let (Some(old), Some(new)) = (old.as_ref().and_then(Value::as_str), new.as_ref().and_then(Value::as_str))
         && old != new
     {
         let text = format!("Cannot set physical interface type: {new} on already existing {old} type interface ");
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::PI_U1).about(TYPE));
     }
     check_segment(draft)?;
     check_family(work, draft)?;
@@ -152,7 +157,7 @@ fn check_family(work: &Work, draft: &Draft) -> Decision<()> {
         if own.iter().any(|(vlan, own)| others.get(vlan).is_some_and(|machines| differ(machines, own))) {
             return Err(Rejection::forbidden(
                 "LI associated with the PI should have the same VMIs as LIs (associated with the PIs) of the same ESI family",
-            ));
+            ).by(rule::PI_U1).about(SEGMENT).because_of([other.uuid]));
         }
     }
     Ok(())

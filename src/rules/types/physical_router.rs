@@ -3,7 +3,7 @@
 use crate::{
     python_literal,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::single_reference,
     },
 };
@@ -27,14 +27,23 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let state = draft.value("physical_router_managed_state");
     if let Some(state) = state.as_ref().and_then(Value::as_str).filter(|state| matches!(*state, "rma" | "activating")) {
         let name = python_literal::list(draft.fq_name.elements());
-        return Err(Rejection::bad_request(format!("Managed state cannot be {state} for router {name}")));
+        return Err(Rejection::bad_request(format!("Managed state cannot be {state} for router {name}"))
+            .by(rule::PR_C1)
+            .about("physical_router_managed_state"));
     }
     complete(work, draft)
 }
 
 fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // PR-C3
-    single_reference::check(work, draft, "telemetry_profile_refs", "Physical router", "telemetry profile")?;
+    single_reference::check(
+        work,
+        draft,
+        rule::PR_C3,
+        "telemetry_profile_refs",
+        "Physical router",
+        "telemetry profile",
+    )?;
     encrypt_password(draft);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! port-profile (contrail-api R21: PP-*).
 
 use crate::rules::{
-    engine::{Decision, Draft, Rules, Work},
+    engine::{Decision, Draft, Rules, Work, rule},
     shared::single_reference,
     types::physical_interface::check_mtu,
 };
@@ -11,6 +11,7 @@ pub const RULES: Rules = Rules { before_create: check, before_update: check, ..R
 
 /// PP-C1
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    single_reference::check(work, draft, "storm_control_profile_refs", "Port profile", "storm profile")?;
-    check_mtu(draft.given("port_profile_params").and_then(|parameters| parameters.get("port_params")))
+    single_reference::check(work, draft, rule::PP_C1, "storm_control_profile_refs", "Port profile", "storm profile")?;
+    let parameters = draft.given("port_profile_params").and_then(|parameters| parameters.get("port_params"));
+    check_mtu(parameters).map_err(|refusal| refusal.within("port_profile_params.port_params"))
 }

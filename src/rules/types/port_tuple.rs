@@ -6,7 +6,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Rejection, Rules, Work, delete::delete_side_object, internal, value_of_key},
+        engine::{Decision, Rejection, Rules, Work, delete::delete_side_object, internal, rule, value_of_key},
         types::{
             service_appliance::{Connection, connections},
             service_instance::is_on_device,
@@ -146,6 +146,8 @@ fn vlan(work: &Work, service: &Object, side: &str) -> Decision<u64> {
     let value = annotations.as_ref().and_then(|annotations| value_of_key(annotations, &key)).unwrap_or_default();
     value.trim().parse().map_err(|_| {
         Rejection::bad_request(format!("{key} of the service must be the number of a VLAN, not '{value}'"))
+            .by(rule::SI_C1)
+            .because_of([service.uuid])
     })
 }
 

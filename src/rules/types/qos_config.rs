@@ -1,6 +1,6 @@
 //! qos-config (contrail-api R21: QOS-C1).
 
-use crate::rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work};
+use crate::rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule};
 use serde_json::Value;
 
 /// The rules of the type.
@@ -26,7 +26,9 @@ fn check(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
             // The model has seen that there is one.
             let key = entry.get("key").and_then(Value::as_i64).unwrap_or_default();
             if !(0..=last).contains(&key) {
-                return Err(Rejection::bad_request(format!("Invalid {title} value {key}")));
+                return Err(Rejection::bad_request(format!("Invalid {title} value {key}"))
+                    .by(rule::QOS_C1)
+                    .about(property));
             }
         }
     }

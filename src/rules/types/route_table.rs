@@ -28,7 +28,8 @@ fn check(draft: &Draft, property: &str) -> Decision<()> {
     let routes = draft.given(property).and_then(|value| value.get("route")).and_then(Value::as_array);
     let mut seen = HashSet::new();
     for (index, route) in routes.into_iter().flatten().enumerate() {
-        let refuse = |what: String| Err(Rejection::bad_request(format!("{property}: route {index}: {what}")));
+        let refuse =
+            |what: String| Err(Rejection::bad_request(format!("{property}: route {index}: {what}")).about(property));
         let text = route.get("prefix").and_then(Value::as_str);
         let Some(prefix) = text.and_then(|text| text.parse::<IpNetwork>().ok()) else {
             let given = route.get("prefix").map_or_else(|| "none".to_owned(), Value::to_string);

@@ -5,7 +5,7 @@
 
 use crate::{
     ipam,
-    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
 use std::{net::IpAddr, ops::RangeInclusive};
@@ -24,7 +24,7 @@ struct RouteTarget<'a> {
 
 /// RT-C1
 fn parse(text: &str) -> Decision<RouteTarget<'_>> {
-    let form = || Rejection::bad_request(FORM);
+    let form = || Rejection::bad_request(FORM).by(rule::RT_C1);
     let mut parts = text.split(':');
     let (Some("target"), Some(administrator), Some(number), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -36,7 +36,7 @@ fn parse(text: &str) -> Decision<RouteTarget<'_>> {
     if is_number || address_of(administrator).is_some() {
         Ok(RouteTarget { administrator, number })
     } else {
-        Err(Rejection::bad_request(format!("{FORM}{}", ipam::why_refused(administrator))))
+        Err(Rejection::bad_request(format!("{FORM}{}", ipam::why_refused(administrator))).by(rule::RT_C1))
     }
 }
 
@@ -47,13 +47,14 @@ fn address_of(administrator: &str) -> Option<String> {
 
 /// RT-C1, RT-C2. A name is not rewritten, so an address in it has to be in its usual notation.
 fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let target = parse(draft.fq_name.name())?;
+    let about = |refusal: Rejection| refusal.about("fq_name");
+    let target = parse(draft.fq_name.name()).map_err(about)?;
     if address_of(target.administrator).is_some_and(|usual| usual != target.administrator) {
-        return Err(Rejection::bad_request(FORM));
+        return Err(about(Rejection::bad_request(FORM).by(rule::RT_C1)));
     }
     if target.administrator.ends_with('L') && target.number > 0xffff {
         let text = "Route Target index value must be less than 0xFFFF in case of 4 byte ASN";
-        return Err(Rejection::bad_request(text));
+        return Err(about(Rejection::bad_request(text).by(rule::RT_C2)));
     }
     Ok(())
 }
@@ -88,7 +89,7 @@ impl AutonomousSystem {
         if (1..=highest).contains(&number) {
             return Ok(());
         }
-        Err(Rejection::bad_request(format!("ASN out of range, should be between 1-0x{highest:X}")))
+        Err(Rejection::bad_request(format!("ASN out of range, should be between 1-0x{highest:X}")).by(rule::RT_G2))
     }
 
     /// The numbers that are given to route targets automatically (RT-G3).
@@ -121,8 +122,9 @@ pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decis
         let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
         let system = AutonomousSystem::global(work);
         for target in targets {
-            let text = target.as_str().ok_or_else(|| Rejection::bad_request(FORM))?;
-            *target = check_configured(system, text)?.into();
+            let text = target.as_str().ok_or_else(|| Rejection::bad_request(FORM).by(rule::RT_C1));
+            let checked = text.and_then(|text| check_configured(system, text));
+            *target = checked.map_err(|refusal| refusal.about(*name))?.into();
         }
         draft.set(name, value);
     }
@@ -145,7 +147,7 @@ fn check_configured(system: AutonomousSystem, text: &str) -> Decision<String> {
             "Configured route target must use ASN that is different from global ASN or route target value must be less than {} and greater than {}",
             range.start(),
             range.end()
-        )));
+        )).by(rule::RT_G3));
     }
     Ok(format!("target:{asn}:{number}"))
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+    rules::engine::{Decision, Draft, Rejection, RuleId, Rules, Work, rule},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -13,13 +13,15 @@ pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..
 
 const IS_DEFAULT: &str = "routing_instance_is_default";
 
-fn refuse(name: &str, uuid: uuid::Uuid) -> Rejection {
+fn refuse(name: &str, uuid: uuid::Uuid, rule: RuleId) -> Rejection {
     Rejection::conflict(format!("Cannot modify system resource Routing Instance {name}({uuid})"))
+        .by(rule)
+        .about(IS_DEFAULT)
 }
 
 fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given(IS_DEFAULT) == Some(&Value::Bool(true)) {
-        return Err(refuse(draft.fq_name.joined(), draft.uuid));
+        return Err(refuse(draft.fq_name.joined(), draft.uuid, rule::RI_C1));
     }
     Ok(())
 }
@@ -27,14 +29,14 @@ fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let stored = draft.stored_value(IS_DEFAULT).unwrap_or(Value::Bool(false));
     if draft.given(IS_DEFAULT).is_some_and(|given| !given.is_null() && *given != stored) {
-        return Err(refuse(draft.fq_name.joined(), draft.uuid));
+        return Err(refuse(draft.fq_name.joined(), draft.uuid, rule::RI_U1));
     }
     Ok(())
 }
 
 fn before_delete(work: &mut Work, instance: &Arc<Object>) -> Decision<()> {
     if work.property(instance, IS_DEFAULT) == Some(Value::Bool(true)) {
-        return Err(refuse(instance.fq_name.joined(), instance.uuid));
+        return Err(refuse(instance.fq_name.joined(), instance.uuid, rule::RI_D1));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! routing-policy (contrail-api R21: RPOL-*): terms for virtual routers, or for devices.
 
 use crate::rules::{
-    engine::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid},
+    engine::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid, rule},
     types::route_target::AutonomousSystem,
 };
 use ipnetwork::IpNetwork;
@@ -34,7 +34,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if term_type(draft.value(TERM_TYPE).as_ref()) != old {
         return Err(Rejection::forbidden(format!(
             "Cannot change term_type of routing policy! Please specify '{old}' as a term_type in routing_policy_entries."
-        )));
+        )).by(rule::RPOL_U1).about(TERM_TYPE));
     }
     check(work, draft)
 }
@@ -78,7 +78,9 @@ fn check_own_number(work: &Work, draft: &Draft) -> Decision<()> {
         .take(looked_at)
         .flat_map(|term| items(term, "/term_action_list/update/as_path/expand/asn_list"));
     if numbers.any(|listed| number(listed) == Some(own)) {
-        return Err(Rejection::bad_request("ASN can't be same as global system config asn"));
+        return Err(Rejection::bad_request("ASN can't be same as global system config asn")
+            .by(rule::RPOL_C1)
+            .about(ENTRIES));
     }
     Ok(())
 }
@@ -136,7 +138,7 @@ fn check_device_term(term: &Value) -> Decision<()> {
 }
 
 fn refuse(text: String) -> Decision<()> {
-    Err(Rejection::bad_request(text))
+    Err(Rejection::bad_request(text).by(rule::RPOL_C3).about(ENTRIES))
 }
 
 fn check_filter(filter: &Value) -> Decision<()> {

@@ -9,6 +9,7 @@ use crate::{
         engine::{
             Decision, Draft, Rejection, Rules, Work,
             quota::{self, Parts},
+            rule,
         },
         shared::policy_rule,
     },
@@ -28,7 +29,7 @@ const BOTH_SIDES: [&str; 2] = ["src_addresses", "dst_addresses"];
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // SG-C4
     if draft.given(ID).is_some_and(|id| !id.is_null()) {
-        return Err(Rejection::forbidden("Cannot set the security group ID"));
+        return Err(Rejection::forbidden("Cannot set the security group ID").by(rule::SG_C4).about(ID));
     }
     policy_rule::complete(work, draft, ENTRIES, check_rule)?;
     check_rule_quota(work, draft)?;
@@ -44,7 +45,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // SG-U1
     if draft.given(ID).is_some() && draft.value(ID) != draft.stored_value(ID) {
-        return Err(Rejection::forbidden("Cannot update the security group ID"));
+        return Err(Rejection::forbidden("Cannot update the security group ID").by(rule::SG_U1).about(ID));
     }
     // SG-U2
     if draft.given(CONFIGURED).is_some() {
@@ -78,7 +79,7 @@ fn configured(draft: &Draft) -> Option<u64> {
 
 fn next_id(work: &Work) -> Decision<u64> {
     let id = work.graph.numbers().next_free(NumberPool::SecurityGroup);
-    id.ok_or_else(|| Rejection::conflict("No security group ID is free"))
+    id.ok_or_else(|| Rejection::conflict("No security group ID is free").by(rule::SG_C5))
 }
 
 /// SG-C2, SG-C3
@@ -89,13 +90,15 @@ fn check_rule(rule: &Map<String, Value>) -> Decision<()> {
             let version = if address.is_ipv4() { "IPv4" } else { "IPv6" };
             if version != ethertype {
                 let text = format!("Rule subnet {cidr} doesn't match ethertype {ethertype}");
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).by(rule::SG_C2));
             }
         }
     }
     let is_local = |address: &&Map<String, Value>| address.get("security_group") == Some(&Value::from("local"));
     if !addresses.iter().any(is_local) {
-        return Err(Rejection::bad_request("At least one of source or destination addresses must be 'local'"));
+        return Err(
+            Rejection::bad_request("At least one of source or destination addresses must be 'local'").by(rule::SG_C3)
+        );
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 
 use crate::{
     graph::Object,
-    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, value_of_key},
+    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, value_of_key},
 };
 use serde_json::Value;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The rules of service-appliance.
 pub const RULES: Rules = Rules { before_create, after_create, after_delete, ..Rules::NONE };
@@ -20,9 +21,10 @@ const ATTACHMENTS: [(&str, &str); 2] = [("left", "left-attachment-point"), ("rig
 /// SAS-U1
 fn check_set_unused(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let pools = work.type_id("loadbalancer-pool")?;
-    if work.graph.referrers(draft.uuid, pools).next().is_some() {
+    let users: Vec<Uuid> = work.graph.referrers(draft.uuid, pools).map(|pool| pool.uuid).collect();
+    if !users.is_empty() {
         let text = "Service appliance set can not be updated as loadbalancer pools are using it";
-        return Err(Rejection::conflict(text));
+        return Err(Rejection::conflict(text).by(rule::SAS_U1).because_of(users));
     }
     Ok(())
 }
@@ -34,14 +36,14 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let router = interface.parent.and_then(|parent| work.graph.get(parent));
         if router.and_then(|router| work.property(router, "physical_router_role")) != Some(Value::from("pnf")) {
             let text = format!("Referenced physical interface({}) does not belong to PNF device", interface.uuid);
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::SA_C1).about(INTERFACES).because_of([interface.uuid]));
         }
     }
     let properties = draft.value("service_appliance_properties").unwrap_or_default();
     let is_attached = ATTACHMENTS.iter().all(|(_, key)| value_of_key(&properties, key).is_some());
     if !interfaces.is_empty() && !is_attached {
         let text = "There should be atleast one left/right attachment point defined";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::SA_C1).about("service_appliance_properties"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! service-group (contrail-api R21: SVCG-C1), and what its services have in common with that of a firewall rule.
 
 use crate::rules::{
-    engine::{Decision, Draft, Rejection, Rules, Work},
+    engine::{Decision, Draft, Rejection, Rules, Work, rule},
     shared::protocol,
 };
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ fn complete(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(mut value) = draft.given(SERVICES).cloned() else { return Ok(()) };
     let services = value.get_mut("firewall_service").and_then(Value::as_array_mut);
     for service in services.into_iter().flatten().filter_map(Value::as_object_mut) {
-        number_protocol(service)?;
+        number_protocol(service).map_err(|refusal| refusal.by(rule::SVCG_C1).within(SERVICES))?;
     }
     draft.set(SERVICES, value);
     Ok(())
@@ -31,7 +31,9 @@ pub fn number_protocol(service: &mut Map<String, Value>) -> Decision<()> {
         return Ok(());
     };
     let number = protocol::number(&given.to_lowercase());
-    let number = number.ok_or_else(|| Rejection::bad_request(format!("Invalid protocol: {given}")))?;
+    let number = number.ok_or_else(|| {
+        Rejection::bad_request(format!("Invalid protocol: {given}")).by(rule::FR_C2).about("protocol")
+    })?;
     service.insert("protocol_id".to_owned(), number.into());
     Ok(())
 }

@@ -4,7 +4,7 @@
 use crate::{
     graph::{NumberPool, SERVICE_UNITS},
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::port_tuple,
     },
 };
@@ -43,18 +43,20 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     let annotations = draft.value("annotations").unwrap_or_default();
     let Some(pairs) = annotations.get("key_value_pair").and_then(Value::as_array) else {
-        return Err(Rejection::bad_request("svc attributes should be defined as key_value_pairs"));
+        return Err(Rejection::bad_request("svc attributes should be defined as key_value_pairs")
+            .by(rule::SI_C1)
+            .about("annotations"));
     };
     for (key, complaint) in ANNOTATIONS {
         if !pairs.iter().any(|pair| pair.get("key") == Some(&Value::from(key))) {
-            return Err(Rejection::bad_request(complaint));
+            return Err(Rejection::bad_request(complaint).by(rule::SI_C1).about("annotations"));
         }
     }
     let numbers = work.graph.numbers();
     let mut next = numbers.next_free(NumberPool::VirtualNetwork);
     let mut units = Vec::new();
     for unit in SERVICE_UNITS {
-        let number = next.ok_or_else(|| Rejection::conflict("No unit number is free"))?;
+        let number = next.ok_or_else(|| Rejection::conflict("No unit number is free").by(rule::SI_C1))?;
         units.push(json!({"key": unit, "value": number.to_string()}));
         next = numbers.next_free_after(NumberPool::VirtualNetwork, number);
     }

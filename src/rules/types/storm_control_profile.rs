@@ -2,7 +2,7 @@
 
 use crate::{
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Rules, Work},
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const MULTICAST: [&str; 3] = ["no_multicast", "no_registered_multicast", "no_unr
 fn check(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let parameters = draft.given("storm_control_parameters").and_then(Value::as_object);
     let Some(parameters) = parameters.filter(|parameters| !parameters.is_empty()) else { return Ok(()) };
-    let refuse = |text: String| Err(Rejection::bad_request(text));
+    let refuse = |text: String| Err(Rejection::bad_request(text).by(rule::SCP_C1).about("storm_control_parameters"));
     let percentage = parameters.get("bandwidth_percent").unwrap_or(&Value::Null);
     if !percentage.as_i64().is_some_and(|percentage| (1..=100).contains(&percentage)) {
         return refuse(format!("Invalid bandwidth percentage {}", python_literal::value(percentage)));

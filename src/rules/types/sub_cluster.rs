@@ -3,7 +3,7 @@
 use crate::{
     graph::NumberPool,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::route_target::AutonomousSystem,
     },
 };
@@ -25,7 +25,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return check_id(work, &id);
     }
     let id = work.graph.numbers().next_free(NumberPool::SubCluster).filter(|id| *id <= last(work));
-    let id = id.ok_or_else(|| Rejection::bad_request("No sub-cluster ID is free"))?;
+    let id = id.ok_or_else(|| Rejection::bad_request("No sub-cluster ID is free").by(rule::SUBC_C1).about(ID))?;
     draft.set(ID, id.into());
     Ok(())
 }
@@ -34,18 +34,22 @@ fn check_id(work: &Work, id: &Value) -> Decision<()> {
     let number = id.as_u64().filter(|number| (1..=last(work)).contains(number)).ok_or_else(|| {
         Rejection::bad_request(format!(
             "Requested ID {id} is out of the range. Two bytes if global ASN uses four bytes, four bytes if global ASN uses two bytes. IDs start from 1"
-        ))
+        )).by(rule::SUBC_C1).about(ID)
     })?;
     if work.graph.numbers().is_free(NumberPool::SubCluster, number) {
         return Ok(());
     }
-    Err(Rejection::bad_request(format!("Sub-cluster ID '{number}' is already used, choose another one")))
+    Err(Rejection::bad_request(format!("Sub-cluster ID '{number}' is already used, choose another one"))
+        .by(rule::SUBC_C1)
+        .about(ID))
 }
 
 /// SUBC-U1
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given("sub_cluster_asn").is_some() {
-        return Err(Rejection::bad_request("Sub cluster ASN can not be modified"));
+        return Err(Rejection::bad_request("Sub cluster ASN can not be modified")
+            .by(rule::SUBC_U1)
+            .about("sub_cluster_asn"));
     }
     match draft.given(ID).cloned() {
         // It has to have one.

@@ -6,7 +6,7 @@
 use crate::{
     graph::{NumberPool, Object, hexadecimal, tag_number},
     rules::{
-        engine::{Create, Decision, Draft, NewLink, Rejection, Rules, TagIdDigits, Work},
+        engine::{Create, Decision, Draft, NewLink, Rejection, Rules, TagIdDigits, Work, rule},
         types::{firewall_rule, tag_type},
     },
 };
@@ -98,7 +98,7 @@ fn next_value(work: &Work, kind: u16) -> Option<u32> {
 
 /// A tag id as a client chooses it, by its number of digits (TAG-C6, OSD-3).
 fn chosen(work: &Work, text: &str) -> Decision<(u16, u32)> {
-    let refuse = || Rejection::bad_request("Tag value must be in hexadecimal");
+    let refuse = || Rejection::bad_request("Tag value must be in hexadecimal").by(rule::TAG_C6).about(ID);
     let (kind, value) = tag_number(text).ok_or_else(refuse)?;
     let is_wide = text.trim_start_matches("0x").len() > 8;
     if CHOSEN[usize::from(is_wide)].contains(&value) && !(is_wide && work.options().tag_id_digits == TagIdDigits::Eight)
@@ -107,17 +107,22 @@ fn chosen(work: &Work, text: &str) -> Decision<(u16, u32)> {
     }
     if is_wide && work.options().tag_id_digits == TagIdDigits::Twelve {
         let text = format!("Tag value id can be set only in range 0-0xFFFFFFFF. Current tag_value_id {value}");
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::TAG_C6).about(ID));
     }
     let gap = " ".repeat(19);
-    Err(Rejection::bad_request(format!("Tag id can be set only for user defined tags in range{gap}32678-65535")))
+    Err(Rejection::bad_request(format!("Tag id can be set only for user defined tags in range{gap}32678-65535"))
+        .by(rule::TAG_C6)
+        .about(ID))
 }
 
 /// TAG-C1: the name is made of type and value, whatever the client sent.
 fn name_by_value(_work: &Work, create: &Create) -> Decision<Create> {
     let body = &create.document.body;
-    let (Some(kind), Some(value)) = (text(body.get("tag_type_name")), text(body.get("tag_value"))) else {
-        return Err(Rejection::bad_request("Tag must be created with a type and a value"));
+    let (kind, value) = (text(body.get("tag_type_name")), text(body.get("tag_value")));
+    let (Some(kind), Some(value)) = (kind, value) else {
+        return Err(Rejection::bad_request("Tag must be created with a type and a value")
+            .by(rule::TAG_C1)
+            .about(if kind.is_none() { "tag_type_name" } else { "tag_value" }));
     };
     let mut named = create.clone();
     if let Some(last) = named.fq_name.last_mut() {
@@ -129,7 +134,9 @@ fn name_by_value(_work: &Work, create: &Create) -> Decision<Create> {
 /// TAG-C1, TAG-C3; a name in use was refused before (TAG-C2).
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given_links("tag_type_refs").is_some() {
-        return Err(Rejection::bad_request("Tag Type reference is not setable"));
+        return Err(Rejection::bad_request("Tag Type reference is not setable")
+            .by(rule::TAG_C3)
+            .about("tag_type_refs"));
     }
     let type_name = text(draft.given("tag_type_name")).unwrap_or_default().to_lowercase();
     draft.set("tag_type_name", type_name.as_str().into());
@@ -142,9 +149,11 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // TAG-C5
     let value = match requested {
         Some((_, value)) if work.graph.numbers().is_free(NumberPool::TagValue(kind), value.into()) => value,
-        Some(_) => return Err(Rejection::bad_request("Requested Tag id is already allocated")),
+        Some(_) => {
+            return Err(Rejection::bad_request("Requested Tag id is already allocated").by(rule::TAG_C5).about(ID));
+        }
         None => next_value(work, kind)
-            .ok_or_else(|| Rejection::bad_request(format!("No tag id of type {type_name} is free")))?,
+            .ok_or_else(|| Rejection::bad_request(format!("No tag id of type {type_name} is free")).by(rule::TAG_C5))?,
     };
     draft.set(ID, id(work, kind, value).into());
     draft.set_links("tag_type_refs", vec![NewLink { target: tag_type.uuid, attribute: Value::Null }]);
@@ -167,7 +176,7 @@ fn find_or_create_type(work: &mut Work, name: &str, chosen: Option<u16>) -> Deci
         Some(_) => {
             let gap = " ".repeat(24);
             let text = format!("Tag type id can be set only for user defined tag types{gap}in range 16-65535");
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::TAG_C6).about(ID));
         }
     };
     tag_type::create_hidden(work, name, number)
@@ -176,12 +185,14 @@ fn find_or_create_type(work: &mut Work, name: &str, chosen: Option<u16>) -> Deci
 /// TAG-U1, OSD-9, OSD-10: of its name and number, only the value's number may change.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given_links("tag_type_refs").is_some() {
-        return Err(Rejection::bad_request("Tag-type reference cannot be updated"));
+        return Err(Rejection::bad_request("Tag-type reference cannot be updated")
+            .by(rule::TAG_U1)
+            .about("tag_type_refs"));
     }
     let other_type =
         draft.given("tag_type_name").is_some_and(|name| Some(name) != draft.stored_value("tag_type_name").as_ref());
     if other_type || ["display_name", "tag_value"].iter().any(|name| draft.given(name).is_some()) {
-        return Err(Rejection::bad_request("Tag name, type, value or ID cannot be updated"));
+        return Err(Rejection::bad_request("Tag name, type, value or ID cannot be updated").by(rule::TAG_U1));
     }
     let Some(given) = text(draft.given(ID)).map(str::to_owned) else {
         // Null is no id: the stored one stays.
@@ -189,17 +200,17 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         return Ok(());
     };
     let stored = draft.stored_value(ID).as_ref().and_then(Value::as_str).and_then(tag_number).unwrap_or_default();
-    let refuse = || Rejection::bad_request("Tag value must be in hexadecimal");
+    let refuse = || Rejection::bad_request("Tag value must be in hexadecimal").by(rule::TAG_U1).about(ID);
     let (kind, value) = tag_number(&given).ok_or_else(refuse)?;
     if kind != stored.0 {
         let old = id(work, stored.0, stored.1);
         return Err(Rejection::bad_request(format!(
             "Cannot update tag_id. Old tag_id {old}. New tag_id {given}. High 16bit cannot be updated. Old High 16 bit {}. New High 16 bit {kind}. ",
             stored.0
-        )));
+        )).by(rule::TAG_U1).about(ID));
     }
     if value != stored.1 && !work.graph.numbers().is_free(NumberPool::TagValue(kind), value.into()) {
-        return Err(Rejection::bad_request("Requested Tag id is already allocated"));
+        return Err(Rejection::bad_request("Requested Tag id is already allocated").by(rule::TAG_U1).about(ID));
     }
     if value > 0xffff && work.options().tag_id_digits == TagIdDigits::Eight {
         chosen(work, &given)?;

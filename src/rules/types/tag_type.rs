@@ -5,7 +5,7 @@
 use crate::{
     graph::{NumberPool, Object, hexadecimal},
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::{firewall_rule, tag},
     },
 };
@@ -28,7 +28,7 @@ pub fn number(work: &Work, tag_type: &Object) -> Option<u64> {
 /// 400 when there is none.
 pub fn next_number(work: &Work) -> Decision<u64> {
     let number = work.graph.numbers().next_free(NumberPool::TagType);
-    number.ok_or_else(|| Rejection::bad_request("No tag type id is free"))
+    number.ok_or_else(|| Rejection::bad_request("No tag type id is free").by(rule::TGT_2))
 }
 
 /// Whether a client may choose this number: the union of what contrail-api and OpenSDN allow (OSD-4, OSD-6).
@@ -37,9 +37,11 @@ pub fn may_be_chosen(number: u64) -> bool {
 }
 
 fn chosen(text: &str) -> Decision<u64> {
-    hexadecimal(text)
-        .filter(|number| may_be_chosen(*number))
-        .ok_or_else(|| Rejection::bad_request("Tag type can be set only with user defined id in range 16-65535"))
+    hexadecimal(text).filter(|number| may_be_chosen(*number)).ok_or_else(|| {
+        Rejection::bad_request("Tag type can be set only with user defined id in range 16-65535")
+            .by(rule::TGT_2)
+            .about(ID)
+    })
 }
 
 /// TGT-2, TGT-3, OSD-5: without a number it gets the next.
@@ -49,7 +51,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         Some(text) => {
             let number = chosen(text)?;
             if !work.graph.numbers().is_free(NumberPool::TagType, number) {
-                return Err(Rejection::bad_request("Tag Type with same Id already exists"));
+                return Err(Rejection::bad_request("Tag Type with same Id already exists").by(rule::TGT_2).about(ID));
             }
             number
         }
@@ -83,7 +85,9 @@ pub fn create_hidden(work: &mut Work, name: &str, number: u64) -> Decision<Arc<O
 /// TGT-4, OSD-7: the name stays; the number of a type that is not built in may change to a free one.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if draft.given("display_name").is_some() {
-        return Err(Rejection::bad_request("Tag Type value or ID cannot be updated"));
+        return Err(Rejection::bad_request("Tag Type value or ID cannot be updated")
+            .by(rule::TGT_4)
+            .about("display_name"));
     }
     let Some(given) = draft.given(ID).and_then(Value::as_str).map(str::to_owned) else {
         // Null is no number: the stored one stays.
@@ -93,11 +97,11 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let stored = draft.stored_value(ID).as_ref().and_then(Value::as_str).and_then(hexadecimal).unwrap_or_default();
     let unchanged = hexadecimal(&given) == Some(stored);
     if !unchanged && stored < tag::FIRST_OWN_TYPE {
-        return Err(Rejection::bad_request("Tag Type value or ID cannot be updated"));
+        return Err(Rejection::bad_request("Tag Type value or ID cannot be updated").by(rule::TGT_4).about(ID));
     }
     let number = if unchanged { stored } else { chosen(&given)? };
     if !unchanged && !work.graph.numbers().is_free(NumberPool::TagType, number) {
-        return Err(Rejection::bad_request(format!("Tag Type ID {number} already in use")));
+        return Err(Rejection::bad_request(format!("Tag Type ID {number} already in use")).by(rule::TGT_4).about(ID));
     }
     draft.set(ID, format!("0x{number:04x}").into());
     Ok(())

@@ -6,7 +6,7 @@ use crate::{
     model::ObjectType,
     python_literal,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::single_reference,
     },
 };
@@ -42,7 +42,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// TELE-C1
 fn check_parts(work: &Work, draft: &Draft) -> Decision<()> {
     PARTS.iter().try_for_each(|part| {
-        single_reference::check(work, draft, &format!("{part}_profile_refs"), "Telemetry profile", part)
+        single_reference::check(work, draft, rule::TELE_C1, &format!("{part}_profile_refs"), "Telemetry profile", part)
     })
 }
 
@@ -63,7 +63,7 @@ fn refuse(kind: &ObjectType, name: &FqName) -> Decision<()> {
         kind.name.trim_end_matches("-profile"),
         python_literal::list(name.elements())
     );
-    Err(Rejection::bad_request(text))
+    Err(Rejection::bad_request(text).by(rule::TELE_C2).about(mark(kind)))
 }
 
 fn is_default_telemetry(name: &FqName) -> bool {
@@ -100,7 +100,7 @@ fn before_delete(work: &mut Work, profile: &Arc<Object>) -> Decision<()> {
 fn check_sflow_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if is_true(draft.value(&mark(draft.object_type())).as_ref()) {
         let text = format!("Default profile {} is non-editable ", python_literal::list(draft.fq_name.elements()));
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::SFL_U1).about(mark(draft.object_type())));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{
     graph::Object,
     ipam,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work, rulebook::DomainAccess},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule, rulebook::DomainAccess},
         shared::domain_name,
     },
 };
@@ -31,16 +31,21 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let name = draft.fq_name.name();
     if name.starts_with('-') || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         // VDNS-C2
-        return Err(Rejection::forbidden("Special characters are not allowed in Virtual DNS server name"));
+        return Err(Rejection::forbidden("Special characters are not allowed in Virtual DNS server name")
+            .by(rule::VDNS_C2)
+            .about("fq_name"));
     }
     let Some(data) = draft.given(DATA).filter(|data| !data.is_null()) else { return Ok(()) };
     let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
     // VDNS-C3
     if !domain_name::is_valid(text("domain_name")) {
-        return Err(Rejection::forbidden("Domain name does not adhere to DNS name requirements"));
+        return Err(Rejection::forbidden("Domain name does not adhere to DNS name requirements")
+            .by(rule::VDNS_C3)
+            .about("virtual_DNS_data.domain_name"));
     }
     // VDNS-C4; the order of records is one that the model knows.
-    check_time_to_live(data.get("default_ttl_seconds")).map_err(Rejection::bad_request)?;
+    check_time_to_live(data.get("default_ttl_seconds"))
+        .map_err(|text| Rejection::bad_request(text).by(rule::VDNS_C4).about("virtual_DNS_data.default_ttl_seconds"))?;
     check_next(work, draft, text(NEXT))?;
     let mut data = data.clone();
     data.get_mut(NEXT).into_iter().for_each(ipam::write_usual_notation);
@@ -79,10 +84,15 @@ fn check_next(work: &Work, draft: &Draft, next: &str) -> Decision<()> {
     let refuse = || {
         let why = ipam::why_refused(next);
         Rejection::bad_request(format!("Invalid Virtual Forwarder(next virtual dns server){why}"))
+            .by(rule::VDNS_C5)
+            .about("virtual_DNS_data.next_virtual_DNS")
     };
     let server = server.ok_or_else(refuse)?;
     if next_of(work, &server).as_deref() == Some(draft.fq_name.joined()) {
-        return Err(Rejection::forbidden("Cannot have Virtual DNS Servers referring to each other"));
+        return Err(Rejection::forbidden("Cannot have Virtual DNS Servers referring to each other")
+            .by(rule::VDNS_C5)
+            .about("virtual_DNS_data.next_virtual_DNS")
+            .because_of([server.uuid]));
     }
     Ok(())
 }
@@ -91,8 +101,10 @@ fn check_next(work: &Work, draft: &Draft, next: &str) -> Decision<()> {
 fn before_delete(work: &mut Work, server: &Arc<Object>) -> Decision<()> {
     let Some(domain) = server.parent else { return Ok(()) };
     let mut others = work.graph.children_of(domain, server.type_id).filter(|other| other.uuid != server.uuid);
-    if others.any(|other| next_of(work, other).as_deref() == Some(server.fq_name.joined())) {
-        return Err(Rejection::forbidden("Virtual DNS server is referred by other virtual DNS servers"));
+    if let Some(other) = others.find(|other| next_of(work, other).as_deref() == Some(server.fq_name.joined())) {
+        return Err(Rejection::forbidden("Virtual DNS server is referred by other virtual DNS servers")
+            .by(rule::VDNS_D1)
+            .because_of([other.uuid]));
     }
     Ok(())
 }

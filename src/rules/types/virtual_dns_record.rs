@@ -3,7 +3,7 @@
 use crate::{
     ipam,
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work},
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::domain_name,
         types::virtual_dns,
     },
@@ -22,10 +22,14 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let (kind, name, data) = (text("record_type").to_uppercase(), text("record_name"), text("record_data"));
     check_name(&kind, name)?;
     check_data(work, &kind, data)?;
-    virtual_dns::check_time_to_live(record.get("record_ttl_seconds")).map_err(Rejection::forbidden)?;
+    virtual_dns::check_time_to_live(record.get("record_ttl_seconds")).map_err(|text| {
+        Rejection::forbidden(text).by(rule::VDNSR_C1).about("virtual_DNS_record_data.record_ttl_seconds")
+    })?;
     let preference = record.get("record_mx_preference").and_then(Value::as_i64);
     if kind == "MX" && preference.is_some_and(|preference| !(0..=0xffff).contains(&preference)) {
-        return Err(Rejection::forbidden("Invalid value for MX record preference"));
+        return Err(Rejection::forbidden("Invalid value for MX record preference")
+            .by(rule::VDNSR_C1)
+            .about("virtual_DNS_record_data.record_mx_preference"));
     }
     let address = match kind.as_str() {
         "A" => "record_data",
@@ -45,12 +49,16 @@ fn check_name(kind: &str, name: &str) -> Decision<()> {
             return Ok(());
         }
         let text = "PTR Record name has to be IP address or reverse.ip.in-addr.arpa";
-        return Err(Rejection::forbidden(format!("{text}{}", ipam::why_refused(name))));
+        return Err(Rejection::forbidden(format!("{text}{}", ipam::why_refused(name)))
+            .by(rule::VDNSR_C1)
+            .about("virtual_DNS_record_data.record_name"));
     }
     if domain_name::is_valid(name) {
         return Ok(());
     }
-    Err(Rejection::forbidden("Record name does not adhere to DNS name requirements"))
+    Err(Rejection::forbidden("Record name does not adhere to DNS name requirements")
+        .by(rule::VDNSR_C1)
+        .about("virtual_DNS_record_data.record_name"))
 }
 
 fn check_data(work: &Work, kind: &str, data: &str) -> Decision<()> {
@@ -64,5 +72,11 @@ fn check_data(work: &Work, kind: &str, data: &str) -> Decision<()> {
         _ => (domain_name::is_valid(data), "Record data does not adhere to DNS name requirements"),
     };
     let why = if kind == "A" { ipam::why_refused(data) } else { String::new() };
-    if good { Ok(()) } else { Err(Rejection::forbidden(format!("{complaint}{why}"))) }
+    if good {
+        Ok(())
+    } else {
+        Err(Rejection::forbidden(format!("{complaint}{why}"))
+            .by(rule::VDNSR_C1)
+            .about("virtual_DNS_record_data.record_data"))
+    }
 }

@@ -6,7 +6,7 @@
 use crate::{
     graph::Object,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::{gateway_address::interface_has_gateway, interface_bindings},
         types::{
             bare_metal_port,
@@ -31,6 +31,7 @@ pub const RULES: Rules = Rules {
 
 const MAC_ADDRESSES: &str = "virtual_machine_interface_mac_addresses";
 const PROPERTIES: &str = "virtual_machine_interface_properties";
+const VLAN_TAG: &str = "virtual_machine_interface_properties.sub_interface_vlan_tag";
 const INTERFACES: &str = "virtual_machine_interface_refs";
 const ADDRESS_PAIRS: &str = "virtual_machine_interface_allowed_address_pairs";
 
@@ -39,6 +40,8 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let network = first_network(work, draft.given_links("virtual_network_refs").unwrap_or_default());
     let network = network.ok_or_else(|| {
         Rejection::bad_request("Virtual Machine Interface must have valide Virtual Network reference")
+            .by(rule::VMI_C1)
+            .about("virtual_network_refs")
     })?;
     check_vlan_tags(work, draft)?;
     check_bridge_domains(work, draft)?;
@@ -64,13 +67,19 @@ fn tag_of(work: &Work, interface: &Object) -> i64 {
 fn check_vlan_tags(work: &Work, draft: &Draft) -> Decision<()> {
     let given = vlan_tag(draft.given(PROPERTIES));
     if let Some(tag) = given.filter(|tag| !(0..=4094).contains(tag)) {
-        return Err(Rejection::bad_request(format!("Invalid sub-interface VLAN tag ID: {tag}")));
+        return Err(Rejection::bad_request(format!("Invalid sub-interface VLAN tag ID: {tag}"))
+            .by(rule::VMI_C2)
+            .about(VLAN_TAG));
     }
     let links = draft.links(INTERFACES);
     if links.is_empty() || given.is_none() && draft.given_links(INTERFACES).is_none() {
         return Ok(());
     }
-    let twice = || Rejection::bad_request("Two sub interfaces under same primary port can't have same Vlan tag");
+    let twice = || {
+        Rejection::bad_request("Two sub interfaces under same primary port can't have same Vlan tag")
+            .by(rule::VMI_C3)
+            .about(VLAN_TAG)
+    };
     let neighbours: Vec<&Arc<Object>> = links.iter().filter_map(|link| work.graph.get(link.target)).collect();
     let tag = vlan_tag(draft.value(PROPERTIES).as_ref()).unwrap_or(0);
     if tag == 0 {
@@ -83,7 +92,7 @@ fn check_vlan_tags(work: &Work, draft: &Draft) -> Decision<()> {
     for primary in neighbours {
         if tag_of(work, primary) > 0 {
             let text = "sub interface can't have another sub interface as it's primary port";
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VMI_C3).about(INTERFACES).because_of([primary.uuid]));
         }
         let siblings = work.links(primary, INTERFACES).iter().filter(|link| link.target != draft.uuid);
         if siblings.filter_map(|link| work.graph.get(link.target)).any(|sibling| tag_of(work, sibling) == tag) {
@@ -103,20 +112,25 @@ fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(network) = draft.links("virtual_network_refs").first().map(|link| link.target) else {
         return Err(Rejection::bad_request(format!(
             "Virtual network can not be removed on virtual machine interface({uuid}) while it refers a bridge domain"
-        )));
+        ))
+        .by(rule::VMI_C4)
+        .about("virtual_network_refs"));
     };
     let mut seen: HashMap<i64, Uuid> = HashMap::new();
     for link in &links {
         if work.graph.get(link.target).and_then(|domain| domain.parent) != Some(network) {
             return Err(Rejection::bad_request(format!(
                 "Virtual machine interface({uuid}) can only refer to bridge domain belonging to virtual network({network})"
-            )));
+            )).by(rule::VMI_C4).about("bridge_domain_refs").because_of([link.target]));
         }
         let tag = link.attribute.get("vlan_tag").and_then(Value::as_i64).unwrap_or(0);
         if let Some(other) = seen.insert(tag, link.target) {
             return Err(Rejection::bad_request(format!(
                 "Virtual machine interface({uuid}) already refers to bridge domain({other}) for vlan tag {tag}"
-            )));
+            ))
+            .by(rule::VMI_C4)
+            .about("bridge_domain_refs")
+            .because_of([other]));
         }
     }
     Ok(())
@@ -138,7 +152,9 @@ fn check_health_checks(work: &Work, draft: &Draft) -> Decision<()> {
     Err(Rejection::bad_request(format!(
         "Virtual machine interface({}) of non service vm can only refer link-local type service health check",
         draft.uuid
-    )))
+    ))
+    .by(rule::VMI_C8)
+    .about("service_health_check_refs"))
 }
 
 /// VMI-C7: pairs need port security.
@@ -148,7 +164,7 @@ fn check_address_pairs(draft: &Draft) -> Decision<()> {
     let pairs = pairs.as_ref().and_then(|value| value.get("allowed_address_pair")).and_then(Value::as_array);
     if !secured && pairs.is_some_and(|pairs| !pairs.is_empty()) {
         let text = "Allowed address pairs are not allowed when port security is disabled";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VMI_C7).about(ADDRESS_PAIRS));
     }
     Ok(())
 }
@@ -185,12 +201,18 @@ fn add_routing_instance(work: &Work, draft: &mut Draft, network: &Object) {
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let gains_machine = draft.given_links("virtual_machine_refs").is_some_and(|links| !links.is_empty());
     // VMI-U2
-    if gains_machine && work.graph.referrers(draft.uuid, work.type_id("logical-router")?).next().is_some() {
-        return Err(Rejection::bad_request("Logical router interface cannot be used by VM"));
+    let router = work.graph.referrers(draft.uuid, work.type_id("logical-router")?).next();
+    if let Some(router) = router.filter(|_| gains_machine) {
+        return Err(Rejection::bad_request("Logical router interface cannot be used by VM")
+            .by(rule::VMI_U2)
+            .about("virtual_machine_refs")
+            .because_of([router.uuid]));
     }
     // VMI-U3
     if gains_machine && interface_has_gateway(work, draft.uuid) {
-        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port"));
+        return Err(Rejection::bad_request("Gateway IP cannot be used by VM port")
+            .by(rule::VMI_U3)
+            .about("virtual_machine_refs"));
     }
     bare_metal_port::check_update(work, draft)?;
     // VMI-U4
@@ -199,7 +221,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         && old.unwrap_or(0) != new.unwrap_or(0)
         && !draft.stored_links(INTERFACES).is_empty()
     {
-        return Err(Rejection::bad_request("Cannot change sub-interface VLAN tag ID"));
+        return Err(Rejection::bad_request("Cannot change sub-interface VLAN tag ID").by(rule::VMI_U4).about(VLAN_TAG));
     }
     check_vlan_tags(work, draft)?;
     check_bridge_domains(work, draft)?;
@@ -222,8 +244,11 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
 fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
     let properties = work.property(interface, PROPERTIES);
     let is_primary = properties.is_some() && vlan_tag(properties.as_ref()).unwrap_or(0) == 0;
-    if is_primary && !work.links(interface, INTERFACES).is_empty() {
-        return Err(Rejection::conflict("Cannot delete vmi with existing ref to sub interface"));
+    let sub_interfaces = work.links(interface, INTERFACES);
+    if is_primary && !sub_interfaces.is_empty() {
+        return Err(Rejection::conflict("Cannot delete vmi with existing ref to sub interface")
+            .by(rule::VMI_D1)
+            .because_of(sub_interfaces.iter().map(|link| link.target)));
     }
     Ok(())
 }

@@ -9,7 +9,9 @@ use crate::{
     graph::{Graph, Hold, NumberPool, Object},
     python_literal,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, budget, document::canonical_uuid},
+        engine::{
+            Decision, Draft, Kind, NewLink, Rejection, RuleId, Rules, Work, budget, document::canonical_uuid, rule,
+        },
         shared::{
             addresses::{self, Version, Wish},
             bgpvpn, routed_network, subnets, vxlan,
@@ -44,10 +46,10 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     // VN-C3
     if draft.given(NETWORK_ID).is_some_and(|id| !id.is_null()) {
-        return Err(Rejection::forbidden("Cannot set the virtual network ID"));
+        return Err(Rejection::forbidden("Cannot set the virtual network ID").by(rule::VN_C3).about(NETWORK_ID));
     }
     route_target::check_lists(work, draft, &ROUTE_TARGET_LISTS)?;
-    check_provider_properties(draft, Rejection::bad_request, "create")?;
+    check_provider_properties(draft, Kind::BadRequest, rule::VN_C8, "create")?;
     check_provider_network(work, draft)?;
     bgpvpn::check_network(work, draft)?;
     subnets::complete_network(work, draft)?;
@@ -58,7 +60,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if let Some(vxlan) = vxlan.filter(|vxlan| id == Some(*vxlan)) {
         id = numbers.next_free_after(NumberPool::VirtualNetwork, vxlan);
     }
-    let id = id.ok_or_else(|| Rejection::conflict("No virtual network ID is free"))?;
+    let id = id.ok_or_else(|| Rejection::conflict("No virtual network ID is free").by(rule::VN_C5))?;
     draft.set(NETWORK_ID, id.into());
     Ok(())
 }
@@ -70,7 +72,9 @@ fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
     let stored = identifier(draft.stored_value("virtual_network_properties").as_ref());
     let own = draft.stored_value(NETWORK_ID).as_ref().and_then(Value::as_u64);
     if Some(given) != stored && Some(given) != own {
-        vxlan::check_free(work, given)?;
+        let rule = if draft.stored.is_none() { rule::VN_C4 } else { rule::VN_U5 };
+        let field = "virtual_network_properties.vxlan_network_identifier";
+        vxlan::check_free(work, given).map_err(|refusal| refusal.by(rule).about(field))?;
     }
     Ok(Some(given))
 }
@@ -117,14 +121,14 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_provider_update(draft)?;
     // VN-U4: clients send back what they read.
     if draft.given(NETWORK_ID).is_some() && draft.value(NETWORK_ID) != draft.stored_value(NETWORK_ID) {
-        return Err(Rejection::forbidden("Cannot update the virtual network ID"));
+        return Err(Rejection::forbidden("Cannot update the virtual network ID").by(rule::VN_U4).about(NETWORK_ID));
     }
     // VN-U6
     let is_provider = |value: Option<Value>| value == Some(Value::Bool(true));
     if is_provider(draft.stored_value("is_provider_network")) && !is_provider(draft.value("is_provider_network")) {
         let text =
             format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VN_U6).about("is_provider_network"));
     }
     check_provider_network(work, draft)?;
     check_service_chains(draft)?;
@@ -156,7 +160,7 @@ fn before_delete(_work: &mut Work, network: &Arc<Object>) -> Decision<()> {
     let system = ["default-domain:default-project:ip-fabric", "default-domain:default-project:__link_local__"];
     if system.contains(&network.fq_name.joined().as_ref()) {
         let text = format!("Can not delete system created default virtual-network {}", network.uuid);
-        return Err(Rejection::conflict(text));
+        return Err(Rejection::conflict(text).by(rule::VN_D5));
     }
     Ok(())
 }
@@ -174,20 +178,19 @@ fn check_service_chains(draft: &Draft) -> Decision<()> {
     let export: HashSet<&str> = export.iter().filter_map(Value::as_str).collect();
     if !both.is_empty() || import.iter().filter_map(Value::as_str).any(|target| export.contains(target)) {
         let text = "Multi policy service chains are not supported, with both import export external route targets";
-        return Err(Rejection::conflict(text));
+        return Err(Rejection::conflict(text).by(rule::VN_C1).about("multi_policy_service_chains_enabled"));
     }
     Ok(())
 }
 
 /// VN-C8, VN-U3.
-fn check_provider_properties(draft: &Draft, refuse: fn(String) -> Rejection, operation: &str) -> Decision<()> {
+fn check_provider_properties(draft: &Draft, kind: Kind, rule: RuleId, operation: &str) -> Decision<()> {
     let Some(properties) = draft.given("provider_properties").and_then(Value::as_object) else { return Ok(()) };
-    let missing = |name: &str| properties.get(name).is_none_or(Value::is_null);
-    if missing("segmentation_id") {
-        return Err(refuse(format!("Segmenation ID must be configured to {operation}")));
-    }
-    if missing("physical_network") {
-        return Err(refuse(format!("Physical Network must be configured to {operation}")));
+    for (name, title) in [("segmentation_id", "Segmenation ID"), ("physical_network", "Physical Network")] {
+        if properties.get(name).is_none_or(Value::is_null) {
+            let text = format!("{title} must be configured to {operation}");
+            return Err(Rejection::new(kind, text).by(rule).about(format!("provider_properties.{name}")));
+        }
     }
     Ok(())
 }
@@ -203,11 +206,11 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
         }
         if given != *stored {
             let text = format!("Update provider_details propertyof provider VN ({}) is not allowed", draft.uuid);
-            return Err(Rejection::conflict(text));
+            return Err(Rejection::conflict(text).by(rule::VN_U3).about("provider_properties"));
         }
         draft.set("provider_properties", Value::Object(given));
     }
-    check_provider_properties(draft, Rejection::conflict, "update")
+    check_provider_properties(draft, Kind::Conflict, rule::VN_U3, "update")
 }
 
 /// VN-C9: references between networks lead from a network to its one provider network. What the request leaves out is
@@ -228,7 +231,10 @@ fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
         let providers: Vec<Uuid> = targets.iter().copied().filter(is_provider).collect();
         if !providers.is_empty() {
             let text = format!("Provider VN ({uuid}) can not connect to another provider VN ({})", printed(&providers));
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text)
+                .by(rule::VN_C9)
+                .about("virtual_network_refs")
+                .because_of(providers));
         }
         return Ok(());
     }
@@ -237,12 +243,12 @@ fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
             "Non Provider VN ({uuid}) can connect to one provider VN but trying to connect to VN ({})",
             printed(&targets)
         );
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VN_C9).about("virtual_network_refs").because_of(targets));
     }
     if !targets.iter().all(is_provider) {
         let text =
             format!("Non Provider VN ({uuid}) can connect only to one provider VN but not ({})", printed(&targets));
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VN_C9).about("virtual_network_refs").because_of(targets));
     }
     Ok(())
 }
@@ -274,7 +280,7 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
     let (shared, external) = (flag("is_shared"), flag("router_external"));
     let inconsistent = |name: &str, flag: bool, access: i64| {
         let text = format!("Inconsistent {name} ({}) and global_access ({access})", python_bool(flag));
-        Err(Rejection::bad_request(text))
+        Err(Rejection::bad_request(text).by(rule::VN_U2).about(name))
     };
     if let Some(access) = access {
         if let Some(shared) = shared
@@ -335,10 +341,10 @@ impl AllocateAddresses {
         let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
         budget::check(&budget::ADDRESSES, self.count)?;
         let holds = addresses::find_many(work, &network, &wish, self.count).map_err(|refusal| {
-            if refusal.text.contains("has invalid subnet(") {
-                Rejection::not_found(refusal.text)
+            if refusal.rule == Some(rule::IIP_C7) {
+                refusal.of_kind(Kind::NotFound).about("subnet")
             } else {
-                Rejection::conflict(refusal.text)
+                refusal.of_kind(Kind::Conflict)
             }
         })?;
         for hold in &holds {

@@ -5,7 +5,7 @@ use crate::{
     graph::{Link, Object},
     model::TypeId,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rulebook::Owner},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, rulebook::Owner},
         shared::aggregate,
         types::physical_interface,
     },
@@ -46,13 +46,13 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             "Virtual port group({}) with name {INTERNAL_NAME} as prefix can only be created internally",
             draft.uuid
         );
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VPG_C1).about("fq_name"));
     }
     // VPG-C2
     if draft.given_links(INTERFACES).is_some_and(|links| !links.is_empty()) {
         let text = "API Infra do not support allocating AE-ID when Physical Interface refs are sent in VPG create \
                     request. Workaround: Create VPG first, then add Physical Interface to VPG";
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VPG_C2).about(INTERFACES));
     }
     check_trunk_port(work, draft)
 }
@@ -72,7 +72,7 @@ fn check_trunk_port(work: &Work, draft: &Draft) -> Decision<()> {
         // Writing to a String cannot fail.
         let _ = write!(text, "\tUUID({}), FQ_NAME({})", group.uuid, group.fq_name.joined());
     }
-    Err(Rejection::conflict(text))
+    Err(Rejection::conflict(text).by(rule::VPG_C3).about(TRUNK_PORT).because_of(groups.into_keys()))
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -86,10 +86,11 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// VPG-U1: an interface is in one group.
 fn check_groups_of<'a>(work: &Work, draft: &Draft, interfaces: impl Iterator<Item = &'a Uuid>) -> Decision<()> {
-    let mut taken = String::new();
+    let (mut taken, mut in_the_way) = (String::new(), BTreeSet::new());
     for interface in interfaces {
         for group in work.graph.referrers(*interface, draft.type_id).filter(|group| group.uuid != draft.uuid) {
             let (uuid, name) = (group.uuid, group.fq_name.joined());
+            in_the_way.insert(uuid);
             // Writing to a String cannot fail.
             let _ = write!(taken, "PI ({interface}) VPG-UUID ({uuid}) VPG-FQNAME ({name}); ");
         }
@@ -100,7 +101,7 @@ fn check_groups_of<'a>(work: &Work, draft: &Draft, interfaces: impl Iterator<Ite
     let uuid = draft.uuid;
     let text =
         format!("physical interfaces already added at other VPGs can not be attached to this VPG ({uuid}): {taken}");
-    Err(Rejection::bad_request(text))
+    Err(Rejection::bad_request(text).by(rule::VPG_U1).about(INTERFACES).because_of(in_the_way))
 }
 
 /// VPG-U2: several interfaces are aggregates, one on each router; a single one is none.
@@ -138,7 +139,9 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
         let Some(wanted) = link.attribute.get("ae_num").filter(|wanted| !wanted.is_null()) else { continue };
         let Some(wanted) = wanted.as_u64().filter(|wanted| *wanted <= aggregate::LAST) else {
             let last = aggregate::LAST;
-            return Err(Rejection::bad_request(format!("{INTERFACES}: ae_num must be 0 to {last}, not {wanted}")));
+            return Err(Rejection::bad_request(format!("{INTERFACES}: ae_num must be 0 to {last}, not {wanted}"))
+                .by(rule::VPG_U2)
+                .about(INTERFACES));
         };
         let in_use = number.or_else(|| taken.contains(&wanted).then_some(wanted));
         if in_use.is_some_and(|in_use| in_use != wanted || number.is_none()) {
@@ -148,7 +151,7 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
                 in_use.unwrap_or(wanted),
                 link.target
             );
-            return Err(Rejection::bad_request(text));
+            return Err(Rejection::bad_request(text).by(rule::VPG_U2).about(INTERFACES));
         }
         number = Some(wanted);
     }
@@ -158,7 +161,7 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
             "ResourceExhaustionError: when allocating AE-ID for virtual-port-group ({group}) at physical-router \
              ({router_name})"
         );
-        Rejection::bad_request(text)
+        Rejection::bad_request(text).by(rule::VPG_U2).about(INTERFACES)
     })
 }
 
@@ -177,12 +180,13 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
 
 /// VPG-D1
 fn before_delete(work: &mut Work, group: &Arc<Object>) -> Decision<()> {
-    if !work.links(group, PORTS).is_empty() {
+    let ports = work.links(group, PORTS);
+    if !ports.is_empty() {
         let text = format!(
             "Virtual port group({}) can not be deleted as refernces to VMI and BMS instance association still exists.",
             group.uuid
         );
-        return Err(Rejection::bad_request(text));
+        return Err(Rejection::bad_request(text).by(rule::VPG_D1).because_of(ports.iter().map(|link| link.target)));
     }
     for link in work.links(group, INTERFACES) {
         physical_interface::set_type(work, link.target, Value::Null);
@@ -199,7 +203,7 @@ pub fn add_internal(work: &mut Work, fabric: &Arc<Object>) -> Decision<Arc<Objec
     let taken: BTreeSet<u64> =
         work.graph.objects_of(group_type).filter_map(|group| internal_number(group.fq_name.name())).collect();
     let number = (0..=LAST_INTERNAL_NUMBER).find(|number| !taken.contains(number));
-    let number = number.ok_or_else(|| Rejection::conflict("No virtual port group number is free"))?;
+    let number = number.ok_or_else(|| Rejection::conflict("No virtual port group number is free").by(rule::VPG_M2))?;
     let mut draft = Draft::child(work, fabric, "virtual-port-group", &format!("{INTERNAL_NAME}-{number}"))?;
     draft.set(USER_CREATED, false.into());
     draft.set("virtual_port_group_lacp_enabled", true.into());

@@ -4,7 +4,7 @@
 use crate::{
     ipam::{self, AddressRanges},
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::addresses::is_flat,
     },
 };
@@ -46,11 +46,14 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     for link in &mut links {
         let Some(ipam) = work.graph.get(link.target) else { continue };
         if !is_flat(work, ipam) {
-            return Err(Rejection::bad_request("Only flat-subnet ipam can be attached to vrouter"));
+            return Err(Rejection::bad_request("Only flat-subnet ipam can be attached to vrouter")
+                .by(rule::VR_C1)
+                .about(IPAMS)
+                .because_of([ipam.uuid]));
         }
         let given = link.attribute.get_mut("allocation_pools").and_then(Value::as_array_mut);
         let Some(given) = given.filter(|given| !given.is_empty()) else {
-            return Err(Rejection::bad_request("No allocation-pools for this vrouter"));
+            return Err(Rejection::bad_request("No allocation-pools for this vrouter").by(rule::VR_C1).about(IPAMS));
         };
         let subnets = work.property(ipam, "ipam_subnets").unwrap_or_default();
         let own: HashSet<(IpAddr, IpAddr)> = pools_for_routers(&subnets).into_iter().map(|pool| pool.ends).collect();
@@ -58,11 +61,13 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         for value in given {
             let pool = Pool::of(value).ok_or_else(|| no_pool(value))?;
             if !own.contains(&pool.ends) {
-                return Err(Rejection::bad_request(format!("vrouter allocation-pool {} not in ipam", pool.text)));
+                return Err(Rejection::bad_request(format!("vrouter allocation-pool {} not in ipam", pool.text))
+                    .by(rule::VR_C1)
+                    .about(IPAMS));
             }
             if let Some(other) = taken.get(&pool.text) {
                 let text = format!("vrouter allocation-pool {} is used in other vrouter:{other}", pool.text);
-                return Err(Rejection::bad_request(text));
+                return Err(Rejection::bad_request(text).by(rule::VR_C1).about(IPAMS).because_of([*other]));
             }
             if let Some(fields) = value.as_object_mut() {
                 fields.remove("vrouter_specific_pool");
@@ -78,6 +83,8 @@ fn no_pool(value: &Value) -> Rejection {
     let end = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let why = ["start", "end"].map(|name| ipam::why_refused(end(name))).concat();
     Rejection::bad_request(format!("allocation_pools: a pool is {{start, end}}, two addresses{why}"))
+        .by(rule::VR_C1)
+        .about(IPAMS)
 }
 
 /// The pools of an ipam that are set aside for virtual routers.
@@ -109,12 +116,19 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             kept.insert(pool.ends.0, pool.ends.1);
         }
         let addresses = work.graph.referrers(draft.uuid, work.type_id("instance-ip")?);
-        for address in addresses.filter_map(|address| address.hold).map(|hold| hold.address) {
+        let held = addresses.filter_map(|object| Some((object.uuid, object.hold?.address)));
+        for (holder, address) in held {
             if given.is_empty() {
-                return Err(Rejection::bad_request("Cannot Delete allocation pool, IP address in use"));
+                return Err(Rejection::bad_request("Cannot Delete allocation pool, IP address in use")
+                    .by(rule::VR_U1)
+                    .about(IPAMS)
+                    .because_of([holder]));
             }
             if !kept.contains(address) {
-                return Err(Rejection::bad_request(format!("Cannot Delete allocation pool, {address} in use")));
+                return Err(Rejection::bad_request(format!("Cannot Delete allocation pool, {address} in use"))
+                    .by(rule::VR_U1)
+                    .about(IPAMS)
+                    .because_of([holder]));
             }
         }
     }
