@@ -2,19 +2,28 @@
 //! uuids of what is created before it by names of the client's choice, which mean something within the request only.
 
 use super::{
-    App,
-    actions::{
-        Body, given, read_collection_update, text_member, unknown_of_collection_update, unknown_of_reference_update,
-    },
-    answer::Answer,
-    call::{Call, text_of},
-    conditions,
-    error::{Answered, ApiError},
-    list::find_type,
-    pace::Pace,
-    unknown_fields,
+    Access, Action, Body, Effect, given,
+    parts::{read_collection_update, unknown_of_collection_update, unknown_of_reference_update},
+    text_member,
 };
 use crate::{
+    api::{
+        App,
+        answer::Answer,
+        call::{Call, text_of},
+        conditions,
+        error::{Answered, ApiError},
+        list::find_type,
+        openapi::{
+            arguments::{DRY_RUN, STRICT},
+            operation::{Described, PARTS, about, type_name},
+            vocabulary::{
+                AnySchema, BARE_TEXT, any_of, anything, json_answer, list, nullable_text, object, simple, text, texts,
+            },
+        },
+        pace::Pace,
+        unknown_fields,
+    },
     model::{ObjectType, TypeId},
     python_literal,
     rules::{
@@ -22,9 +31,24 @@ use crate::{
         canonical_uuid, string_list,
     },
 };
+use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use utoipa::openapi::{Content, Required, Type, path::OperationBuilder};
 use uuid::Uuid;
+
+/// Several operations as one.
+pub static ACTIONS: &[Action] = &[Action {
+    link: None,
+    path: "/transaction",
+    method: Method::POST,
+    access: Access::Writer,
+    effect: Effect::Writes,
+    takes_a_place: true,
+    handler: |app, call, _| Box::pin(app.transact(call)),
+    arguments: &[STRICT, DRY_RUN],
+    description: describe,
+}];
 
 /// What stands before a local name where a uuid is expected.
 const SIGN: char = '$';
@@ -65,7 +89,7 @@ impl App {
     ///
     /// # Errors
     /// The refusal of one of the operations, as JSON that says which.
-    pub async fn transact(&self, call: &Call) -> Answered<Answer> {
+    async fn transact(&self, call: &Call) -> Answered<Answer> {
         let mut body = call.object()?;
         let Some(Value::Array(operations)) = body.swap_remove("operations") else {
             return refuse("operations must be a list of operations");
@@ -306,4 +330,89 @@ impl Reader<'_> {
     fn note(&mut self, index: usize, part: &str, unknown: Vec<String>) {
         self.unknown.extend(unknown.into_iter().map(|name| format!("operations[{index}].{part}.{name}")));
     }
+}
+
+fn describe() -> OperationBuilder {
+    let tags = || nullable_text("As the header `If-Match`: only if the object is in a state with one of these ETags.");
+    let local = "A name for its uuid: `$name` stands for it in operations after this one, wherever a uuid may stand.";
+    let body = || anything("As in a request of its own, without the name of the type around it.");
+    let create = object(&["create", "body"], [("create", type_name()), ("as", text(local)), ("body", body())]);
+    let update = object(
+        &["update", "uuid", "body"],
+        [("update", type_name()), ("uuid", text("The object.")), ("body", body()), ("if_match", tags())],
+    );
+    let delete =
+        object(&["delete", "uuid"], [("delete", type_name()), ("uuid", text("The object.")), ("if_match", tags())]);
+    let action = |name: &'static str| {
+        let body = anything("The body of such a request.");
+        object(&[name], [(name, body), ("if_match", tags())])
+    };
+    let condition = object(
+        &["condition"],
+        [
+            ("condition", type_name()),
+            ("uuid", text("The object.")),
+            ("fq_name", texts("Or its name.")),
+            ("exists", simple(Type::Boolean).description(Some("Whether it is to exist; true if not given.")).into()),
+            ("if_match", tags()),
+        ],
+    );
+    let operations = [create, update, delete, action("ref-update"), action("prop-collection-update"), condition];
+    let operations = list(any_of(operations.map(AnySchema::from), "One operation."))
+        .max_items(Some(budget::OPERATIONS.most))
+        .description(Some("In this order. Each sees what those before it did."));
+    let example = json!({"operations": [
+        {"condition": "project", "fq_name": ["default-domain", "default-project"], "exists": true},
+        {
+            "create": "virtual-network",
+            "as": "front",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "display_name": "Example"
+            }
+        },
+        {
+            "create": "virtual-machine-interface",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "virtual_network_refs": [{"uuid": "$front"}]
+            }
+        }
+    ]});
+    let result = object(
+        &["status", "body"],
+        [
+            ("status", simple(Type::Integer).description(Some("200, or 202 for a draft.")).into()),
+            ("body", anything("What the request of its own would have answered; null for nothing.")),
+        ],
+    );
+    let refusal = || {
+        object(
+            &["operation", "error"],
+            [
+                ("operation", simple(Type::Integer).minimum(Some(0)).description(Some("Which one, from 0.")).into()),
+                ("as", text("Its local name, if it has one.")),
+                ("error", text("What the request of its own would have been refused with.")),
+            ],
+        )
+    };
+    let refused_as = |status: &str| {
+        let (name, response) =
+            (status.to_owned(), json_answer("One of the operations is refused, so nothing is done.", refusal()));
+        (name, response.content(BARE_TEXT, Content::new(Some(simple(Type::String)))))
+    };
+    let operation = about(PARTS, "transaction", "Does several things as one, all or nothing")
+        .says(
+            "The operations are decided one after the other, and nobody comes in between: if one is refused, nothing has \
+             happened, and the answer says which one it was. In the change log they are one request.",
+        )
+        .takes_like(Required::True, object(&["operations"], [("operations", operations.into())]), example)
+        .answers("All are done.", object(&["results"], [("results", list(result.into()).into())]));
+    ["400", "403", "404", "409", "412"]
+        .into_iter()
+        .map(refused_as)
+        .fold(operation, |operation, (status, response)| operation.response(status, response))
+        .or(&[408, 413, 503])
 }
