@@ -56,6 +56,9 @@ const READ_ONLY: [&str; 7] = ["uuid", "name", "fq_name", "href", "parent_type", 
 /// What a reference consists of.
 const OF_REFERENCES: [&str; 4] = ["to", "uuid", "attr", "href"];
 
+/// Why a body is refused, and the body: what of it is stored as it is may yet be taken out.
+pub type Refused = (Rejection, Map<String, Value>);
+
 impl Document {
     /// Reads and checks. Unknown and read-only fields are ignored: clients send whole objects back.
     ///
@@ -70,11 +73,7 @@ impl Document {
     ///
     /// # Errors
     /// As above, with the body.
-    pub fn read_update(
-        model: &Model,
-        kind: &ObjectType,
-        body: Map<String, Value>,
-    ) -> Result<Self, Box<(Rejection, Map<String, Value>)>> {
+    pub fn read_update(model: &Model, kind: &ObjectType, body: Map<String, Value>) -> Result<Self, Box<Refused>> {
         match Self::read_known(model, kind, &body, Purpose::Update) {
             Ok(known) => Ok(Self { unknown: unknown_fields(kind, &body), body, ..known }),
             Err(refusal) => Err(Box::new((refusal, body))),

@@ -8,6 +8,7 @@ use crate::{
     rules::engine::{
         Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work,
         access::{self, Subject},
+        document::Refused,
         permissions, rule, security_draft, tag_references,
     },
 };
@@ -57,7 +58,7 @@ pub struct Update {
     /// The uuid in the path, as given.
     pub uuid: String,
     /// The checked body; its refusal, with the body, comes after the object's absence.
-    pub document: Result<Document, Box<(Rejection, Map<String, Value>)>>,
+    pub document: Result<Document, Box<Refused>>,
 }
 
 impl Update {
