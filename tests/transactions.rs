@@ -3,6 +3,8 @@
 //!
 //! `CIRRUS_TRANSACTION_CASES` is how many random histories are played, 6 by itself.
 
+#![allow(clippy::needless_pass_by_value)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -544,7 +546,9 @@ async fn play(processes: Arc<Processes>, history: Vec<Vec<Whole>>) {
     for number in 0..2 {
         let api = processes.api(number);
         let log = read_log(&api, &start).await;
-        sent.iter().for_each(|sent| check_sent(case, sent, &log));
+        for sent in &sent {
+            check_sent(case, sent, &log);
+        }
         let states = states(case, &log);
         let end = Seen { revision: u64::MAX, state: list(&api, case).await.unwrap().state };
         for seen in seen.iter().chain([&end]) {

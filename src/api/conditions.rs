@@ -2,49 +2,20 @@
 //! (`?dry_run=true`). Both are kept or refused, and never passed over: who relies on them would find out too late.
 
 use super::{
+    actions::Effect,
     call::Call,
     error::{Answered, ApiError},
-    routes::{Action, NetworkAction, Route},
+    routes::Route,
 };
 use crate::rules::{Operation, Precondition, Tags};
 use actix_web::http::{Method, header::EntityTag};
 
-/// What a route does to the configuration.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    /// Nothing.
-    Reads,
-    /// Something that the writer decides, which can be tried.
-    Writes,
-    /// Something else, which can't be tried.
-    Acts,
-}
-
 fn effect(method: &Method, route: &Route) -> Effect {
     match route {
         _ if *method == Method::GET => Effect::Reads,
-        Route::Action(action) => match action {
-            Action::PropertyCollectionUpdate
-            | Action::ReferenceUpdate
-            | Action::RelaxReference
-            | Action::ChangeOwner
-            | Action::ChangeMode
-            | Action::SetTag
-            | Action::SecurityPolicyDraft
-            | Action::Transaction => Effect::Writes,
-            Action::KeyValue
-            | Action::StartProfile
-            | Action::StopProfile
-            | Action::AaaModePut
-            | Action::ExecuteJob
-            | Action::AbortJob
-            | Action::Publish
-            | Action::RequestOverBus => Effect::Acts,
-            _ => Effect::Reads,
-        },
-        Route::Network(NetworkAction::Count, _) => Effect::Reads,
-        Route::Network(..) | Route::Collection(_) | Route::Object(..) => Effect::Writes,
-        _ => Effect::Reads,
+        Route::Action(action, _) => action.effect,
+        Route::Collection(_) | Route::Object(..) => Effect::Writes,
+        Route::Home | Route::OpenApi | Route::Documentation(_) => Effect::Reads,
     }
 }
 

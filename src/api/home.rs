@@ -1,6 +1,6 @@
 //! The home page: clients learn from it which types and actions there are.
 
-use super::routes::{ACTIONS, NETWORK_ACTIONS};
+use super::actions::{self, UUID};
 use crate::model::Model;
 use serde_json::{Value, json};
 
@@ -15,11 +15,11 @@ pub fn page(model: &Model, base: &str) -> Value {
         model.types().iter().map(|kind| link("collection", &kind.name, &format!("/{}", kind.collection), None)),
     );
     links.extend(model.types().iter().map(|kind| link("resource-base", &kind.name, &format!("/{}", kind.name), None)));
-    for (name, path, method, _) in ACTIONS.iter().filter(|(name, ..)| !name.is_empty()) {
-        links.push(link("action", name, path, Some(method.as_str())));
-    }
-    for (name, action, _) in NETWORK_ACTIONS {
-        links.push(link("action", name, &format!("/virtual-network/%s/{action}"), Some("POST")));
+    for action in actions::all() {
+        if let Some(name) = action.link {
+            // Clients put the uuid in by the rules of Python.
+            links.push(link("action", name, &action.path.replace(UUID, "%s"), Some(action.method.as_str())));
+        }
     }
     json!({"href": base, "links": links})
 }

@@ -9,15 +9,11 @@ mod changes;
 mod conditions;
 mod connection;
 mod documentation;
-mod dumps;
 mod error;
 mod filters;
-mod health;
 mod home;
-mod host_based_service;
 mod hosts;
 mod idempotency;
-mod jobs;
 mod kept_lists;
 mod list;
 mod markers;
@@ -26,7 +22,6 @@ pub mod openapi;
 mod pace;
 mod peer;
 mod routes;
-mod transaction;
 mod unknown_fields;
 mod watch;
 
@@ -60,7 +55,7 @@ use error::{Answered, ApiError};
 pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
-use routes::{Action, Found, Route};
+use routes::{Found, Route};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -210,28 +205,16 @@ impl App {
                 Method::DELETE => self.delete(type_id, &uuid, call).await,
                 _ => self.read(type_id, &uuid, call).await,
             },
-            Route::Action(action) => self.act(action, call).await,
-            Route::Network(action, uuid) => self.act_on_network(action, &uuid, call).await,
+            Route::Action(action, uuid) => (action.handler)(self, call, &uuid).await,
         }
     }
 }
 
-/// Whether it counts among the requests that are served at the same time. Watchers have a limit of their own, and are most of
-/// the time as idle as those who wait for changes, who count when these have come; whoever asks how the server is must be told;
-/// and what is the same for everybody costs nothing.
+/// Whether it counts among the requests that are served at the same time. What is the same for everybody costs nothing.
 fn takes_a_place(route: &Route) -> bool {
-    !matches!(
-        route,
-        Route::Home
-            | Route::OpenApi
-            | Route::Documentation(_)
-            | Route::Action(
-                Action::Watch
-                    | Action::Changes
-                    | Action::Health
-                    | Action::Ready
-                    | Action::AaaModeGet
-                    | Action::ObjectPermissions
-            )
-    )
+    match route {
+        Route::Home | Route::OpenApi | Route::Documentation(_) => false,
+        Route::Action(action, _) => action.takes_a_place,
+        Route::Collection(_) | Route::Object(..) => true,
+    }
 }

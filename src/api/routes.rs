@@ -1,8 +1,10 @@
-//! All paths that are served: a table, from which requests are led and the home page is made.
+//! All paths that are served, and where each leads.
 
+use super::actions::{self, Action, UUID};
 use crate::model::{Model, TypeId};
 use actix_web::http::Method;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 /// What a path with a method leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,102 +19,13 @@ pub enum Route {
     Collection(TypeId),
     /// `/<type>/<uuid>`
     Object(TypeId, String),
-    /// `/<action>`
-    Action(Action),
-    /// `/virtual-network/<uuid>/<action>`
-    Network(NetworkAction, String),
+    /// `/<action>` or `/<type>/<uuid>/<action>`, with the uuid; without one it is empty.
+    Action(&'static Action, String),
 }
-
-/// A call that is not about one collection or object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
-    PropertyCollectionGet,
-    PropertyCollectionUpdate,
-    ReferenceUpdate,
-    RelaxReference,
-    NameToId,
-    IdToName,
-    KeyValue,
-    DatabaseCheck,
-    FetchRecords,
-    StartProfile,
-    StopProfile,
-    ListBulk,
-    ObjectPermissions,
-    ChangeOwner,
-    ChangeMode,
-    AaaModeGet,
-    AaaModePut,
-    ObjectCacheGet,
-    ObjectCachePost,
-    ExecuteJob,
-    AbortJob,
-    Publish,
-    RequestOverBus,
-    HostBasedServiceGet,
-    Watch,
-    Changes,
-    Health,
-    Ready,
-    SetTag,
-    SecurityPolicyDraft,
-    Transaction,
-}
-
-/// A call on a network.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NetworkAction {
-    Allocate,
-    Free,
-    Count,
-}
-
-/// Name of the link on the home page (none: no link), path, method, action.
-pub const ACTIONS: [(&str, &str, Method, Action); 31] = [
-    ("prop-collection-get", "/prop-collection-get", Method::GET, Action::PropertyCollectionGet),
-    ("prop-collection-update", "/prop-collection-update", Method::POST, Action::PropertyCollectionUpdate),
-    ("ref-update", "/ref-update", Method::POST, Action::ReferenceUpdate),
-    ("ref-relax-for-delete", "/ref-relax-for-delete", Method::POST, Action::RelaxReference),
-    ("name-to-id", "/fqname-to-id", Method::POST, Action::NameToId),
-    ("id-to-name", "/id-to-fqname", Method::POST, Action::IdToName),
-    ("useragent-keyvalue", "/useragent-kv", Method::POST, Action::KeyValue),
-    ("database-check", "/db-check", Method::POST, Action::DatabaseCheck),
-    ("fetch-records", "/fetch-records", Method::POST, Action::FetchRecords),
-    ("start-profile", "/start-profile", Method::POST, Action::StartProfile),
-    ("stop-profile", "/stop-profile", Method::POST, Action::StopProfile),
-    ("list-bulk-collection", "/list-bulk-collection", Method::POST, Action::ListBulk),
-    ("obj-perms", "/obj-perms", Method::GET, Action::ObjectPermissions),
-    ("chown", "/chown", Method::POST, Action::ChangeOwner),
-    ("chmod", "/chmod", Method::POST, Action::ChangeMode),
-    ("", "/aaa-mode", Method::GET, Action::AaaModeGet),
-    ("aaa-mode", "/aaa-mode", Method::PUT, Action::AaaModePut),
-    ("obj-cache", "/obj-cache", Method::GET, Action::ObjectCacheGet),
-    ("obj-cache", "/obj-cache", Method::POST, Action::ObjectCachePost),
-    ("execute-job", "/execute-job", Method::POST, Action::ExecuteJob),
-    ("abort-job", "/abort-job", Method::POST, Action::AbortJob),
-    ("amqp-publish", "/amqp-publish", Method::POST, Action::Publish),
-    ("amqp-request", "/amqp-request", Method::POST, Action::RequestOverBus),
-    ("hbs-get", "/hbs-get", Method::POST, Action::HostBasedServiceGet),
-    ("watch", "/watch", Method::GET, Action::Watch),
-    ("", "/changes", Method::GET, Action::Changes),
-    ("", "/healthz", Method::GET, Action::Health),
-    ("", "/readyz", Method::GET, Action::Ready),
-    ("set-tag", "/set-tag", Method::POST, Action::SetTag),
-    ("security-policy-draft", "/security-policy-draft", Method::POST, Action::SecurityPolicyDraft),
-    ("", "/transaction", Method::POST, Action::Transaction),
-];
-
-/// Name of the link, last part of the path, action. All are POST; the home page has a literal `%s` for the uuid.
-pub const NETWORK_ACTIONS: [(&str, &str, NetworkAction); 3] = [
-    ("virtual-network-ip-alloc", "ip-alloc", NetworkAction::Allocate),
-    ("virtual-network-ip-free", "ip-free", NetworkAction::Free),
-    ("virtual-network-subnet-ip-count", "subnet-ip-count", NetworkAction::Count),
-];
 
 /// Everything that is served: method, path, where it leads. In a path `{uuid}` stands for that of an object, `{file}` for the
 /// name of a file.
 pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
-    let uuid = || "{uuid}".to_owned();
     let mut routes = vec![
         (Method::GET, "/".to_owned(), Route::Home),
         (Method::GET, "/openapi.json".to_owned(), Route::OpenApi),
@@ -120,18 +33,16 @@ pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
         (Method::GET, "/documentation/".to_owned(), Route::Documentation(Some(String::new()))),
         (Method::GET, "/documentation/{file}".to_owned(), Route::Documentation(Some("{file}".to_owned()))),
     ];
-    for (_, path, method, action) in &ACTIONS {
-        routes.push((method.clone(), (*path).to_owned(), Route::Action(*action)));
-    }
-    for (_, last, action) in NETWORK_ACTIONS {
-        routes.push((Method::POST, format!("/virtual-network/{{uuid}}/{last}"), Route::Network(action, uuid())));
+    for action in actions::all() {
+        let uuid = if action.path.contains(UUID) { UUID } else { "" };
+        routes.push((action.method.clone(), action.path.to_owned(), Route::Action(action, uuid.to_owned())));
     }
     for kind in model.types() {
         let collection = [Method::GET, Method::POST];
         routes.extend(collection.map(|method| (method, format!("/{}", kind.collection), Route::Collection(kind.id))));
         let object = [Method::GET, Method::PUT, Method::DELETE];
-        let path = || format!("/{}/{{uuid}}", kind.name);
-        routes.extend(object.map(|method| (method, path(), Route::Object(kind.id, uuid()))));
+        let path = || format!("/{}/{UUID}", kind.name);
+        routes.extend(object.map(|method| (method, path(), Route::Object(kind.id, UUID.to_owned()))));
     }
     routes
 }
@@ -155,16 +66,20 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
         let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
         Found::OtherMethods(names.join(","))
     };
-    let actions: Vec<_> = ACTIONS.iter().filter(|(_, action_path, _, _)| *action_path == path).collect();
-    if let Some((_, _, _, action)) = actions.iter().find(|(_, _, action_method, _)| action_method == method) {
-        return Found::Route(Route::Action(*action));
-    }
-    if !actions.is_empty() {
-        let names: Vec<&str> = actions.iter().map(|(_, _, method, _)| method.as_str()).collect();
-        return Found::OtherMethods(names.join(","));
-    }
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    let (action_path, uuid) = match segments.as_slice() {
+        [kind, uuid, action] => (Cow::Owned(format!("/{kind}/{UUID}/{action}")), decoded(uuid)),
+        _ => (Cow::Borrowed(path), String::new()),
+    };
+    let actions: Vec<_> = actions::all().filter(|action| action.path == action_path).collect();
+    if let Some(action) = actions.iter().find(|action| action.method == method) {
+        return Found::Route(Route::Action(action, uuid));
+    }
+    if !actions.is_empty() {
+        let names: Vec<&str> = actions.iter().map(|action| action.method.as_str()).collect();
+        return Found::OtherMethods(names.join(","));
+    }
     match segments.as_slice() {
         [""] => of_methods(&[Method::GET], Route::Home),
         ["openapi.json"] => of_methods(&[Method::GET], Route::OpenApi),
@@ -179,10 +94,6 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
         [_, ""] => Found::Nothing,
         [kind, uuid] => match find_dashed(model, kind) {
             Some(id) => of_methods(&[Method::GET, Method::PUT, Method::DELETE], Route::Object(id, decoded(uuid))),
-            None => Found::Nothing,
-        },
-        ["virtual-network", uuid, last] => match NETWORK_ACTIONS.iter().find(|(_, action, _)| action == last) {
-            Some((_, _, action)) => of_methods(&[Method::POST], Route::Network(*action, decoded(uuid))),
             None => Found::Nothing,
         },
         _ => Found::Nothing,

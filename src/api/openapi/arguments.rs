@@ -8,221 +8,186 @@ use utoipa::openapi::{
 };
 
 /// Which values an argument takes.
-#[derive(Clone, Copy)]
-enum Form {
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// Any text.
     Text,
     /// True if `true` is in it; anything else is false.
     Flag,
     /// A whole number within a range.
     Number(isize, Option<isize>),
+    /// One of these texts.
     OneOf(&'static [&'static str]),
     /// What names a request.
     Key,
 }
 
-/// The name in the document, the name in the request, where, what it takes, what it means.
-type Argument = (&'static str, &'static str, ParameterIn, Form, &'static str);
+/// An argument that is there once in the document, and named by operations.
+#[derive(Debug)]
+pub struct Argument {
+    /// Its name in the document.
+    pub key: &'static str,
+    name: &'static str,
+    place: Place,
+    form: Form,
+    meaning: &'static str,
+}
 
-const QUERY: ParameterIn = ParameterIn::Query;
-const HEADER: ParameterIn = ParameterIn::Header;
+#[derive(Debug)]
+enum Place {
+    Query,
+    Header,
+}
 
-/// Those that are named by operations, each once.
-const ARGUMENTS: [Argument; 33] = [
-    ("ParentId", "parent_id", QUERY, Form::Text, "Only children of these objects: uuids, joined by commas."),
-    (
+impl Argument {
+    /// One in the query: its name in the document and in the request, what it takes, and what it means.
+    pub const fn query(key: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Self {
+        Self { key, name, place: Place::Query, form, meaning }
+    }
+
+    /// The same, in a header.
+    pub const fn header(key: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Self {
+        Self { key, name, place: Place::Header, form, meaning }
+    }
+
+    /// As it is in the document.
+    pub fn parameter(&self) -> Parameter {
+        let place = match self.place {
+            Place::Query => ParameterIn::Query,
+            Place::Header => ParameterIn::Header,
+        };
+        let parameter = ParameterBuilder::new().name(self.name).parameter_in(place).required(Required::False);
+        parameter.description(Some(self.meaning)).schema(Some(schema(self.form))).build()
+    }
+}
+
+/// Of what has a body.
+pub const STRICT: Argument = Argument::query(
+    "Strict",
+    "strict",
+    Form::Flag,
+    "Refuses a body with fields that nothing is known of. Without it they are ignored, and named in the header `Warning`.",
+);
+
+/// Of changes of one object.
+pub const IF_MATCH: Argument = Argument::header(
+    "IfMatch",
+    "If-Match",
+    Form::Text,
+    "Only if the object is in the state of this `Etag`, or of one of a list, each in double quotes; `*` for any state. Else 412, \
+     and nothing is changed. Looked at when the request is decided: nobody comes in between.",
+);
+
+/// Of what the writer decides.
+pub const DRY_RUN: Argument = Argument::query(
+    "DryRun",
+    "dry_run",
+    Form::OneOf(&["true", "false"]),
+    "`true`: is decided and answered as if it were done, and nothing is changed.",
+);
+
+/// Those of collections, of objects, and of files. Actions have theirs with them.
+pub static OF_OBJECTS: [Argument; 23] = [
+    Argument::query("ParentId", "parent_id", Form::Text, "Only children of these objects: uuids, joined by commas."),
+    Argument::query(
         "ParentFqNameStr",
         "parent_fq_name_str",
-        QUERY,
         Form::Text,
         "Only children of the object of this name, its elements joined by `:`.",
     ),
-    ("ParentType", "parent_type", QUERY, Form::Text, "The type of that object, where several are possible."),
-    (
+    Argument::query("ParentType", "parent_type", Form::Text, "The type of that object, where several are possible."),
+    Argument::query(
         "BackRefId",
         "back_ref_id",
-        QUERY,
         Form::Text,
         "Only objects that refer to one of these: uuids, joined by commas.",
     ),
-    (
+    Argument::query(
         "ObjUuids",
         "obj_uuids",
-        QUERY,
         Form::Text,
         "Only these objects: uuids, joined by commas. Those that do not exist are left out.",
     ),
-    (
+    Argument::query(
         "FqNames",
         "fq_names",
-        QUERY,
         Form::Text,
         "Only these objects: names, joined by commas, the elements of each by `:`.",
     ),
-    (
+    Argument::query(
         "Filters",
         "filters",
-        QUERY,
         Form::Text,
         "Only objects with these values of properties: `name==value`, several joined by commas; values are JSON. Several values of one property: one of them.",
     ),
-    ("Detail", "detail", QUERY, Form::Flag, "Whole objects, each below the name of its type."),
-    (
+    Argument::query("Detail", "detail", Form::Flag, "Whole objects, each below the name of its type."),
+    Argument::query(
         "Fields",
         "fields",
-        QUERY,
         Form::Text,
         "These fields beside the name: properties, references, children and back references, joined by commas.",
     ),
-    ("Count", "count", QUERY, Form::Flag, "Not the objects, only how many they are."),
-    (
+    Argument::query("Count", "count", Form::Flag, "Not the objects, only how many they are."),
+    Argument::query(
         "Shared",
         "shared",
-        QUERY,
         Form::Flag,
         "Also what others share with the project in `parent_id`, or with everybody.",
     ),
-    (
+    Argument::query(
         "ExcludeHrefs",
         "exclude_hrefs",
-        QUERY,
         Form::Text,
         "Leaves out `href` everywhere. Counts when it is there, whatever its value.",
     ),
-    (
+    Argument::query(
         "PageMarker",
         "page_marker",
-        QUERY,
         Form::Text,
         "Pages: `None` for the first one, then the `marker` of the answer before, until that is null.",
     ),
-    (
+    Argument::query(
         "PageLimit",
         "page_limit",
-        QUERY,
         Form::Number(1, None),
         "How many objects a page has; 256 if not given, or what the server is told. Counts only with `page_marker`.",
     ),
-    (
+    Argument::query(
         "ReadFields",
         "fields",
-        QUERY,
         Form::Text,
         "Only these fields beside the name, `id_perms` and `perms2`: joined by commas.",
     ),
-    (
+    Argument::query(
         "ExcludeBackRefs",
         "exclude_back_refs",
-        QUERY,
         Form::Text,
         "Leaves out the objects that refer to this one. Counts when it is there, whatever its value.",
     ),
-    (
+    Argument::query(
         "ExcludeChildren",
         "exclude_children",
-        QUERY,
         Form::Text,
         "Leaves out the children. Counts when it is there, whatever its value.",
     ),
-    (
+    Argument::header(
         "IfNoneMatch",
         "If-None-Match",
-        HEADER,
         Form::Text,
         "The `Etag` of an answer before: 304 if the object is still the same.",
     ),
-    (
-        "IfMatch",
-        "If-Match",
-        HEADER,
-        Form::Text,
-        "Only if the object is in the state of this `Etag`, or of one of a list, each in double quotes; `*` for any state. Else 412, \
-         and nothing is changed. Looked at when the request is decided: nobody comes in between.",
-    ),
-    ("IfNotThere", "If-None-Match", HEADER, Form::OneOf(&["*"]), "Only if there is no such object; else 412."),
-    (
-        "DryRun",
-        "dry_run",
-        QUERY,
-        Form::OneOf(&["true", "false"]),
-        "`true`: is decided and answered as if it were done, and nothing is changed.",
-    ),
-    (
-        "Strict",
-        "strict",
-        QUERY,
-        Form::Flag,
-        "Refuses a body with fields that nothing is known of. Without it they are ignored, and named in the header `Warning`.",
-    ),
-    (
+    Argument::header("IfNotThere", "If-None-Match", Form::OneOf(&["*"]), "Only if there is no such object; else 412."),
+    IF_MATCH,
+    DRY_RUN,
+    STRICT,
+    Argument::header(
         "IdempotencyKey",
         "Idempotency-Key",
-        HEADER,
         Form::Key,
         "Names the request, so that it can be sent again and is done once: for a day the same request under the same key gets the \
          first answer again, with `Idempotency-Replayed: true`. A UUID for each request is a good choice.",
     ),
-    ("Position", "position", QUERY, Form::Text, "Only the element at this position; in a map, with this key."),
-    ("Since", "since", QUERY, Form::Text, "A position, `<epoch>-<revision>`: what came after it, and no start."),
-    (
-        "ChangesSince",
-        "since",
-        QUERY,
-        Form::Text,
-        "A position, `<epoch>-<revision>`; a time with a zone, or how long ago, as `2h`; `oldest` for all that is kept, `now` (if \
-         not given) for what comes.",
-    ),
-    ("LastEventId", "Last-Event-ID", HEADER, Form::Text, "The same; browsers send it when they come back."),
-    (
-        "Init",
-        "init",
-        QUERY,
-        Form::OneOf(&["stream"]),
-        "The state at the start as an event for each object, then a bookmark, instead of all objects of a type in one event.",
-    ),
-    (
-        "Bookmarks",
-        "bookmarks",
-        QUERY,
-        Form::OneOf(&["true", "false"]),
-        "An event with the position at least every 15 seconds, when something else has happened.",
-    ),
-    (
-        "Limit",
-        "limit",
-        QUERY,
-        Form::Number(1, Some(10_000)),
-        "How many changes, about: a request is never split. 1000 if not given.",
-    ),
-    (
-        "ChangedTypes",
-        "resource_type",
-        QUERY,
-        Form::Text,
-        "Only these types of objects, joined by commas, as `virtual_network`.",
-    ),
-    (
-        "Verbose",
-        "verbose",
-        QUERY,
-        Form::Text,
-        "A line for each thing that was looked at. Counts when it is there, whatever its value.",
-    ),
-    (
-        "Wait",
-        "wait",
-        QUERY,
-        Form::Number(0, Some(60)),
-        "How many seconds to wait for a change when there is none; 0 if not given.",
-    ),
 ];
-
-/// All of them, by their names in the document.
-pub fn parameters() -> impl Iterator<Item = (&'static str, Parameter)> {
-    ARGUMENTS.iter().map(|(key, name, place, form, meaning)| {
-        let parameter = ParameterBuilder::new().name(*name).parameter_in(place.clone()).required(Required::False);
-        (*key, parameter.description(Some(*meaning)).schema(Some(schema(*form))).build())
-    })
-}
 
 fn schema(form: Form) -> AnySchema {
     match form {
@@ -248,7 +213,7 @@ pub fn named(key: &str) -> Ref {
 /// An argument that has to be given.
 pub fn required(name: &str, meaning: &str) -> Parameter {
     let schema = simple(Type::String).min_length(Some(1));
-    let parameter = ParameterBuilder::new().name(name).parameter_in(QUERY).required(Required::True);
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).required(Required::True);
     parameter.description(Some(meaning)).schema(Some(schema)).build()
 }
 

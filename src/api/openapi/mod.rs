@@ -1,23 +1,27 @@
 //! The OpenAPI 3.1 document of the interface, made of the data model and the routes.
 
-mod actions;
-mod arguments;
+pub mod arguments;
 mod examples;
-mod object_types;
+pub mod object_types;
+pub mod operation;
 pub mod part;
 mod refusals;
 mod value_types;
-mod vocabulary;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod tests;
 
-use super::routes::{self, Route};
+use super::{
+    actions::{self, Action, Effect, UUID},
+    routes::{self, Route},
+};
 use crate::model::{Model, ObjectType};
 use actix_web::http::Method;
 use utoipa::openapi::{
     Components, ComponentsBuilder, Content, HeaderBuilder, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder,
     Paths, Response, ResponseBuilder, Tag, Type,
+    extensions::Extensions,
     path::{Operation, OperationBuilder},
     tag::TagBuilder,
 };
@@ -60,10 +64,25 @@ fn describe(model: &Model, method: &Method, route: &Route) -> Operation {
         Route::Documentation(None) => to_the_page(),
         Route::Documentation(Some(file)) if file.is_empty() => page(),
         Route::Documentation(Some(_)) => page_file(),
-        Route::Action(action) => actions::describe(*action),
-        Route::Network(action, _) => actions::describe_on_network(*action),
+        Route::Action(action, _) => of_action(action),
         Route::Collection(id) => object_types::on_collection(model, model.object_type(*id), method),
         Route::Object(id, _) => object_types::on_object(model.object_type(*id), method),
+    }
+}
+
+/// What an action says of itself, and what follows from its path, its arguments, its access, and what it does: what the writer
+/// decides may have a key.
+fn of_action(action: &Action) -> Operation {
+    let mut operation = (action.description)();
+    if action.path.contains(UUID) {
+        operation = operation.parameter(arguments::uuid_in_path());
+    }
+    let named = action.arguments.iter().map(|argument| arguments::named(argument.key));
+    let access = Extensions::from_iter([("x-access", action.access.name())]);
+    let operation = named.fold(operation, OperationBuilder::parameter_ref).extensions(Some(access));
+    match action.effect {
+        Effect::Writes => object_types::refused_once(operation, &[]),
+        Effect::Reads | Effect::Acts => operation.build(),
     }
 }
 
@@ -82,13 +101,14 @@ fn http_method(method: &Method) -> Option<HttpMethod> {
 fn components(model: &Model) -> Components {
     let schemas = value_types::schemas(model).chain(object_types::schemas(model)).chain([refusals::problem()]);
     let builder = ComponentsBuilder::new().schemas_from_iter(schemas).responses_from_iter(refusals::responses());
-    arguments::parameters().fold(builder, |builder, (name, parameter)| builder.parameter(name, parameter)).build()
+    let arguments = arguments::OF_OBJECTS.iter().chain(actions::all().flat_map(|action| action.arguments));
+    arguments.fold(builder, |builder, argument| builder.parameter(argument.key, argument.parameter())).build()
 }
 
 fn tags(model: &Model) -> Vec<Tag> {
     let tag = |name: &str, meaning: &str| TagBuilder::new().name(name).description(Some(meaning)).build();
     let of_type = |kind: &ObjectType| tag(&kind.name, &kind.title);
-    let groups = actions::GROUPS.iter().map(|(name, meaning)| tag(name, meaning));
+    let groups = operation::GROUPS.iter().map(|(name, meaning)| tag(name, meaning));
     let home = tag(HOME, "Where to begin.");
     std::iter::once(home).chain(groups).chain(model.types().iter().map(of_type)).collect()
 }

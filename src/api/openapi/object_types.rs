@@ -1,7 +1,9 @@
 //! The types of objects: what is sent and answered of each, and the five operations that each has.
 
 use super::{
-    arguments, examples, refusals, unchanged,
+    arguments, examples,
+    operation::Described,
+    unchanged,
     value_types::{self, facts_words, nullable_shape, words},
     vocabulary::{
         AnySchema, BARE_TEXT, JSON, any_of, anything, empty_answer, empty_content, json_answer, list, named, nullable,
@@ -16,7 +18,7 @@ use actix_web::http::Method;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use utoipa::openapi::{
-    Content, ContentBuilder, HeaderBuilder, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Type,
+    Content, ContentBuilder, HeaderBuilder, ObjectBuilder, Required, Response, ResponseBuilder, Type,
     link::LinkBuilder,
     path::{Operation, OperationBuilder},
     request_body::{RequestBody, RequestBodyBuilder},
@@ -356,10 +358,7 @@ fn with_links(kind: &ObjectType, answer: ResponseBuilder) -> ResponseBuilder {
 
 /// With refusals of these status codes.
 pub fn refused(operation: OperationBuilder, statuses: &[u16]) -> Operation {
-    let refusals = refusals::of(statuses);
-    refusals
-        .fold(operation, |operation, (status, refusal): (String, RefOr<Response>)| operation.response(status, refusal))
-        .build()
+    operation.or(statuses).build()
 }
 
 /// The same, of a write that may have a key.

@@ -2,19 +2,28 @@
 //! uuids of what is created before it by names of the client's choice, which mean something within the request only.
 
 use super::{
-    App,
-    actions::{
-        Body, given, read_collection_update, text_member, unknown_of_collection_update, unknown_of_reference_update,
-    },
-    answer::Answer,
-    call::{Call, text_of},
-    conditions,
-    error::{Answered, ApiError},
-    list::find_type,
-    pace::Pace,
-    unknown_fields,
+    Access, Action, Body, Effect, given,
+    parts::{read_collection_update, unknown_of_collection_update, unknown_of_reference_update},
+    text_member,
 };
 use crate::{
+    api::{
+        App,
+        answer::Answer,
+        call::{Call, text_of},
+        conditions,
+        error::{Answered, ApiError},
+        list::find_type,
+        openapi::{
+            arguments::{DRY_RUN, STRICT},
+            operation::{Described, PARTS, about, type_name},
+            vocabulary::{
+                AnySchema, BARE_TEXT, any_of, anything, json_answer, list, nullable_text, object, simple, text, texts,
+            },
+        },
+        pace::Pace,
+        unknown_fields,
+    },
     model::{ObjectType, TypeId},
     python_literal,
     rules::{
@@ -22,9 +31,24 @@ use crate::{
         canonical_uuid, string_list,
     },
 };
+use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use utoipa::openapi::{Content, Required, Type, path::OperationBuilder};
 use uuid::Uuid;
+
+/// Several operations as one.
+pub static ACTIONS: &[Action] = &[Action {
+    link: None,
+    path: "/transaction",
+    method: Method::POST,
+    access: Access::Writer,
+    effect: Effect::Writes,
+    takes_a_place: true,
+    handler: |app, call, _| Box::pin(app.transact(call)),
+    arguments: &[STRICT, DRY_RUN],
+    description: describe,
+}];
 
 /// What stands before a local name where a uuid is expected.
 const SIGN: char = '$';
@@ -56,7 +80,7 @@ struct Reader<'a> {
     unknown: Vec<String>,
 }
 
-fn refuse<T>(text: String) -> Answered<T> {
+fn refuse<T>(text: &str) -> Answered<T> {
     Err(ApiError::bad_request(format!("Bad Request, {text}")))
 }
 
@@ -65,14 +89,13 @@ impl App {
     ///
     /// # Errors
     /// The refusal of one of the operations, as JSON that says which.
-    pub async fn transact(&self, call: &Call) -> Answered<Answer> {
+    async fn transact(&self, call: &Call) -> Answered<Answer> {
         let mut body = call.object()?;
-        let operations = match body.swap_remove("operations") {
-            Some(Value::Array(operations)) => operations,
-            _ => return refuse("operations must be a list of operations".to_owned()),
+        let Some(Value::Array(operations)) = body.swap_remove("operations") else {
+            return refuse("operations must be a list of operations");
         };
         if let Some(name) = body.keys().next() {
-            return refuse(format!("a transaction has operations, and no member '{name}'"));
+            return refuse(&format!("a transaction has operations, and no member '{name}'"));
         }
         budget::check(&budget::OPERATIONS, operations.len())?;
         let names: Vec<Option<String>> =
@@ -140,17 +163,17 @@ fn of_operation(refusal: ApiError, index: usize, name: Option<String>) -> ApiErr
 impl Reader<'_> {
     fn read(&mut self, index: usize, operation: Value) -> Answered<(Step, Form)> {
         let Value::Object(mut operation) = operation else {
-            return refuse(format!("an operation must be an object, not {}", python_literal::value(&operation)));
+            return refuse(&format!("an operation must be an object, not {}", python_literal::value(&operation)));
         };
         let kinds = || KINDS.iter().filter(|(kind, _)| operation.contains_key(*kind));
         let names = || KINDS.map(|(kind, _)| kind).join(", ");
         let (Some((kind, members)), None) = (kinds().next(), kinds().nth(1)) else {
-            return refuse(format!("an operation must have one of {}", names()));
+            return refuse(&format!("an operation must have one of {}", names()));
         };
         let is_known = |name: &str| name == *kind || members.contains(&name);
         if let Some(name) = operation.keys().find(|name| !is_known(name)) {
             let members = members.join(", ");
-            return refuse(format!("a {kind} has no member '{name}'; beside '{kind}' it may have {members}"));
+            return refuse(&format!("a {kind} has no member '{name}'; beside '{kind}' it may have {members}"));
         }
         let precondition = match text_member(&operation, "if_match")? {
             None => None,
@@ -186,7 +209,7 @@ impl Reader<'_> {
             Some(Value::String(name)) if !name.is_empty() && !name.starts_with(SIGN) => Some(name.clone()),
             Some(other) => {
                 let given = python_literal::value(other);
-                return refuse(format!("as must be a name, which does not begin with {SIGN}, not {given}"));
+                return refuse(&format!("as must be a name, which does not begin with {SIGN}, not {given}"));
             }
         };
         let body = self.body_of(type_id, &mut operation)?;
@@ -194,7 +217,7 @@ impl Reader<'_> {
         self.note(index, "body", create.document.unknown.clone());
         let Some(name) = name else { return Ok(Operation::Create(create)) };
         if self.names.contains_key(&name) {
-            return refuse(format!("the local name '{name}' is given twice"));
+            return refuse(&format!("the local name '{name}' is given twice"));
         }
         let given = create.document.body.get("uuid").and_then(Value::as_str).and_then(canonical_uuid);
         let uuid = given.unwrap_or_else(Uuid::new_v4);
@@ -222,22 +245,20 @@ impl Reader<'_> {
             (None, Some(name)) => match string_list(name) {
                 Some(name) => Asked::Name(name),
                 None => {
-                    return refuse(format!("fq_name must be a list of strings, not {}", python_literal::value(name)));
+                    return refuse(&format!("fq_name must be a list of strings, not {}", python_literal::value(name)));
                 }
             },
-            _ => return refuse("a condition must have one of uuid, fq_name".to_owned()),
+            _ => return refuse("a condition must have one of uuid, fq_name"),
         };
         let exists = match operation.get("exists") {
             None => true,
             Some(Value::Bool(exists)) => *exists,
             Some(other) => {
-                return refuse(format!("exists must be true or false, not {}", python_literal::value(other)));
+                return refuse(&format!("exists must be true or false, not {}", python_literal::value(other)));
             }
         };
         if has_tags && !exists {
-            return refuse(
-                "what does not exist has no ETag: if_match and exists false are not for one condition".to_owned(),
-            );
+            return refuse("what does not exist has no ETag: if_match and exists false are not for one condition");
         }
         Ok(Operation::Condition(Condition { type_id, asked, exists }))
     }
@@ -252,11 +273,11 @@ impl Reader<'_> {
         let kind: &ObjectType = self.app.model.object_type(type_id);
         let mut body = match operation.swap_remove("body") {
             Some(Value::Object(body)) => body,
-            None => return refuse("an operation of this kind needs a body".to_owned()),
-            Some(other) => return refuse(format!("body must be an object, not {}", python_literal::value(&other))),
+            None => return refuse("an operation of this kind needs a body"),
+            Some(other) => return refuse(&format!("body must be an object, not {}", python_literal::value(&other))),
         };
         if body.len() == 1 && body.contains_key(&kind.name) {
-            return refuse(format!("body must be what is below '{0}', without '{0}'", kind.name));
+            return refuse(&format!("body must be what is below '{0}', without '{0}'", kind.name));
         }
         if let Some(parent) = body.get_mut("parent_uuid") {
             self.resolve("parent_uuid", parent)?;
@@ -273,7 +294,10 @@ impl Reader<'_> {
     /// The body of an action.
     fn body_of_action(&self, kind: &str, about: Value, uuids: &[&str]) -> Answered<Body> {
         let Value::Object(mut body) = about else {
-            return refuse(format!("{kind} must be the body of such a request, not {}", python_literal::value(&about)));
+            return refuse(&format!(
+                "{kind} must be the body of such a request, not {}",
+                python_literal::value(&about)
+            ));
         };
         for member in uuids {
             if let Some(uuid) = body.get_mut(*member) {
@@ -289,7 +313,7 @@ impl Reader<'_> {
         self.resolve("uuid", &mut uuid)?;
         match uuid {
             Value::String(uuid) => Ok(uuid),
-            other => refuse(format!("uuid must be a text, not {}", python_literal::value(&other))),
+            other => refuse(&format!("uuid must be a text, not {}", python_literal::value(&other))),
         }
     }
 
@@ -297,7 +321,7 @@ impl Reader<'_> {
     fn resolve(&self, member: &str, value: &mut Value) -> Answered<()> {
         let Some(name) = value.as_str().and_then(|text| text.strip_prefix(SIGN)) else { return Ok(()) };
         let Some(uuid) = self.names.get(name) else {
-            return refuse(format!("{member}: no create before this operation has the local name '{name}'"));
+            return refuse(&format!("{member}: no create before this operation has the local name '{name}'"));
         };
         *value = uuid.to_string().into();
         Ok(())
@@ -306,4 +330,89 @@ impl Reader<'_> {
     fn note(&mut self, index: usize, part: &str, unknown: Vec<String>) {
         self.unknown.extend(unknown.into_iter().map(|name| format!("operations[{index}].{part}.{name}")));
     }
+}
+
+fn describe() -> OperationBuilder {
+    let tags = || nullable_text("As the header `If-Match`: only if the object is in a state with one of these ETags.");
+    let local = "A name for its uuid: `$name` stands for it in operations after this one, wherever a uuid may stand.";
+    let body = || anything("As in a request of its own, without the name of the type around it.");
+    let create = object(&["create", "body"], [("create", type_name()), ("as", text(local)), ("body", body())]);
+    let update = object(
+        &["update", "uuid", "body"],
+        [("update", type_name()), ("uuid", text("The object.")), ("body", body()), ("if_match", tags())],
+    );
+    let delete =
+        object(&["delete", "uuid"], [("delete", type_name()), ("uuid", text("The object.")), ("if_match", tags())]);
+    let action = |name: &'static str| {
+        let body = anything("The body of such a request.");
+        object(&[name], [(name, body), ("if_match", tags())])
+    };
+    let condition = object(
+        &["condition"],
+        [
+            ("condition", type_name()),
+            ("uuid", text("The object.")),
+            ("fq_name", texts("Or its name.")),
+            ("exists", simple(Type::Boolean).description(Some("Whether it is to exist; true if not given.")).into()),
+            ("if_match", tags()),
+        ],
+    );
+    let operations = [create, update, delete, action("ref-update"), action("prop-collection-update"), condition];
+    let operations = list(any_of(operations.map(AnySchema::from), "One operation."))
+        .max_items(Some(budget::OPERATIONS.most))
+        .description(Some("In this order. Each sees what those before it did."));
+    let example = json!({"operations": [
+        {"condition": "project", "fq_name": ["default-domain", "default-project"], "exists": true},
+        {
+            "create": "virtual-network",
+            "as": "front",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "display_name": "Example"
+            }
+        },
+        {
+            "create": "virtual-machine-interface",
+            "body": {
+                "fq_name": ["default-domain", "default-project", "example-transaction"],
+                "parent_type": "project",
+                "virtual_network_refs": [{"uuid": "$front"}]
+            }
+        }
+    ]});
+    let result = object(
+        &["status", "body"],
+        [
+            ("status", simple(Type::Integer).description(Some("200, or 202 for a draft.")).into()),
+            ("body", anything("What the request of its own would have answered; null for nothing.")),
+        ],
+    );
+    let refusal = || {
+        object(
+            &["operation", "error"],
+            [
+                ("operation", simple(Type::Integer).minimum(Some(0)).description(Some("Which one, from 0.")).into()),
+                ("as", text("Its local name, if it has one.")),
+                ("error", text("What the request of its own would have been refused with.")),
+            ],
+        )
+    };
+    let refused_as = |status: &str| {
+        let (name, response) =
+            (status.to_owned(), json_answer("One of the operations is refused, so nothing is done.", refusal()));
+        (name, response.content(BARE_TEXT, Content::new(Some(simple(Type::String)))))
+    };
+    let operation = about(PARTS, "transaction", "Does several things as one, all or nothing")
+        .says(
+            "The operations are decided one after the other, and nobody comes in between: if one is refused, nothing has \
+             happened, and the answer says which one it was. In the change log they are one request.",
+        )
+        .takes_like(Required::True, object(&["operations"], [("operations", operations.into())]), example)
+        .answers("All are done.", object(&["results"], [("results", list(result.into()).into())]));
+    ["400", "403", "404", "409", "412"]
+        .into_iter()
+        .map(refused_as)
+        .fold(operation, |operation, (status, response)| operation.response(status, response))
+        .or(&[408, 413, 503])
 }

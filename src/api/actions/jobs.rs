@@ -1,13 +1,19 @@
 //! Jobs, and messages of clients on the message bus (contrail-api R21, wire contract 7.13).
 
-use super::{
-    App,
-    actions::{Body, given, text_member},
-    answer::Answer,
-    call::{Call, text_of},
-    error::{Answered, ApiError},
-};
+use super::{Access, Action, Body, Effect, given, text_member};
 use crate::{
+    api::{
+        App,
+        answer::Answer,
+        call::{Call, text_of},
+        error::{Answered, ApiError},
+        openapi::{
+            operation::{Described, JOBS, PLAIN_TEXT, about, names_or_null, nothing},
+            vocabulary::{
+                AnySchema, anything, empty_answer, json_answer, nullable, nullable_text, object, simple, text,
+            },
+        },
+    },
     bus::{Bus, BusError, Exchange, JSON, Message, Reach, TEXT, exchange_kind, headers, short},
     feed::CHANGES_EXCHANGE,
     graph::{Graph, Object},
@@ -15,11 +21,60 @@ use crate::{
     rules::{canonical_uuid, string_list},
     timestamp::Timestamp,
 };
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use lapin::types::{FieldTable, ShortString};
 use serde_json::{Value, json};
 use std::{future::pending, sync::Arc, time::Duration};
+use utoipa::openapi::{Content, Required, Type, path::OperationBuilder};
 use uuid::Uuid;
+
+/// Jobs are messages, too.
+pub static ACTIONS: &[Action] = &[
+    Action {
+        link: Some("execute-job"),
+        path: "/execute-job",
+        method: Method::POST,
+        access: Access::Administrator,
+        effect: Effect::Acts,
+        takes_a_place: true,
+        handler: |app, call, _| Box::pin(app.execute_job(call)),
+        arguments: &[],
+        description: describe_execute_job,
+    },
+    Action {
+        link: Some("abort-job"),
+        path: "/abort-job",
+        method: Method::POST,
+        access: Access::Administrator,
+        effect: Effect::Acts,
+        takes_a_place: true,
+        handler: |app, call, _| Box::pin(app.abort_job(call)),
+        arguments: &[],
+        description: describe_abort_job,
+    },
+    Action {
+        link: Some("amqp-publish"),
+        path: "/amqp-publish",
+        method: Method::POST,
+        access: Access::Administrator,
+        effect: Effect::Acts,
+        takes_a_place: true,
+        handler: |app, call, _| Box::pin(app.publish(call)),
+        arguments: &[],
+        description: describe_publish,
+    },
+    Action {
+        link: Some("amqp-request"),
+        path: "/amqp-request",
+        method: Method::POST,
+        access: Access::Administrator,
+        effect: Effect::Acts,
+        takes_a_place: true,
+        handler: |app, call, _| Box::pin(app.request_over_bus(call)),
+        arguments: &[],
+        description: describe_request,
+    },
+];
 
 /// Through where jobs reach those who run them.
 const JOBS_EXCHANGE: &str = "job_request_exchange";
@@ -28,16 +83,17 @@ const START_KEY: &str = "job.request";
 /// What an end of jobs is sent to.
 const ABORT_KEY: &str = "job.abort";
 /// For how many seconds a reply is waited for, unless a client says so.
-pub const USUAL_PATIENCE: f64 = 660.0;
+const USUAL_PATIENCE: f64 = 660.0;
 /// For how many seconds at most.
-pub const MOST_PATIENCE: f64 = 3600.0;
+const MOST_PATIENCE: f64 = 3600.0;
 
 impl App {
     /// `POST /execute-job`
     ///
     /// # Errors
     /// 404 for an unknown template, or without config nodes; 503 without a message bus, or when nobody takes the job.
-    pub async fn execute_job(&self, call: &Call, body: &Body) -> Answered<Answer> {
+    async fn execute_job(&self, call: &Call) -> Answered<Answer> {
+        let body = &call.object()?;
         let snapshot = self.snapshot(call).await?;
         let template = self.job_template(&snapshot.graph, body)?;
         check_devices(body)?;
@@ -54,7 +110,8 @@ impl App {
     ///
     /// # Errors
     /// 404 without config nodes; 503 without a message bus, or when nobody runs jobs.
-    pub async fn abort_job(&self, call: &Call, body: &Body) -> Answered<Answer> {
+    async fn abort_job(&self, call: &Call) -> Answered<Answer> {
+        let body = &call.object()?;
         let snapshot = self.snapshot(call).await?;
         let message = self.job_message(&snapshot.graph, call, body)?;
         self.send_job("Failed to send job abort request via RabbitMQ", ABORT_KEY, &message).await?;
@@ -122,8 +179,8 @@ impl App {
     ///
     /// # Errors
     /// 400 for what no broker takes; 503 without one.
-    pub async fn publish(&self, body: &Body) -> Answered<Answer> {
-        let message = message(body)?;
+    async fn publish(&self, call: &Call) -> Answered<Answer> {
+        let message = message(&call.object()?)?;
         self.bus()?.publish(&message, Reach::Anybody).await?;
         Ok(Answer::Pending(None))
     }
@@ -132,7 +189,8 @@ impl App {
     ///
     /// # Errors
     /// 400 for what no broker takes; 503 without one; 500, empty, without a reply in time.
-    pub async fn request_over_bus(&self, call: &Call, body: &Body) -> Answered<Answer> {
+    async fn request_over_bus(&self, call: &Call) -> Answered<Answer> {
+        let body = &call.object()?;
         let message = message(body)?;
         let reply_key = routing_key(body, "response_key")?;
         let patience = patience(body)?;
@@ -244,4 +302,88 @@ fn patience(body: &Body) -> Answered<Duration> {
             format!("Bad Request, amqp_timeout must be a number of seconds, more than 0 and at most {MOST_PATIENCE}");
         ApiError::bad_request(text)
     })
+}
+
+fn describe_execute_job() -> OperationBuilder {
+    let members = [
+        ("job_template_id", nullable_text("The uuid of a job-template.")),
+        ("job_template_fq_name", names_or_null("Or its name.")),
+        ("params", anything("`device_list`: uuids of devices.")),
+        ("input", anything("What the template takes.")),
+    ];
+    about(JOBS, "execute_job", "Starts a job")
+        .says(
+            "Hands it to whoever runs jobs, over the message bus that `--amqp-url` names; 503 without one, and when \
+             nobody is there. The answer says nothing of how the job goes on.",
+        )
+        .takes(Required::True, object(&[], members))
+        .answers(
+            "It is handed on.",
+            object(&["job_execution_id"], [("job_execution_id", text("`MILLISECONDS_UUID`; names the run."))]),
+        )
+        .or(&[404, 500, 503])
+}
+
+fn describe_abort_job() -> OperationBuilder {
+    let input = anything("`job_execution_ids`, and `abort_mode`, as `force`.");
+    about(JOBS, "abort_job", "Stops jobs")
+        .says("Told to whoever runs jobs, as `execute-job`.")
+        .takes(Required::False, object(&[], [("input", input)]))
+        .answers("It is handed on.", nothing())
+        .or(&[404, 500, 503])
+}
+
+fn describe_publish() -> OperationBuilder {
+    about(JOBS, "amqp_publish", "Sends a message to the message bus")
+        .says("An exchange that is not there is made, not durable; one that is there is used as it is.")
+        .takes(Required::True, object(&["exchange"], bus_message()))
+        .response("202", empty_answer("The broker has the message."))
+        .or(&[500, 503])
+}
+
+fn describe_request() -> OperationBuilder {
+    about(JOBS, "amqp_request", "Asks a question over the message bus")
+        .says("Waits for a message to `response_key` of the same exchange. 500 with an empty text means: none in time.")
+        .takes(Required::True, object(&["exchange"], bus_message().into_iter().chain(bus_reply())))
+        .response(
+            "200",
+            json_answer("The content of the reply, as JSON if the reply says that it is.", anything("Anything."))
+                .content(PLAIN_TEXT, Content::new(Some(simple(Type::String)))),
+        )
+        .or(&[500, 503])
+}
+
+fn bus_message() -> [(&'static str, AnySchema); 5] {
+    [
+        (
+            "exchange",
+            simple(Type::String)
+                .min_length(Some(1))
+                .description(Some("Through where; 255 bytes at most. Not `vnc_config.object-update`."))
+                .into(),
+        ),
+        (
+            "exchange_type",
+            nullable_text(
+                "What it is made as, if it is not there: `direct` (if not given), `fanout`, `topic` or `headers`.",
+            ),
+        ),
+        ("routing_key", nullable_text("To whom; 255 bytes at most.")),
+        (
+            "headers",
+            nullable(Type::Object)
+                .additional_properties(Some(anything("")))
+                .description(Some("Beside the content; 64 KiB at most."))
+                .into(),
+        ),
+        ("payload", anything("The content: a text is sent as it is, anything else as JSON.")),
+    ]
+}
+
+fn bus_reply() -> [(&'static str, AnySchema); 2] {
+    let patience = nullable(Type::Number)
+        .exclusive_minimum(Some(0.0))
+        .maximum(Some(MOST_PATIENCE))
+        .description(Some(format!("For how many seconds a reply is waited for; {USUAL_PATIENCE} if not given.")));
+    [("response_key", nullable_text("The routing key of the reply.")), ("amqp_timeout", patience.into())]
 }

@@ -1,15 +1,54 @@
 //! `/healthz` and `/readyz`: for those who start servers and send requests to them. A server lives as long as it answers; it
 //! is ready when a request sent to it can be expected to succeed.
 
-use super::{
+use super::{Access, Action, Effect};
+use crate::api::{
     App,
     answer::Answer,
     call::Call,
     error::{Answered, ApiError},
+    openapi::{
+        arguments::{Argument, Form},
+        operation::{Described, SERVER, about, plain_answer},
+    },
 };
-use actix_web::http::StatusCode;
-use std::{fmt::Display, time::Duration};
+use actix_web::http::{Method, StatusCode};
+use std::{fmt::Display, future, time::Duration};
 use tokio::time::timeout;
+use utoipa::openapi::path::OperationBuilder;
+
+/// Whoever asks how the server is must be told.
+pub static ACTIONS: &[Action] = &[
+    Action {
+        link: None,
+        path: "/healthz",
+        method: Method::GET,
+        access: Access::Anybody,
+        effect: Effect::Reads,
+        takes_a_place: false,
+        handler: |_, _, _| Box::pin(future::ready(Ok(Answer::Text("ok\n".to_owned())))),
+        arguments: &[],
+        description: describe_health,
+    },
+    Action {
+        link: None,
+        path: "/readyz",
+        method: Method::GET,
+        access: Access::Anybody,
+        effect: Effect::Reads,
+        takes_a_place: false,
+        handler: |app, call, _| Box::pin(app.ready(call)),
+        arguments: &[VERBOSE],
+        description: describe_ready,
+    },
+];
+
+const VERBOSE: Argument = Argument::query(
+    "Verbose",
+    "verbose",
+    Form::Text,
+    "A line for each thing that was looked at. Counts when it is there, whatever its value.",
+);
 
 /// Who asks has to know soon, also while the database hangs.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -24,7 +63,7 @@ impl App {
     ///
     /// # Errors
     /// 503 with what is wrong.
-    pub async fn ready(&self, call: &Call) -> Answered<Answer> {
+    async fn ready(&self, call: &Call) -> Answered<Answer> {
         let (database, replica, writer) =
             tokio::join!(self.database_is_away(), self.is_behind(), self.batches_do_not_arrive());
         let findings =
@@ -100,4 +139,14 @@ fn report(findings: &[Finding]) -> String {
         Some(wrong) => format!("[-] {name}: {wrong}\n"),
     };
     findings.iter().map(line).collect()
+}
+
+fn describe_health() -> OperationBuilder {
+    about(SERVER, "healthz", "Whether the process lives").response("200", plain_answer("It does."))
+}
+
+fn describe_ready() -> OperationBuilder {
+    about(SERVER, "readyz", "Whether requests can be expected to succeed")
+        .response("200", plain_answer("They can: `ok`, or with `verbose` a line for each thing that was looked at."))
+        .or(&[503])
 }

@@ -1,21 +1,40 @@
 //! `POST /hbs-get`: how a host based service is deployed on Kubernetes (contrail-api R21: HBS-X1). The answer is manifests for
 //! `kubectl`: a network attachment for each side, and the daemon set whose pods have both.
 
-use super::{
-    App,
-    actions::{Body, given},
-    answer::Answer,
-    call::{Call, text_of},
-    error::{Answered, ApiError},
-};
+use super::{Access, Action, Body, Effect, given};
 use crate::{
+    api::{
+        App,
+        answer::Answer,
+        call::{Call, text_of},
+        error::{Answered, ApiError},
+        openapi::{
+            operation::{Described, JOBS, about, names_or_null},
+            vocabulary::{anything, list, nullable_text, object},
+        },
+    },
     graph::{Graph, Link, Object},
     model::Model,
     python_literal,
     rules::{canonical_uuid, string_list, value_of_key},
 };
+use actix_web::http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::openapi::{Required, path::OperationBuilder};
+
+/// How services are deployed.
+pub static ACTIONS: &[Action] = &[Action {
+    link: Some("hbs-get"),
+    path: "/hbs-get",
+    method: Method::POST,
+    access: Access::Reader,
+    effect: Effect::Reads,
+    takes_a_place: true,
+    handler: |app, call, _| Box::pin(app.host_based_service(call)),
+    arguments: &[],
+    description: describe_get,
+}];
 
 /// The interfaces of the service, in the order of its pods.
 const SIDES: [&str; 2] = ["left", "right"];
@@ -29,7 +48,8 @@ impl App {
     ///
     /// # Errors
     /// 404 for an unknown service, one without its networks, and one whose project is no namespace.
-    pub async fn host_based_service(&self, call: &Call, body: &Body) -> Answered<Answer> {
+    async fn host_based_service(&self, call: &Call) -> Answered<Answer> {
+        let body = &call.object()?;
         let snapshot = self.snapshot(call).await?;
         let service = self.find_service(&snapshot.graph, body)?;
         let manifests = manifests(&snapshot.graph, &service)?;
@@ -145,4 +165,18 @@ fn daemon_set(metadata: &Value, namespace: &str) -> Value {
             },
         },
     })
+}
+
+fn describe_get() -> OperationBuilder {
+    about(JOBS, "hbs_get", "How a host based service is deployed")
+        .says(
+            "Manifests for Kubernetes: network attachments for its left and right network, and a daemon set. Put the \
+             image in place of `FIREWALL_IMAGE`.",
+        )
+        .takes(
+            Required::True,
+            object(&[], [("hbs_fq_name", names_or_null("Its name.")), ("hbs_uuid", nullable_text("Or its uuid."))]),
+        )
+        .answers("The manifests.", object(&["hbs"], [("hbs", list(anything("A manifest.")).into())]))
+        .or(&[404, 503])
 }
