@@ -482,11 +482,12 @@ pub const PARTS: [Part; 9] = [
             "delete from idempotency_key where ctid = any(array(
                 select kept.ctid
                 from unnest($47::text[], $48::text[]) as new (who, key),
-                     lateral (select ctid from idempotency_key as kept
-                              where kept.who = new.who and kept.key = new.key and kept.at <= now() - ",
+                     -- By key: how many are old changes from minute to minute.
+                     lateral (select ctid, at from idempotency_key as kept
+                              where kept.who = new.who and kept.key = new.key offset 0) as kept
+                where kept.at <= now() - ",
             kept_for!(),
-            " offset 0) as kept
-                where WHEN))
+            " and WHEN))
             returning 1"
         ),
     },

@@ -75,13 +75,15 @@ fn number(number: i64) -> Result<u64, StoreError> {
 /// What is known of keys.
 pub const LOOK_UP: &str = concat!(
     "select last_rev, epoch, sole, who, key, fingerprint, revision, outcome
-         from feed_sequence left join (
-             select kept.*
-             from unnest($1::text[], $2::text[]) as asked (who, key),
-                  lateral (select who, key, fingerprint, revision, outcome::text from idempotency_key as kept
-                           where kept.who = asked.who and kept.key = asked.key and kept.at > now() - ",
+     from feed_sequence left join (
+         select kept.*
+         from unnest($1::text[], $2::text[]) as asked (who, key),
+              -- By key: how many are not old changes all the time.
+              lateral (select who, key, fingerprint, revision, outcome::text, at from idempotency_key as kept
+                       where kept.who = asked.who and kept.key = asked.key offset 0) as kept
+         where kept.at > now() - ",
     kept_for!(),
-    " offset 0) as kept) as kept on true"
+    ") as kept on true"
 );
 /// Whether a batch has written the answer to a key.
 pub const WRITTEN: &str = "select 1 from idempotency_key where who = $1 and key = $2 and batch = $3";
