@@ -149,7 +149,7 @@ fn typical_mistakes_carry_a_rule_or_a_field() {
             }),
             "VMI-C2 virtual_machine_interface_properties.sub_interface_vlan_tag",
         ),
-        ("security-group", json!({"security_group_id": 9}), "SG-C4 security_group_id"),
+        ("security-group", json!({"security_group_id": 8_000_009}), "SG-C4 security_group_id"),
         (
             "security-group",
             json!({"security_group_entries": {"policy_rule": [{"protocol": "tpc"}]}}),
