@@ -1,6 +1,8 @@
-//! Makes cargo notice new files of what is built in, says which commit it is built from, and makes Rust of the list of rules.
+//! Makes cargo notice new files of what is built in, says which commit it is built from, and makes Rust of the list of rules and of
+//! the names in the schema.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     fmt::Write,
     fs,
@@ -22,7 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let commit = given.or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
     let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
     println!("cargo:rustc-env=CIRRUS_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
-    fs::write(Path::new(&std::env::var("OUT_DIR")?).join("rules.rs"), rules(Path::new("rules"))?)?;
+    let made = PathBuf::from(std::env::var("OUT_DIR")?);
+    fs::write(made.join("rules.rs"), rules(Path::new("rules"))?)?;
+    let (types, fields) = names(Path::new("schema"))?;
+    fs::write(made.join("type_names.rs"), constants(&types))?;
+    fs::write(made.join("field_names.rs"), constants(&fields))?;
     Ok(())
 }
 
@@ -36,10 +42,7 @@ fn git(arguments: &[&str]) -> Option<String> {
 /// The list of rules as Rust, for `src/rules/engine/rule.rs`: a constant for each that is kept, and all of them by group and
 /// subject, in the order of the files and of what is in them.
 fn rules(directory: &Path) -> Result<String, Box<dyn Error>> {
-    let files = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
-    let mut files = files.collect::<Result<Vec<PathBuf>, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
+    let files = toml_files(directory)?;
     let (mut constants, mut groups) = (String::new(), String::new());
     for path in files {
         let told = |error: &str| format!("{}: {error}", path.display());
@@ -82,6 +85,46 @@ fn rule_as_rust(id: &str, rule: &toml::Value) -> Option<(String, String)> {
         }
         _ => None,
     }
+}
+
+/// The files of a directory that say something, in order.
+fn toml_files(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let files = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files = files.collect::<Result<Vec<PathBuf>, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    Ok(files)
+}
+
+/// The names of types, and those of properties, of references by the field that shows them, and of members of values. Whether the
+/// schema is as it should be is not asked here: the loader says that better.
+fn names(schema: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>), Box<dyn Error>> {
+    let (mut types, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    let keys = |table: Option<&toml::Value>| -> Vec<String> {
+        table.and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys).cloned().collect()
+    };
+    let object_types = toml_files(&schema.join("object-types"))?;
+    for path in object_types.into_iter().chain([schema.join("common.toml")]) {
+        let file: toml::Table = fs::read_to_string(&path)?.parse()?;
+        types.extend(file.get("name").and_then(toml::Value::as_str).map(str::to_owned));
+        fields.extend(keys(file.get("properties")));
+        fields.extend(keys(file.get("references")).iter().map(|target| format!("{}_refs", target.replace('-', "_"))));
+    }
+    for path in toml_files(&schema.join("value-types"))? {
+        let file: toml::Table = fs::read_to_string(&path)?.parse()?;
+        let complex = file.get("complex").and_then(toml::Value::as_table);
+        fields.extend(complex.into_iter().flat_map(toml::Table::values).flat_map(|members| keys(Some(members))));
+    }
+    Ok((types, fields))
+}
+
+/// A constant for each name: `virtual-DNS` is `VIRTUAL_DNS`.
+fn constants(names: &BTreeSet<String>) -> String {
+    let constant = |name: &String| {
+        let of = name.replace(|character: char| !character.is_ascii_alphanumeric(), "_").to_uppercase();
+        format!("/// `{name}`\npub const {of}: &str = {name:?};\n")
+    };
+    names.iter().map(constant).collect()
 }
 
 /// A value that is a text.

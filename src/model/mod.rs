@@ -7,6 +7,7 @@
 
 mod check;
 mod loader;
+mod names;
 mod object_type;
 mod resolve;
 mod resolve_values;
@@ -19,6 +20,7 @@ mod check_tests;
 mod schema_tests;
 
 pub use loader::SchemaError;
+pub use names::{field_name, type_name};
 pub use object_type::{
     Collection, Facts, ObjectType, Parent, Presence, Property, PropertyId, Reference, ReferenceId, TypeId,
 };

@@ -3,6 +3,7 @@
 
 use crate::{
     graph::{NumberPool, Object},
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Work},
         types::{project, tag, virtual_network::add_routing_instance},
@@ -28,39 +29,39 @@ const TAG_TYPES: [(&str, &str); 7] = [
 /// Internal, if the model lacks one of the types.
 pub fn provision(work: &mut Work) -> Decision<()> {
     work.begin_first_start();
-    let global = first(work, None, "global-system-config", "default-global-system-config", |_, draft| {
-        draft.set("autonomous_system", 64512.into());
-        draft.set("config_version", "1.0".into());
+    let global = first(work, None, type_name::GLOBAL_SYSTEM_CONFIG, "default-global-system-config", |_, draft| {
+        draft.set(field_name::AUTONOMOUS_SYSTEM, 64512.into());
+        draft.set(field_name::CONFIG_VERSION, "1.0".into());
     })?;
     let vrouter_config =
-        first(work, Some(&global), "global-vrouter-config", "default-global-vrouter-config", |_, _| ())?;
+        first(work, Some(&global), type_name::GLOBAL_VROUTER_CONFIG, "default-global-vrouter-config", |_, _| ())?;
     let domain = first(work, None, "domain", "default-domain", |_, _| ())?;
     first(work, Some(&domain), "namespace", "default-namespace", |_, _| ())?;
     let project = first(work, Some(&domain), "project", "default-project", |work, draft| {
         // QTA-5: only at the first start; limits that are set later stay.
-        draft.set("quota", work.options().quota.value());
+        draft.set(field_name::QUOTA, work.options().quota.value());
     })?;
     let number = |work: &Work, draft: &mut Draft| {
         if let Some(id) = work.graph.numbers().next_free(NumberPool::VirtualNetwork) {
-            draft.set("virtual_network_network_id", id.into());
+            draft.set(field_name::VIRTUAL_NETWORK_NETWORK_ID, id.into());
         }
-        draft.set("is_shared", false.into());
+        draft.set(field_name::IS_SHARED, false.into());
     };
     // The only one of all that comes without the defaults.
-    let bare = Draft::bare_object(work, Some(&project), "virtual-network", "default-virtual-network")?;
+    let bare = Draft::bare_object(work, Some(&project), type_name::VIRTUAL_NETWORK, "default-virtual-network")?;
     let default_network = unless_there(work, bare, number);
-    first(work, Some(&project), "network-ipam", "default-network-ipam", |_, draft| share(draft, 5))?;
+    first(work, Some(&project), type_name::NETWORK_IPAM, "default-network-ipam", |_, draft| share(draft, 5))?;
     first(work, Some(&global), "fabric", "default-fabric", |_, _| ())?;
-    let policies = first(work, None, "policy-management", "default-policy-management", |_, _| ())?;
-    first(work, Some(&policies), "application-policy-set", "default-application-policy-set", |_, draft| {
-        draft.set("all_applications", true.into());
+    let policies = first(work, None, type_name::POLICY_MANAGEMENT, "default-policy-management", |_, _| ())?;
+    first(work, Some(&policies), type_name::APPLICATION_POLICY_SET, "default-application-policy-set", |_, draft| {
+        draft.set(field_name::ALL_APPLICATIONS, true.into());
         let link = NewLink { target: vrouter_config.uuid, attribute: Value::Null };
-        draft.set_links("global_vrouter_config_refs", vec![link]);
+        draft.set_links(field_name::GLOBAL_VROUTER_CONFIG_REFS, vec![link]);
     })?;
     let network = |work: &mut Work, name: &str, is_provider: bool| {
-        first(work, Some(&project), "virtual-network", name, |work, draft| {
+        first(work, Some(&project), type_name::VIRTUAL_NETWORK, name, |work, draft| {
             number(work, draft);
-            draft.set("is_provider_network", is_provider.into());
+            draft.set(field_name::IS_PROVIDER_NETWORK, is_provider.into());
         })
     };
     let ip_fabric = network(work, "ip-fabric", true)?;
@@ -75,49 +76,49 @@ pub fn provision(work: &mut Work) -> Decision<()> {
         (&default_network, "default-virtual-network", true),
     ] {
         let joined = network.fq_name.child(name);
-        let kind = work.type_id("routing-instance")?;
+        let kind = work.type_id(type_name::ROUTING_INSTANCE)?;
         if work.graph.find_joined(kind, joined.joined()).is_none() {
             add_routing_instance(work, network, name, is_default, false)?;
         }
     }
     first(work, Some(&global), "alarm", "system-defined-bottle-request-size-limit", |_, draft| {
-        draft.set("alarm_severity", 1.into());
-        draft.set("uve_keys", json!({"uve_key": ["config-node"]}));
+        draft.set(field_name::ALARM_SEVERITY, 1.into());
+        draft.set(field_name::UVE_KEYS, json!({"uve_key": [type_name::CONFIG_NODE]}));
         let condition =
             json!({"operation": "==", "operand1": "UveConfigReq.err_info.*.", "operand2": {"json_value": "True"}});
-        draft.set("alarm_rules", json!({"or_list": [{"and_list": [condition]}]}));
+        draft.set(field_name::ALARM_RULES, json!({"or_list": [{"and_list": [condition]}]}));
         describe(draft, "Bottle request size limit exceeded.");
     })?;
-    first(work, Some(&project), "security-group", "__no_rule__", |work, draft| {
+    first(work, Some(&project), type_name::SECURITY_GROUP, "__no_rule__", |work, draft| {
         if let Some(id) = work.graph.numbers().next_free(NumberPool::SecurityGroup) {
-            draft.set("security_group_id", id.into());
+            draft.set(field_name::SECURITY_GROUP_ID, id.into());
         }
-        draft.set("security_group_entries", json!({"policy_rule": []}));
+        draft.set(field_name::SECURITY_GROUP_ENTRIES, json!({"policy_rule": []}));
         describe(draft, "Security group with no rules");
         share(draft, 5);
     })?;
-    first(work, None, "discovery-service-assignment", "default-discovery-service-assignment", |_, _| ())?;
-    first(work, Some(&global), "global-qos-config", "default-global-qos-config", |_, _| ())?;
-    first(work, Some(&project), "network-ipam", "service-chain-flat-ipam", |_, draft| {
-        draft.set("ipam_subnet_method", "flat-subnet".into());
+    first(work, None, type_name::DISCOVERY_SERVICE_ASSIGNMENT, "default-discovery-service-assignment", |_, _| ())?;
+    first(work, Some(&global), type_name::GLOBAL_QOS_CONFIG, "default-global-qos-config", |_, _| ())?;
+    first(work, Some(&project), type_name::NETWORK_IPAM, "service-chain-flat-ipam", |_, draft| {
+        draft.set(field_name::IPAM_SUBNET_METHOD, "flat-subnet".into());
         let subnet = |prefix: &str, length: u8| json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}, "alloc_unit": 1, "enable_dhcp": true});
-        draft.set("ipam_subnets", json!({"subnets": [subnet("0.0.0.0", 8), subnet("::ffff", 104)]}));
+        draft.set(field_name::IPAM_SUBNETS, json!({"subnets": [subnet("0.0.0.0", 8), subnet("::ffff", 104)]}));
     })?;
     for (name, id) in TAG_TYPES {
-        first(work, None, "tag-type", name, |_, draft| {
-            draft.set("tag_type_id", id.into());
-            draft.set("display_name", name.into());
-            let mut id_perms = draft.value("id_perms").unwrap_or_default();
+        first(work, None, type_name::TAG_TYPE, name, |_, draft| {
+            draft.set(field_name::TAG_TYPE_ID, id.into());
+            draft.set(field_name::DISPLAY_NAME, name.into());
+            let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
             if let Some(fields) = id_perms.as_object_mut() {
-                fields.insert("user_visible".to_owned(), false.into());
+                fields.insert(field_name::USER_VISIBLE.to_owned(), false.into());
             }
-            draft.set("id_perms", id_perms);
+            draft.set(field_name::ID_PERMS, id_perms);
         })?;
     }
     tag::follow_width(work)?;
     // PRJ-C1 also for projects from elsewhere: reads never have to make it.
-    let set_type = work.type_id("application-policy-set")?;
-    let project_type = work.type_id("project")?;
+    let set_type = work.type_id(type_name::APPLICATION_POLICY_SET)?;
+    let project_type = work.type_id(type_name::PROJECT)?;
     let projects: Vec<Arc<Object>> = work.graph.objects_of(project_type).cloned().collect();
     for project in projects {
         let set = project.fq_name.child("default-application-policy-set");
@@ -149,17 +150,17 @@ fn unless_there(work: &mut Work, mut draft: Draft, complete: impl FnOnce(&Work, 
 }
 
 fn share(draft: &mut Draft, global_access: i64) {
-    let mut perms2 = draft.value("perms2").unwrap_or_default();
+    let mut perms2 = draft.value(field_name::PERMS2).unwrap_or_default();
     if let Some(fields) = perms2.as_object_mut() {
-        fields.insert("global_access".to_owned(), global_access.into());
+        fields.insert(field_name::GLOBAL_ACCESS.to_owned(), global_access.into());
     }
-    draft.set("perms2", perms2);
+    draft.set(field_name::PERMS2, perms2);
 }
 
 fn describe(draft: &mut Draft, description: &str) {
-    let mut id_perms = draft.value("id_perms").unwrap_or_default();
+    let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
     if let Some(fields) = id_perms.as_object_mut() {
         fields.insert("description".to_owned(), description.into());
     }
-    draft.set("id_perms", id_perms);
+    draft.set(field_name::ID_PERMS, id_perms);
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Object,
-    model::TypeId,
+    model::{TypeId, field_name, type_name},
     python_literal,
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Work,
@@ -127,7 +127,7 @@ fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decisi
         fq_name.extend(project.fq_name.elements().into_iter().map(str::to_owned));
     }
     fq_name.push(name.to_owned());
-    let kind = work.type_id("tag")?;
+    let kind = work.type_id(type_name::TAG)?;
     work.graph.find(kind, &fq_name).cloned().ok_or_else(|| {
         Rejection::not_found(format!("Tag with FQName {} not found", python_literal::list(&fq_name))).by(rule::TGS_6)
     })
@@ -135,12 +135,12 @@ fn find_tag(work: &Work, object: &Object, name: &str, is_global: bool) -> Decisi
 
 /// The project whose tags an object has: itself, its parent, or its owner.
 fn scope(work: &Work, object: &Object, name: &str) -> Decision<Arc<Object>> {
-    let project = work.type_id("project")?;
+    let project = work.type_id(type_name::PROJECT)?;
     let find = |uuid: Uuid| work.graph.get_of_type(project, uuid).cloned();
     if let Some(found) = [Some(object.uuid), object.parent].into_iter().flatten().find_map(find) {
         return Ok(found);
     }
-    let owner = work.property(object, "perms2");
+    let owner = work.property(object, field_name::PERMS2);
     let owner = owner.as_ref().and_then(|perms2| perms2.get("owner")?.as_str());
     let Some(owner) = owner.and_then(|text| Uuid::try_parse(text).ok()) else {
         return Err(

@@ -143,8 +143,8 @@ impl Process {
     /// Ends it whatever it does: asked first, so that a server can stop its `PostgreSQL`, and killed after a time.
     fn end(&mut self) {
         self.signal("TERM");
-        // It compares what it knows with what is stored, which may be very much.
-        if self.wait(Duration::from_secs(90)).is_none() {
+        // It compares what it knows with what is stored, which may be very much, beside others that do.
+        if self.wait(Duration::from_mins(4)).is_none() {
             self.signal("KILL");
             self.wait(Duration::from_secs(5));
         }

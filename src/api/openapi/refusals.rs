@@ -1,7 +1,6 @@
 //! The refusals, with their status codes and examples of their texts (contrail-api R21, wire contract 9).
 
-use super::vocabulary::{AnySchema, BARE_TEXT, JSON, list, named, object, simple, text, uuid};
-use crate::api::error::PROBLEM;
+use super::vocabulary::{AnySchema, BARE_TEXT, JSON, list, object, simple, text, uuid};
 use serde_json::json;
 use utoipa::openapi::{
     Content, Ref, RefOr, Response, ResponseBuilder, Type, content::ContentBuilder, example::ExampleBuilder,
@@ -15,7 +14,8 @@ struct Refusal {
     texts: &'static [(&'static str, &'static str)],
 }
 
-/// What the schema of problems is called.
+/// What the schema of problems is called. No answer names it: a second type of each refusal would be a choice in every generated
+/// client, which gets the first in any case.
 const PROBLEM_SCHEMA: &str = "Problem";
 
 /// All that there are; 410 alone has a body of JSON, unless problems are asked for.
@@ -141,7 +141,6 @@ pub fn responses() -> impl Iterator<Item = (&'static str, Response)> {
             } else {
                 response.content(BARE_TEXT, bare_text(refusal))
             }
-            .content(PROBLEM, Content::new(Some(named(PROBLEM_SCHEMA))))
             .build(),
         )
     })

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::{FqName, Object},
-    model::{ObjectType, Parent, Reference, TypeId},
+    model::{ObjectType, Parent, Reference, TypeId, field_name, type_name},
     python_literal,
     rules::engine::{
         Decision, Document, Draft, GivenLink, NewLink, Rejection, Rules, Work, access,
@@ -119,11 +119,11 @@ impl Create {
         for (id, value) in self.document.properties.iter().filter(|(_, value)| !value.is_null()) {
             draft.set_by_id(*id, value.clone());
         }
-        permissions::check_share(draft.given("perms2").and_then(|perms2| perms2.get("share")))?;
-        draft.set("id_perms", permissions::new_id_perms(work, &draft));
-        draft.set("perms2", permissions::new_perms2(work, &draft, uuid_given));
-        if draft.given("display_name").is_none() {
-            draft.set("display_name", self.fq_name.last().cloned().unwrap_or_default().into());
+        permissions::check_share(draft.given(field_name::PERMS2).and_then(|perms2| perms2.get("share")))?;
+        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
+        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, uuid_given));
+        if draft.given(field_name::DISPLAY_NAME).is_none() {
+            draft.set(field_name::DISPLAY_NAME, self.fq_name.last().cloned().unwrap_or_default().into());
         }
         for (id, given) in &self.document.references {
             let Some(reference) = kind.references.get(usize::from(id.0)) else { continue };
@@ -162,7 +162,7 @@ impl Create {
         let top = kind.parents.contains(&Parent::ConfigRoot);
         let former = rules.former_parent.and_then(|name| Some((name, self.former_parent(work, name)?)));
         let parent = match (given, kind.parents.as_slice()) {
-            (Some("config-root"), _) if top => None,
+            (Some(type_name::CONFIG_ROOT), _) if top => None,
             (Some(given), _) if former.is_some_and(|(name, _)| name == given) => former.map(|(_, id)| id),
             (Some(given), parents) => {
                 let wanted = work.graph.model().find(given).map(Parent::Type);

@@ -2,7 +2,7 @@
 //! Everything here depends on the request alone, so it runs before the request waits for its turn.
 
 use crate::{
-    model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId},
+    model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId, field_name},
     python_literal,
     rules::engine::{Decision, Rejection, rule},
 };
@@ -181,7 +181,7 @@ pub fn canonical_uuid(text: &str) -> Option<Uuid> {
 
 /// What a list of keys with values says of a key.
 pub fn value_of_key<'a>(pairs: &'a Value, key: &str) -> Option<&'a str> {
-    let pairs = pairs.get("key_value_pair")?.as_array()?;
+    let pairs = pairs.get(field_name::KEY_VALUE_PAIR)?.as_array()?;
     let pair = pairs.iter().find(|pair| pair.get("key").is_some_and(|known| known == key))?;
     pair.get("value")?.as_str()
 }

@@ -3,7 +3,7 @@
 use crate::{
     graph::{FqName, Hold, Link, Object},
     json_text,
-    model::{Collection, Model, ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId},
+    model::{Collection, Model, ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId, field_name},
     rules::engine::{
         Decision, Work,
         document::normal_collection,
@@ -99,7 +99,7 @@ impl Draft {
     /// Internal, if the model lacks the type.
     pub fn child(work: &Work, parent: &Arc<Object>, type_name: &str, name: &str) -> Decision<Self> {
         let mut draft = Self::first_object(work, Some(parent), type_name, name)?;
-        draft.set("display_name", name.into());
+        draft.set(field_name::DISPLAY_NAME, name.into());
         draft.set_server_permissions(work);
         Ok(draft)
     }
@@ -134,7 +134,7 @@ impl Draft {
             permissions.insert("owner".to_owned(), "contrail-api".into());
             permissions.insert("group".to_owned(), "admin".into());
         }
-        self.set("id_perms", id_perms);
+        self.set(field_name::ID_PERMS, id_perms);
     }
 
     /// A new object as the server makes it at first start: without a display name, and with the defaults of the model.
@@ -155,8 +155,8 @@ impl Draft {
         let fq_name = parent.map_or_else(|| FqName::new(&[name]), |parent| parent.fq_name.child(name));
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, work.type_id(type_name)?, work.new_uuid(), fq_name, parent.cloned());
-        draft.set("id_perms", permissions::new_id_perms(work, &draft));
-        draft.set("perms2", permissions::new_perms2(work, &draft, GivenUuid::Absent));
+        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
+        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, GivenUuid::Absent));
         Ok(draft)
     }
 
@@ -180,11 +180,11 @@ impl Draft {
 
     /// Makes a new object one that users do not see.
     pub fn hide(&mut self) {
-        let mut id_perms = self.value("id_perms").unwrap_or_default();
+        let mut id_perms = self.value(field_name::ID_PERMS).unwrap_or_default();
         if let Some(fields) = id_perms.as_object_mut() {
-            fields.insert("user_visible".to_owned(), false.into());
+            fields.insert(field_name::USER_VISIBLE.to_owned(), false.into());
         }
-        self.set("id_perms", id_perms);
+        self.set(field_name::ID_PERMS, id_perms);
     }
 
     /// The type of the object.

@@ -1,6 +1,6 @@
 //! What operators set and rules depend on. All servers on one database have the same: it is kept there, by name, as texts.
 
-use crate::model::{Model, Shape};
+use crate::model::{Model, Shape, field_name, type_name};
 use clap::ValueEnum;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -103,8 +103,8 @@ impl QuotaDefaults {
     /// # Errors
     /// Names the key that the quota of a project does not have.
     pub fn check(&self, model: &Model) -> Result<(), String> {
-        let project = model.find("project").map(|kind| model.object_type(kind));
-        let Some((_, quota)) = project.and_then(|project| project.property("quota")) else { return Ok(()) };
+        let project = model.find(type_name::PROJECT).map(|kind| model.object_type(kind));
+        let Some((_, quota)) = project.and_then(|project| project.property(field_name::QUOTA)) else { return Ok(()) };
         let Shape::Complex(keys) = quota.shape else { return Ok(()) };
         let keys = &model.complex_type(keys).fields;
         let Some(unknown) = self.0.keys().find(|key| !keys.contains_key(*key)) else { return Ok(()) };

@@ -4,7 +4,7 @@ use crate::{
     access::CLOUD_ADMIN,
     graph::{Graph, Object},
     json_text,
-    model::Model,
+    model::{Model, field_name},
     rules::engine::{
         Decision, Draft, Rejection, Work,
         rulebook::{DomainAccess, Owner},
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a client may say about `id_perms` when it creates an object (contrail-api R21, GEN-17).
-const GIVEN_AT_CREATE: [&str; 4] = ["enable", "description", "user_visible", "creator"];
+const GIVEN_AT_CREATE: [&str; 4] = ["enable", "description", field_name::USER_VISIBLE, "creator"];
 /// And when it updates one.
 const GIVEN_AT_UPDATE: [&str; 2] = ["enable", "description"];
 
@@ -35,14 +35,14 @@ pub fn new_id_perms(work: &Work, draft: &Draft) -> Value {
         "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
         "uuid": halves(draft.uuid)
     });
-    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_CREATE);
+    copy(draft.given(field_name::ID_PERMS), &mut id_perms, &GIVEN_AT_CREATE);
     id_perms
 }
 
 /// The `id_perms` of an update: the stored ones, with what a client may change.
 pub fn updated_id_perms(draft: &Draft) -> Option<Value> {
-    let mut id_perms = draft.stored_value("id_perms")?;
-    copy(draft.given("id_perms"), &mut id_perms, &GIVEN_AT_UPDATE);
+    let mut id_perms = draft.stored_value(field_name::ID_PERMS)?;
+    copy(draft.given(field_name::ID_PERMS), &mut id_perms, &GIVEN_AT_UPDATE);
     Some(id_perms)
 }
 
@@ -51,7 +51,7 @@ fn copy(from: Option<&Value>, to: &mut Value, keys: &[&str]) {
     for key in keys {
         if let Some(value) = from.get(*key) {
             // What is null is not given, where null is no value of the field.
-            if !(value.is_null() && matches!(*key, "enable" | "user_visible")) {
+            if !(value.is_null() && matches!(*key, "enable" | field_name::USER_VISIBLE)) {
                 to.insert((*key).to_owned(), value.clone());
             }
         }
@@ -77,7 +77,7 @@ pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid) -> Value {
     });
     let owner = work.rules_of(draft.type_id).owner;
     let is_owner_fixed = uuid == GivenUuid::Given && owner == Owner::Itself;
-    overlay(&mut perms2, draft.given("perms2"), is_owner_fixed);
+    overlay(&mut perms2, draft.given(field_name::PERMS2), is_owner_fixed);
     if let Some((domain, access)) = domain_share(work, draft)
         && let Some(share) = perms2.get_mut("share").and_then(Value::as_array_mut)
     {
@@ -106,7 +106,7 @@ fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
         work.rules_of(parent.type_id).is_owner_of_children && !is_named
     };
     let Some(parent) = draft.parent.as_ref().filter(is_owner) else { return callers() };
-    let perms2 = work.property(parent, "perms2");
+    let perms2 = work.property(parent, field_name::PERMS2);
     let owner = perms2.as_ref().and_then(|perms2| perms2.get("owner")).and_then(Value::as_str);
     owner.unwrap_or(CLOUD_ADMIN).to_owned()
 }
@@ -126,11 +126,11 @@ fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
 /// # Errors
 /// 400 without an owner.
 pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
-    let Some(given) = draft.given("perms2").filter(|given| !given.is_null()) else { return Ok(None) };
+    let Some(given) = draft.given(field_name::PERMS2).filter(|given| !given.is_null()) else { return Ok(None) };
     if given.get("owner").is_none_or(Value::is_null) {
         return Err(Rejection::bad_request("owner in perms2 must be present").about("perms2.owner"));
     }
-    let stored = draft.stored_value("perms2").unwrap_or_else(|| Value::Object(Map::new()));
+    let stored = draft.stored_value(field_name::PERMS2).unwrap_or_else(|| Value::Object(Map::new()));
     let mut perms2 = stored.clone();
     overlay(&mut perms2, Some(given), false);
     // What is stored already may be odd, and must stay editable.
@@ -156,7 +156,7 @@ pub fn check_share(share: Option<&Value>) -> Decision<()> {
 pub fn is_share(entry: &Value) -> bool {
     let tenant = entry.get("tenant").and_then(Value::as_str).unwrap_or_default();
     let id = tenant.strip_prefix("tenant:").or_else(|| tenant.strip_prefix("domain:")).unwrap_or(tenant);
-    let access = entry.get("tenant_access").and_then(Value::as_u64);
+    let access = entry.get(field_name::TENANT_ACCESS).and_then(Value::as_u64);
     Uuid::try_parse(id).is_ok() && access.is_some_and(|access| access <= 7)
 }
 
@@ -164,7 +164,7 @@ pub fn is_share(entry: &Value) -> bool {
 pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: Timestamp) {
     let modified = before.map_or(now, |before| Graph::change_time(now, before));
     object.modified = modified;
-    let Some((id, _)) = model.object_type(object.type_id).property("id_perms") else { return };
+    let Some((id, _)) = model.object_type(object.type_id).property(field_name::ID_PERMS) else { return };
     // Nearly always only the time is another one, and nothing need be parsed.
     if let (Some(before), Some(text)) = (before, object.property_text(id))
         && before.property_text(id) == Some(text)
@@ -184,8 +184,8 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
         if let Some(created) = created {
             fields.insert("created".to_owned(), created);
         }
-        fields.insert("last_modified".to_owned(), modified.to_string().into());
-        object.hidden = fields.get("user_visible") == Some(&Value::Bool(false));
+        fields.insert(field_name::LAST_MODIFIED.to_owned(), modified.to_string().into());
+        object.hidden = fields.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false));
     }
     object.set_property(id, Some(json_text::text(&id_perms).into()));
 }

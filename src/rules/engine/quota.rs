@@ -7,6 +7,7 @@
 
 use crate::{
     graph::{Object, Place},
+    model::field_name,
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use serde_json::Value;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 /// The limit of a project for a key of its quota; none is no limit (QTA-3, QTA-4).
 pub fn limit(work: &Work, project: &Object, key: &str) -> Option<usize> {
-    let quota = work.property(project, "quota");
+    let quota = work.property(project, field_name::QUOTA);
     let set = quota.as_ref().and_then(|quota| quota.get(key)).and_then(Value::as_i64);
     let limit = set.unwrap_or_else(|| work.options().quota.limit(key));
     usize::try_from(limit).ok()
@@ -81,7 +82,9 @@ pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
 }
 
 fn is_hidden(draft: &Draft) -> bool {
-    draft.value("id_perms").is_some_and(|perms| perms.get("user_visible") == Some(&Value::Bool(false)))
+    draft
+        .value(field_name::ID_PERMS)
+        .is_some_and(|perms| perms.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false)))
 }
 
 /// The project whose quota counts, if it is one.

@@ -7,7 +7,7 @@
 
 use crate::{
     graph::Object,
-    model::ObjectType,
+    model::{ObjectType, field_name, type_name},
     python_literal,
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Work,
@@ -20,13 +20,18 @@ use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 use uuid::Uuid;
 
 /// The types concerned, from those that refer to those that are referred to.
-pub const DRAFTED_TYPES: [&str; 5] =
-    ["application-policy-set", "firewall-policy", "firewall-rule", "service-group", "address-group"];
+pub const DRAFTED_TYPES: [&str; 5] = [
+    type_name::APPLICATION_POLICY_SET,
+    type_name::FIREWALL_POLICY,
+    type_name::FIREWALL_RULE,
+    type_name::SERVICE_GROUP,
+    type_name::ADDRESS_GROUP,
+];
 /// The property of a scope that switches the mode.
-pub const MODE: &str = "enable_security_policy_draft";
+pub const MODE: &str = field_name::ENABLE_SECURITY_POLICY_DRAFT;
 /// The parent of the drafts of a scope.
 const HOLDER: &str = "draft-policy-management";
-const STATE: &str = "draft_mode_state";
+const STATE: &str = field_name::DRAFT_MODE_STATE;
 const CREATED: &str = "created";
 const UPDATED: &str = "updated";
 const DELETED: &str = "deleted";
@@ -46,7 +51,7 @@ fn state(work: &Work, object: &Object) -> Option<String> {
 
 /// Where the drafts of a scope are, while it is in draft mode: of a project, or of the whole system.
 fn holder(work: &Work, scope: &Object) -> Option<Arc<Object>> {
-    let kind = work.graph.model().find("policy-management")?;
+    let kind = work.graph.model().find(type_name::POLICY_MANAGEMENT)?;
     let name = match work.type_of(scope).name.as_str() {
         "project" => Arc::clone(scope.fq_name.child(HOLDER).joined()),
         _ => HOLDER.into(),
@@ -60,7 +65,7 @@ fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> O
     let scope = match work.type_of(parent).name.as_str() {
         "project" => Arc::clone(parent),
         _ if parent.fq_name.joined().as_ref() == "default-policy-management" => {
-            let global = work.graph.model().find("global-system-config")?;
+            let global = work.graph.model().find(type_name::GLOBAL_SYSTEM_CONFIG)?;
             work.graph.objects_of(global).next().cloned()?
         }
         _ => return None,
@@ -244,8 +249,9 @@ pub fn follow_mode(work: &mut Work, scope: &Arc<Object>) -> Decision<()> {
     match (on, holder(work, scope)) {
         (true, None) => {
             let is_project = work.type_of(scope).name == "project";
-            let mut draft = Draft::first_object(work, Some(scope).filter(|_| is_project), "policy-management", HOLDER)?;
-            draft.set("display_name", HOLDER.into());
+            let mut draft =
+                Draft::first_object(work, Some(scope).filter(|_| is_project), type_name::POLICY_MANAGEMENT, HOLDER)?;
+            draft.set(field_name::DISPLAY_NAME, HOLDER.into());
             draft.set_server_permissions(work);
             work.save(&draft);
             Ok(())
@@ -340,7 +346,7 @@ fn commit(work: &mut Work, scope: &Arc<Object>, drafts: &[Arc<Object>]) -> Decis
     let parent = if work.type_of(scope).name == "project" {
         Arc::clone(scope)
     } else {
-        let kind = work.type_id("policy-management")?;
+        let kind = work.type_id(type_name::POLICY_MANAGEMENT)?;
         let parent = work.graph.find_joined(kind, "default-policy-management").cloned();
         parent.ok_or_else(|| Rejection::internal("there is no default-policy-management"))?
     };
@@ -390,7 +396,7 @@ fn enforce_created(
     let model = Arc::clone(work.graph.model());
     let mut counted =
         Draft::create(Arc::clone(&model), draft.type_id, draft.uuid, fq_name.clone(), Some(Arc::clone(parent)));
-    counted.set("id_perms", work.property(draft, "id_perms").unwrap_or_default());
+    counted.set(field_name::ID_PERMS, work.property(draft, field_name::ID_PERMS).unwrap_or_default());
     quota::check_create(work, &counted)?;
     let mut object = Object::clone(draft);
     object.fq_name = fq_name;
@@ -429,7 +435,7 @@ fn enforce_updated(
         });
         change.set_links(&reference.field, links.collect());
     }
-    change.set("id_perms", permissions::updated_id_perms(&change).unwrap_or_default());
+    change.set(field_name::ID_PERMS, permissions::updated_id_perms(&change).unwrap_or_default());
     rename_endpoints(&mut change, names);
     work.save(&change);
     Ok(())
@@ -437,7 +443,7 @@ fn enforce_updated(
 
 /// Rules of other scopes may name the drafts of address groups, too.
 fn rename_in_other_rules(work: &mut Work, drafts: &[Arc<Object>], names: &HashMap<String, String>) -> Decision<()> {
-    let rule_type = work.type_id("firewall-rule")?;
+    let rule_type = work.type_id(type_name::FIREWALL_RULE)?;
     for draft in drafts {
         let rules: Vec<Arc<Object>> = work.graph.referrers(draft.uuid, rule_type).cloned().collect();
         for rule in rules {
@@ -453,11 +459,12 @@ fn rename_in_other_rules(work: &mut Work, drafts: &[Arc<Object>], names: &HashMa
 /// Endpoints name address groups by text: drafts by the names of drafts.
 fn rename_endpoints(draft: &mut Draft, names: &HashMap<String, String>) -> bool {
     let mut renamed = false;
-    for name in ["endpoint_1", "endpoint_2"] {
+    for name in [field_name::ENDPOINT_1, field_name::ENDPOINT_2] {
         let Some(mut endpoint) = draft.value(name) else { continue };
-        let group = endpoint.get("address_group").and_then(Value::as_str).and_then(|group| names.get(group)).cloned();
+        let group =
+            endpoint.get(field_name::ADDRESS_GROUP).and_then(Value::as_str).and_then(|group| names.get(group)).cloned();
         if let Some(group) = group {
-            endpoint["address_group"] = group.into();
+            endpoint[field_name::ADDRESS_GROUP] = group.into();
             draft.set(name, endpoint);
             renamed = true;
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::Object,
-    model::ObjectType,
+    model::{ObjectType, field_name, type_name},
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// Types of which an object may have several tags.
 pub const MANY: [&str; 3] = ["label", "neutron_fwaas", "neutron_tag"];
 /// Where the references are.
-pub const REFERENCES: &str = "tag_refs";
+pub const REFERENCES: &str = field_name::TAG_REFS;
 
 /// The type of a tag: what is before the first `=` of its name (TGR-3).
 pub fn type_of_tag(tag: &Object) -> &str {
@@ -25,7 +25,7 @@ pub fn type_of_tag(tag: &Object) -> &str {
 pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(links) = draft.given_links(REFERENCES) else { return Ok(()) };
     let kind = draft.object_type();
-    if kind.name == "firewall-rule" {
+    if kind.name == type_name::FIREWALL_RULE {
         return Ok(());
     }
     let mut seen: HashMap<&str, Uuid> = HashMap::new();
@@ -47,7 +47,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
 /// # Errors
 /// 400 that names the tag type.
 pub fn check_address_group(kind: &ObjectType, tag_type: &str) -> Decision<()> {
-    if kind.name == "address-group" && tag_type != "label" {
+    if kind.name == type_name::ADDRESS_GROUP && tag_type != "label" {
         let text = format!("Invalid tag type {tag_type} for object type address_group");
         return Err(Rejection::bad_request(text).by(rule::TGR_2).about(REFERENCES));
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     graph::Object,
-    model::{Model, Reference, ReferenceId, TypeId},
+    model::{Model, Reference, ReferenceId, TypeId, field_name},
     python_literal,
     rules::engine::{
         Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work,
@@ -94,11 +94,11 @@ impl Update {
             draft.set_links_by_id(*id, links);
         }
         match permissions::updated_perms2(&draft)? {
-            Some(perms2) => draft.set("perms2", perms2),
-            None => draft.unset("perms2"),
+            Some(perms2) => draft.set(field_name::PERMS2, perms2),
+            None => draft.unset(field_name::PERMS2),
         }
-        if draft.given("id_perms").is_some() {
-            draft.set("id_perms", permissions::updated_id_perms(&draft).unwrap_or_default());
+        if draft.given(field_name::ID_PERMS).is_some() {
+            draft.set(field_name::ID_PERMS, permissions::updated_id_perms(&draft).unwrap_or_default());
         }
         commit(work, draft)
     }
@@ -307,13 +307,13 @@ impl PermissionChange {
 
     fn apply(&self, work: &mut Work, stored: &Arc<Object>) -> Decision<Arc<Object>> {
         let mut draft = Draft::update(work, stored);
-        let mut perms2 = draft.stored_value("perms2").unwrap_or_else(|| serde_json::json!({}));
+        let mut perms2 = draft.stored_value(field_name::PERMS2).unwrap_or_else(|| serde_json::json!({}));
         if let Some(perms2) = perms2.as_object_mut() {
             perms2.extend(self.members.clone());
         }
-        draft.set("perms2", perms2);
-        if let Some(access) = self.members.get("global_access") {
-            draft.set("is_shared", Value::Bool(access.as_u64() != Some(0)));
+        draft.set(field_name::PERMS2, perms2);
+        if let Some(access) = self.members.get(field_name::GLOBAL_ACCESS) {
+            draft.set(field_name::IS_SHARED, Value::Bool(access.as_u64() != Some(0)));
         }
         change(work, draft, Subject::Permissions)
     }

@@ -27,6 +27,7 @@
 use crate::{
     graph::{Hold, Object},
     ipam::{self, Subnet},
+    model::field_name,
     rules::{
         engine::{Decision, Rejection, Work, rule},
         shared::subscriber,
@@ -143,7 +144,7 @@ fn user_defined(network: &Object) -> Stage {
 
 fn flat(work: &Work, network: &Object, lent: impl Fn(&Object) -> Option<HashSet<IpNetwork>>) -> Stage {
     let mut pools = Vec::new();
-    for link in work.links(network, "network_ipam_refs") {
+    for link in work.links(network, field_name::NETWORK_IPAM_REFS) {
         let Some(ipam) = work.graph.get(link.target).filter(|ipam| is_flat(work, ipam)) else { continue };
         let handle = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let handle = handle.as_ref().and_then(|value| value.pointer("/ipam_subnets/0/subnet_uuid"));
@@ -168,7 +169,7 @@ pub fn recorded_subnet(work: &Work, network: &Object, address: IpAddr, scope: Op
 
 /// Whether the subnets of an ipam are its own, shared by all networks that use it.
 pub fn is_flat(work: &Work, ipam: &Object) -> bool {
-    work.property(ipam, "ipam_subnet_method") == Some(Value::from("flat-subnet"))
+    work.property(ipam, field_name::IPAM_SUBNET_METHOD) == Some(Value::from("flat-subnet"))
 }
 
 /// Seeks an address for an object of a network: IIP-C6 (version, also that of an address asked for), IIP-C7 (subnet),
@@ -228,7 +229,7 @@ fn search(
     let flat = |work: &Work, network: &Object| {
         flat(work, network, |ipam| subscriber::lent(work, ipam, wish.subscriber.as_deref()))
     };
-    let mode = work.property(network, "address_allocation_mode");
+    let mode = work.property(network, field_name::ADDRESS_ALLOCATION_MODE);
     let stages = match mode.as_ref().and_then(Value::as_str) {
         _ if wish.address.is_some() || wish.subnet.is_some() => vec![flat(work, network), user_defined(network)],
         Some("user-defined-subnet-only") => vec![user_defined(network)],
@@ -260,7 +261,7 @@ fn search(
     if let Some(subnet) = wish.subnet.filter(|_| !subnet_known) {
         return Err(Rejection::bad_request(ipam::unknown_subnet(&name, &subnet.to_string()))
             .by(rule::IIP_C7)
-            .about("subnet_uuid"));
+            .about(field_name::SUBNET_UUID));
     }
     let has_none = |stage: &Stage| {
         !stage.flat && stage.pools.iter().all(|pool| work.graph.pools().count_of_subnets(pool.scope) == 0)
@@ -342,9 +343,10 @@ fn take(work: &Work, scope: Uuid, subnet: &Subnet, wish: &Wish) -> Decision<Opti
 /// # Errors
 /// 400 where there is none to be had.
 pub fn find_for_router(work: &Work, router: &Object, version: Option<Version>) -> Decision<Found> {
-    for link in work.links(router, "network_ipam_refs") {
+    for link in work.links(router, field_name::NETWORK_IPAM_REFS) {
         let attribute = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let pools = attribute.as_ref().and_then(|value| value.get("allocation_pools")).and_then(Value::as_array);
+        let pools =
+            attribute.as_ref().and_then(|value| value.get(field_name::ALLOCATION_POOLS)).and_then(Value::as_array);
         let mut ranges: Vec<(IpAddr, IpAddr)> = pools.into_iter().flatten().filter_map(range).collect();
         ranges.sort_unstable();
         for subnet in work.graph.pools().subnets(link.target) {

@@ -3,6 +3,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use serde_json::Value;
@@ -16,7 +17,7 @@ const NAMED: std::ops::Range<u64> = 0..LAST;
 
 /// The number in the data of a reference from a port group.
 pub fn number_of(attribute: &Value) -> Option<u64> {
-    attribute.get("ae_num")?.as_u64()
+    attribute.get(field_name::AE_NUM)?.as_u64()
 }
 
 /// PI-C3: an interface with such a name takes its number.
@@ -44,14 +45,14 @@ fn number_in_name(name: &str) -> Option<u64> {
 /// The numbers taken on a router, but for those that only one group has.
 pub fn taken(work: &Work, router: Uuid, but_for: Option<Uuid>) -> BTreeSet<u64> {
     let model = work.graph.model();
-    let kinds = model.find("physical-interface").zip(model.find("virtual-port-group"));
+    let kinds = model.find(type_name::PHYSICAL_INTERFACE).zip(model.find(type_name::VIRTUAL_PORT_GROUP));
     let Some((interface_type, group_type)) = kinds else { return BTreeSet::new() };
     let mut taken = BTreeSet::new();
     for interface in work.graph.children_of(router, interface_type) {
         taken.extend(number_in_name(interface.fq_name.name()));
         let groups = work.graph.referrers(interface.uuid, group_type);
         for group in groups.filter(|group| Some(group.uuid) != but_for) {
-            let links = work.links(group, "physical_interface_refs").iter();
+            let links = work.links(group, field_name::PHYSICAL_INTERFACE_REFS).iter();
             let attributes =
                 links.filter(|link| link.target == interface.uuid).filter_map(|link| link.attribute.as_deref());
             taken.extend(attributes.filter_map(|text| number_of(&serde_json::from_str(text).ok()?)));

@@ -3,18 +3,19 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rejection, Work, rule},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
-const BGPVPNS: &str = "bgpvpn_refs";
-const INTERFACES: &str = "virtual_machine_interface_refs";
-const NETWORKS: &str = "virtual_network_refs";
+const BGPVPNS: &str = field_name::BGPVPN_REFS;
+const INTERFACES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
+const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
 
 fn kind(work: &Work, bgpvpn: &Object) -> String {
-    let kind = work.property(bgpvpn, "bgpvpn_type");
+    let kind = work.property(bgpvpn, field_name::BGPVPN_TYPE);
     kind.as_ref().and_then(Value::as_str).unwrap_or("l3").to_owned()
 }
 
@@ -32,12 +33,13 @@ fn lines(text: String, entries: &[String]) -> Rejection {
 /// 400 that names the bgpvpn.
 pub fn check_network(work: &Work, draft: &Draft) -> Decision<()> {
     let given = draft.given_links(BGPVPNS).is_some();
-    if !given && draft.given("virtual_network_properties").is_none() {
+    if !given && draft.given(field_name::VIRTUAL_NETWORK_PROPERTIES).is_none() {
         return Ok(());
     }
     let bgpvpns = objects(work, &draft.links(BGPVPNS));
-    let properties = draft.value("virtual_network_properties");
-    let mode = properties.as_ref().and_then(|value| value.get("forwarding_mode")?.as_str()).unwrap_or("l2_l3");
+    let properties = draft.value(field_name::VIRTUAL_NETWORK_PROPERTIES);
+    let mode =
+        properties.as_ref().and_then(|value| value.get(field_name::FORWARDING_MODE)?.as_str()).unwrap_or("l2_l3");
     let kinds: BTreeSet<String> = bgpvpns.iter().map(|bgpvpn| kind(work, bgpvpn)).collect();
     if mode != "l2_l3" {
         if kinds.len() > 1 {
@@ -58,7 +60,8 @@ pub fn check_network(work: &Work, draft: &Draft) -> Decision<()> {
     if !given || bgpvpns.is_empty() {
         return Ok(());
     }
-    let (interface_type, router_type) = (work.type_id("virtual-machine-interface")?, work.type_id("logical-router")?);
+    let (interface_type, router_type) =
+        (work.type_id(type_name::VIRTUAL_MACHINE_INTERFACE)?, work.type_id(type_name::LOGICAL_ROUTER)?);
     let mut associated = BTreeSet::new();
     for interface in work.graph.referrers(draft.uuid, interface_type) {
         for router in work.graph.referrers(interface.uuid, router_type) {

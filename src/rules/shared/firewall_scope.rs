@@ -4,13 +4,19 @@
 
 use crate::{
     graph::Object,
+    model::field_name,
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use std::sync::Arc;
 
 /// References that stay in their scope, or lead out of a project.
-const REFERENCES: [&str; 5] =
-    ["firewall_policy_refs", "firewall_rule_refs", "address_group_refs", "service_group_refs", "virtual_network_refs"];
+const REFERENCES: [&str; 5] = [
+    field_name::FIREWALL_POLICY_REFS,
+    field_name::FIREWALL_RULE_REFS,
+    field_name::ADDRESS_GROUP_REFS,
+    field_name::SERVICE_GROUP_REFS,
+    field_name::VIRTUAL_NETWORK_REFS,
+];
 
 /// FW-G1: what holds for the whole system does not depend on a project.
 ///

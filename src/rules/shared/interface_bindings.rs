@@ -3,6 +3,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rejection, Work, rule},
 };
 use serde_json::{Value, json};
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The property.
-pub const BINDINGS: &str = "virtual_machine_interface_bindings";
-const MACHINES: &str = "virtual_machine_refs";
+pub const BINDINGS: &str = field_name::VIRTUAL_MACHINE_INTERFACE_BINDINGS;
+const MACHINES: &str = field_name::VIRTUAL_MACHINE_REFS;
 
 const NORMAL: &str = "normal";
 const DIRECT: &str = "direct";
@@ -27,7 +28,7 @@ pub struct Bindings(Vec<(String, Value)>);
 impl Bindings {
     /// Those in the value of the property.
     pub fn of(value: Option<&Value>) -> Self {
-        let pairs = value.and_then(|value| value.get("key_value_pair")).and_then(Value::as_array);
+        let pairs = value.and_then(|value| value.get(field_name::KEY_VALUE_PAIR)).and_then(Value::as_array);
         let pair = |pair: &Value| Some((pair.get("key")?.as_str()?.to_owned(), pair.get("value")?.clone()));
         Self(pairs.map(|pairs| pairs.iter().filter_map(pair).collect()).unwrap_or_default())
     }
@@ -72,8 +73,8 @@ impl Bindings {
 pub fn complete(work: &Work, draft: &mut Draft, network: &Object) {
     let Some(given) = draft.given(BINDINGS).filter(|value| !value.is_null()) else { return };
     let mut bindings = Bindings::of(Some(given));
-    let segment = work.property(network, "provider_properties");
-    let segment = segment.as_ref().and_then(|value| value.get("segmentation_id")).and_then(Value::as_i64);
+    let segment = work.property(network, field_name::PROVIDER_PROPERTIES);
+    let segment = segment.as_ref().and_then(|value| value.get(field_name::SEGMENTATION_ID)).and_then(Value::as_i64);
     match (bindings.get("vnic_type"), segment) {
         (Some(DIRECT | VIRTIO_FORWARDER), Some(segment)) => {
             bindings.set("vif_type", "hw_veb");
@@ -140,7 +141,7 @@ fn is_bound(work: &Work, draft: &Draft, stored: &Bindings) -> Decision<bool> {
         let linked = stored.get("profile").is_some_and(|profile| profile.contains("local_link_information"));
         return Ok(linked && stored.get("host_id").is_some());
     }
-    let routers = work.type_id("logical-router")?;
+    let routers = work.type_id(type_name::LOGICAL_ROUTER)?;
     Ok(!draft.stored_links(MACHINES).is_empty() || work.graph.referrers(draft.uuid, routers).next().is_some())
 }
 
@@ -148,7 +149,7 @@ fn is_bound(work: &Work, draft: &Draft, stored: &Bindings) -> Decision<bool> {
 /// own.
 fn host(work: &Work, bindings: &Bindings) -> Option<Arc<Object>> {
     let host = bindings.get("host_id").filter(|host| *host != NO_HOST)?;
-    let kind = work.graph.model().find("virtual-router")?;
+    let kind = work.graph.model().find(type_name::VIRTUAL_ROUTER)?;
     if let Some(router) = work.graph.find(kind, &["default-global-system-config", host]) {
         return Some(Arc::clone(router));
     }
@@ -157,7 +158,7 @@ fn host(work: &Work, bindings: &Bindings) -> Option<Arc<Object>> {
 }
 
 fn uses_dpdk(work: &Work, router: &Object) -> bool {
-    work.property(router, "virtual_router_dpdk_enabled") == Some(Value::Bool(true))
+    work.property(router, field_name::VIRTUAL_ROUTER_DPDK_ENABLED) == Some(Value::Bool(true))
 }
 
 /// The virtual router of a port, with the machine that the port is of.

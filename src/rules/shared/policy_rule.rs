@@ -1,9 +1,12 @@
 //! What policy rules have in common, in security groups and network policies (contrail-api R21: POL-C1, POL-C2, POL-C3;
 //! OpenSDN 2026: OSD-24, OSD-25).
 
-use crate::rules::{
-    engine::{Decision, Draft, Rejection, Work, rule},
-    shared::protocol,
+use crate::{
+    model::field_name,
+    rules::{
+        engine::{Decision, Draft, Rejection, Work, rule},
+        shared::protocol,
+    },
 };
 use serde_json::{Map, Value};
 use std::{
@@ -12,7 +15,7 @@ use std::{
 };
 
 /// What does not make two rules different.
-const NOT_COMPARED: [&str; 3] = ["rule_uuid", "created", "last_modified"];
+const NOT_COMPARED: [&str; 3] = [field_name::RULE_UUID, "created", field_name::LAST_MODIFIED];
 
 /// Checks and completes the rules of a property, with what a type wants beside.
 ///
@@ -25,7 +28,7 @@ pub fn complete(
     check: fn(&Map<String, Value>) -> Decision<()>,
 ) -> Decision<()> {
     let Some(mut value) = draft.given(property).cloned() else { return Ok(()) };
-    let Some(rules) = value.get_mut("policy_rule").and_then(Value::as_array_mut) else { return Ok(()) };
+    let Some(rules) = value.get_mut(field_name::POLICY_RULE).and_then(Value::as_array_mut) else { return Ok(()) };
     let about = |refusal: Rejection| refusal.about(property);
     check_distinct(rules).map_err(about)?;
     let mut stored: Option<HashSet<String>> = None;
@@ -37,9 +40,9 @@ pub fn complete(
         }
     }
     for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
-        if rule.get("rule_uuid").and_then(Value::as_str).is_none_or(str::is_empty) {
+        if rule.get(field_name::RULE_UUID).and_then(Value::as_str).is_none_or(str::is_empty) {
             // POL-C2
-            rule.insert("rule_uuid".to_owned(), work.new_uuid().to_string().into());
+            rule.insert(field_name::RULE_UUID.to_owned(), work.new_uuid().to_string().into());
         }
         check_protocol(rule).and_then(|()| check(rule)).map_err(about)?;
     }
@@ -50,7 +53,7 @@ pub fn complete(
 /// The rules that are there: they stay, whatever is wrong with them.
 fn stored_essences(draft: &Draft, property: &str) -> HashSet<String> {
     let stored = draft.stored_value(property);
-    let stored = stored.as_ref().and_then(|value| value.get("policy_rule")).and_then(Value::as_array);
+    let stored = stored.as_ref().and_then(|value| value.get(field_name::POLICY_RULE)).and_then(Value::as_array);
     stored.into_iter().flatten().map(essence).collect()
 }
 
@@ -67,7 +70,7 @@ fn essence(rule: &Value) -> String {
 fn check_distinct(rules: &[Value]) -> Decision<()> {
     let mut seen: HashMap<String, Option<&str>> = HashMap::new();
     for rule in rules {
-        let uuid = rule.get("rule_uuid").and_then(Value::as_str);
+        let uuid = rule.get(field_name::RULE_UUID).and_then(Value::as_str);
         if let Some(first) = seen.insert(essence(rule), uuid) {
             return Err(
                 Rejection::conflict(format!("Rule already exists : {}", first.unwrap_or("None"))).by(rule::POL_C1)
@@ -112,7 +115,7 @@ pub fn addresses<'a>(rule: &'a Map<String, Value>, sides: &[&str]) -> Vec<&'a Ma
 /// The prefix of an address, with its version.
 pub fn subnet(address: &Map<String, Value>) -> Option<(String, IpAddr)> {
     let subnet = address.get("subnet")?;
-    let prefix = subnet.get("ip_prefix")?.as_str()?;
-    let length = subnet.get("ip_prefix_len")?;
+    let prefix = subnet.get(field_name::IP_PREFIX)?.as_str()?;
+    let length = subnet.get(field_name::IP_PREFIX_LEN)?;
     Some((format!("{prefix}/{length}"), prefix.parse().ok()?))
 }

@@ -14,6 +14,7 @@
 use crate::{
     graph::{Hold, Holder, Object},
     ipam::{self, AddressRanges, Subnet},
+    model::{field_name, type_name},
     python_literal,
     rules::{
         engine::{
@@ -36,7 +37,7 @@ use std::{
 use uuid::Uuid;
 
 /// The reference that carries the subnets of a network.
-const IPAM_REFERENCES: &str = "network_ipam_refs";
+const IPAM_REFERENCES: &str = field_name::NETWORK_IPAM_REFS;
 
 /// Checks and completes the ipam references of a network.
 ///
@@ -68,7 +69,7 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let sharing = Sharing::of(work, draft.uuid, &own);
     check_removed_of_network(work, draft.uuid, &given, &own, &sharing)?;
 
-    let routed = draft.value("virtual_network_category") == Some(Value::from("routed"));
+    let routed = draft.value(field_name::VIRTUAL_NETWORK_CATEGORY) == Some(Value::from("routed"));
     let known = by_prefix(&stored);
     let handles = handles(&stored);
     let mut completed = Vec::new();
@@ -76,13 +77,13 @@ pub fn complete_network(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         let is_flat = work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
         if is_flat {
             link.attribute = flat_handle(work, &handles, &link)?;
-        } else if let Some(Value::Array(entries)) = link.attribute.get_mut("ipam_subnets") {
+        } else if let Some(Value::Array(entries)) = link.attribute.get_mut(field_name::IPAM_SUBNETS) {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
                 let known = known.get(&ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })));
                 complete_entry(work, draft, &sharing, entry, known.copied(), !routed).map_err(about_subnets)?;
                 // VN-S4
-                if !is_present(entry.get("subnet_uuid")) {
-                    entry.insert("subnet_uuid".to_owned(), work.new_uuid().to_string().into());
+                if !is_present(entry.get(field_name::SUBNET_UUID)) {
+                    entry.insert(field_name::SUBNET_UUID.to_owned(), work.new_uuid().to_string().into());
                 }
             }
         }
@@ -98,7 +99,7 @@ fn about_subnets(refusal: Rejection) -> Rejection {
     let rule = match refusal.rule {
         Some(rule) => rule,
         None if refusal.kind == Kind::Conflict => rule::VN_S3,
-        None if refusal.is_about("default_gateway") => rule::VN_U9,
+        None if refusal.is_about(field_name::DEFAULT_GATEWAY) => rule::VN_U9,
         None => rule::VN_S9,
     };
     refusal.by(rule).within(IPAM_REFERENCES)
@@ -109,16 +110,17 @@ fn check_forwarding(work: &Work, draft: &Draft) -> Decision<()> {
     let flat = |link: &NewLink| work.graph.get(link.target).is_some_and(|ipam| is_flat(work, ipam));
     let links = draft.links(IPAM_REFERENCES);
     for link in links.iter().filter(|link| flat(link)) {
-        let entries = link.attribute.get("ipam_subnets").and_then(Value::as_array);
+        let entries = link.attribute.get(field_name::IPAM_SUBNETS).and_then(Value::as_array);
         let has_prefix = |entry: &Value| entry.pointer("/subnet/ip_prefix").is_some_and(|prefix| !prefix.is_null());
         if entries.is_some_and(|entries| entries.iter().any(has_prefix)) {
             let text = "with flat-subnet, network can not have user-defined subnet";
             return Err(Rejection::bad_request(text).by(rule::VN_S1).about(IPAM_REFERENCES).because_of([link.target]));
         }
     }
-    let touched = draft.given_links(IPAM_REFERENCES).is_some() || draft.given("virtual_network_properties").is_some();
-    let properties = draft.value("virtual_network_properties");
-    let mode = properties.as_ref().and_then(|value| value.get("forwarding_mode")).and_then(Value::as_str);
+    let touched =
+        draft.given_links(IPAM_REFERENCES).is_some() || draft.given(field_name::VIRTUAL_NETWORK_PROPERTIES).is_some();
+    let properties = draft.value(field_name::VIRTUAL_NETWORK_PROPERTIES);
+    let mode = properties.as_ref().and_then(|value| value.get(field_name::FORWARDING_MODE)).and_then(Value::as_str);
     if touched && mode != Some("l3") && links.iter().any(flat) {
         return Err(Rejection::bad_request("flat-subnet is allowed only with l3 network")
             .by(rule::VN_S2)
@@ -129,7 +131,7 @@ fn check_forwarding(work: &Work, draft: &Draft) -> Decision<()> {
 
 /// The entries of a reference to an ipam with user-defined subnets.
 fn entries(link: &NewLink) -> Decision<&Vec<Value>> {
-    let entries = link.attribute.get("ipam_subnets").and_then(Value::as_array);
+    let entries = link.attribute.get(field_name::IPAM_SUBNETS).and_then(Value::as_array);
     let missing = || {
         let text = "Bad reference: network_ipam_refs attr must have ipam_subnets, a list of subnets (may be empty)";
         Rejection::bad_request(text).by(rule::VN_S3).about(IPAM_REFERENCES)
@@ -166,7 +168,7 @@ fn one_of_each(links: &[NewLink]) -> Vec<NewLink> {
 
 /// Adds what a further reference says; what it says of the same prefix stands in place of what was said before.
 fn join(known: &mut NewLink, further: &NewLink) {
-    let subnets = |link: &NewLink| link.attribute.get("ipam_subnets").and_then(Value::as_array).cloned();
+    let subnets = |link: &NewLink| link.attribute.get(field_name::IPAM_SUBNETS).and_then(Value::as_array).cloned();
     let (Some(mut all), Some(more)) = (subnets(known), subnets(further)) else {
         // One of them can't be read. It is what is looked at, and refused.
         if subnets(known).is_some() {
@@ -181,12 +183,12 @@ fn join(known: &mut NewLink, further: &NewLink) {
     for (name, value) in members {
         known.attribute[name] = value.clone();
     }
-    known.attribute["ipam_subnets"] = all.into();
+    known.attribute[field_name::IPAM_SUBNETS] = all.into();
 }
 
 /// The stored entries by prefix, wherever in the network they are.
 fn by_prefix(stored: &[NewLink]) -> BTreeMap<Option<IpNetwork>, &Map<String, Value>> {
-    let entries = stored.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
+    let entries = stored.iter().filter_map(|link| link.attribute.get(field_name::IPAM_SUBNETS)?.as_array()).flatten();
     entries.filter_map(|entry| Some((Some(ipam::parse_prefix(entry)?), entry.as_object()?))).collect()
 }
 
@@ -213,7 +215,7 @@ fn flat_handle(work: &Work, stored: &HashMap<Uuid, &Value>, link: &NewLink) -> D
         attribute = json!({});
     }
     if let Some(fields) = attribute.as_object_mut() {
-        fields.insert("ipam_subnets".to_owned(), json!([{ "subnet_uuid": uuid }]));
+        fields.insert(field_name::IPAM_SUBNETS.to_owned(), json!([{ "subnet_uuid": uuid }]));
     }
     Ok(attribute)
 }
@@ -246,9 +248,12 @@ pub fn complete_entry(
 /// A new prefix around a gateway that instance-ips have keeps that gateway, unless the client asks for another one.
 fn keep_shared_gateway(sharing: &Sharing, entry: &mut Map<String, Value>) {
     let Some(prefix) = ipam::parse_prefix(&json!({ "subnet": entry.get("subnet") })) else { return };
-    let asked = entry.get("default_gateway").and_then(Value::as_str).is_some_and(|text| !["", "None"].contains(&text));
+    let asked = entry
+        .get(field_name::DEFAULT_GATEWAY)
+        .and_then(Value::as_str)
+        .is_some_and(|text| !["", "None"].contains(&text));
     if let Some((address, _)) = sharing.gateways_in(prefix).next().filter(|_| !asked) {
-        entry.insert("default_gateway".to_owned(), address.to_string().into());
+        entry.insert(field_name::DEFAULT_GATEWAY.to_owned(), address.to_string().into());
     }
 }
 
@@ -265,14 +270,20 @@ fn check_addresses_fit(work: &Work, scope: Uuid, sharing: &Sharing, entry: &Map<
         if unit_before.is_some_and(|unit| unit != subnet.unit) {
             let text =
                 format!("alloc_unit change is not allowed while addresses are in use, {address} in {}", subnet.name());
-            return Err(Rejection::bad_request(text).by(rule::OSD_17).about("alloc_unit").because_of(holder.object()));
+            return Err(Rejection::bad_request(text)
+                .by(rule::OSD_17)
+                .about(field_name::ALLOC_UNIT)
+                .because_of(holder.object()));
         }
     }
     for (address, user) in sharing.gateways_in(subnet.prefix) {
         if subnet.gateway != Some(address) {
             let new = subnet.gateway.map_or_else(|| "None".to_owned(), |gateway| gateway.to_string());
             let text = format!("default gateway change is not allowed orig:{address}, new: {new}");
-            return Err(Rejection::bad_request(text).by(rule::OSD_18).about("default_gateway").because_of([user.uuid]));
+            return Err(Rejection::bad_request(text)
+                .by(rule::OSD_18)
+                .about(field_name::DEFAULT_GATEWAY)
+                .because_of([user.uuid]));
         }
     }
     Ok(())
@@ -308,8 +319,8 @@ fn check_removed_of_network(
     own: &[IpNetwork],
     sharing: &Sharing,
 ) -> Decision<()> {
-    let entries = given.iter().filter_map(|link| link.attribute.get("ipam_subnets")?.as_array()).flatten();
-    let uuids = entries.filter_map(|entry| Uuid::try_parse(entry.get("subnet_uuid")?.as_str()?).ok());
+    let entries = given.iter().filter_map(|link| link.attribute.get(field_name::IPAM_SUBNETS)?.as_array()).flatten();
+    let uuids = entries.filter_map(|entry| Uuid::try_parse(entry.get(field_name::SUBNET_UUID)?.as_str()?).ok());
     let named: Vec<Uuid> = uuids.collect();
     let ranges = AddressRanges::of(own);
     let stays = |address: IpAddr| ranges.contains(address);
@@ -334,7 +345,7 @@ pub fn check_removed_of_ipam(work: &mut Work, ipam: Uuid, prefixes: &[IpNetwork]
         prefixes,
         sharing,
         |_| false,
-        |work, _, holder| in_use(work, holder).by(rule::IPAM_U5).about("ipam_subnets"),
+        |work, _, holder| in_use(work, holder).by(rule::IPAM_U5).about(field_name::IPAM_SUBNETS),
     )
 }
 
@@ -392,7 +403,7 @@ impl Sharing {
         if pools.count_of_subnets(scope) == prefixes.len() && prefixes.iter().all(is_there) {
             return Self::default();
         }
-        let users = work.graph.model().find("virtual-network").into_iter();
+        let users = work.graph.model().find(type_name::VIRTUAL_NETWORK).into_iter();
         let referring = users.flat_map(|kind| work.graph.referrers(scope, kind)).map(|network| network.uuid);
         let holders = referring.chain([scope]).flat_map(|network| holders_of_network(work, network));
         let mut users: Vec<(IpAddr, Arc<Object>, bool)> = holders
@@ -427,16 +438,16 @@ pub fn record_subnets(work: &mut Work, before: &Object, network: &Arc<Object>) {
     if subnet_uuids(work, before).is_subset(&stays) {
         return;
     }
-    let Some(kind) = work.graph.model().find("instance-ip") else { return };
+    let Some(kind) = work.graph.model().find(type_name::INSTANCE_IP) else { return };
     let managed = |address: &&Arc<Object>| address.hold.is_some() || shares_gateway(work, address);
     let addresses: Vec<Arc<Object>> = work.graph.referrers(network.uuid, kind).filter(managed).cloned().collect();
     for address in addresses {
         let recorded = address_of(work, &address)
             .and_then(|number| recorded_subnet(work, network, number, address.hold.map(|hold| hold.scope)));
         let recorded = recorded.map(|uuid| Value::from(uuid.to_string()));
-        if recorded.is_some() && recorded != work.property(&address, "subnet_uuid") {
+        if recorded.is_some() && recorded != work.property(&address, field_name::SUBNET_UUID) {
             let mut draft = Draft::update(work, &address);
-            draft.set("subnet_uuid", recorded.into());
+            draft.set(field_name::SUBNET_UUID, recorded.into());
             work.save(&draft);
         }
     }
@@ -449,11 +460,11 @@ fn subnet_uuids(work: &Work, network: &Object) -> HashSet<(Uuid, Option<IpNetwor
         links.filter_map(|link| Some((link, serde_json::from_str::<Value>(link.attribute.as_deref()?).ok()?)));
     let mut uuids = HashSet::new();
     for (link, attribute) in attributes {
-        for entry in attribute.get("ipam_subnets").and_then(Value::as_array).into_iter().flatten() {
+        for entry in attribute.get(field_name::IPAM_SUBNETS).and_then(Value::as_array).into_iter().flatten() {
             // A prefix is one subnet whichever ipam it comes with.
             let prefix = ipam::parse_prefix(entry);
             let ipam = if prefix.is_none() { link.target } else { Uuid::nil() };
-            uuids.insert((ipam, prefix, entry.get("subnet_uuid").cloned().unwrap_or_default()));
+            uuids.insert((ipam, prefix, entry.get(field_name::SUBNET_UUID).cloned().unwrap_or_default()));
         }
     }
     uuids
@@ -463,10 +474,12 @@ fn subnet_uuids(work: &Work, network: &Object) -> HashSet<(Uuid, Option<IpNetwor
 pub fn holders_of_network(work: &Work, network: Uuid) -> Vec<Arc<Object>> {
     let of_type = |name: &str| work.graph.model().find(name);
     let mut holders = Vec::new();
-    if let Some(kind) = of_type("instance-ip") {
+    if let Some(kind) = of_type(type_name::INSTANCE_IP) {
         holders.extend(work.graph.referrers(network, kind).cloned());
     }
-    for (pool, address) in [("floating-ip-pool", "floating-ip"), ("alias-ip-pool", "alias-ip")] {
+    for (pool, address) in
+        [(type_name::FLOATING_IP_POOL, type_name::FLOATING_IP), (type_name::ALIAS_IP_POOL, type_name::ALIAS_IP)]
+    {
         if let (Some(pool), Some(address)) = (of_type(pool), of_type(address)) {
             for pool in work.graph.children_of(network, pool) {
                 holders.extend(work.graph.children_of(pool.uuid, address).cloned());
@@ -483,13 +496,14 @@ fn address_of(work: &Work, holder: &Object) -> Option<IpAddr> {
 }
 
 fn in_use(work: &Work, holder: &Object) -> Rejection {
-    let kind = if work.type_of(holder).name == "alias-ip" { "Alias IP" } else { kind_of(work, holder) };
+    let kind = if work.type_of(holder).name == type_name::ALIAS_IP { "Alias IP" } else { kind_of(work, holder) };
     let text = format!("Cannot Delete IP Block, {kind}({}) is in use", printed_address(work, holder));
     Rejection::conflict(text).by(rule::VN_U8).about(IPAM_REFERENCES).because_of([holder.uuid])
 }
 
 fn not_in_subnets(work: &Work, holder: &Object, prefixes: &[IpNetwork]) -> Rejection {
-    let kind = if work.type_of(holder).name == "alias-ip" { "Floating Alias IP" } else { kind_of(work, holder) };
+    let kind =
+        if work.type_of(holder).name == type_name::ALIAS_IP { "Floating Alias IP" } else { kind_of(work, holder) };
     let subnets = python_literal::list(prefixes.iter().map(IpNetwork::to_string));
     let text =
         format!("Cannot update IP Block, {kind}({}) is not in subnets ({subnets})", printed_address(work, holder));
@@ -497,7 +511,7 @@ fn not_in_subnets(work: &Work, holder: &Object, prefixes: &[IpNetwork]) -> Rejec
 }
 
 fn kind_of(work: &Work, holder: &Object) -> &'static str {
-    if work.type_of(holder).name == "floating-ip" { "Floating IP" } else { "IP" }
+    if work.type_of(holder).name == type_name::FLOATING_IP { "Floating IP" } else { "IP" }
 }
 
 fn printed_address(work: &Work, holder: &Object) -> String {

@@ -4,17 +4,18 @@
 use crate::{
     graph::{Hold, Object},
     ipam,
+    model::field_name,
     rules::engine::{Draft, Work},
 };
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 use std::{collections::HashSet, sync::Arc};
 
-const SUBNETS: &str = "ipam_subnets";
-const TAG: &str = "subscriber_tag";
+const SUBNETS: &str = field_name::IPAM_SUBNETS;
+const TAG: &str = field_name::SUBSCRIBER_TAG;
 
 fn is_subnetted(work: &Work, ipam: &Object) -> bool {
-    work.property(ipam, "ipam_subnetting") == Some(Value::Bool(true))
+    work.property(ipam, field_name::IPAM_SUBNETTING) == Some(Value::Bool(true))
 }
 
 fn tag(entry: &Value) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! alarm (contrail-api R21: ALM-*).
 
 use crate::{
+    model::field_name,
     python_literal,
     rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
@@ -9,11 +10,11 @@ use serde_json::Value;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const CONDITIONS: &str = "alarm_rules";
+const CONDITIONS: &str = field_name::ALARM_RULES;
 
 /// The lists of conditions; none where there is nothing, or an empty one.
 fn alternatives(conditions: Option<&Value>) -> Option<&Vec<Value>> {
-    conditions?.get("or_list")?.as_array().filter(|alternatives| !alternatives.is_empty())
+    conditions?.get(field_name::OR_LIST)?.as_array().filter(|alternatives| !alternatives.is_empty())
 }
 
 /// ALM-C1
@@ -37,7 +38,7 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// ALM-C2: any of the lists, each with all of its conditions.
 fn check(alternatives: &[Value]) -> Decision<()> {
     for alternative in alternatives {
-        let conditions = alternative.get("and_list").and_then(Value::as_array);
+        let conditions = alternative.get(field_name::AND_LIST).and_then(Value::as_array);
         for condition in conditions
             .ok_or_else(|| Rejection::bad_request("Invalid alarm_rules").by(rule::ALM_C2).about(CONDITIONS))?
         {
@@ -51,7 +52,7 @@ fn check_condition(condition: &Value) -> Decision<()> {
     let operand = condition.get("operand2").cloned().unwrap_or_default();
     let text = |name: &str| operand.get(name).and_then(Value::as_str);
     let is_range = condition.get("operation") == Some(&Value::from("range"));
-    let json = match (text("uve_attribute"), text("json_value")) {
+    let json = match (text(field_name::UVE_ATTRIBUTE), text(field_name::JSON_VALUE)) {
         (Some(_), Some(_)) => {
             let text = "operand2 should have either 'uve_attribute' or 'json_value', not both";
             return Err(Rejection::bad_request(text).by(rule::ALM_C2).about(CONDITIONS));

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::field_name,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::firewall_scope,
@@ -15,11 +16,11 @@ pub const RULES: Rules = Rules {
     before_create: check,
     before_update: check,
     before_delete,
-    quota_key: Some("firewall_group"),
+    quota_key: Some(field_name::FIREWALL_GROUP),
     ..Rules::NONE
 };
 
-const ALL_APPLICATIONS: &str = "all_applications";
+const ALL_APPLICATIONS: &str = field_name::ALL_APPLICATIONS;
 
 /// APS-C1: which set is for all applications is the server's to say.
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {

@@ -3,6 +3,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Work, rule, update},
         shared::interface_bindings::{BINDINGS, Bindings},
@@ -16,10 +17,10 @@ use std::{
 };
 use uuid::Uuid;
 
-const PROPERTIES: &str = "virtual_machine_interface_properties";
-const GROUPS: &str = "virtual_port_group_refs";
-const NETWORKS: &str = "virtual_network_refs";
-const INTENT_MAPS: &str = "intent_map_refs";
+const PROPERTIES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_PROPERTIES;
+const GROUPS: &str = field_name::VIRTUAL_PORT_GROUP_REFS;
+const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
+const INTENT_MAPS: &str = field_name::INTENT_MAP_REFS;
 const GLOBAL: &str = "default-global-system-config";
 const DEFAULT_FABRIC: &str = "default-fabric";
 const NATIVE: &str = "tor_port_vlan_id";
@@ -135,15 +136,15 @@ impl Cable {
             let needed = |field: &str| text(field).ok_or_else(|| refuse(&format!("needs {field} of each link")));
             Ok(Self {
                 fabric: text("fabric").unwrap_or(DEFAULT_FABRIC).to_owned(),
-                router: needed("switch_info")?.to_owned(),
-                interface: needed("port_id")?.to_owned(),
+                router: needed(field_name::SWITCH_INFO)?.to_owned(),
+                interface: needed(field_name::PORT_ID)?.to_owned(),
             })
         };
         cables.iter().map(read).collect()
     }
 
     fn find(&self, work: &Work, group: &str) -> Decision<Arc<Object>> {
-        let kind = work.type_id("physical-interface")?;
+        let kind = work.type_id(type_name::PHYSICAL_INTERFACE)?;
         let name = interface_name(&self.interface);
         let found = work.graph.find(kind, &[GLOBAL, &self.router, &name]).cloned();
         found.ok_or_else(|| {
@@ -179,7 +180,9 @@ impl Vlan {
     /// VPG-M1: from bindings if they have one, else the tag of the properties.
     fn of(bindings: &Bindings, properties: Option<&Value>) -> Self {
         let native = bindings.get(NATIVE).and_then(|text| text.parse().ok()).filter(|id| *id != 0);
-        let tag = properties.and_then(|properties| properties.get("sub_interface_vlan_tag")).and_then(Value::as_i64);
+        let tag = properties
+            .and_then(|properties| properties.get(field_name::SUB_INTERFACE_VLAN_TAG))
+            .and_then(Value::as_i64);
         Self { id: native.or(tag).unwrap_or(0), is_native: native.is_some() }
     }
 
@@ -187,8 +190,8 @@ impl Vlan {
     fn of_attribute(attribute: Option<&str>) -> Self {
         let value: Value = attribute.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let number = |field: &str| value.get(field).and_then(vlan_id);
-        let native = number("native_vlan_tag");
-        Self { id: native.or_else(|| number("vlan_tag")).unwrap_or(0), is_native: native.is_some() }
+        let native = number(field_name::NATIVE_VLAN_TAG);
+        Self { id: native.or_else(|| number(field_name::VLAN_TAG)).unwrap_or(0), is_native: native.is_some() }
     }
 
     /// For the reference of a port to a group: that of the bindings as it stands there, a text.
@@ -216,7 +219,7 @@ fn attach(work: &mut Work, port: &Arc<Object>, with_interfaces: bool) -> Decisio
     let interfaces = cables.iter().map(|cable| cable.find(work, printed_name)).collect::<Decision<Vec<_>>>()?;
     let group = match (named, referred) {
         (Some(name), _) => {
-            let kind = work.type_id("virtual-port-group")?;
+            let kind = work.type_id(type_name::VIRTUAL_PORT_GROUP)?;
             work.graph.find_joined(kind, fabric.fq_name.child(name).joined()).cloned()
         }
         (None, referred) => referred,
@@ -256,7 +259,7 @@ fn fabric_of(work: &Work, cables: &[Cable], referred: Option<&Object>) -> Decisi
         let text = "Physical interfaces in the same vpg should belong to the same fabric";
         return Err(Rejection::bad_request(text).by(rule::VPG_M1).about(BINDINGS));
     }
-    let kind = work.type_id("fabric")?;
+    let kind = work.type_id(type_name::FABRIC)?;
     if let Some(name) = names.first() {
         let found = work.graph.find(kind, &[GLOBAL, *name]).cloned();
         return found.ok_or_else(|| {
@@ -270,7 +273,7 @@ fn fabric_of(work: &Work, cables: &[Cable], referred: Option<&Object>) -> Decisi
 
 /// VPG-M1: an interface is in one group.
 fn check_groups_of(work: &Work, interfaces: &[Arc<Object>], group: Option<&Object>) -> Decision<()> {
-    let kind = work.type_id("virtual-port-group")?;
+    let kind = work.type_id(type_name::VIRTUAL_PORT_GROUP)?;
     for interface in interfaces {
         let mut others = work.graph.referrers(interface.uuid, kind);
         if let Some(other) = others.find(|other| Some(other.uuid) != group.map(|group| group.uuid)) {
@@ -324,7 +327,7 @@ fn network_of(work: &Work, port: &Object) -> Option<Uuid> {
 
 /// The ports in a group.
 fn members(work: &Work, group: Uuid) -> Vec<Member> {
-    let kind = work.graph.model().find("virtual-machine-interface");
+    let kind = work.graph.model().find(type_name::VIRTUAL_MACHINE_INTERFACE);
     let ports = kind.into_iter().flat_map(|kind| work.graph.referrers(group, kind));
     let member = |port: &Arc<Object>| {
         let link = work.links(port, GROUPS).iter().find(|link| link.target == group);
@@ -337,13 +340,13 @@ fn members(work: &Work, group: Uuid) -> Vec<Member> {
 /// VPG-M3: which networks and VLANs may meet on a cable, and in a fabric.
 fn check_vlan(work: &Work, fabric: &Object, group: Option<&Object>, wish: &Member) -> Decision<()> {
     let is_on = |name: &str| work.property(fabric, name) == Some(Value::Bool(true));
-    if is_on("disable_vlan_vn_uniqueness_check") {
+    if is_on(field_name::DISABLE_VLAN_VN_UNIQUENESS_CHECK) {
         return Ok(());
     }
     let group = group.map(|group| group.uuid).unwrap_or_default();
     let mut others = members(work, group);
     others.retain(|other| other.port != wish.port);
-    if is_on("fabric_enterprise_style") {
+    if is_on(field_name::FABRIC_ENTERPRISE_STYLE) {
         check_enterprise_group(group, &others, wish)?;
         check_fabric(work, fabric, wish)
     } else {
@@ -397,7 +400,7 @@ fn check_enterprise_group(group: Uuid, others: &[Member], wish: &Member) -> Deci
 
 /// VPG-M3: a network has one VLAN in the whole fabric, and a VLAN one network. Looks at every port of the fabric.
 fn check_fabric(work: &Work, fabric: &Object, wish: &Member) -> Decision<()> {
-    let kind = work.type_id("virtual-port-group")?;
+    let kind = work.type_id(type_name::VIRTUAL_PORT_GROUP)?;
     for group in work.graph.children_of(fabric.uuid, kind) {
         for other in members(work, group.uuid).into_iter().filter(|other| other.port != wish.port) {
             if (other.network == wish.network) != (other.vlan.id == wish.vlan.id) {
@@ -416,7 +419,7 @@ fn check_fabric(work: &Work, fabric: &Object, wish: &Member) -> Decision<()> {
 
 /// VPG-M4: a fabric whose switches replicate for others says so to the networks on it.
 fn add_intent_map(work: &mut Work, fabric: &Object, network: Option<Uuid>) -> Decision<()> {
-    let kind = work.type_id("intent-map")?;
+    let kind = work.type_id(type_name::INTENT_MAP)?;
     let name = format!("{}-assisted-replicator-intent-map", fabric.fq_name.name());
     let map = work.graph.find(kind, &[GLOBAL, &name]).map(|map| map.uuid);
     let network = network.and_then(|network| work.graph.get(network)).cloned();

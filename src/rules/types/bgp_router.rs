@@ -1,16 +1,19 @@
 //! bgp-router (contrail-api R21: BGPR-*). References between two of them are on both ends.
 
-use crate::rules::{
-    engine::{Decision, Draft, Rejection, Rules, Work, rule},
-    types::route_target::AutonomousSystem,
+use crate::{
+    model::field_name,
+    rules::{
+        engine::{Decision, Draft, Rejection, Rules, Work, rule},
+        types::route_target::AutonomousSystem,
+    },
 };
 use serde_json::Value;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
 
-const PARAMETERS: &str = "bgp_router_parameters";
-const ZONES: &str = "control_node_zone_refs";
+const PARAMETERS: &str = field_name::BGP_ROUTER_PARAMETERS;
+const ZONES: &str = field_name::CONTROL_NODE_ZONE_REFS;
 
 /// BGPR-U1: what holds for a new one holds for a changed one, with what is stored.
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -28,19 +31,22 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// 400 for one out of range.
 pub fn check_session(work: &Work, timed: &Value, numbered: &Value) -> Decision<()> {
     if timed
-        .get("hold_time")
+        .get(field_name::HOLD_TIME)
         .and_then(Value::as_i64)
         .is_some_and(|seconds| seconds != 0 && !(3..=0xffff).contains(&seconds))
     {
         return Err(Rejection::bad_request("BGPaaS: Hold Time MUST be either zero or at least three seconds")
             .by(rule::BGPR_C1)
-            .about("hold_time"));
+            .about(field_name::HOLD_TIME));
     }
     let system = AutonomousSystem::global(work);
     let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
     // Where the local number is 0 there is none: the global one holds.
-    let local = number(timed, "local_autonomous_system").filter(|number| *number != 0);
-    let numbers = [("autonomous_system", number(numbered, "autonomous_system")), ("local_autonomous_system", local)];
+    let local = number(timed, field_name::LOCAL_AUTONOMOUS_SYSTEM).filter(|number| *number != 0);
+    let numbers = [
+        (field_name::AUTONOMOUS_SYSTEM, number(numbered, field_name::AUTONOMOUS_SYSTEM)),
+        (field_name::LOCAL_AUTONOMOUS_SYSTEM, local),
+    ];
     for (field, number) in numbers.into_iter().filter_map(|(field, number)| Some((field, number?))) {
         let checked = system.check_number(u64::try_from(number).unwrap_or_default());
         checked.map_err(|refusal| refusal.by(rule::BGPR_C2).about(field))?;
@@ -50,10 +56,10 @@ pub fn check_session(work: &Work, timed: &Value, numbered: &Value) -> Decision<(
 
 /// BGPR-C3
 fn check_sub_cluster(work: &Work, draft: &Draft, parameters: &Value) -> Decision<()> {
-    let links = draft.links("sub_cluster_refs");
+    let links = draft.links(field_name::SUB_CLUSTER_REFS);
     let cluster = links.first().and_then(|link| work.graph.get(link.target));
-    let asn = cluster.and_then(|cluster| work.property(cluster, "sub_cluster_asn"));
-    if asn.is_some_and(|asn| parameters.get("autonomous_system") != Some(&asn)) {
+    let asn = cluster.and_then(|cluster| work.property(cluster, field_name::SUB_CLUSTER_ASN));
+    if asn.is_some_and(|asn| parameters.get(field_name::AUTONOMOUS_SYSTEM) != Some(&asn)) {
         return Err(Rejection::bad_request("Subcluster asn and bgp asn should be same")
             .by(rule::BGPR_C3)
             .about("bgp_router_parameters.autonomous_system"));
@@ -71,7 +77,7 @@ fn check_zones(draft: &Draft, parameters: &Value) -> Decision<()> {
             .by(rule::BGPR_C4)
             .about(ZONES));
     }
-    if !zones.is_empty() && parameters.get("router_type") != Some(&Value::from("control-node")) {
+    if !zones.is_empty() && parameters.get(field_name::ROUTER_TYPE) != Some(&Value::from("control-node")) {
         return Err(Rejection::bad_request("BgpRouter type should be 'control-node' to refer control-node-zone")
             .by(rule::BGPR_C4)
             .about(ZONES));

@@ -5,6 +5,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rejection, RuleId, Rules, Work, canonical_uuid, rule},
 };
 use serde_json::Value;
@@ -14,15 +15,15 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update, ..Rules::NONE };
 
-const MODE: &str = "data_center_interconnect_mode";
-const TYPE: &str = "data_center_interconnect_type";
+const MODE: &str = field_name::DATA_CENTER_INTERCONNECT_MODE;
+const TYPE: &str = field_name::DATA_CENTER_INTERCONNECT_TYPE;
 /// What is chosen once, and what it is when nobody chooses.
 const CHOICES: [(&str, &str); 2] = [(MODE, "l3"), (TYPE, "inter_fabric")];
-const ROUTERS: &str = "logical_router_refs";
-const NETWORKS: &str = "virtual_network_refs";
-const POLICIES: &str = "routing_policy_refs";
-const FABRICS: &str = "fabric_refs";
-const DESTINATIONS: &str = "destination_physical_router_list";
+const ROUTERS: &str = field_name::LOGICAL_ROUTER_REFS;
+const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
+const POLICIES: &str = field_name::ROUTING_POLICY_REFS;
+const FABRICS: &str = field_name::FABRIC_REFS;
+const DESTINATIONS: &str = field_name::DESTINATION_PHYSICAL_ROUTER_LIST;
 const INTRA_FABRIC: &str = "intra_fabric";
 const GATEWAY_ROLE: &str = "DCI-Gateway";
 
@@ -80,7 +81,7 @@ fn targets(draft: &Draft, field: &str) -> Vec<Uuid> {
 
 /// The physical routers of a logical one.
 fn physical_routers(work: &Work, router: &Object) -> BTreeSet<Uuid> {
-    work.links(router, "physical_router_refs").iter().map(|link| link.target).collect()
+    work.links(router, field_name::PHYSICAL_ROUTER_REFS).iter().map(|link| link.target).collect()
 }
 
 /// DCI-C1: a router is of one fabric, and connected once.
@@ -125,7 +126,7 @@ fn check_layer_2(work: &Work, draft: &Draft) -> Decision<()> {
     if networks.is_empty() {
         return refuse(rule::DCI_C2, NETWORKS, "DCI Mode L2 requires minimum one virtual network.");
     }
-    let device_type = work.type_id("physical-router")?;
+    let device_type = work.type_id(type_name::PHYSICAL_ROUTER)?;
     for fabric in fabrics.iter().filter_map(|fabric| work.graph.get(*fabric)) {
         if !work.graph.referrers(fabric.uuid, device_type).any(|device| is_gateway(work, device)) {
             let name = fabric.fq_name.name();
@@ -140,7 +141,7 @@ fn check_layer_2(work: &Work, draft: &Draft) -> Decision<()> {
         }
     }
     for network in networks.iter().filter_map(|network| work.graph.get(*network)) {
-        if work.property(network, "virtual_network_category") == Some(Value::from("routed")) {
+        if work.property(network, field_name::VIRTUAL_NETWORK_CATEGORY) == Some(Value::from("routed")) {
             let name = network.fq_name.name();
             return refuse(
                 rule::DCI_C2,
@@ -155,18 +156,20 @@ fn check_layer_2(work: &Work, draft: &Draft) -> Decision<()> {
 }
 
 fn is_gateway(work: &Work, device: &Object) -> bool {
-    let roles = work.property(device, "routing_bridging_roles");
-    let roles = roles.as_ref().and_then(|roles| roles.get("rb_roles")).and_then(Value::as_array);
+    let roles = work.property(device, field_name::ROUTING_BRIDGING_ROLES);
+    let roles = roles.as_ref().and_then(|roles| roles.get(field_name::RB_ROLES)).and_then(Value::as_array);
     roles.is_some_and(|roles| roles.contains(&Value::from(GATEWAY_ROLE)))
 }
 
 /// The logical routers listed as destinations, with the physical ones that are named for each.
 fn destinations(list: Option<&Value>) -> BTreeMap<String, Vec<String>> {
-    let list = list.and_then(|list| list.get("logical_router_list")).and_then(Value::as_array);
+    let list = list.and_then(|list| list.get(field_name::LOGICAL_ROUTER_LIST)).and_then(Value::as_array);
     let entry = |entry: &Value| {
-        let router = entry.get("logical_router_uuid")?.as_str()?.to_owned();
-        let devices =
-            entry.get("physical_router_uuid_list").and_then(crate::rules::engine::string_list).unwrap_or_default();
+        let router = entry.get(field_name::LOGICAL_ROUTER_UUID)?.as_str()?.to_owned();
+        let devices = entry
+            .get(field_name::PHYSICAL_ROUTER_UUID_LIST)
+            .and_then(crate::rules::engine::string_list)
+            .unwrap_or_default();
         Some((router, devices))
     };
     list.into_iter().flatten().filter_map(entry).collect()

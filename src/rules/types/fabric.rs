@@ -1,12 +1,15 @@
 //! fabric (contrail-api R21: FAB-*).
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule};
+use crate::{
+    model::field_name,
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
+};
 use serde_json::Value;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_update, ..Rules::NONE };
 
-const STYLE: &str = "fabric_enterprise_style";
+const STYLE: &str = field_name::FABRIC_ENTERPRISE_STYLE;
 
 /// FAB-U1: the VLANs that ports have were checked in the one style.
 fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rules, Work, internal},
 };
 use serde_json::{Value, json};
@@ -26,16 +27,16 @@ fn provide_network(work: &mut Work, namespace: &Arc<Object>) -> Decision<()> {
     let stem = format!("{}-overlay-loopback", fabric.fq_name.name());
     let subnets = json!({"ipam_subnets": {"subnets": subnets(work, namespace)}});
     let ipam_name = [PROJECT[0], PROJECT[1], &format!("{stem}-network-ipam")];
-    let ipam_type = work.type_id("network-ipam")?;
+    let ipam_type = work.type_id(type_name::NETWORK_IPAM)?;
     if let Some(ipam) = work.graph.find(ipam_type, &ipam_name).cloned() {
         internal::update(work, &ipam, subnets)?;
     } else {
         let mut body = json!({"fq_name": ipam_name, "parent_type": "project", "ipam_subnet_method": "flat-subnet"});
-        body["ipam_subnets"] = subnets["ipam_subnets"].clone();
-        internal::create(work, "network-ipam", body)?;
+        body[field_name::IPAM_SUBNETS] = subnets[field_name::IPAM_SUBNETS].clone();
+        internal::create(work, type_name::NETWORK_IPAM, body)?;
     }
     let network_name = [PROJECT[0], PROJECT[1], &format!("{stem}-network")];
-    let network_type = work.type_id("virtual-network")?;
+    let network_type = work.type_id(type_name::VIRTUAL_NETWORK)?;
     let network = if let Some(network) = work.graph.find(network_type, &network_name).cloned() {
         network
     } else {
@@ -45,20 +46,20 @@ fn provide_network(work: &mut Work, namespace: &Arc<Object>) -> Decision<()> {
             "virtual_network_properties": {"forwarding_mode": "l3"},
             "network_ipam_refs": [{"to": ipam_name, "attr": {"ipam_subnets": []}}]
         });
-        internal::create(work, "virtual-network", body)?
+        internal::create(work, type_name::VIRTUAL_NETWORK, body)?
     };
     let mut draft = Draft::update(work, &fabric);
-    let mut links = draft.stored_links("virtual_network_refs");
+    let mut links = draft.stored_links(field_name::VIRTUAL_NETWORK_REFS);
     if !links.iter().any(|link| link.target == network.uuid) {
         links.push(NewLink { target: network.uuid, attribute: json!({"network_type": "overlay-loopback"}) });
-        draft.set_links("virtual_network_refs", links);
+        draft.set_links(field_name::VIRTUAL_NETWORK_REFS, links);
         work.save(&draft);
     }
     Ok(())
 }
 
 fn subnets(work: &Work, namespace: &Object) -> Vec<Value> {
-    let value = work.property(namespace, "fabric_namespace_value");
-    let subnets = value.as_ref().and_then(|value| value.get("ipv4_cidr")?.get("subnet")?.as_array());
+    let value = work.property(namespace, field_name::FABRIC_NAMESPACE_VALUE);
+    let subnets = value.as_ref().and_then(|value| value.get(field_name::IPV4_CIDR)?.get("subnet")?.as_array());
     subnets.into_iter().flatten().map(|subnet| json!({"subnet": subnet})).collect()
 }

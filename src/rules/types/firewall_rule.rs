@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     python_literal,
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, security_draft},
@@ -17,13 +18,13 @@ use uuid::Uuid;
 pub const RULES: Rules = Rules { before_create: complete, before_update: complete, ..Rules::NONE };
 
 const SERVICE: &str = "service";
-const SERVICE_GROUPS: &str = "service_group_refs";
-const ENDPOINTS: [&str; 2] = ["endpoint_1", "endpoint_2"];
+const SERVICE_GROUPS: &str = field_name::SERVICE_GROUP_REFS;
+const ENDPOINTS: [&str; 2] = [field_name::ENDPOINT_1, field_name::ENDPOINT_2];
 /// What an endpoint may be, one of these.
-const ENDPOINT_KINDS: [&str; 5] = ["tags", "address_group", "virtual_network", "subnet", "any"];
-const MATCH_TAGS: &str = "match_tags";
-const TAGS: &str = "tag_refs";
-const ADDRESS_GROUPS: &str = "address_group_refs";
+const ENDPOINT_KINDS: [&str; 5] = ["tags", field_name::ADDRESS_GROUP, field_name::VIRTUAL_NETWORK, "subnet", "any"];
+const MATCH_TAGS: &str = field_name::MATCH_TAGS;
+const TAGS: &str = field_name::TAG_REFS;
+const ADDRESS_GROUPS: &str = field_name::ADDRESS_GROUP_REFS;
 
 /// FR-U1: what the request does not name is as it is stored; references follow from the endpoints.
 fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -40,8 +41,10 @@ fn check_given_references(draft: &Draft) -> Decision<()> {
     if draft.internal {
         return Ok(());
     }
-    let derived =
-        [(TAGS, "Tags", "tags", rule::FR_C5), (ADDRESS_GROUPS, "Address Group", "address_group", rule::FR_C6)];
+    let derived = [
+        (TAGS, "Tags", "tags", rule::FR_C5),
+        (ADDRESS_GROUPS, "Address Group", field_name::ADDRESS_GROUP, rule::FR_C6),
+    ];
     for (field, title, endpoint, rule) in derived {
         if draft.given_links(field).is_some() {
             return Err(Rejection::bad_request(format!(
@@ -90,7 +93,7 @@ fn complete_match_tags(work: &Work, draft: &mut Draft) -> Decision<()> {
         return Ok(());
     }
     let given = draft.value(MATCH_TAGS);
-    let names = given.as_ref().and_then(|value| value.get("tag_list")).and_then(Value::as_array);
+    let names = given.as_ref().and_then(|value| value.get(field_name::TAG_LIST)).and_then(Value::as_array);
     let numbers = match names {
         None => vec![APPLICATION],
         Some(names) => {
@@ -98,7 +101,7 @@ fn complete_match_tags(work: &Work, draft: &mut Draft) -> Decision<()> {
             names.map(|name| match_tag_type(work, &name.to_lowercase())).collect::<Decision<_>>()?
         }
     };
-    draft.set("match_tag_types", json!({ "tag_type": numbers }));
+    draft.set(field_name::MATCH_TAG_TYPES, json!({ "tag_type": numbers }));
     Ok(())
 }
 
@@ -106,7 +109,7 @@ fn match_tag_type(work: &Work, name: &str) -> Decision<u64> {
     if name == "label" {
         return Err(Rejection::bad_request("labels not allowed as match-tags").by(rule::FR_C7).about(MATCH_TAGS));
     }
-    let tag_type = work.graph.find(work.type_id("tag-type")?, &[name]);
+    let tag_type = work.graph.find(work.type_id(type_name::TAG_TYPE)?, &[name]);
     let number = tag_type.and_then(|tag_type| tag_type::number(work, tag_type));
     number.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag_type {name}")).by(rule::FR_C7).about(MATCH_TAGS))
 }
@@ -129,10 +132,10 @@ fn complete_endpoints(work: &Work, draft: &mut Draft) -> Decision<()> {
             numbers.push(tag::number(work, &found));
             tags.push(found.uuid);
         }
-        if let Some(group) = endpoint.get("address_group").and_then(Value::as_str) {
+        if let Some(group) = endpoint.get(field_name::ADDRESS_GROUP).and_then(Value::as_str) {
             groups.push(find_address_group(work, group).map_err(about)?.uuid);
         }
-        endpoint.insert("tag_ids".to_owned(), json!(numbers));
+        endpoint.insert(field_name::TAG_IDS.to_owned(), json!(numbers));
         draft.set(name, Value::Object(endpoint));
     }
     for (field, targets) in [(TAGS, tags), (ADDRESS_GROUPS, groups)] {
@@ -166,18 +169,18 @@ fn find_tag(work: &Work, scope: Option<&Arc<Object>>, text: &str) -> Decision<Ar
     }
     let (name, scope) = text.strip_prefix("global:").map_or((text, scope), |name| (name, None));
     let joined = scope.map_or_else(|| name.into(), |scope| Arc::clone(scope.fq_name.child(name).joined()));
-    let found = work.graph.find_joined(work.type_id("tag")?, &joined).cloned();
+    let found = work.graph.find_joined(work.type_id(type_name::TAG)?, &joined).cloned();
     found.ok_or_else(|| Rejection::not_found(format!("Unknown id: tag {joined}")).by(rule::FR_C4))
 }
 
 fn find_address_group(work: &Work, joined: &str) -> Decision<Arc<Object>> {
-    let found = work.graph.find_joined(work.type_id("address-group")?, joined).cloned();
+    let found = work.graph.find_joined(work.type_id(type_name::ADDRESS_GROUP)?, joined).cloned();
     found.ok_or_else(|| Rejection::not_found(format!("No Address Group object found for {joined}")).by(rule::FR_C6))
 }
 
 /// FR-C8: a host-based service inspects traffic in projects that have one, with both its networks.
 fn check_action(work: &Work, draft: &Draft) -> Decision<()> {
-    let action = draft.given("action_list").and_then(|action| action.get("host_based_service"));
+    let action = draft.given(field_name::ACTION_LIST).and_then(|action| action.get(field_name::HOST_BASED_SERVICE));
     if action != Some(&Value::Bool(true)) {
         return Ok(());
     }
@@ -191,7 +194,7 @@ fn check_action(work: &Work, draft: &Draft) -> Decision<()> {
             .about("action_list.host_based_service"))
     };
     let services: Vec<&Arc<Object>> =
-        work.graph.children_of(project.uuid, work.type_id("host-based-service")?).collect();
+        work.graph.children_of(project.uuid, work.type_id(type_name::HOST_BASED_SERVICE)?).collect();
     let whose = format!("Project {}({})", project.fq_name.joined(), project.uuid);
     let service = match services.as_slice() {
         [] => return refuse(format!("{whose} have no host based service instantiated")),
@@ -199,9 +202,10 @@ fn check_action(work: &Work, draft: &Draft) -> Decision<()> {
         _ => return refuse(format!("{whose} have more than one host based service")),
     };
     let has_side = |side: &str| {
-        work.links(service, "virtual_network_refs").iter().any(|link| {
+        work.links(service, field_name::VIRTUAL_NETWORK_REFS).iter().any(|link| {
             let attribute: Option<Value> = link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            attribute.is_some_and(|attribute| attribute.get("virtual_network_type") == Some(&Value::from(side)))
+            attribute
+                .is_some_and(|attribute| attribute.get(field_name::VIRTUAL_NETWORK_TYPE) == Some(&Value::from(side)))
         })
     };
     if has_side("left") && has_side("right") {
@@ -219,7 +223,7 @@ fn check_action(work: &Work, draft: &Draft) -> Decision<()> {
 /// # Errors
 /// Internal, if the model lacks a type.
 pub fn renumber(work: &mut Work, tag: Uuid) -> Decision<()> {
-    let rules: Vec<Arc<Object>> = work.graph.referrers(tag, work.type_id("firewall-rule")?).cloned().collect();
+    let rules: Vec<Arc<Object>> = work.graph.referrers(tag, work.type_id(type_name::FIREWALL_RULE)?).cloned().collect();
     for rule in rules {
         let mut draft = Draft::update(work, &rule);
         for name in ENDPOINTS {
@@ -238,10 +242,11 @@ pub fn renumber(work: &mut Work, tag: Uuid) -> Decision<()> {
 /// # Errors
 /// Internal, if the model lacks a type.
 pub fn renumber_match_tags(work: &mut Work, name: &str) -> Decision<()> {
-    let rules: Vec<Arc<Object>> = work.graph.objects_of(work.type_id("firewall-rule")?).cloned().collect();
+    let rules: Vec<Arc<Object>> = work.graph.objects_of(work.type_id(type_name::FIREWALL_RULE)?).cloned().collect();
     for rule in rules {
         let given = work.property(&rule, MATCH_TAGS).unwrap_or_default();
-        let names = given.get("tag_list").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let names =
+            given.get(field_name::TAG_LIST).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         if names.map(str::to_lowercase).any(|other| other == name) {
             let mut draft = Draft::update(work, &rule);
             draft.set(MATCH_TAGS, given);

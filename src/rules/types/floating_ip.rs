@@ -4,6 +4,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Kind, NewLink, Rejection, Rules, Work, rule},
         shared::addresses::{self, Found, Version, Wish, parse_wish},
@@ -17,11 +18,11 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const ADDRESS: &str = "floating_ip_address";
+const ADDRESS: &str = field_name::FLOATING_IP_ADDRESS;
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // FIP-C1: below an instance-ip the address is what the client sends.
-    let Some(pool) = pool_of(work, draft, "floating-ip-pool") else { return Ok(()) };
+    let Some(pool) = pool_of(work, draft, type_name::FLOATING_IP_POOL) else { return Ok(()) };
     fill_project(work, draft)?;
     let subnets = floating_ip_pool::subnets_of(work, &pool);
     let found = take_from_pool(work, draft, &pool, ADDRESS, &subnets, &[family(draft)])?;
@@ -32,7 +33,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// OSD-23: open, unless the client names one: the first subnet with room decides.
 fn family(draft: &Draft) -> Option<Version> {
-    Version::of(draft.given("floating_ip_address_family"))
+    Version::of(draft.given(field_name::FLOATING_IP_ADDRESS_FAMILY))
 }
 
 /// The pool that a draft is below.
@@ -84,14 +85,14 @@ pub fn take_from_pool(
 
 /// FIP-C2: the project of the pool, unless the client names one.
 fn fill_project(work: &Work, draft: &mut Draft) -> Decision<()> {
-    if !draft.links("project_refs").is_empty() {
+    if !draft.links(field_name::PROJECT_REFS).is_empty() {
         return Ok(());
     }
-    let kind = work.type_id("project")?;
+    let kind = work.type_id(type_name::PROJECT)?;
     let name: Vec<&str> = draft.fq_name.elements().into_iter().take(2).collect();
     if let Some(project) = work.graph.find(kind, &name) {
         let link = NewLink { target: project.uuid, attribute: Value::Null };
-        draft.set_links("project_refs", vec![link]);
+        draft.set_links(field_name::PROJECT_REFS, vec![link]);
     }
     Ok(())
 }
@@ -99,7 +100,7 @@ fn fill_project(work: &Work, draft: &mut Draft) -> Decision<()> {
 /// Another address may be asked for (the Kubernetes network manager does when a service changes): then that one is
 /// taken, or refused, as in a create, and the old one is free again. The peer leaks it (FIP-U1).
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let Some(pool) = pool_of(work, draft, "floating-ip-pool") else { return Ok(()) };
+    let Some(pool) = pool_of(work, draft, type_name::FLOATING_IP_POOL) else { return Ok(()) };
     let subnets = floating_ip_pool::subnets_of(work, &pool);
     exchange_address(work, draft, &pool, ADDRESS, &subnets)
 }

@@ -1,12 +1,15 @@
 //! forwarding-class (contrail-api R21: FC-C1).
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule};
+use crate::{
+    model::field_name,
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
+};
 use serde_json::Value;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
 
-const ID: &str = "forwarding_class_id";
+const ID: &str = field_name::FORWARDING_CLASS_ID;
 
 /// FC-C1: ids are had once; there are 256 of them at most, so all are looked at.
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {

@@ -5,6 +5,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, budget, rule, security_draft, update},
         types::route_target::{self, AutonomousSystem},
@@ -20,11 +21,11 @@ use std::{
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
 
-const STATISTICS: &str = "user_defined_log_statistics";
-const NUMBER: &str = "autonomous_system";
-const FOUR_BYTES: &str = "enable_4byte_as";
-const PORTS: &str = "bgpaas_parameters";
-const LOOPBACK: &str = "data_center_interconnect_loopback_namespace";
+const STATISTICS: &str = field_name::USER_DEFINED_LOG_STATISTICS;
+const NUMBER: &str = field_name::AUTONOMOUS_SYSTEM;
+const FOUR_BYTES: &str = field_name::ENABLE_4BYTE_AS;
+const PORTS: &str = field_name::BGPAAS_PARAMETERS;
+const LOOPBACK: &str = field_name::DATA_CENTER_INTERCONNECT_LOOPBACK_NAMESPACE;
 /// How many route targets there are numbers for beside an autonomous system of four bytes.
 const MOST_ROUTE_TARGETS: usize = 1 << 15;
 /// How many bytes a regular expression may take when it is compiled: one of thirty characters may want any number.
@@ -105,14 +106,14 @@ fn check_room(work: &Work, old: AutonomousSystem, new: AutonomousSystem) -> Deci
     if old.number > 0xffff || new.number <= 0xffff {
         return Ok(());
     }
-    let targets = work.graph.objects_of(work.type_id("route-target")?);
+    let targets = work.graph.objects_of(work.type_id(type_name::ROUTE_TARGET)?);
     if targets.filter(|target| route_target::automatic(old, target.fq_name.name()).is_some()).count()
         > MOST_ROUTE_TARGETS
     {
         return Err(Rejection::bad_request("Not enough space for RTs in 4 bytes ASN").by(rule::GSC_U3).about(NUMBER));
     }
-    let id = |cluster: &Arc<Object>| work.property(cluster, "sub_cluster_id")?.as_u64();
-    if work.graph.objects_of(work.type_id("sub-cluster")?).filter_map(id).any(|id| id > 0xffff) {
+    let id = |cluster: &Arc<Object>| work.property(cluster, field_name::SUB_CLUSTER_ID)?.as_u64();
+    if work.graph.objects_of(work.type_id(type_name::SUB_CLUSTER)?).filter_map(id).any(|id| id > 0xffff) {
         let text = "Cannot reduce Sub-Cluster ID to 2 bytes, some IDs are bigger than 2 bytes";
         return Err(Rejection::bad_request(text).by(rule::GSC_U3).about(NUMBER));
     }
@@ -123,18 +124,22 @@ fn check_room(work: &Work, old: AutonomousSystem, new: AutonomousSystem) -> Deci
 fn check_configured_targets(work: &Work, new: AutonomousSystem) -> Decision<()> {
     const USERS: [(&str, &str, &[&str]); 2] = [
         (
-            "virtual-network",
+            type_name::VIRTUAL_NETWORK,
             "Virtual network",
-            &["route_target_list", "import_route_target_list", "export_route_target_list"],
+            &[
+                field_name::ROUTE_TARGET_LIST,
+                field_name::IMPORT_ROUTE_TARGET_LIST,
+                field_name::EXPORT_ROUTE_TARGET_LIST,
+            ],
         ),
-        ("logical-router", "Logical router", &["configured_route_target_list"]),
+        (type_name::LOGICAL_ROUTER, "Logical router", &[field_name::CONFIGURED_ROUTE_TARGET_LIST]),
     ];
     for (kind, title, fields) in USERS {
         let (mut found, mut in_the_way) = (String::new(), BTreeSet::new());
         for object in work.graph.objects_of(work.type_id(kind)?) {
             for field in fields {
                 let value = work.property(object, field).unwrap_or_default();
-                let targets = value.get("route_target").and_then(Value::as_array).into_iter().flatten();
+                let targets = value.get(field_name::ROUTE_TARGET).and_then(Value::as_array).into_iter().flatten();
                 for target in targets.filter_map(Value::as_str).filter_map(|text| route_target::automatic(new, text)) {
                     let (name, uuid) = (object.fq_name.joined(), object.uuid);
                     in_the_way.insert(uuid);
@@ -158,14 +163,14 @@ fn check_ports(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(given) = draft.given(PORTS).filter(|value| !value.is_null()) else { return Ok(()) };
     let range = |value: Option<&Value>| {
         let port = |name: &str, default: u64| value.and_then(|value| value.get(name)?.as_u64()).unwrap_or(default);
-        (port("port_start", 50000), port("port_end", 50512))
+        (port(field_name::PORT_START, 50000), port(field_name::PORT_END, 50512))
     };
     let (start, end) = range(Some(given));
     if start > end {
         return Err(Rejection::bad_request("Invalid Port range specified").by(rule::GSC_U5).about(PORTS));
     }
     let (old_start, old_end) = range(draft.stored_value(PORTS).as_ref());
-    let in_use = work.graph.objects_of(work.type_id("bgp-as-a-service")?).next().is_some();
+    let in_use = work.graph.objects_of(work.type_id(type_name::BGP_AS_A_SERVICE)?).next().is_some();
     if in_use && (start > old_start || end < old_end) {
         return Err(Rejection::bad_request("BGP Port range cannot be shrunk").by(rule::GSC_U5).about(PORTS));
     }
@@ -187,7 +192,7 @@ fn follow_loopbacks(work: &mut Work, before: &Object, after: &Object) -> Decisio
     let value = namespace.unwrap_or_default();
     let prefixes = value.get("subnet").and_then(Value::as_array).cloned().unwrap_or_default();
     let subnets: Vec<Value> = prefixes.into_iter().map(|prefix| json!({"subnet": prefix})).collect();
-    let (ipam_type, network_type) = (work.type_id("network-ipam")?, work.type_id("virtual-network")?);
+    let (ipam_type, network_type) = (work.type_id(type_name::NETWORK_IPAM)?, work.type_id(type_name::VIRTUAL_NETWORK)?);
     let named = |name: &str| ["default-domain".to_owned(), "default-project".to_owned(), name.to_owned()];
     let Some(network) = work.graph.find(network_type, &named("dci-network")).cloned() else { return Ok(()) };
     let ipam = work.graph.find(ipam_type, &named("default-dci-lo0-network-ipam")).cloned();
@@ -195,13 +200,13 @@ fn follow_loopbacks(work: &mut Work, before: &Object, after: &Object) -> Decisio
         ipam
     } else {
         let Some(project) = network.parent.and_then(|parent| work.graph.get(parent)).cloned() else { return Ok(()) };
-        let draft = Draft::child(work, &project, "network-ipam", "default-dci-lo0-network-ipam")?;
+        let draft = Draft::child(work, &project, type_name::NETWORK_IPAM, "default-dci-lo0-network-ipam")?;
         work.save(&draft)
     };
     let mut draft = Draft::update(work, &network);
-    let mut links = draft.stored_links("network_ipam_refs");
+    let mut links = draft.stored_links(field_name::NETWORK_IPAM_REFS);
     links.retain(|link| link.target != ipam.uuid);
     links.push(NewLink { target: ipam.uuid, attribute: json!({ "ipam_subnets": subnets }) });
-    draft.set_links("network_ipam_refs", links);
+    draft.set_links(field_name::NETWORK_IPAM_REFS, links);
     update::commit(work, draft).map(|_| ())
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Rules, Work, create::create_side_object, delete::delete_side_object, rule,
     },
@@ -14,8 +15,8 @@ use uuid::Uuid;
 pub const RULES: Rules =
     Rules { before_create, after_create, before_update, before_delete, needs_explicit_quota: true, ..Rules::NONE };
 
-const TYPE: &str = "host_based_service_type";
-const NETWORKS: &str = "virtual_network_refs";
+const TYPE: &str = field_name::HOST_BASED_SERVICE_TYPE;
+const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
 /// The networks that the server makes, with their prefixes.
 const SIDES: [(&str, &str); 2] = [("left", "0.1.0.0"), ("right", "0.2.0.0")];
 
@@ -33,7 +34,7 @@ fn before_create(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 }
 
 fn kind(link: &NewLink) -> &str {
-    link.attribute.get("virtual_network_type").and_then(Value::as_str).unwrap_or_default()
+    link.attribute.get(field_name::VIRTUAL_NETWORK_TYPE).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn refuse_side(side: &str, operation: &str) -> Rejection {
@@ -80,15 +81,17 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn after_create(work: &mut Work, service: &Arc<Object>) -> Decision<()> {
     let Some(project) = service.parent.and_then(|parent| work.graph.get(parent)).cloned() else { return Ok(()) };
     let ipam_name = "default-domain:default-project:default-network-ipam";
-    let ipam = work.graph.find_joined(work.type_id("network-ipam")?, ipam_name).map(|ipam| ipam.uuid);
+    let ipam = work.graph.find_joined(work.type_id(type_name::NETWORK_IPAM)?, ipam_name).map(|ipam| ipam.uuid);
     let mut links = Draft::update(work, service).stored_links(NETWORKS);
     for (side, prefix) in SIDES {
         let name = format!("__{}-hbf-{side}__", service.fq_name.name());
-        let mut network = Draft::child(work, &project, "virtual-network", &name)?;
+        let mut network = Draft::child(work, &project, type_name::VIRTUAL_NETWORK, &name)?;
         if let Some(target) = ipam {
             let subnet = json!({"subnet": {"ip_prefix": prefix, "ip_prefix_len": 16}});
-            network
-                .set_links("network_ipam_refs", vec![NewLink { target, attribute: json!({"ipam_subnets": [subnet]}) }]);
+            network.set_links(
+                field_name::NETWORK_IPAM_REFS,
+                vec![NewLink { target, attribute: json!({"ipam_subnets": [subnet]}) }],
+            );
         }
         let network = create_side_object(work, network)?;
         links.push(NewLink { target: network.uuid, attribute: json!({ "virtual_network_type": side }) });
@@ -101,7 +104,7 @@ fn after_create(work: &mut Work, service: &Arc<Object>) -> Decision<()> {
 
 /// HBS-D1: both networks go with the service, when nothing is connected to them.
 fn before_delete(work: &mut Work, service: &Arc<Object>) -> Decision<()> {
-    let interface_type = work.type_id("virtual-machine-interface")?;
+    let interface_type = work.type_id(type_name::VIRTUAL_MACHINE_INTERFACE)?;
     let mut draft = Draft::update(work, service);
     let (own, rest): (Vec<NewLink>, Vec<NewLink>) =
         draft.stored_links(NETWORKS).into_iter().partition(|link| SIDES.iter().any(|(side, _)| kind(link) == *side));

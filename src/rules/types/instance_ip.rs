@@ -6,6 +6,7 @@
 use crate::{
     graph::Object,
     ipam,
+    model::field_name,
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::{
@@ -23,21 +24,25 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_delete, ..Rules::NONE };
 
-const ADDRESS: &str = "instance_ip_address";
-const SUBNET: &str = "subnet_uuid";
-const INTERFACES: &str = "virtual_machine_interface_refs";
+const ADDRESS: &str = field_name::INSTANCE_IP_ADDRESS;
+const SUBNET: &str = field_name::SUBNET_UUID;
+const INTERFACES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
 /// Where an address may come from; the first that there is counts.
-const SOURCES: [&str; 3] = ["virtual_network_refs", "network_ipam_refs", "virtual_router_refs"];
+const SOURCES: [&str; 3] =
+    [field_name::VIRTUAL_NETWORK_REFS, field_name::NETWORK_IPAM_REFS, field_name::VIRTUAL_ROUTER_REFS];
 /// IIP-C3: the address is of a network, of the pools of a virtual router, or of a flat ipam. IIP-C10: what was found is
 /// filled in.
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let links = |field: &str| draft.given_links(field).unwrap_or_default();
-    let (networks, ipams, routers) =
-        (links("virtual_network_refs"), links("network_ipam_refs"), links("virtual_router_refs"));
+    let (networks, ipams, routers) = (
+        links(field_name::VIRTUAL_NETWORK_REFS),
+        links(field_name::NETWORK_IPAM_REFS),
+        links(field_name::VIRTUAL_ROUTER_REFS),
+    );
     check_sources(draft, networks, ipams, routers)?;
-    let version = Version::of(draft.given("instance_ip_family"));
+    let version = Version::of(draft.given(field_name::INSTANCE_IP_FAMILY));
     let address = parse_wish(ADDRESS, draft.given(ADDRESS))?;
-    let subscriber = draft.given("instance_ip_subscriber_tag").and_then(Value::as_str).map(str::to_owned);
+    let subscriber = draft.given(field_name::INSTANCE_IP_SUBSCRIBER_TAG).and_then(Value::as_str).map(str::to_owned);
     let found = if let Some(network) = first_network(work, networks) {
         if is_unmanaged(&network) {
             write_usual_notation(draft);
@@ -65,7 +70,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             }
             (None, None) => {
                 let text = "instance-ip needs one of virtual_network_refs, network_ipam_refs and virtual_router_refs";
-                return Err(Rejection::bad_request(text).by(rule::IIP_C3).about("virtual_network_refs"));
+                return Err(Rejection::bad_request(text).by(rule::IIP_C3).about(field_name::VIRTUAL_NETWORK_REFS));
             }
         }
     };
@@ -77,7 +82,10 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     if let Some((hold, subscriber)) = found.hold.zip(subscriber)
         && let Some(prefix) = subscriber::subscribe(work, hold, &subscriber)
     {
-        draft.set("instance_ip_subnet", json!({"ip_prefix": prefix.network(), "ip_prefix_len": prefix.prefix()}));
+        draft.set(
+            field_name::INSTANCE_IP_SUBNET,
+            json!({"ip_prefix": prefix.network(), "ip_prefix_len": prefix.prefix()}),
+        );
     }
     Ok(())
 }
@@ -105,13 +113,13 @@ fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers
     }
     let refuse = |field: &str, text: &str| Err(Rejection::bad_request(text).by(rule::IIP_C1).about(field));
     if !ipams.is_empty() {
-        return refuse("network_ipam_refs", "virtual_router_refs and ipam_refs are not allowed");
+        return refuse(field_name::NETWORK_IPAM_REFS, "virtual_router_refs and ipam_refs are not allowed");
     }
     if !networks.is_empty() {
-        return refuse("virtual_network_refs", "router_refs and network_refs are not allowed");
+        return refuse(field_name::VIRTUAL_NETWORK_REFS, "router_refs and network_refs are not allowed");
     }
     if routers.len() > 1 {
-        return refuse("virtual_router_refs", "Instance IP cannot refer to multiple vrouters");
+        return refuse(field_name::VIRTUAL_ROUTER_REFS, "Instance IP cannot refer to multiple vrouters");
     }
     if draft.value(SUBNET).is_some() {
         return refuse(SUBNET, "subnet uuid based allocation not supported with vrouter");
@@ -140,7 +148,7 @@ fn complete_refusal(refusal: Rejection, network: &Object, draft: &Draft) -> Reje
 fn check_no_virtual_machine(work: &Work, interfaces: &[NewLink]) -> Decision<()> {
     let has_machine = |link: &NewLink| {
         let interface = work.graph.get(link.target);
-        interface.is_some_and(|interface| !work.links(interface, "virtual_machine_refs").is_empty())
+        interface.is_some_and(|interface| !work.links(interface, field_name::VIRTUAL_MACHINE_REFS).is_empty())
     };
     if interfaces.iter().any(has_machine) {
         return Err(Rejection::bad_request("Gateway IP cannot be used by VM port").by(rule::IIP_C5).about(INTERFACES));
@@ -163,7 +171,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
     }
     write_usual_notation(draft);
-    let network = first_network(work, &draft.stored_links("virtual_network_refs"));
+    let network = first_network(work, &draft.stored_links(field_name::VIRTUAL_NETWORK_REFS));
     if network.as_ref().is_some_and(|network| is_unmanaged(network)) {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::physical_interface::{check_display_name, check_mtu, differ, family},
@@ -14,10 +15,10 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const TYPE: &str = "logical_interface_type";
-const VLAN: &str = "logical_interface_vlan_tag";
-const MACHINES: &str = "virtual_machine_interface_refs";
-const PARAMETERS: &str = "logical_interface_port_params";
+const TYPE: &str = field_name::LOGICAL_INTERFACE_TYPE;
+const VLAN: &str = field_name::LOGICAL_INTERFACE_VLAN_TAG;
+const MACHINES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
+const PARAMETERS: &str = field_name::LOGICAL_INTERFACE_PORT_PARAMS;
 /// What QFX devices use themselves.
 const OF_QFX: [i64; 3] = [1, 2, 4094];
 
@@ -25,7 +26,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_vlan(work, draft)?;
     let Some(parent) = draft.parent.clone() else { return Ok(()) };
     if let Some(router) = router_of(work, &parent)? {
-        let physical = work.type_id("physical-interface")?;
+        let physical = work.type_id(type_name::PHYSICAL_INTERFACE)?;
         let below = work.graph.children_of(router.uuid, physical).map(|interface| interface.uuid);
         let all = below.chain([router.uuid]).flat_map(|holder| work.graph.children_of(holder, draft.type_id));
         check_display_name(work, draft, all).map_err(|refusal| refusal.by(rule::LI_C1))?;
@@ -37,7 +38,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// The physical router of an interface: its parent, or that of the physical interface which is the parent.
 fn router_of<'a>(work: &'a Work, parent: &'a Arc<Object>) -> Decision<Option<&'a Arc<Object>>> {
-    if parent.type_id == work.type_id("physical-interface")? {
+    if parent.type_id == work.type_id(type_name::PHYSICAL_INTERFACE)? {
         return Ok(parent.parent.and_then(|router| work.graph.get(router)));
     }
     Ok(Some(parent))
@@ -68,7 +69,7 @@ fn check_vlan(work: &Work, draft: &Draft) -> Decision<()> {
 fn check_device(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(parent) = &draft.parent else { return Ok(()) };
     let Some(router) = router_of(work, parent)? else { return Ok(()) };
-    let product = work.property(router, "physical_router_product_name");
+    let product = work.property(router, field_name::PHYSICAL_ROUTER_PRODUCT_NAME);
     let is_qfx = product.as_ref().and_then(Value::as_str).is_some_and(|name| name.to_lowercase().starts_with("qfx"));
     let is_flat = draft.value(TYPE) == Some(Value::from("l2"));
     if is_qfx && is_flat && vlan(draft.value(VLAN).as_ref()).is_some_and(|tag| OF_QFX.contains(&tag)) {
@@ -80,7 +81,7 @@ fn check_device(work: &Work, draft: &Draft) -> Decision<()> {
 
 /// LI-C2: on all interfaces of an Ethernet segment a VLAN has the same machines. Where it has none yet it says nothing.
 fn check_family(work: &Work, draft: &Draft, parent: &Object) -> Decision<()> {
-    let Some(segment) = work.property(parent, "ethernet_segment_identifier") else { return Ok(()) };
+    let Some(segment) = work.property(parent, field_name::ETHERNET_SEGMENT_IDENTIFIER) else { return Ok(()) };
     let own: BTreeSet<Uuid> = draft.links(MACHINES).iter().map(|link| link.target).collect();
     let tag = vlan(draft.value(VLAN).as_ref());
     for other in family(work, &segment, parent.uuid)? {
@@ -100,8 +101,10 @@ fn check_family(work: &Work, draft: &Draft, parent: &Object) -> Decision<()> {
 /// LI-U1: a VLAN does not change; one that comes later has to be free, and left to users by the device.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let changed = |name: &str| draft.given(name).is_some() && draft.value(name) != draft.stored_value(name);
-    if changed("display_name") {
-        return Err(Rejection::forbidden("Cannot change display name !").by(rule::LI_U1).about("display_name"));
+    if changed(field_name::DISPLAY_NAME) {
+        return Err(Rejection::forbidden("Cannot change display name !")
+            .by(rule::LI_U1)
+            .about(field_name::DISPLAY_NAME));
     }
     if changed(VLAN) {
         if draft.stored_value(VLAN).is_some() {

@@ -5,6 +5,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{
             Decision, Draft, NewLink, Rejection, Rules, Work, create::create_side_object, delete::delete_side_object,
@@ -25,13 +26,13 @@ use uuid::Uuid;
 pub const RULES: Rules =
     Rules { before_create, after_create, before_update, after_update, before_delete, ..Rules::NONE };
 
-const TYPE: &str = "logical_router_type";
+const TYPE: &str = field_name::LOGICAL_ROUTER_TYPE;
 const VXLAN: &str = "vxlan-routing";
-const IDENTIFIER: &str = "vxlan_network_identifier";
-const TARGETS: &str = "configured_route_target_list";
-const NETWORKS: &str = "virtual_network_refs";
-const PORTS: &str = "virtual_machine_interface_refs";
-const NETWORK_PROPERTIES: &str = "virtual_network_properties";
+const IDENTIFIER: &str = field_name::VXLAN_NETWORK_IDENTIFIER;
+const TARGETS: &str = field_name::CONFIGURED_ROUTE_TARGET_LIST;
+const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
+const PORTS: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
+const NETWORK_PROPERTIES: &str = field_name::VIRTUAL_NETWORK_PROPERTIES;
 
 /// LR-C6: the empty text means that there is none; it is not stored.
 fn drop_empty_identifier(draft: &mut Draft) {
@@ -79,26 +80,27 @@ fn vxlan_identifier(kind: Option<&Value>, identifier: Option<&Value>) -> Decisio
 
 /// LR-C1, LR-U6: a router that is connected to another data center stays in one fabric.
 fn check_fabrics(work: &Work, draft: &Draft) -> Decision<()> {
-    let Some(routers) = draft.given_links("physical_router_refs").filter(|routers| !routers.is_empty()) else {
+    let Some(routers) = draft.given_links(field_name::PHYSICAL_ROUTER_REFS).filter(|routers| !routers.is_empty())
+    else {
         return Ok(());
     };
-    let interconnect = work.type_id("data-center-interconnect")?;
+    let interconnect = work.type_id(type_name::DATA_CENTER_INTERCONNECT)?;
     if work.graph.referrers(draft.uuid, interconnect).next().is_none() {
         return Ok(());
     }
     let mut fabrics = BTreeSet::new();
     for router in routers.iter().filter_map(|link| work.graph.get(link.target)) {
-        let Some(fabric) = work.links(router, "fabric_refs").first() else {
+        let Some(fabric) = work.links(router, field_name::FABRIC_REFS).first() else {
             return Err(Rejection::bad_request("DCI LR can not associate to PRs which are not part of any Fabrics")
                 .by(rule::LR_U6)
-                .about("physical_router_refs")
+                .about(field_name::PHYSICAL_ROUTER_REFS)
                 .because_of([router.uuid]));
         };
         fabrics.insert(fabric.target);
     }
     if fabrics.len() > 1 {
         let text = "LR can not associate with PRs from different Fabrics, if DCI is enabled";
-        return Err(Rejection::bad_request(text).by(rule::LR_U6).about("physical_router_refs"));
+        return Err(Rejection::bad_request(text).by(rule::LR_U6).about(field_name::PHYSICAL_ROUTER_REFS));
     }
     Ok(())
 }
@@ -126,8 +128,8 @@ fn check_ports(work: &Work, draft: &Draft) -> Decision<()> {
     let ports = draft.given_links(PORTS).unwrap_or_default();
     for port in ports.iter().filter_map(|link| work.graph.get(link.target)) {
         let parent = port.parent.and_then(|parent| work.graph.get(parent));
-        let is_machine = parent.is_some_and(|parent| work.type_of(parent).name == "virtual-machine");
-        if is_machine || !work.links(port, "virtual_machine_refs").is_empty() {
+        let is_machine = parent.is_some_and(|parent| work.type_of(parent).name == type_name::VIRTUAL_MACHINE);
+        if is_machine || !work.links(port, field_name::VIRTUAL_MACHINE_REFS).is_empty() {
             let parent = parent.map(|parent| parent.uuid.to_string()).unwrap_or_default();
             let text = format!("Port({}) already in use by virtual-machine({parent})", port.uuid);
             return Err(Rejection::conflict(text).by(rule::LR_C3).about(PORTS).because_of([port.uuid]));
@@ -146,17 +148,17 @@ fn after_create(work: &mut Work, router: &Arc<Object>) -> Decision<()> {
     if !routes_vxlan(work, router) {
         return Ok(());
     }
-    let mut network = Draft::child(work, &project, "virtual-network", &internal_name(router.uuid))?;
-    network.set("display_name", format!("LR::{}", router.fq_name.name()).into());
+    let mut network = Draft::child(work, &project, type_name::VIRTUAL_NETWORK, &internal_name(router.uuid))?;
+    network.set(field_name::DISPLAY_NAME, format!("LR::{}", router.fq_name.name()).into());
     network.hide();
     let mut properties = json!({"forwarding_mode": "l3"});
     if let Some(number) = identifier(work, router)? {
-        properties["vxlan_network_identifier"] = number.into();
+        properties[field_name::VXLAN_NETWORK_IDENTIFIER] = number.into();
     }
     network.set(NETWORK_PROPERTIES, properties);
     network.fill_defaults_in(NETWORK_PROPERTIES);
     if let Some(targets) = work.property(router, TARGETS) {
-        network.set("route_target_list", targets);
+        network.set(field_name::ROUTE_TARGET_LIST, targets);
     }
     let network = create_side_object(work, network)?;
     let mut draft = Draft::update(work, router);
@@ -227,12 +229,12 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
     let (old, new) = (identifier(work, before).unwrap_or_default(), identifier(work, after)?);
     if old != new {
         let mut properties = draft.stored_value(NETWORK_PROPERTIES).unwrap_or_else(|| json!({}));
-        properties["vxlan_network_identifier"] = new.map_or(Value::Null, Value::from);
+        properties[field_name::VXLAN_NETWORK_IDENTIFIER] = new.map_or(Value::Null, Value::from);
         draft.set(NETWORK_PROPERTIES, properties);
     }
     let (old_targets, new_targets) = (work.property(before, TARGETS), work.property(after, TARGETS));
     if let Some(targets) = new_targets.clone().filter(|_| old_targets != new_targets) {
-        draft.set("route_target_list", targets);
+        draft.set(field_name::ROUTE_TARGET_LIST, targets);
     } else if old == new {
         return Ok(());
     }

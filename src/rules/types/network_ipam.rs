@@ -5,6 +5,7 @@
 
 use crate::{
     ipam::{self, AddressRanges},
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, budget, rule},
         shared::subnets::{self, Sharing},
@@ -17,10 +18,10 @@ use std::collections::HashMap;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const METHOD: &str = "ipam_subnet_method";
-const SUBNETS: &str = "ipam_subnets";
-const MANAGEMENT: &str = "network_ipam_mgmt";
-const SUBNETTING: &str = "ipam_subnetting";
+const METHOD: &str = field_name::IPAM_SUBNET_METHOD;
+const SUBNETS: &str = field_name::IPAM_SUBNETS;
+const MANAGEMENT: &str = field_name::NETWORK_IPAM_MGMT;
+const SUBNETTING: &str = field_name::IPAM_SUBNETTING;
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     complete(work, draft)
@@ -46,7 +47,8 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check_dns_method(work: &Work, draft: &Draft) -> Decision<()> {
     let given = draft.given(MANAGEMENT).filter(|management| !management.is_null());
     let Some((new, old)) = given.zip(draft.stored_value(MANAGEMENT)) else { return Ok(()) };
-    let method = |management: &Value| management.get("ipam_dns_method").and_then(Value::as_str).map(str::to_owned);
+    let method =
+        |management: &Value| management.get(field_name::IPAM_DNS_METHOD).and_then(Value::as_str).map(str::to_owned);
     let (old, new) = (method(&old), method(new));
     let is_refused = match (old.as_deref(), new.as_deref()) {
         (old, new) if old == new => false,
@@ -59,7 +61,8 @@ fn check_dns_method(work: &Work, draft: &Draft) -> Decision<()> {
     if !is_refused {
         return Ok(());
     }
-    let (network_type, interface_type) = (work.type_id("virtual-network")?, work.type_id("virtual-machine-interface")?);
+    let (network_type, interface_type) =
+        (work.type_id(type_name::VIRTUAL_NETWORK)?, work.type_id(type_name::VIRTUAL_MACHINE_INTERFACE)?);
     let mut networks = work.graph.referrers(draft.uuid, network_type);
     if networks.any(|network| work.graph.referrers(network.uuid, interface_type).next().is_some()) {
         let text = "Cannot change DNS Method  with active VMs referring to the IPAM";
@@ -80,7 +83,7 @@ fn is_true(value: Option<&Value>) -> bool {
 /// IPAM-C1, IPAM-C2, IPAM-C3, IPAM-U3, IPAM-U4, IPAM-U5.
 fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let flat = method(draft.value(METHOD)) == "flat-subnet";
-    let given = draft.given("ipam_subnets").cloned();
+    let given = draft.given(field_name::IPAM_SUBNETS).cloned();
     let has_subnets = given.as_ref().and_then(|value| value.get("subnets")).is_some_and(|list| !list.is_null());
     if has_subnets && !flat {
         return Err(Rejection::bad_request("ipam-subnets are allowed only with flat-subnet")
@@ -106,7 +109,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_users(work, draft, &prefixes)?;
     let sharing = Sharing::of(work, draft.uuid, &prefixes);
     subnets::check_removed_of_ipam(work, draft.uuid, &prefixes, &sharing)?;
-    let stored = draft.stored_value("ipam_subnets");
+    let stored = draft.stored_value(field_name::IPAM_SUBNETS);
     let stored = stored.as_ref().and_then(|value| value.get("subnets")).and_then(Value::as_array);
     let by_prefix = |entry| Some((ipam::parse_prefix(entry)?, entry.as_object()?));
     let known: HashMap<IpNetwork, _> = stored.into_iter().flatten().filter_map(by_prefix).collect();
@@ -118,7 +121,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         }
         completed.push(entry);
     }
-    draft.set("ipam_subnets", json!({ "subnets": completed }));
+    draft.set(field_name::IPAM_SUBNETS, json!({ "subnets": completed }));
     Ok(())
 }
 
@@ -130,11 +133,11 @@ fn about_subnets(refusal: Rejection) -> Rejection {
 
 /// IPAM-U4: no overlap with what the networks that use this ipam have beside it.
 fn check_users(work: &Work, draft: &Draft, prefixes: &[IpNetwork]) -> Decision<()> {
-    let network_type = work.type_id("virtual-network")?;
+    let network_type = work.type_id(type_name::VIRTUAL_NETWORK)?;
     let pools = work.graph.pools();
     let ranges = AddressRanges::of(prefixes);
     for network in work.graph.referrers(draft.uuid, network_type) {
-        let others = work.links(network, "network_ipam_refs").iter().map(|link| link.target);
+        let others = work.links(network, field_name::NETWORK_IPAM_REFS).iter().map(|link| link.target);
         let scopes = others.filter(|ipam| *ipam != draft.uuid).chain([network.uuid]);
         let others: Vec<IpNetwork> =
             scopes.flat_map(|scope| pools.subnets(scope)).map(|subnet| subnet.prefix).collect();

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::{Link, Object},
+    model::{field_name, type_name},
     python_literal,
     rules::engine::{
         Decision, Draft, NewLink, Rejection, Rules, Work, internal,
@@ -19,7 +20,7 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { after_create: apply_profile, after_update, ..Rules::NONE };
 
-const PROFILES: &str = "node_profile_refs";
+const PROFILES: &str = field_name::NODE_PROFILE_REFS;
 const LABEL: &str = "label";
 
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
@@ -35,7 +36,7 @@ fn apply_profile(work: &mut Work, node: &Arc<Object>) -> Decision<()> {
     for interface in &interfaces {
         by_name.entry(text(interface, "name").unwrap_or_default()).or_insert(interface);
     }
-    let port_type = work.type_id("port")?;
+    let port_type = work.type_id(type_name::PORT)?;
     let ports: Vec<Arc<Object>> = work.graph.children_of(node.uuid, port_type).cloned().collect();
     let mut groups: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
     for port in &ports {
@@ -43,7 +44,7 @@ fn apply_profile(work: &mut Work, node: &Arc<Object>) -> Decision<()> {
         if interface.is_some() || !has_profile {
             set_labels(work, port, interface)?;
         }
-        if let Some(group) = interface.and_then(|interface| text(interface, "port_group")) {
+        if let Some(group) = interface.and_then(|interface| text(interface, field_name::PORT_GROUP)) {
             groups.entry(group.to_owned()).or_default().push(port.uuid);
         }
     }
@@ -62,14 +63,16 @@ fn interfaces(work: &Work, node: &Object) -> Vec<Value> {
     };
     let profiles: Vec<Arc<Object>> =
         work.links(node, PROFILES).iter().filter_map(|link| work.graph.get(link.target)).cloned().collect();
-    let cards = follow(follow(profiles, "hardware_refs"), "card_refs");
-    let maps = cards.iter().filter_map(|card| work.property(card, "interface_map"));
-    maps.filter_map(|mut map| Some(map.get_mut("port_info")?.as_array_mut()?.split_off(0))).flatten().collect()
+    let cards = follow(follow(profiles, field_name::HARDWARE_REFS), field_name::CARD_REFS);
+    let maps = cards.iter().filter_map(|card| work.property(card, field_name::INTERFACE_MAP));
+    maps.filter_map(|mut map| Some(map.get_mut(field_name::PORT_INFO)?.as_array_mut()?.split_off(0)))
+        .flatten()
+        .collect()
 }
 
 fn set_labels(work: &mut Work, port: &Arc<Object>, interface: Option<&Value>) -> Decision<()> {
     let labels = interface.and_then(|interface| interface.get("labels")).and_then(Value::as_array);
-    let tag_type = work.type_id("tag")?;
+    let tag_type = work.type_id(type_name::TAG)?;
     let mut draft = Draft::update(work, port);
     let mut links = draft.stored_links(REFERENCES);
     links.retain(|link| work.graph.get(link.target).is_some_and(|tag| type_of_tag(tag) != LABEL));
@@ -87,14 +90,18 @@ fn set_labels(work: &mut Work, port: &Arc<Object>, interface: Option<&Value>) ->
 
 /// Makes a group of ports, or changes what is in it.
 fn assign(work: &mut Work, node: &Object, name: &str, ports: &[Uuid]) -> Decision<()> {
-    let group_type = work.type_id("port-group")?;
+    let group_type = work.type_id(type_name::PORT_GROUP)?;
     let fq_name = node.fq_name.child(name);
     let group = match work.graph.find_joined(group_type, fq_name.joined()).cloned() {
         Some(group) => group,
-        None => internal::create(work, "port-group", json!({"fq_name": fq_name.elements(), "parent_type": "node"}))?,
+        None => internal::create(
+            work,
+            type_name::PORT_GROUP,
+            json!({"fq_name": fq_name.elements(), "parent_type": "node"}),
+        )?,
     };
     let mut draft = Draft::update(work, &group);
     let links = ports.iter().map(|port| NewLink { target: *port, attribute: Value::Null });
-    draft.set_links("port_refs", links.collect());
+    draft.set_links(field_name::PORT_REFS, links.collect());
     update::commit(work, draft).map(|_| ())
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule, update},
         shared::aggregate,
@@ -18,8 +19,8 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..Rules::NONE };
 
-const SEGMENT: &str = "ethernet_segment_identifier";
-const TYPE: &str = "physical_interface_type";
+const SEGMENT: &str = field_name::ETHERNET_SEGMENT_IDENTIFIER;
+const TYPE: &str = field_name::PHYSICAL_INTERFACE_TYPE;
 const ACCESS: &str = "access";
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
@@ -41,14 +42,14 @@ pub fn check_display_name<'a>(
     draft: &Draft,
     others: impl Iterator<Item = &'a Arc<Object>>,
 ) -> Decision<()> {
-    let name = draft.value("display_name");
+    let name = draft.value(field_name::DISPLAY_NAME);
     let mut others = others.filter(|other| other.uuid != draft.uuid);
-    match others.find(|other| work.property(other, "display_name") == name) {
+    match others.find(|other| work.property(other, field_name::DISPLAY_NAME) == name) {
         None => Ok(()),
         Some(other) => {
             Err(Rejection::forbidden(format!("Display name already used in another interface: {}", other.uuid))
                 .by(rule::PI_C1)
-                .about("display_name")
+                .about(field_name::DISPLAY_NAME)
                 .because_of([other.uuid]))
         }
     }
@@ -69,36 +70,43 @@ fn check_segment(draft: &Draft) -> Decision<()> {
 /// # Errors
 /// 400
 pub fn check_mtu(parameters: Option<&Value>) -> Decision<()> {
-    let mtu = parameters.and_then(|parameters| parameters.get("port_mtu")).and_then(Value::as_i64);
+    let mtu = parameters.and_then(|parameters| parameters.get(field_name::PORT_MTU)).and_then(Value::as_i64);
     if mtu.is_some_and(|mtu| !(256..=9216).contains(&mtu)) {
-        return Err(Rejection::bad_request("Port mtu can be only within 256 - 9216").by(rule::PI_C4).about("port_mtu"));
+        return Err(Rejection::bad_request("Port mtu can be only within 256 - 9216")
+            .by(rule::PI_C4)
+            .about(field_name::PORT_MTU));
     }
     Ok(())
 }
 
 /// PI-C4
 fn check_port(draft: &Draft) -> Decision<()> {
-    let parameters = draft.value("physical_interface_port_params");
-    check_mtu(parameters.as_ref()).map_err(|refusal| refusal.within("physical_interface_port_params"))?;
+    let parameters = draft.value(field_name::PHYSICAL_INTERFACE_PORT_PARAMS);
+    check_mtu(parameters.as_ref()).map_err(|refusal| refusal.within(field_name::PHYSICAL_INTERFACE_PORT_PARAMS))?;
     let is_access = draft.value(TYPE) == Some(Value::from(ACCESS));
-    let has_mtu = parameters.as_ref().and_then(|value| value.get("port_mtu")).is_some_and(|mtu| !mtu.is_null());
+    let has_mtu =
+        parameters.as_ref().and_then(|value| value.get(field_name::PORT_MTU)).is_some_and(|mtu| !mtu.is_null());
     let is_set = |name: &str| draft.value(name) == Some(Value::Bool(true));
-    if is_access && (has_mtu || is_set("physical_interface_flow_control")) {
+    if is_access && (has_mtu || is_set(field_name::PHYSICAL_INTERFACE_FLOW_CONTROL)) {
         return Err(Rejection::bad_request("Cannot set mtu or flow_controlon access type interfaces")
             .by(rule::PI_C4)
             .about(TYPE));
     }
-    if !is_access && is_set("physical_interface_lacp_force_up") {
+    if !is_access && is_set(field_name::PHYSICAL_INTERFACE_LACP_FORCE_UP) {
         let text = "Cannot set LACP Force-Up on an interface that is not of the access type";
-        return Err(Rejection::bad_request(text).by(rule::PI_C4).about("physical_interface_lacp_force_up"));
+        return Err(Rejection::bad_request(text).by(rule::PI_C4).about(field_name::PHYSICAL_INTERFACE_LACP_FORCE_UP));
     }
     Ok(())
 }
 
 /// PI-U1
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given("display_name").is_some() && draft.value("display_name") != draft.stored_value("display_name") {
-        return Err(Rejection::forbidden("Cannot change display name !").by(rule::PI_U1).about("display_name"));
+    if draft.given(field_name::DISPLAY_NAME).is_some()
+        && draft.value(field_name::DISPLAY_NAME) != draft.stored_value(field_name::DISPLAY_NAME)
+    {
+        return Err(Rejection::forbidden("Cannot change display name !")
+            .by(rule::PI_U1)
+            .about(field_name::DISPLAY_NAME));
     }
     let (old, new) = (draft.stored_value(TYPE), draft.value(TYPE));
     if let (Some(old), Some(new)) = (old.as_ref().and_then(Value::as_str), new.as_ref().and_then(Value::as_str))
@@ -115,7 +123,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// VPG-M2: an interface that a port's profile put into a group leaves it, which numbers the others anew.
 fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
     let groups: Vec<Arc<Object>> =
-        work.graph.referrers(interface.uuid, work.type_id("virtual-port-group")?).cloned().collect();
+        work.graph.referrers(interface.uuid, work.type_id(type_name::VIRTUAL_PORT_GROUP)?).cloned().collect();
     for group in groups {
         let mut draft = Draft::update(work, &group);
         let mut links = draft.stored_links(INTERFACES);
@@ -129,9 +137,13 @@ fn before_delete(work: &mut Work, interface: &Arc<Object>) -> Decision<()> {
 /// The logical interfaces of a physical one: which machines' interfaces are on which VLAN.
 fn machines_by_vlan(work: &Work, interface: Uuid) -> Decision<BTreeMap<i64, BTreeSet<Uuid>>> {
     let mut machines: BTreeMap<i64, BTreeSet<Uuid>> = BTreeMap::new();
-    for logical in work.graph.children_of(interface, work.type_id("logical-interface")?) {
-        let vlan = work.property(logical, "logical_interface_vlan_tag").as_ref().and_then(Value::as_i64).unwrap_or(0);
-        let targets = work.links(logical, "virtual_machine_interface_refs").iter().map(|link| link.target);
+    for logical in work.graph.children_of(interface, work.type_id(type_name::LOGICAL_INTERFACE)?) {
+        let vlan = work
+            .property(logical, field_name::LOGICAL_INTERFACE_VLAN_TAG)
+            .as_ref()
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
+        let targets = work.links(logical, field_name::VIRTUAL_MACHINE_INTERFACE_REFS).iter().map(|link| link.target);
         machines.entry(vlan).or_default().extend(targets);
     }
     Ok(machines)
@@ -144,7 +156,7 @@ pub fn differ(one: &BTreeSet<Uuid>, other: &BTreeSet<Uuid>) -> bool {
 
 /// The other interfaces of an Ethernet segment.
 pub fn family<'a>(work: &'a Work, segment: &'a Value, but: Uuid) -> Decision<impl Iterator<Item = &'a Arc<Object>>> {
-    let all = work.graph.objects_of(work.type_id("physical-interface")?);
+    let all = work.graph.objects_of(work.type_id(type_name::PHYSICAL_INTERFACE)?);
     Ok(all.filter(move |other| other.uuid != but && work.property(other, SEGMENT).as_ref() == Some(segment)))
 }
 

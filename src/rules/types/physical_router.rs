@@ -1,6 +1,7 @@
 //! physical-router (contrail-api R21: PR-*).
 
 use crate::{
+    model::field_name,
     python_literal,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
@@ -18,18 +19,18 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update: complete, ..Rules::NONE };
 
-const CREDENTIALS: &str = "physical_router_user_credentials";
-const ENCRYPTION: &str = "physical_router_encryption_type";
+const CREDENTIALS: &str = field_name::PHYSICAL_ROUTER_USER_CREDENTIALS;
+const ENCRYPTION: &str = field_name::PHYSICAL_ROUTER_ENCRYPTION_TYPE;
 const LOCAL: &str = "local";
 
 /// PR-C1: a device does not begin its life half way.
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let state = draft.value("physical_router_managed_state");
+    let state = draft.value(field_name::PHYSICAL_ROUTER_MANAGED_STATE);
     if let Some(state) = state.as_ref().and_then(Value::as_str).filter(|state| matches!(*state, "rma" | "activating")) {
         let name = python_literal::list(draft.fq_name.elements());
         return Err(Rejection::bad_request(format!("Managed state cannot be {state} for router {name}"))
             .by(rule::PR_C1)
-            .about("physical_router_managed_state"));
+            .about(field_name::PHYSICAL_ROUTER_MANAGED_STATE));
     }
     complete(work, draft)
 }
@@ -40,7 +41,7 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         work,
         draft,
         rule::PR_C3,
-        "telemetry_profile_refs",
+        field_name::TELEMETRY_PROFILE_REFS,
         "Physical router",
         "telemetry profile",
     )?;

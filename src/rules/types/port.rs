@@ -2,6 +2,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rules, Work},
         types::bare_metal_port::interface_name,
@@ -21,7 +22,7 @@ pub const RULES: Rules = Rules {
     ..Rules::NONE
 };
 
-const PORTS: &str = "port_refs";
+const PORTS: &str = field_name::PORT_REFS;
 
 /// PORT-C1: the interface of the switch refers to the port, and keeps it; a missing interface is passed over.
 fn connect(work: &mut Work, port: &Arc<Object>, before: Option<Uuid>) -> Decision<()> {
@@ -36,12 +37,12 @@ fn connect(work: &mut Work, port: &Arc<Object>, before: Option<Uuid>) -> Decisio
 }
 
 fn other_end(work: &Work, port: &Object) -> Option<Uuid> {
-    let information = work.property(port, "bms_port_info")?;
-    let connection = information.get("local_link_connection")?;
+    let information = work.property(port, field_name::BMS_PORT_INFO)?;
+    let connection = information.get(field_name::LOCAL_LINK_CONNECTION)?;
     let text = |field: &str| connection.get(field).and_then(Value::as_str);
-    let name = interface_name(text("port_id")?);
-    let kind = work.graph.model().find("physical-interface")?;
-    let interface = work.graph.find(kind, &["default-global-system-config", text("switch_info")?, &name]);
+    let name = interface_name(text(field_name::PORT_ID)?);
+    let kind = work.graph.model().find(type_name::PHYSICAL_INTERFACE)?;
+    let interface = work.graph.find(kind, &["default-global-system-config", text(field_name::SWITCH_INFO)?, &name]);
     interface.map(|interface| interface.uuid)
 }
 

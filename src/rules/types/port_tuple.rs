@@ -5,6 +5,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Rejection, Rules, Work, delete::delete_side_object, internal, rule, value_of_key},
         types::{
@@ -41,23 +42,23 @@ struct End {
 fn after_create(work: &mut Work, tuple: &Arc<Object>) -> Decision<()> {
     let Some(service) = tuple.parent.and_then(|parent| work.graph.get(parent)).cloned() else { return Ok(()) };
     for end in ends(work, &service)? {
-        let kind = work.type_id("logical-interface")?;
+        let kind = work.type_id(type_name::LOGICAL_INTERFACE)?;
         let fq_name = end.interface.fq_name.child(&end.name);
         if work.graph.find_joined(kind, fq_name.joined()).is_some() {
             // Another tuple of the service has it.
             continue;
         }
         let body = json!({
-            "fq_name": fq_name.elements(), "parent_type": "physical-interface",
+            "fq_name": fq_name.elements(), "parent_type": type_name::PHYSICAL_INTERFACE,
             "logical_interface_vlan_tag": end.vlan, "logical_interface_type": "l3",
         });
-        let interface = internal::create(work, "logical-interface", body)?;
+        let interface = internal::create(work, type_name::LOGICAL_INTERFACE, body)?;
         let body = json!({
             "fq_name": [end.address_name], "instance_ip_subscriber_tag": end.link,
             "virtual_network_refs": [{"uuid": end.network.to_string()}],
             "logical_interface_refs": [{"uuid": interface.uuid.to_string()}],
         });
-        internal::create(work, "instance-ip", body)?;
+        internal::create(work, type_name::INSTANCE_IP, body)?;
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ fn after_delete(work: &mut Work, tuple: &Arc<Object>) -> Decision<()> {
 /// # Errors
 /// 409 while somebody else uses it.
 pub fn take_away(work: &mut Work, service: &Object) -> Decision<()> {
-    let (interfaces, addresses) = (work.type_id("logical-interface")?, work.type_id("instance-ip")?);
+    let (interfaces, addresses) = (work.type_id(type_name::LOGICAL_INTERFACE)?, work.type_id(type_name::INSTANCE_IP)?);
     for end in ends(work, service)? {
         if let Some(address) = work.graph.find(addresses, &[&end.address_name]).cloned() {
             delete_side_object(work, &address)?;
@@ -91,10 +92,10 @@ pub fn take_away(work: &mut Work, service: &Object) -> Decision<()> {
 
 /// Both ends of each link of a service on a device.
 fn ends(work: &Work, service: &Object) -> Decision<Vec<End>> {
-    if !is_on_device(work.property(service, "service_instance_properties").as_ref()) {
+    if !is_on_device(work.property(service, field_name::SERVICE_INSTANCE_PROPERTIES).as_ref()) {
         return Ok(Vec::new());
     }
-    let appliance_type = work.type_id("service-appliance")?;
+    let appliance_type = work.type_id(type_name::SERVICE_APPLIANCE)?;
     let mut found = Vec::new();
     for appliance in appliances(work, service, appliance_type) {
         for Connection { side, interface, point } in connections(work, &appliance)? {
@@ -117,21 +118,25 @@ fn appliances(work: &Work, service: &Object, appliance_type: crate::model::TypeI
     let targets = |object: &Object, field: &str| -> Vec<Arc<Object>> {
         work.links(object, field).iter().filter_map(|link| work.graph.get(link.target).cloned()).collect()
     };
-    let templates = targets(service, "service_template_refs");
-    let sets = templates.iter().flat_map(|template| targets(template, "service_appliance_set_refs"));
+    let templates = targets(service, field_name::SERVICE_TEMPLATE_REFS);
+    let sets = templates.iter().flat_map(|template| targets(template, field_name::SERVICE_APPLIANCE_SET_REFS));
     sets.flat_map(|set| work.graph.children_of(set.uuid, appliance_type).cloned().collect::<Vec<_>>()).collect()
 }
 
 /// The network for chains of services in the fabric of these interfaces.
 fn chain_network(work: &Work, interfaces: &[&Arc<Object>]) -> Option<Uuid> {
     let routers = interfaces.iter().filter_map(|interface| work.graph.get(interface.parent?));
-    let fabrics =
-        routers.flat_map(|router| work.links(router, "fabric_refs")).filter_map(|link| work.graph.get(link.target));
+    let fabrics = routers
+        .flat_map(|router| work.links(router, field_name::FABRIC_REFS))
+        .filter_map(|link| work.graph.get(link.target));
     let is_for_chains = |link: &&crate::graph::Link| {
         let attribute = link.attribute.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        attribute.is_some_and(|attribute| attribute["network_type"] == CHAINS)
+        attribute.is_some_and(|attribute| attribute[field_name::NETWORK_TYPE] == CHAINS)
     };
-    fabrics.flat_map(|fabric| work.links(fabric, "virtual_network_refs")).find(is_for_chains).map(|link| link.target)
+    fabrics
+        .flat_map(|fabric| work.links(fabric, field_name::VIRTUAL_NETWORK_REFS))
+        .find(is_for_chains)
+        .map(|link| link.target)
 }
 
 fn device(work: &Work, interface: &Object) -> String {
@@ -142,7 +147,7 @@ fn device(work: &Work, interface: &Object) -> String {
 /// The VLAN of one side, which the service says about itself (SI-C1).
 fn vlan(work: &Work, service: &Object, side: &str) -> Decision<u64> {
     let key = format!("{side}-svc-vlan");
-    let annotations = work.property(service, "annotations");
+    let annotations = work.property(service, field_name::ANNOTATIONS);
     let value = annotations.as_ref().and_then(|annotations| value_of_key(annotations, &key)).unwrap_or_default();
     value.trim().parse().map_err(|_| {
         Rejection::bad_request(format!("{key} of the service must be the number of a VLAN, not '{value}'"))
@@ -154,7 +159,7 @@ fn vlan(work: &Work, service: &Object, side: &str) -> Decision<u64> {
 /// The number of one side, which the server gave (SI-C1).
 fn unit(work: &Work, service: &Object, side: &str) -> Decision<String> {
     let key = format!("{side}-svc-unit");
-    let bindings = work.property(service, "service_instance_bindings");
+    let bindings = work.property(service, field_name::SERVICE_INSTANCE_BINDINGS);
     let unit = bindings.as_ref().and_then(|bindings| value_of_key(bindings, &key)).map(str::to_owned);
     unit.ok_or_else(|| Rejection::internal(format!("a service on a device without {key}")))
 }

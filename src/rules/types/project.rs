@@ -6,6 +6,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rules, Work, rulebook::Owner, security_draft},
 };
 use serde_json::Value;
@@ -32,11 +33,12 @@ fn after_update(work: &mut Work, _before: &Arc<Object>, after: &Arc<Object>) -> 
 /// # Errors
 /// Internal, if the model lacks the type.
 pub fn add_default_policy_set(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
-    let mut draft = Draft::child(work, project, "application-policy-set", DEFAULT_SET)?;
-    draft.set("all_applications", true.into());
+    let mut draft = Draft::child(work, project, type_name::APPLICATION_POLICY_SET, DEFAULT_SET)?;
+    draft.set(field_name::ALL_APPLICATIONS, true.into());
     let set = work.save(&draft);
     let mut draft = Draft::update(work, project);
-    draft.set_links("application_policy_set_refs", vec![NewLink { target: set.uuid, attribute: Value::Null }]);
+    draft
+        .set_links(field_name::APPLICATION_POLICY_SET_REFS, vec![NewLink { target: set.uuid, attribute: Value::Null }]);
     work.save(&draft);
     Ok(())
 }
@@ -45,7 +47,7 @@ pub fn add_default_policy_set(work: &mut Work, project: &Arc<Object>) -> Decisio
 fn before_delete(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
     security_draft::delete_holder(work, project)?;
     let mut draft = Draft::update(work, project);
-    draft.set_links("application_policy_set_refs", Vec::new());
+    draft.set_links(field_name::APPLICATION_POLICY_SET_REFS, Vec::new());
     work.save(&draft);
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! route-aggregate (contrail-api R21: RAGG-*): prefixes of one family, for one service instance.
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule};
+use crate::{
+    model::field_name,
+    rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
+};
 use ipnetwork::IpNetwork;
 
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
 
-const ENTRIES: &str = "aggregate_route_entries";
-const SERVICES: &str = "service_instance_refs";
+const ENTRIES: &str = field_name::AGGREGATE_ROUTE_ENTRIES;
+const SERVICES: &str = field_name::SERVICE_INSTANCE_REFS;
 
 /// RAGG-C1
 fn check(_work: &mut Work, draft: &mut Draft) -> Decision<()> {

@@ -1,7 +1,10 @@
 //! route-table and interface-route-table: a route leads to a prefix, and there is one of it. contrail-api stores whatever it
 //! is sent, and agents pass over what they can't read.
 
-use crate::rules::engine::{Decision, Draft, Rejection, Rules};
+use crate::{
+    model::field_name,
+    rules::engine::{Decision, Draft, Rejection, Rules},
+};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -15,8 +18,8 @@ pub const RULES: Rules = Rules {
 
 /// The rules of interface-route-table.
 pub const INTERFACE_RULES: Rules = Rules {
-    before_create: |_, draft| check(draft, "interface_route_table_routes"),
-    before_update: |_, draft| check(draft, "interface_route_table_routes"),
+    before_create: |_, draft| check(draft, field_name::INTERFACE_ROUTE_TABLE_ROUTES),
+    before_update: |_, draft| check(draft, field_name::INTERFACE_ROUTE_TABLE_ROUTES),
     ..Rules::NONE
 };
 
@@ -35,7 +38,7 @@ fn check(draft: &Draft, property: &str) -> Decision<()> {
             let given = route.get("prefix").map_or_else(|| "none".to_owned(), Value::to_string);
             return refuse(format!("prefix must be one of IPv4 or IPv6, as 10.1.0.0/16, not {given}"));
         };
-        let next_hop = route.get("next_hop").and_then(Value::as_str).unwrap_or_default();
+        let next_hop = route.get(field_name::NEXT_HOP).and_then(Value::as_str).unwrap_or_default();
         if !seen.insert((prefix.network(), prefix.prefix(), next_hop)) {
             return refuse(format!("prefix {prefix} is there twice"));
         }

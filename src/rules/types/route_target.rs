@@ -5,6 +5,7 @@
 
 use crate::{
     ipam,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
@@ -71,12 +72,12 @@ pub struct AutonomousSystem {
 impl AutonomousSystem {
     /// As it is now.
     pub fn global(work: &Work) -> Self {
-        let config = work.graph.model().find("global-system-config");
+        let config = work.graph.model().find(type_name::GLOBAL_SYSTEM_CONFIG);
         let config = config.and_then(|kind| work.graph.objects_of(kind).next().cloned());
         let property = |name: &str| config.as_ref().and_then(|config| work.property(config, name));
         Self {
-            number: property("autonomous_system").as_ref().and_then(Value::as_u64).unwrap_or(64512),
-            four_bytes: property("enable_4byte_as") == Some(Value::Bool(true)),
+            number: property(field_name::AUTONOMOUS_SYSTEM).as_ref().and_then(Value::as_u64).unwrap_or(64512),
+            four_bytes: property(field_name::ENABLE_4BYTE_AS) == Some(Value::Bool(true)),
         }
     }
 
@@ -119,7 +120,7 @@ pub fn automatic(system: AutonomousSystem, text: &str) -> Option<&str> {
 pub fn check_lists(work: &Work, draft: &mut Draft, properties: &[&str]) -> Decision<()> {
     for name in properties {
         let Some(mut value) = draft.given(name).cloned() else { continue };
-        let Some(targets) = value.get_mut("route_target").and_then(Value::as_array_mut) else { continue };
+        let Some(targets) = value.get_mut(field_name::ROUTE_TARGET).and_then(Value::as_array_mut) else { continue };
         let system = AutonomousSystem::global(work);
         for target in targets {
             let text = target.as_str().ok_or_else(|| Rejection::bad_request(FORM).by(rule::RT_C1));

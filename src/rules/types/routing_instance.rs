@@ -3,6 +3,7 @@
 
 use crate::{
     graph::Object,
+    model::field_name,
     rules::engine::{Decision, Draft, Rejection, RuleId, Rules, Work, rule},
 };
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, before_delete, ..Rules::NONE };
 
-const IS_DEFAULT: &str = "routing_instance_is_default";
+const IS_DEFAULT: &str = field_name::ROUTING_INSTANCE_IS_DEFAULT;
 
 fn refuse(name: &str, uuid: uuid::Uuid, rule: RuleId) -> Rejection {
     Rejection::conflict(format!("Cannot modify system resource Routing Instance {name}({uuid})"))

@@ -1,8 +1,11 @@
 //! routing-policy (contrail-api R21: RPOL-*): terms for virtual routers, or for devices.
 
-use crate::rules::{
-    engine::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid, rule},
-    types::route_target::AutonomousSystem,
+use crate::{
+    model::{field_name, type_name},
+    rules::{
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, canonical_uuid, rule},
+        types::route_target::AutonomousSystem,
+    },
 };
 use ipnetwork::IpNetwork;
 use serde_json::Value;
@@ -12,16 +15,16 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const ENTRIES: &str = "routing_policy_entries";
-const TERM_TYPE: &str = "term_type";
+const ENTRIES: &str = field_name::ROUTING_POLICY_ENTRIES;
+const TERM_TYPE: &str = field_name::TERM_TYPE;
 /// What a policy without a type is for.
 const VROUTER: &str = "vrouter";
 const DEVICE: &str = "network-device";
-const TABLES: &str = "interface_route_table_refs";
+const TABLES: &str = field_name::INTERFACE_ROUTE_TABLE_REFS;
 /// What devices tell routes by.
 const DEVICE_PROTOCOLS: [&str; 8] = ["bgp", "static", "aggregate", "pim", "direct", "evpn", "ospf", "ospf3"];
 /// The paths of autonomous systems that an action for devices adds.
-const PATHS: [&str; 2] = ["as_path_expand", "as_path_prepend"];
+const PATHS: [&str; 2] = [field_name::AS_PATH_EXPAND, field_name::AS_PATH_PREPEND];
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_own_number(work, draft)?;
@@ -94,7 +97,7 @@ fn refer_to_tables(work: &Work, draft: &mut Draft, entries: &Value) {
     let links = draft.links(TABLES);
     let mut wanted = links.clone();
     wanted.retain(|link| is_given || named.contains(&link.target) || !before.contains(&link.target));
-    let kind = work.graph.model().find("interface-route-table");
+    let kind = work.graph.model().find(type_name::INTERFACE_ROUTE_TABLE);
     let exists = |uuid: &Uuid| kind.is_some_and(|kind| work.graph.get_of_type(kind, *uuid).is_some());
     let known: BTreeSet<Uuid> = wanted.iter().map(|link| link.target).collect();
     let missing = named.difference(&known).copied().filter(exists);
@@ -146,11 +149,11 @@ fn check_filter(filter: &Value) -> Decision<()> {
     if text("route").is_empty() {
         return refuse("route_filter must have non-empty route value for network-device term".to_owned());
     }
-    let kind = text("route_type");
+    let kind = text(field_name::ROUTE_TYPE);
     if kind.is_empty() {
         return refuse("route_filter must have valid route_type for network-device term".to_owned());
     }
-    let value = text("route_type_value");
+    let value = text(field_name::ROUTE_TYPE_VALUE);
     let length = |text: &str| text.strip_prefix('/').and_then(|digits| digits.parse::<u8>().ok()).is_some();
     let (is_good, form) = match kind {
         "prefix-length-range" => (

@@ -5,6 +5,7 @@
 
 use crate::{
     graph::{NumberPool, Object, rule_count},
+    model::field_name,
     rules::{
         engine::{
             Decision, Draft, Rejection, Rules, Work,
@@ -19,12 +20,12 @@ use serde_json::{Map, Value};
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const ID: &str = "security_group_id";
-const CONFIGURED: &str = "configured_security_group_id";
-const ENTRIES: &str = "security_group_entries";
+const ID: &str = field_name::SECURITY_GROUP_ID;
+const CONFIGURED: &str = field_name::CONFIGURED_SECURITY_GROUP_ID;
+const ENTRIES: &str = field_name::SECURITY_GROUP_ENTRIES;
 /// Lower ids are those that users configure.
 const FIRST_ALLOCATED: u64 = 8_000_000;
-const BOTH_SIDES: [&str; 2] = ["src_addresses", "dst_addresses"];
+const BOTH_SIDES: [&str; 2] = [field_name::SRC_ADDRESSES, field_name::DST_ADDRESSES];
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // SG-C4
@@ -65,7 +66,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check_rule_quota(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(given) = draft.given(ENTRIES) else { return Ok(()) };
     let parts = Parts {
-        key: "security_group_rule",
+        key: field_name::SECURITY_GROUP_RULE,
         text: ENTRIES.to_owned(),
         wanted: rule_count(Some(given)),
         count: |work: &Work, group: &Object| rule_count(work.property(group, ENTRIES).as_ref()),
@@ -94,7 +95,8 @@ fn check_rule(rule: &Map<String, Value>) -> Decision<()> {
             }
         }
     }
-    let is_local = |address: &&Map<String, Value>| address.get("security_group") == Some(&Value::from("local"));
+    let is_local =
+        |address: &&Map<String, Value>| address.get(field_name::SECURITY_GROUP) == Some(&Value::from("local"));
     if !addresses.iter().any(is_local) {
         return Err(
             Rejection::bad_request("At least one of source or destination addresses must be 'local'").by(rule::SG_C3)

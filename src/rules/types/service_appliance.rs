@@ -3,6 +3,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, value_of_key},
 };
 use serde_json::Value;
@@ -14,13 +15,13 @@ pub const RULES: Rules = Rules { before_create, after_create, after_delete, ..Ru
 /// The rules of service-appliance-set.
 pub const SET_RULES: Rules = Rules { before_update: check_set_unused, ..Rules::NONE };
 
-const INTERFACES: &str = "physical_interface_refs";
+const INTERFACES: &str = field_name::PHYSICAL_INTERFACE_REFS;
 /// Where an appliance is attached, by the side of the interface there.
 const ATTACHMENTS: [(&str, &str); 2] = [("left", "left-attachment-point"), ("right", "right-attachment-point")];
 
 /// SAS-U1
 fn check_set_unused(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let pools = work.type_id("loadbalancer-pool")?;
+    let pools = work.type_id(type_name::LOADBALANCER_POOL)?;
     let users: Vec<Uuid> = work.graph.referrers(draft.uuid, pools).map(|pool| pool.uuid).collect();
     if !users.is_empty() {
         let text = "Service appliance set can not be updated as loadbalancer pools are using it";
@@ -34,16 +35,17 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let interfaces = draft.links(INTERFACES);
     for interface in interfaces.iter().filter_map(|link| work.graph.get(link.target)) {
         let router = interface.parent.and_then(|parent| work.graph.get(parent));
-        if router.and_then(|router| work.property(router, "physical_router_role")) != Some(Value::from("pnf")) {
+        if router.and_then(|router| work.property(router, field_name::PHYSICAL_ROUTER_ROLE)) != Some(Value::from("pnf"))
+        {
             let text = format!("Referenced physical interface({}) does not belong to PNF device", interface.uuid);
             return Err(Rejection::bad_request(text).by(rule::SA_C1).about(INTERFACES).because_of([interface.uuid]));
         }
     }
-    let properties = draft.value("service_appliance_properties").unwrap_or_default();
+    let properties = draft.value(field_name::SERVICE_APPLIANCE_PROPERTIES).unwrap_or_default();
     let is_attached = ATTACHMENTS.iter().all(|(_, key)| value_of_key(&properties, key).is_some());
     if !interfaces.is_empty() && !is_attached {
         let text = "There should be atleast one left/right attachment point defined";
-        return Err(Rejection::bad_request(text).by(rule::SA_C1).about("service_appliance_properties"));
+        return Err(Rejection::bad_request(text).by(rule::SA_C1).about(field_name::SERVICE_APPLIANCE_PROPERTIES));
     }
     Ok(())
 }
@@ -63,13 +65,13 @@ pub struct Connection {
 /// # Errors
 /// Internal, if the model lacks interfaces.
 pub fn connections(work: &Work, appliance: &Object) -> Decision<Vec<Connection>> {
-    let kind = work.type_id("physical-interface")?;
-    let properties = work.property(appliance, "service_appliance_properties").unwrap_or_default();
+    let kind = work.type_id(type_name::PHYSICAL_INTERFACE)?;
+    let properties = work.property(appliance, field_name::SERVICE_APPLIANCE_PROPERTIES).unwrap_or_default();
     let mut found = Vec::new();
     for link in work.links(appliance, INTERFACES) {
         let attribute: Value =
             link.attribute.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let side = attribute.get("interface_type").and_then(Value::as_str);
+        let side = attribute.get(field_name::INTERFACE_TYPE).and_then(Value::as_str);
         let Some((side, key)) = ATTACHMENTS.iter().find(|(name, _)| Some(*name) == side) else { continue };
         let point = value_of_key(&properties, key).and_then(|point| work.graph.find_joined(kind, point)).cloned();
         let ends = work.graph.get(link.target).cloned().zip(point);
@@ -86,7 +88,7 @@ fn after_create(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
         links.retain(|link| link.target != interface.uuid);
         links.push(NewLink { target: interface.uuid, attribute: Value::Null });
         draft.set_links(INTERFACES, links);
-        draft.set("physical_interface_type", "service".into());
+        draft.set(field_name::PHYSICAL_INTERFACE_TYPE, "service".into());
         work.save(&draft);
     }
     Ok(())
@@ -98,7 +100,7 @@ fn after_delete(work: &mut Work, appliance: &Arc<Object>) -> Decision<()> {
         let mut links = draft.stored_links(INTERFACES);
         links.retain(|link| link.target != interface.uuid);
         draft.set_links(INTERFACES, links);
-        draft.set("physical_interface_type", Value::Null);
+        draft.set(field_name::PHYSICAL_INTERFACE_TYPE, Value::Null);
         work.save(&draft);
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use crate::{
     graph::{NumberPool, SERVICE_UNITS},
+    model::field_name,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::port_tuple,
@@ -19,7 +20,7 @@ pub const RULES: Rules = Rules {
     ..Rules::NONE
 };
 
-const BINDINGS: &str = "service_instance_bindings";
+const BINDINGS: &str = field_name::SERVICE_INSTANCE_BINDINGS;
 
 /// What a service on a device has to say about itself, with the peer's (cut off) complaints.
 const ANNOTATIONS: [(&str, &str); 4] = [
@@ -31,18 +32,18 @@ const ANNOTATIONS: [(&str, &str); 4] = [
 
 /// Whether a service with these properties is on a physical device.
 pub fn is_on_device(properties: Option<&Value>) -> bool {
-    let kind = properties.and_then(|properties| properties.get("service_virtualization_type"));
+    let kind = properties.and_then(|properties| properties.get(field_name::SERVICE_VIRTUALIZATION_TYPE));
     kind.is_some_and(|kind| kind == "physical-device")
 }
 
 /// SI-C1
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     set_units(draft, Vec::new());
-    if !is_on_device(draft.value("service_instance_properties").as_ref()) {
+    if !is_on_device(draft.value(field_name::SERVICE_INSTANCE_PROPERTIES).as_ref()) {
         return Ok(());
     }
-    let annotations = draft.value("annotations").unwrap_or_default();
-    let Some(pairs) = annotations.get("key_value_pair").and_then(Value::as_array) else {
+    let annotations = draft.value(field_name::ANNOTATIONS).unwrap_or_default();
+    let Some(pairs) = annotations.get(field_name::KEY_VALUE_PAIR).and_then(Value::as_array) else {
         return Err(Rejection::bad_request("svc attributes should be defined as key_value_pairs")
             .by(rule::SI_C1)
             .about("annotations"));
@@ -74,7 +75,7 @@ fn before_update(_work: &mut Work, draft: &mut Draft) -> Decision<()> {
 }
 
 fn pairs(bindings: Option<Value>) -> Vec<Value> {
-    let pairs = bindings.and_then(|mut value| value.get_mut("key_value_pair").map(Value::take));
+    let pairs = bindings.and_then(|mut value| value.get_mut(field_name::KEY_VALUE_PAIR).map(Value::take));
     pairs.and_then(|pairs| pairs.as_array().cloned()).unwrap_or_default()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     graph::NumberPool,
+    model::field_name,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::route_target::AutonomousSystem,
@@ -12,7 +13,7 @@ use serde_json::Value;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
 
-const ID: &str = "sub_cluster_id";
+const ID: &str = field_name::SUB_CLUSTER_ID;
 
 /// The last id: it shares its bytes with the number of the autonomous system.
 fn last(work: &Work) -> u64 {
@@ -46,10 +47,10 @@ fn check_id(work: &Work, id: &Value) -> Decision<()> {
 
 /// SUBC-U1
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given("sub_cluster_asn").is_some() {
+    if draft.given(field_name::SUB_CLUSTER_ASN).is_some() {
         return Err(Rejection::bad_request("Sub cluster ASN can not be modified")
             .by(rule::SUBC_U1)
-            .about("sub_cluster_asn"));
+            .about(field_name::SUB_CLUSTER_ASN));
     }
     match draft.given(ID).cloned() {
         // It has to have one.

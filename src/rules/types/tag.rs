@@ -5,6 +5,7 @@
 
 use crate::{
     graph::{NumberPool, Object, hexadecimal, tag_number},
+    model::{field_name, type_name},
     rules::{
         engine::{Create, Decision, Draft, NewLink, Rejection, Rules, TagIdDigits, Work, rule},
         types::{firewall_rule, tag_type},
@@ -21,7 +22,7 @@ pub const RULES: Rules =
 const CHOSEN: [RangeInclusive<u32>; 2] = [0x8000..=0xfffe, 0x8000_0000..=0xffff_fffe];
 /// The last number of a value that the server gives, in ids of eight digits and of twelve.
 const LAST_GIVEN: [u64; 2] = [0x7fff, 0x7fff_ffff];
-const ID: &str = "tag_id";
+const ID: &str = field_name::TAG_ID;
 /// Types below are built in and stay.
 pub const FIRST_OWN_TYPE: u64 = 7;
 
@@ -54,7 +55,7 @@ fn id(work: &Work, kind: u16, value: u32) -> String {
 /// # Errors
 /// Internal, if the model lacks a type.
 pub fn follow_width(work: &mut Work) -> Decision<()> {
-    let tags: Vec<Arc<Object>> = work.graph.objects_of(work.type_id("tag")?).cloned().collect();
+    let tags: Vec<Arc<Object>> = work.graph.objects_of(work.type_id(type_name::TAG)?).cloned().collect();
     for tag in tags {
         let (kind, value) = parts(work, &tag);
         if work.property(&tag, ID) != Some(Value::from(id(work, kind, value))) {
@@ -118,11 +119,11 @@ fn chosen(work: &Work, text: &str) -> Decision<(u16, u32)> {
 /// TAG-C1: the name is made of type and value, whatever the client sent.
 fn name_by_value(_work: &Work, create: &Create) -> Decision<Create> {
     let body = &create.document.body;
-    let (kind, value) = (text(body.get("tag_type_name")), text(body.get("tag_value")));
+    let (kind, value) = (text(body.get(field_name::TAG_TYPE_NAME)), text(body.get(field_name::TAG_VALUE)));
     let (Some(kind), Some(value)) = (kind, value) else {
         return Err(Rejection::bad_request("Tag must be created with a type and a value")
             .by(rule::TAG_C1)
-            .about(if kind.is_none() { "tag_type_name" } else { "tag_value" }));
+            .about(if kind.is_none() { field_name::TAG_TYPE_NAME } else { field_name::TAG_VALUE }));
     };
     let mut named = create.clone();
     if let Some(last) = named.fq_name.last_mut() {
@@ -133,15 +134,15 @@ fn name_by_value(_work: &Work, create: &Create) -> Decision<Create> {
 
 /// TAG-C1, TAG-C3; a name in use was refused before (TAG-C2).
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given_links("tag_type_refs").is_some() {
+    if draft.given_links(field_name::TAG_TYPE_REFS).is_some() {
         return Err(Rejection::bad_request("Tag Type reference is not setable")
             .by(rule::TAG_C3)
-            .about("tag_type_refs"));
+            .about(field_name::TAG_TYPE_REFS));
     }
-    let type_name = text(draft.given("tag_type_name")).unwrap_or_default().to_lowercase();
-    draft.set("tag_type_name", type_name.as_str().into());
+    let type_name = text(draft.given(field_name::TAG_TYPE_NAME)).unwrap_or_default().to_lowercase();
+    draft.set(field_name::TAG_TYPE_NAME, type_name.as_str().into());
     let name = draft.fq_name.name().to_owned();
-    draft.set("display_name", name.into());
+    draft.set(field_name::DISPLAY_NAME, name.into());
 
     let requested = text(draft.given(ID)).map(|given| chosen(work, given)).transpose()?;
     let tag_type = find_or_create_type(work, &type_name, requested.map(|(kind, _)| kind))?;
@@ -156,13 +157,13 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
             .ok_or_else(|| Rejection::bad_request(format!("No tag id of type {type_name} is free")).by(rule::TAG_C5))?,
     };
     draft.set(ID, id(work, kind, value).into());
-    draft.set_links("tag_type_refs", vec![NewLink { target: tag_type.uuid, attribute: Value::Null }]);
+    draft.set_links(field_name::TAG_TYPE_REFS, vec![NewLink { target: tag_type.uuid, attribute: Value::Null }]);
     Ok(())
 }
 
 /// TAG-C4, TAG-C6: the type of a tag; a new one gets the number that the client chose, or the next.
 fn find_or_create_type(work: &mut Work, name: &str, chosen: Option<u16>) -> Decision<Arc<Object>> {
-    let kind = work.type_id("tag-type")?;
+    let kind = work.type_id(type_name::TAG_TYPE)?;
     if let Some(tag_type) = work.graph.find(kind, &[name]) {
         return Ok(Arc::clone(tag_type));
     }
@@ -184,14 +185,15 @@ fn find_or_create_type(work: &mut Work, name: &str, chosen: Option<u16>) -> Deci
 
 /// TAG-U1, OSD-9, OSD-10: of its name and number, only the value's number may change.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given_links("tag_type_refs").is_some() {
+    if draft.given_links(field_name::TAG_TYPE_REFS).is_some() {
         return Err(Rejection::bad_request("Tag-type reference cannot be updated")
             .by(rule::TAG_U1)
-            .about("tag_type_refs"));
+            .about(field_name::TAG_TYPE_REFS));
     }
-    let other_type =
-        draft.given("tag_type_name").is_some_and(|name| Some(name) != draft.stored_value("tag_type_name").as_ref());
-    if other_type || ["display_name", "tag_value"].iter().any(|name| draft.given(name).is_some()) {
+    let other_type = draft
+        .given(field_name::TAG_TYPE_NAME)
+        .is_some_and(|name| Some(name) != draft.stored_value(field_name::TAG_TYPE_NAME).as_ref());
+    if other_type || [field_name::DISPLAY_NAME, field_name::TAG_VALUE].iter().any(|name| draft.given(name).is_some()) {
         return Err(Rejection::bad_request("Tag name, type, value or ID cannot be updated").by(rule::TAG_U1));
     }
     let Some(given) = text(draft.given(ID)).map(str::to_owned) else {
@@ -226,7 +228,8 @@ fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> D
 
 /// TAG-D2; what refers to a tag stops its delete (TAG-D1): a type that is not built in goes with its last tag.
 fn after_delete(work: &mut Work, tag: &Arc<Object>) -> Decision<()> {
-    let tag_types = work.links(tag, "tag_type_refs").iter().filter_map(|link| work.graph.get(link.target)).cloned();
+    let tag_types =
+        work.links(tag, field_name::TAG_TYPE_REFS).iter().filter_map(|link| work.graph.get(link.target)).cloned();
     for tag_type in tag_types.collect::<Vec<_>>() {
         let own = tag_type::number(work, &tag_type).is_some_and(|number| number >= FIRST_OWN_TYPE);
         if own && work.graph.all_referrers(tag_type.uuid).next().is_none() {

@@ -4,6 +4,7 @@
 
 use crate::{
     graph::{NumberPool, Object, hexadecimal},
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         types::{firewall_rule, tag},
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
 
-const ID: &str = "tag_type_id";
+const ID: &str = field_name::TAG_TYPE_ID;
 
 /// The number of a stored tag type.
 pub fn number(work: &Work, tag_type: &Object) -> Option<u64> {
@@ -63,7 +64,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn complete(draft: &mut Draft, number: u64) {
     draft.set(ID, format!("0x{number:04x}").into());
     let name = draft.fq_name.name().to_owned();
-    draft.set("display_name", name.into());
+    draft.set(field_name::DISPLAY_NAME, name.into());
 }
 
 /// TAG-C4: the type that a tag brings along, hidden.
@@ -71,23 +72,23 @@ fn complete(draft: &mut Draft, number: u64) {
 /// # Errors
 /// 400 when no number is left.
 pub fn create_hidden(work: &mut Work, name: &str, number: u64) -> Decision<Arc<Object>> {
-    let mut draft = Draft::first_object(work, None, "tag-type", name)?;
+    let mut draft = Draft::first_object(work, None, type_name::TAG_TYPE, name)?;
     complete(&mut draft, number);
-    let mut id_perms = draft.value("id_perms").unwrap_or_default();
+    let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
     if let Some(fields) = id_perms.as_object_mut() {
-        fields.insert("user_visible".to_owned(), false.into());
+        fields.insert(field_name::USER_VISIBLE.to_owned(), false.into());
         fields.insert("enable".to_owned(), Value::Null);
     }
-    draft.set("id_perms", id_perms);
+    draft.set(field_name::ID_PERMS, id_perms);
     Ok(work.save(&draft))
 }
 
 /// TGT-4, OSD-7: the name stays; the number of a type that is not built in may change to a free one.
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    if draft.given("display_name").is_some() {
+    if draft.given(field_name::DISPLAY_NAME).is_some() {
         return Err(Rejection::bad_request("Tag Type value or ID cannot be updated")
             .by(rule::TGT_4)
-            .about("display_name"));
+            .about(field_name::DISPLAY_NAME));
     }
     let Some(given) = draft.given(ID).and_then(Value::as_str).map(str::to_owned) else {
         // Null is no number: the stored one stays.
@@ -111,7 +112,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
     let new = number(work, after).and_then(|number| u16::try_from(number).ok());
     let Some(new) = new.filter(|_| number(work, before) != number(work, after)) else { return Ok(()) };
-    let tags: Vec<Arc<Object>> = work.graph.referrers(after.uuid, work.type_id("tag")?).cloned().collect();
+    let tags: Vec<Arc<Object>> = work.graph.referrers(after.uuid, work.type_id(type_name::TAG)?).cloned().collect();
     for stored in tags {
         tag::set_type_number(work, &stored, new)?;
     }

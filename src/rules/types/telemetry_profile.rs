@@ -3,7 +3,7 @@
 
 use crate::{
     graph::{FqName, Object},
-    model::ObjectType,
+    model::{ObjectType, type_name},
     python_literal,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
@@ -77,8 +77,11 @@ fn check_create(draft: &Draft) -> Decision<()> {
     let part = kind.name.trim_end_matches("-profile");
     let is_default_part =
         || **draft.fq_name.joined() == format!("default-domain:default-project:{part}-default-profile");
-    let is_exempt =
-        if kind.name == "telemetry-profile" { is_default_telemetry(&draft.fq_name) } else { is_default_part() };
+    let is_exempt = if kind.name == type_name::TELEMETRY_PROFILE {
+        is_default_telemetry(&draft.fq_name)
+    } else {
+        is_default_part()
+    };
     if is_true(draft.given(&mark(kind))) && !is_exempt { refuse(kind, &draft.fq_name) } else { Ok(()) }
 }
 
@@ -86,7 +89,7 @@ fn check_create(draft: &Draft) -> Decision<()> {
 fn check_update(draft: &Draft) -> Decision<()> {
     let kind = draft.object_type();
     let is_default = is_true(draft.given(&mark(kind))) || is_true(draft.stored_value(&mark(kind)).as_ref());
-    let is_exempt = kind.name == "telemetry-profile" && is_default_telemetry(&draft.fq_name);
+    let is_exempt = kind.name == type_name::TELEMETRY_PROFILE && is_default_telemetry(&draft.fq_name);
     if is_default && !is_exempt { refuse(kind, &draft.fq_name) } else { Ok(()) }
 }
 

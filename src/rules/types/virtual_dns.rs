@@ -4,6 +4,7 @@
 use crate::{
     graph::Object,
     ipam,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule, rulebook::DomainAccess},
         shared::domain_name,
@@ -21,8 +22,8 @@ pub const RULES: Rules = Rules {
     ..Rules::NONE
 };
 
-const DATA: &str = "virtual_DNS_data";
-const NEXT: &str = "next_virtual_DNS";
+const DATA: &str = field_name::VIRTUAL_DNS_DATA;
+const NEXT: &str = field_name::NEXT_VIRTUAL_DNS;
 /// In seconds.
 const LONGEST_TIME_TO_LIVE: i64 = 0x7fff_ffff;
 
@@ -38,13 +39,13 @@ fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(data) = draft.given(DATA).filter(|data| !data.is_null()) else { return Ok(()) };
     let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
     // VDNS-C3
-    if !domain_name::is_valid(text("domain_name")) {
+    if !domain_name::is_valid(text(field_name::DOMAIN_NAME)) {
         return Err(Rejection::forbidden("Domain name does not adhere to DNS name requirements")
             .by(rule::VDNS_C3)
             .about("virtual_DNS_data.domain_name"));
     }
     // VDNS-C4; the order of records is one that the model knows.
-    check_time_to_live(data.get("default_ttl_seconds"))
+    check_time_to_live(data.get(field_name::DEFAULT_TTL_SECONDS))
         .map_err(|text| Rejection::bad_request(text).by(rule::VDNS_C4).about("virtual_DNS_data.default_ttl_seconds"))?;
     check_next(work, draft, text(NEXT))?;
     let mut data = data.clone();
@@ -67,7 +68,7 @@ pub fn check_time_to_live(seconds: Option<&Value>) -> Result<(), String> {
 
 /// The virtual DNS server with this name, elements joined by colons.
 pub fn find(work: &Work, joined: &str) -> Decision<Option<Arc<Object>>> {
-    Ok(work.graph.find_joined(work.type_id("virtual-DNS")?, joined).cloned())
+    Ok(work.graph.find_joined(work.type_id(type_name::VIRTUAL_DNS)?, joined).cloned())
 }
 
 /// The name of the server that is asked next.

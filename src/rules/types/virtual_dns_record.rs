@@ -2,6 +2,7 @@
 
 use crate::{
     ipam,
+    model::field_name,
     rules::{
         engine::{Decision, Draft, Rejection, Rules, Work, rule},
         shared::domain_name,
@@ -13,27 +14,28 @@ use serde_json::Value;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check, before_update: check, ..Rules::NONE };
 
-const RECORD: &str = "virtual_DNS_record_data";
+const RECORD: &str = field_name::VIRTUAL_DNS_RECORD_DATA;
 
 /// VDNSR-C1
 fn check(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     let Some(record) = draft.given(RECORD).filter(|record| !record.is_null()) else { return Ok(()) };
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (kind, name, data) = (text("record_type").to_uppercase(), text("record_name"), text("record_data"));
+    let (kind, name, data) =
+        (text(field_name::RECORD_TYPE).to_uppercase(), text(field_name::RECORD_NAME), text(field_name::RECORD_DATA));
     check_name(&kind, name)?;
     check_data(work, &kind, data)?;
-    virtual_dns::check_time_to_live(record.get("record_ttl_seconds")).map_err(|text| {
+    virtual_dns::check_time_to_live(record.get(field_name::RECORD_TTL_SECONDS)).map_err(|text| {
         Rejection::forbidden(text).by(rule::VDNSR_C1).about("virtual_DNS_record_data.record_ttl_seconds")
     })?;
-    let preference = record.get("record_mx_preference").and_then(Value::as_i64);
+    let preference = record.get(field_name::RECORD_MX_PREFERENCE).and_then(Value::as_i64);
     if kind == "MX" && preference.is_some_and(|preference| !(0..=0xffff).contains(&preference)) {
         return Err(Rejection::forbidden("Invalid value for MX record preference")
             .by(rule::VDNSR_C1)
             .about("virtual_DNS_record_data.record_mx_preference"));
     }
     let address = match kind.as_str() {
-        "A" => "record_data",
-        "PTR" => "record_name",
+        "A" => field_name::RECORD_DATA,
+        "PTR" => field_name::RECORD_NAME,
         _ => return Ok(()),
     };
     let mut record = record.clone();

@@ -5,6 +5,7 @@
 
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::{gateway_address::interface_has_gateway, interface_bindings},
@@ -29,19 +30,19 @@ pub const RULES: Rules = Rules {
     ..Rules::NONE
 };
 
-const MAC_ADDRESSES: &str = "virtual_machine_interface_mac_addresses";
-const PROPERTIES: &str = "virtual_machine_interface_properties";
+const MAC_ADDRESSES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_MAC_ADDRESSES;
+const PROPERTIES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_PROPERTIES;
 const VLAN_TAG: &str = "virtual_machine_interface_properties.sub_interface_vlan_tag";
-const INTERFACES: &str = "virtual_machine_interface_refs";
-const ADDRESS_PAIRS: &str = "virtual_machine_interface_allowed_address_pairs";
+const INTERFACES: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
+const ADDRESS_PAIRS: &str = field_name::VIRTUAL_MACHINE_INTERFACE_ALLOWED_ADDRESS_PAIRS;
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     // VMI-C1
-    let network = first_network(work, draft.given_links("virtual_network_refs").unwrap_or_default());
+    let network = first_network(work, draft.given_links(field_name::VIRTUAL_NETWORK_REFS).unwrap_or_default());
     let network = network.ok_or_else(|| {
         Rejection::bad_request("Virtual Machine Interface must have valide Virtual Network reference")
             .by(rule::VMI_C1)
-            .about("virtual_network_refs")
+            .about(field_name::VIRTUAL_NETWORK_REFS)
     })?;
     check_vlan_tags(work, draft)?;
     check_bridge_domains(work, draft)?;
@@ -55,7 +56,7 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// The VLAN tag of a sub-interface.
 fn vlan_tag(properties: Option<&Value>) -> Option<i64> {
-    properties?.get("sub_interface_vlan_tag")?.as_i64()
+    properties?.get(field_name::SUB_INTERFACE_VLAN_TAG)?.as_i64()
 }
 
 /// The tag of a stored interface; 0 for one that is no sub-interface.
@@ -104,32 +105,32 @@ fn check_vlan_tags(work: &Work, draft: &Draft) -> Decision<()> {
 
 /// VMI-C4, VMI-U1: bridge domains are of the interface's network, one for each VLAN.
 fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
-    let links = draft.links("bridge_domain_refs");
+    let links = draft.links(field_name::BRIDGE_DOMAIN_REFS);
     if links.is_empty() {
         return Ok(());
     }
     let uuid = draft.uuid;
-    let Some(network) = draft.links("virtual_network_refs").first().map(|link| link.target) else {
+    let Some(network) = draft.links(field_name::VIRTUAL_NETWORK_REFS).first().map(|link| link.target) else {
         return Err(Rejection::bad_request(format!(
             "Virtual network can not be removed on virtual machine interface({uuid}) while it refers a bridge domain"
         ))
         .by(rule::VMI_C4)
-        .about("virtual_network_refs"));
+        .about(field_name::VIRTUAL_NETWORK_REFS));
     };
     let mut seen: HashMap<i64, Uuid> = HashMap::new();
     for link in &links {
         if work.graph.get(link.target).and_then(|domain| domain.parent) != Some(network) {
             return Err(Rejection::bad_request(format!(
                 "Virtual machine interface({uuid}) can only refer to bridge domain belonging to virtual network({network})"
-            )).by(rule::VMI_C4).about("bridge_domain_refs").because_of([link.target]));
+            )).by(rule::VMI_C4).about(field_name::BRIDGE_DOMAIN_REFS).because_of([link.target]));
         }
-        let tag = link.attribute.get("vlan_tag").and_then(Value::as_i64).unwrap_or(0);
+        let tag = link.attribute.get(field_name::VLAN_TAG).and_then(Value::as_i64).unwrap_or(0);
         if let Some(other) = seen.insert(tag, link.target) {
             return Err(Rejection::bad_request(format!(
                 "Virtual machine interface({uuid}) already refers to bridge domain({other}) for vlan tag {tag}"
             ))
             .by(rule::VMI_C4)
-            .about("bridge_domain_refs")
+            .about(field_name::BRIDGE_DOMAIN_REFS)
             .because_of([other]));
         }
     }
@@ -138,15 +139,18 @@ fn check_bridge_domains(work: &Work, draft: &Draft) -> Decision<()> {
 
 /// VMI-C8: only ports of service instances are checked for their health over the network.
 fn check_health_checks(work: &Work, draft: &Draft) -> Decision<()> {
-    if !draft.links("port_tuple_refs").is_empty() {
+    if !draft.links(field_name::PORT_TUPLE_REFS).is_empty() {
         return Ok(());
     }
     let is_link_local = |link: &NewLink| {
-        let properties =
-            work.graph.get(link.target).and_then(|check| work.property(check, "service_health_check_properties"));
-        properties.is_some_and(|properties| properties.get("health_check_type") == Some(&Value::from("link-local")))
+        let properties = work
+            .graph
+            .get(link.target)
+            .and_then(|check| work.property(check, field_name::SERVICE_HEALTH_CHECK_PROPERTIES));
+        properties
+            .is_some_and(|properties| properties.get(field_name::HEALTH_CHECK_TYPE) == Some(&Value::from("link-local")))
     };
-    if draft.links("service_health_check_refs").iter().all(is_link_local) {
+    if draft.links(field_name::SERVICE_HEALTH_CHECK_REFS).iter().all(is_link_local) {
         return Ok(());
     }
     Err(Rejection::bad_request(format!(
@@ -154,14 +158,14 @@ fn check_health_checks(work: &Work, draft: &Draft) -> Decision<()> {
         draft.uuid
     ))
     .by(rule::VMI_C8)
-    .about("service_health_check_refs"))
+    .about(field_name::SERVICE_HEALTH_CHECK_REFS))
 }
 
 /// VMI-C7: pairs need port security.
 fn check_address_pairs(draft: &Draft) -> Decision<()> {
-    let secured = draft.value("port_security_enabled") != Some(Value::Bool(false));
+    let secured = draft.value(field_name::PORT_SECURITY_ENABLED) != Some(Value::Bool(false));
     let pairs = draft.value(ADDRESS_PAIRS);
-    let pairs = pairs.as_ref().and_then(|value| value.get("allowed_address_pair")).and_then(Value::as_array);
+    let pairs = pairs.as_ref().and_then(|value| value.get(field_name::ALLOWED_ADDRESS_PAIR)).and_then(Value::as_array);
     if !secured && pairs.is_some_and(|pairs| !pairs.is_empty()) {
         let text = "Allowed address pairs are not allowed when port security is disabled";
         return Err(Rejection::bad_request(text).by(rule::VMI_C7).about(ADDRESS_PAIRS));
@@ -171,7 +175,8 @@ fn check_address_pairs(draft: &Draft) -> Decision<()> {
 
 /// VMI-C5: one spelling for those given; none given: made from the uuid, so stable and practically unique.
 fn complete_mac_addresses(draft: &mut Draft) {
-    let given = draft.given(MAC_ADDRESSES).and_then(|value| value.get("mac_address")).and_then(Value::as_array);
+    let given =
+        draft.given(MAC_ADDRESSES).and_then(|value| value.get(field_name::MAC_ADDRESS)).and_then(Value::as_array);
     let addresses: Vec<String> = match given {
         Some(given) if !given.is_empty() => {
             given.iter().filter_map(Value::as_str).map(|address| address.replace('-', ":")).collect()
@@ -192,27 +197,27 @@ fn add_routing_instance(work: &Work, draft: &mut Draft, network: &Object) {
         "direction": "both", "protocol": null, "mpls_label": null, "vlan_tag": null, "src_mac": null, "dst_mac": null,
         "service_chain_address": null, "ipv6_service_chain_address": null
     });
-    let mut links = draft.links("routing_instance_refs");
+    let mut links = draft.links(field_name::ROUTING_INSTANCE_REFS);
     links.retain(|link| link.target != instance.uuid);
     links.push(NewLink { target: instance.uuid, attribute });
-    draft.set_links("routing_instance_refs", links);
+    draft.set_links(field_name::ROUTING_INSTANCE_REFS, links);
 }
 
 fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
-    let gains_machine = draft.given_links("virtual_machine_refs").is_some_and(|links| !links.is_empty());
+    let gains_machine = draft.given_links(field_name::VIRTUAL_MACHINE_REFS).is_some_and(|links| !links.is_empty());
     // VMI-U2
-    let router = work.graph.referrers(draft.uuid, work.type_id("logical-router")?).next();
+    let router = work.graph.referrers(draft.uuid, work.type_id(type_name::LOGICAL_ROUTER)?).next();
     if let Some(router) = router.filter(|_| gains_machine) {
         return Err(Rejection::bad_request("Logical router interface cannot be used by VM")
             .by(rule::VMI_U2)
-            .about("virtual_machine_refs")
+            .about(field_name::VIRTUAL_MACHINE_REFS)
             .because_of([router.uuid]));
     }
     // VMI-U3
     if gains_machine && interface_has_gateway(work, draft.uuid) {
         return Err(Rejection::bad_request("Gateway IP cannot be used by VM port")
             .by(rule::VMI_U3)
-            .about("virtual_machine_refs"));
+            .about(field_name::VIRTUAL_MACHINE_REFS));
     }
     bare_metal_port::check_update(work, draft)?;
     // VMI-U4

@@ -7,6 +7,7 @@
 
 use crate::{
     graph::{Graph, Hold, NumberPool, Object},
+    model::{field_name, type_name},
     python_literal,
     rules::{
         engine::{
@@ -31,18 +32,19 @@ use uuid::Uuid;
 pub const RULES: Rules =
     Rules { before_create, after_create, before_update, after_update, before_delete, ..Rules::NONE };
 
-const NETWORK_ID: &str = "virtual_network_network_id";
-const ROUTE_TARGET_LISTS: [&str; 3] = ["route_target_list", "import_route_target_list", "export_route_target_list"];
+const NETWORK_ID: &str = field_name::VIRTUAL_NETWORK_NETWORK_ID;
+const ROUTE_TARGET_LISTS: [&str; 3] =
+    [field_name::ROUTE_TARGET_LIST, field_name::IMPORT_ROUTE_TARGET_LIST, field_name::EXPORT_ROUTE_TARGET_LIST];
 
 fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     check_service_chains(draft)?;
     // VN-C2: sharing and global access say the same.
-    if global_access(draft.given("perms2")) == Some(7) {
-        draft.set("is_shared", true.into());
-    } else if draft.given("is_shared") == Some(&Value::Bool(true)) {
+    if global_access(draft.given(field_name::PERMS2)) == Some(7) {
+        draft.set(field_name::IS_SHARED, true.into());
+    } else if draft.given(field_name::IS_SHARED) == Some(&Value::Bool(true)) {
         set_global_access(draft, 7);
     } else {
-        draft.set("is_shared", false.into());
+        draft.set(field_name::IS_SHARED, false.into());
     }
     // VN-C3
     if draft.given(NETWORK_ID).is_some_and(|id| !id.is_null()) {
@@ -67,9 +69,9 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 
 /// VN-C4, VN-U5: a VXLAN id is the network's own number, or one that nobody has. It is taken as long as it is stored.
 fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
-    let identifier = |value: Option<&Value>| value?.get("vxlan_network_identifier")?.as_u64();
-    let Some(given) = identifier(draft.given("virtual_network_properties")) else { return Ok(None) };
-    let stored = identifier(draft.stored_value("virtual_network_properties").as_ref());
+    let identifier = |value: Option<&Value>| value?.get(field_name::VXLAN_NETWORK_IDENTIFIER)?.as_u64();
+    let Some(given) = identifier(draft.given(field_name::VIRTUAL_NETWORK_PROPERTIES)) else { return Ok(None) };
+    let stored = identifier(draft.stored_value(field_name::VIRTUAL_NETWORK_PROPERTIES).as_ref());
     let own = draft.stored_value(NETWORK_ID).as_ref().and_then(Value::as_u64);
     if Some(given) != stored && Some(given) != own {
         let rule = if draft.stored.is_none() { rule::VN_C4 } else { rule::VN_U5 };
@@ -81,7 +83,7 @@ fn check_vxlan_id(work: &Work, draft: &Draft) -> Decision<Option<u64>> {
 
 /// VN-C11: the default routing instance is part of the network.
 fn after_create(work: &mut Work, network: &Arc<Object>) -> Decision<()> {
-    let snat = work.property(network, "fabric_snat") == Some(Value::Bool(true));
+    let snat = work.property(network, field_name::FABRIC_SNAT) == Some(Value::Bool(true));
     add_routing_instance(work, network, network.fq_name.name(), true, snat)?;
     Ok(())
 }
@@ -97,15 +99,15 @@ pub fn add_routing_instance(
     is_default: bool,
     snat: bool,
 ) -> Decision<Arc<Object>> {
-    let mut draft = Draft::child(work, network, "routing-instance", name)?;
-    draft.set("routing_instance_is_default", is_default.into());
-    draft.set("routing_instance_fabric_snat", snat.into());
+    let mut draft = Draft::child(work, network, type_name::ROUTING_INSTANCE, name)?;
+    draft.set(field_name::ROUTING_INSTANCE_IS_DEFAULT, is_default.into());
+    draft.set(field_name::ROUTING_INSTANCE_FABRIC_SNAT, snat.into());
     Ok(work.save(&draft))
 }
 
 /// The default routing instance of a network.
 pub fn default_routing_instance(work: &Work, network: &Object) -> Option<Arc<Object>> {
-    let kind = work.graph.model().find("routing-instance")?;
+    let kind = work.graph.model().find(type_name::ROUTING_INSTANCE)?;
     let joined = network.fq_name.child(network.fq_name.name());
     work.graph.find_joined(kind, joined.joined()).cloned()
 }
@@ -125,10 +127,12 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     }
     // VN-U6
     let is_provider = |value: Option<Value>| value == Some(Value::Bool(true));
-    if is_provider(draft.stored_value("is_provider_network")) && !is_provider(draft.value("is_provider_network")) {
+    if is_provider(draft.stored_value(field_name::IS_PROVIDER_NETWORK))
+        && !is_provider(draft.value(field_name::IS_PROVIDER_NETWORK))
+    {
         let text =
             format!("Update is_provider_network propertyfrom True to False of VN ({}) is not allowed", draft.uuid);
-        return Err(Rejection::bad_request(text).by(rule::VN_U6).about("is_provider_network"));
+        return Err(Rejection::bad_request(text).by(rule::VN_U6).about(field_name::IS_PROVIDER_NETWORK));
     }
     check_provider_network(work, draft)?;
     check_service_chains(draft)?;
@@ -142,13 +146,13 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 /// VN-U12: source NAT is set on the routing instance, too.
 fn after_update(work: &mut Work, before: &Arc<Object>, after: &Arc<Object>) -> Decision<()> {
     subnets::record_subnets(work, before, after);
-    let (old, new) = (work.property(before, "fabric_snat"), work.property(after, "fabric_snat"));
+    let (old, new) = (work.property(before, field_name::FABRIC_SNAT), work.property(after, field_name::FABRIC_SNAT));
     if old == new {
         return Ok(());
     }
     if let Some(instance) = default_routing_instance(work, after) {
         let mut draft = Draft::update(work, &instance);
-        draft.set("routing_instance_fabric_snat", new.unwrap_or(Value::Bool(false)));
+        draft.set(field_name::ROUTING_INSTANCE_FABRIC_SNAT, new.unwrap_or(Value::Bool(false)));
         work.save(&draft);
     }
     Ok(())
@@ -167,26 +171,30 @@ fn before_delete(_work: &mut Work, network: &Arc<Object>) -> Decision<()> {
 
 /// VN-C1: a chain over several policies and one target both ways exclude each other.
 fn check_service_chains(draft: &Draft) -> Decision<()> {
-    if draft.value("multi_policy_service_chains_enabled") != Some(Value::Bool(true)) {
+    if draft.value(field_name::MULTI_POLICY_SERVICE_CHAINS_ENABLED) != Some(Value::Bool(true)) {
         return Ok(());
     }
     let targets = |name: &str| -> Vec<Value> {
         let value = draft.value(name);
-        value.as_ref().and_then(|value| value.get("route_target")?.as_array().cloned()).unwrap_or_default()
+        value.as_ref().and_then(|value| value.get(field_name::ROUTE_TARGET)?.as_array().cloned()).unwrap_or_default()
     };
     let [both, import, export] = ROUTE_TARGET_LISTS.map(targets);
     let export: HashSet<&str> = export.iter().filter_map(Value::as_str).collect();
     if !both.is_empty() || import.iter().filter_map(Value::as_str).any(|target| export.contains(target)) {
         let text = "Multi policy service chains are not supported, with both import export external route targets";
-        return Err(Rejection::conflict(text).by(rule::VN_C1).about("multi_policy_service_chains_enabled"));
+        return Err(Rejection::conflict(text).by(rule::VN_C1).about(field_name::MULTI_POLICY_SERVICE_CHAINS_ENABLED));
     }
     Ok(())
 }
 
 /// VN-C8, VN-U3.
 fn check_provider_properties(draft: &Draft, kind: Kind, rule: RuleId, operation: &str) -> Decision<()> {
-    let Some(properties) = draft.given("provider_properties").and_then(Value::as_object) else { return Ok(()) };
-    for (name, title) in [("segmentation_id", "Segmenation ID"), ("physical_network", "Physical Network")] {
+    let Some(properties) = draft.given(field_name::PROVIDER_PROPERTIES).and_then(Value::as_object) else {
+        return Ok(());
+    };
+    for (name, title) in
+        [(field_name::SEGMENTATION_ID, "Segmenation ID"), (field_name::PHYSICAL_NETWORK, "Physical Network")]
+    {
         if properties.get(name).is_none_or(Value::is_null) {
             let text = format!("{title} must be configured to {operation}");
             return Err(Rejection::new(kind, text).by(rule).about(format!("provider_properties.{name}")));
@@ -197,18 +205,18 @@ fn check_provider_properties(draft: &Draft, kind: Kind, rule: RuleId, operation:
 
 /// VN-U3: what is not sent is completed; on a provider network nothing may change.
 fn check_provider_update(draft: &mut Draft) -> Decision<()> {
-    let Some(Value::Object(mut given)) = draft.given("provider_properties").cloned() else { return Ok(()) };
-    let stored = draft.stored_value("provider_properties");
-    let is_provider = draft.stored_value("is_provider_network") == Some(Value::Bool(true));
+    let Some(Value::Object(mut given)) = draft.given(field_name::PROVIDER_PROPERTIES).cloned() else { return Ok(()) };
+    let stored = draft.stored_value(field_name::PROVIDER_PROPERTIES);
+    let is_provider = draft.stored_value(field_name::IS_PROVIDER_NETWORK) == Some(Value::Bool(true));
     if let Some(stored) = stored.as_ref().and_then(Value::as_object).filter(|_| is_provider) {
         for (name, value) in stored {
             given.entry(name.clone()).or_insert_with(|| value.clone());
         }
         if given != *stored {
             let text = format!("Update provider_details propertyof provider VN ({}) is not allowed", draft.uuid);
-            return Err(Rejection::conflict(text).by(rule::VN_U3).about("provider_properties"));
+            return Err(Rejection::conflict(text).by(rule::VN_U3).about(field_name::PROVIDER_PROPERTIES));
         }
-        draft.set("provider_properties", Value::Object(given));
+        draft.set(field_name::PROVIDER_PROPERTIES, Value::Object(given));
     }
     check_provider_properties(draft, Kind::Conflict, rule::VN_U3, "update")
 }
@@ -216,24 +224,26 @@ fn check_provider_update(draft: &mut Draft) -> Decision<()> {
 /// VN-C9: references between networks lead from a network to its one provider network. What the request leaves out is
 /// as it is stored.
 fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
-    if draft.given_links("virtual_network_refs").is_none() && draft.given("is_provider_network").is_none() {
+    if draft.given_links(field_name::VIRTUAL_NETWORK_REFS).is_none()
+        && draft.given(field_name::IS_PROVIDER_NETWORK).is_none()
+    {
         return Ok(());
     }
-    let links = draft.links("virtual_network_refs");
+    let links = draft.links(field_name::VIRTUAL_NETWORK_REFS);
     let is_provider = |uuid: &Uuid| {
         let network = work.graph.get(*uuid);
-        network.and_then(|network| work.property(network, "is_provider_network")) == Some(Value::Bool(true))
+        network.and_then(|network| work.property(network, field_name::IS_PROVIDER_NETWORK)) == Some(Value::Bool(true))
     };
     let targets: Vec<Uuid> = links.iter().map(|link| link.target).collect();
     let printed = |uuids: &[Uuid]| python_literal::list(uuids.iter().map(Uuid::to_string));
     let uuid = draft.uuid;
-    if draft.value("is_provider_network") == Some(Value::Bool(true)) {
+    if draft.value(field_name::IS_PROVIDER_NETWORK) == Some(Value::Bool(true)) {
         let providers: Vec<Uuid> = targets.iter().copied().filter(is_provider).collect();
         if !providers.is_empty() {
             let text = format!("Provider VN ({uuid}) can not connect to another provider VN ({})", printed(&providers));
             return Err(Rejection::bad_request(text)
                 .by(rule::VN_C9)
-                .about("virtual_network_refs")
+                .about(field_name::VIRTUAL_NETWORK_REFS)
                 .because_of(providers));
         }
         return Ok(());
@@ -243,26 +253,32 @@ fn check_provider_network(work: &Work, draft: &Draft) -> Decision<()> {
             "Non Provider VN ({uuid}) can connect to one provider VN but trying to connect to VN ({})",
             printed(&targets)
         );
-        return Err(Rejection::bad_request(text).by(rule::VN_C9).about("virtual_network_refs").because_of(targets));
+        return Err(Rejection::bad_request(text)
+            .by(rule::VN_C9)
+            .about(field_name::VIRTUAL_NETWORK_REFS)
+            .because_of(targets));
     }
     if !targets.iter().all(is_provider) {
         let text =
             format!("Non Provider VN ({uuid}) can connect only to one provider VN but not ({})", printed(&targets));
-        return Err(Rejection::bad_request(text).by(rule::VN_C9).about("virtual_network_refs").because_of(targets));
+        return Err(Rejection::bad_request(text)
+            .by(rule::VN_C9)
+            .about(field_name::VIRTUAL_NETWORK_REFS)
+            .because_of(targets));
     }
     Ok(())
 }
 
 fn global_access(perms2: Option<&Value>) -> Option<i64> {
-    perms2?.get("global_access")?.as_i64()
+    perms2?.get(field_name::GLOBAL_ACCESS)?.as_i64()
 }
 
 fn set_global_access(draft: &mut Draft, access: i64) {
-    let mut perms2 = draft.value("perms2").unwrap_or_else(|| json!({}));
+    let mut perms2 = draft.value(field_name::PERMS2).unwrap_or_else(|| json!({}));
     if let Some(fields) = perms2.as_object_mut() {
-        fields.insert("global_access".to_owned(), access.into());
+        fields.insert(field_name::GLOBAL_ACCESS.to_owned(), access.into());
     }
-    draft.set("perms2", perms2);
+    draft.set(field_name::PERMS2, perms2);
 }
 
 fn python_bool(value: bool) -> &'static str {
@@ -272,12 +288,12 @@ fn python_bool(value: bool) -> &'static str {
 /// VN-U2: sharing, external routing and global access follow each other. Where one of them changes, what the request says
 /// of the others counts, too; where none does, whatever is stored was good enough before.
 fn check_sharing(draft: &mut Draft) -> Decision<()> {
-    if ["perms2", "is_shared", "router_external"].iter().all(|name| draft.given(name).is_none()) {
+    if ["perms2", field_name::IS_SHARED, field_name::ROUTER_EXTERNAL].iter().all(|name| draft.given(name).is_none()) {
         return Ok(());
     }
-    let access = global_access(draft.sent("perms2").as_ref());
+    let access = global_access(draft.sent(field_name::PERMS2).as_ref());
     let flag = |name: &str| draft.sent(name).as_ref().and_then(Value::as_bool);
-    let (shared, external) = (flag("is_shared"), flag("router_external"));
+    let (shared, external) = (flag(field_name::IS_SHARED), flag(field_name::ROUTER_EXTERNAL));
     let inconsistent = |name: &str, flag: bool, access: i64| {
         let text = format!("Inconsistent {name} ({}) and global_access ({access})", python_bool(flag));
         Err(Rejection::bad_request(text).by(rule::VN_U2).about(name))
@@ -287,16 +303,16 @@ fn check_sharing(draft: &mut Draft) -> Decision<()> {
             && shared != (access == 7)
             && !external.unwrap_or(false)
         {
-            return inconsistent("is_shared", shared, access);
+            return inconsistent(field_name::IS_SHARED, shared, access);
         }
         if let Some(external) = external
             && external != (access == 5)
             && !shared.unwrap_or(false)
         {
-            return inconsistent("router_external", external, access);
+            return inconsistent(field_name::ROUTER_EXTERNAL, external, access);
         }
         if shared.is_none() && external.is_none() {
-            draft.set("is_shared", (access != 0).into());
+            draft.set(field_name::IS_SHARED, (access != 0).into());
         }
     } else if shared.is_some() || external.is_some() {
         let access = if shared == Some(true) {
@@ -326,7 +342,7 @@ pub struct AllocateAddresses {
 
 /// The network of a direct call.
 fn network(graph: &Graph, given: &str) -> Decision<Arc<Object>> {
-    let kind = graph.model().find("virtual-network");
+    let kind = graph.model().find(type_name::VIRTUAL_NETWORK);
     let found = kind.zip(canonical_uuid(given)).and_then(|(kind, uuid)| graph.get_of_type(kind, uuid)).cloned();
     found.ok_or_else(|| Rejection::not_found(format!("Virtual Network {given} not found!")))
 }
@@ -371,7 +387,7 @@ impl FreeAddresses {
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let network = network(&work.graph, &self.network)?;
         budget::check(&budget::ADDRESSES, self.addresses.len())?;
-        let ipams = work.links(&network, "network_ipam_refs").iter().map(|link| link.target);
+        let ipams = work.links(&network, field_name::NETWORK_IPAM_REFS).iter().map(|link| link.target);
         // What is held lies in a subnet; there may be as many ipams and subnets as addresses.
         let prefixes = ipams.chain([network.uuid]).flat_map(|scope| {
             let subnets = work.graph.pools().subnets(scope);

@@ -3,7 +3,7 @@
 
 use crate::{
     graph::{Link, Object},
-    model::TypeId,
+    model::{TypeId, field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, rulebook::Owner},
         shared::aggregate,
@@ -29,11 +29,11 @@ pub const RULES: Rules = Rules {
 };
 
 /// Where the references to physical interfaces are.
-pub const INTERFACES: &str = "physical_interface_refs";
+pub const INTERFACES: &str = field_name::PHYSICAL_INTERFACE_REFS;
 /// Where the references to ports are.
-pub const PORTS: &str = "virtual_machine_interface_refs";
-const USER_CREATED: &str = "virtual_port_group_user_created";
-const TRUNK_PORT: &str = "virtual_port_group_trunk_port_id";
+pub const PORTS: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;
+const USER_CREATED: &str = field_name::VIRTUAL_PORT_GROUP_USER_CREATED;
+const TRUNK_PORT: &str = field_name::VIRTUAL_PORT_GROUP_TRUNK_PORT_ID;
 /// What names of groups that the server makes begin with.
 const INTERNAL_NAME: &str = "vpg-internal";
 const LAST_INTERNAL_NUMBER: u64 = 65_535;
@@ -61,7 +61,8 @@ fn before_create(work: &mut Work, draft: &mut Draft) -> Decision<()> {
 fn check_trunk_port(work: &Work, draft: &Draft) -> Decision<()> {
     let trunk = draft.given(TRUNK_PORT).and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
     let Some(trunk) = trunk.and_then(|uuid| work.graph.get(uuid)) else { return Ok(()) };
-    let referred = work.links(trunk, "virtual_port_group_refs").iter().filter_map(|link| work.graph.get(link.target));
+    let referred =
+        work.links(trunk, field_name::VIRTUAL_PORT_GROUP_REFS).iter().filter_map(|link| work.graph.get(link.target));
     let groups: BTreeMap<Uuid, &Arc<Object>> =
         work.graph.referrers(trunk.uuid, draft.type_id).chain(referred).map(|group| (group.uuid, group)).collect();
     if groups.is_empty() {
@@ -136,7 +137,7 @@ fn aggregate_number(work: &Work, draft: &Draft, router: &Object, links: &[NewLin
     let router_name = router.fq_name.name();
     let mut number = current;
     for link in links {
-        let Some(wanted) = link.attribute.get("ae_num").filter(|wanted| !wanted.is_null()) else { continue };
+        let Some(wanted) = link.attribute.get(field_name::AE_NUM).filter(|wanted| !wanted.is_null()) else { continue };
         let Some(wanted) = wanted.as_u64().filter(|wanted| *wanted <= aggregate::LAST) else {
             let last = aggregate::LAST;
             return Err(Rejection::bad_request(format!("{INTERFACES}: ae_num must be 0 to {last}, not {wanted}"))
@@ -199,14 +200,14 @@ fn before_delete(work: &mut Work, group: &Arc<Object>) -> Decision<()> {
 /// # Errors
 /// 409 if there are too many.
 pub fn add_internal(work: &mut Work, fabric: &Arc<Object>) -> Decision<Arc<Object>> {
-    let group_type = work.type_id("virtual-port-group")?;
+    let group_type = work.type_id(type_name::VIRTUAL_PORT_GROUP)?;
     let taken: BTreeSet<u64> =
         work.graph.objects_of(group_type).filter_map(|group| internal_number(group.fq_name.name())).collect();
     let number = (0..=LAST_INTERNAL_NUMBER).find(|number| !taken.contains(number));
     let number = number.ok_or_else(|| Rejection::conflict("No virtual port group number is free").by(rule::VPG_M2))?;
-    let mut draft = Draft::child(work, fabric, "virtual-port-group", &format!("{INTERNAL_NAME}-{number}"))?;
+    let mut draft = Draft::child(work, fabric, type_name::VIRTUAL_PORT_GROUP, &format!("{INTERNAL_NAME}-{number}"))?;
     draft.set(USER_CREATED, false.into());
-    draft.set("virtual_port_group_lacp_enabled", true.into());
+    draft.set(field_name::VIRTUAL_PORT_GROUP_LACP_ENABLED, true.into());
     Ok(work.save(&draft))
 }
 

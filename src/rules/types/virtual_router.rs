@@ -3,6 +3,7 @@
 
 use crate::{
     ipam::{self, AddressRanges},
+    model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule},
         shared::addresses::is_flat,
@@ -18,7 +19,7 @@ use uuid::Uuid;
 /// The rules of the type.
 pub const RULES: Rules = Rules { before_create: check_pools, before_update, ..Rules::NONE };
 
-const IPAMS: &str = "network_ipam_refs";
+const IPAMS: &str = field_name::NETWORK_IPAM_REFS;
 
 /// The first and the last address of a pool, with the texts for refusals.
 struct Pool {
@@ -36,7 +37,7 @@ impl Pool {
 }
 
 fn pools(attribute: &Value) -> Vec<Pool> {
-    let pools = attribute.get("allocation_pools").and_then(Value::as_array);
+    let pools = attribute.get(field_name::ALLOCATION_POOLS).and_then(Value::as_array);
     pools.into_iter().flatten().filter_map(Pool::of).collect()
 }
 
@@ -51,11 +52,11 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
                 .about(IPAMS)
                 .because_of([ipam.uuid]));
         }
-        let given = link.attribute.get_mut("allocation_pools").and_then(Value::as_array_mut);
+        let given = link.attribute.get_mut(field_name::ALLOCATION_POOLS).and_then(Value::as_array_mut);
         let Some(given) = given.filter(|given| !given.is_empty()) else {
             return Err(Rejection::bad_request("No allocation-pools for this vrouter").by(rule::VR_C1).about(IPAMS));
         };
-        let subnets = work.property(ipam, "ipam_subnets").unwrap_or_default();
+        let subnets = work.property(ipam, field_name::IPAM_SUBNETS).unwrap_or_default();
         let own: HashSet<(IpAddr, IpAddr)> = pools_for_routers(&subnets).into_iter().map(|pool| pool.ends).collect();
         let taken = pools_of_others(work, draft, link.target);
         for value in given {
@@ -70,7 +71,7 @@ fn check_pools(work: &mut Work, draft: &mut Draft) -> Decision<()> {
                 return Err(Rejection::bad_request(text).by(rule::VR_C1).about(IPAMS).because_of([*other]));
             }
             if let Some(fields) = value.as_object_mut() {
-                fields.remove("vrouter_specific_pool");
+                fields.remove(field_name::VROUTER_SPECIFIC_POOL);
                 fields.values_mut().for_each(ipam::write_usual_notation);
             }
         }
@@ -90,8 +91,8 @@ fn no_pool(value: &Value) -> Rejection {
 /// The pools of an ipam that are set aside for virtual routers.
 fn pools_for_routers(subnets: &Value) -> Vec<Pool> {
     let subnets = subnets.get("subnets").and_then(Value::as_array);
-    let pools = subnets.into_iter().flatten().filter_map(|subnet| subnet.get("allocation_pools")?.as_array());
-    let own = pools.flatten().filter(|pool| pool.get("vrouter_specific_pool") == Some(&Value::Bool(true)));
+    let pools = subnets.into_iter().flatten().filter_map(|subnet| subnet.get(field_name::ALLOCATION_POOLS)?.as_array());
+    let own = pools.flatten().filter(|pool| pool.get(field_name::VROUTER_SPECIFIC_POOL) == Some(&Value::Bool(true)));
     own.filter_map(Pool::of).collect()
 }
 
@@ -115,7 +116,7 @@ fn before_update(work: &mut Work, draft: &mut Draft) -> Decision<()> {
         for pool in given.iter().flat_map(|link| pools(&link.attribute)) {
             kept.insert(pool.ends.0, pool.ends.1);
         }
-        let addresses = work.graph.referrers(draft.uuid, work.type_id("instance-ip")?);
+        let addresses = work.graph.referrers(draft.uuid, work.type_id(type_name::INSTANCE_IP)?);
         let held = addresses.filter_map(|object| Some((object.uuid, object.hold?.address)));
         for (holder, address) in held {
             if given.is_empty() {
