@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, raw_sql};
 use tokio::task::block_in_place;
 
-use crate::support::postgresql::Cluster;
-use crate::support::proxy::{Flow, NewOnes, Proxy};
+use crate::support::proxy::{Behind, Flow, NewOnes};
 use crate::support::{Answer, Api, Checks, Process, Server, send_signal};
 
 /// Within this time each request is answered.
@@ -52,28 +51,7 @@ pub async fn nobody_hangs_with_the_database() {
     checks.finish();
 }
 
-struct Setup {
-    // In the order in which they have to end.
-    server: Server,
-    proxy: Proxy,
-    cluster: Cluster,
-}
-
-impl Setup {
-    fn start() -> Self {
-        block_in_place(|| {
-            let cluster = Cluster::start("database", &[]);
-            cluster.create_database();
-            let proxy = Proxy::start(&cluster.socket());
-            Self { server: Server::start_on(&proxy.database_url()), proxy, cluster }
-        })
-    }
-
-    /// Past the proxy.
-    async fn database(&mut self) -> PgConnection {
-        PgConnection::connect(&self.cluster.url()).await.unwrap()
-    }
-
+impl Behind {
     /// Waits until the server is the only one, whose writes are one statement each.
     async fn alone(&mut self) {
         let mut database = self.database().await;
@@ -152,7 +130,7 @@ async fn ready_again(api: &Api) {
 }
 
 async fn old_connections(flow: Flow) {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     api.post("/useragent-kv", &json!({"operation": "STORE", "key": "k", "value": "1"})).await.status_is(200);
@@ -172,7 +150,7 @@ async fn old_connections(flow: Flow) {
 
 /// The one that is cut off gets the lock of the row in that very moment, and its session stays there: the database does not notice.
 async fn one_of_two_is_cut_off() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let other = block_in_place(|| Server::start_on(&setup.cluster.url()));
     let (api, other_api) = (setup.server.api(), other.api());
     create(&other_api, "before").await.status_is(200);
@@ -196,7 +174,7 @@ async fn one_of_two_is_cut_off() {
 }
 
 async fn everything(new_ones: NewOnes) {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     setup.proxy.new_connections(new_ones);
@@ -233,7 +211,7 @@ async fn everything(new_ones: NewOnes) {
 }
 
 async fn local_reads_go_on() {
-    let setup = Setup::start();
+    let setup = Behind::start();
     let url = setup.proxy.database_url();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", &url, "--read-consistency", "local"];
     let local = Process::start(&arguments);
@@ -257,7 +235,7 @@ async fn local_reads_go_on() {
 }
 
 async fn stops_all_the_same() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     setup.proxy.new_connections(NewOnes::Swallowed);
@@ -283,7 +261,7 @@ async fn stops_all_the_same() {
 }
 
 async fn the_writers_session_is_stopped() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     let mut database = setup.database().await;
@@ -317,7 +295,7 @@ async fn the_writers_session_is_stopped() {
 /// A statement waits in a stopped process; whoever sent it is told that nothing was stored, because what came after it was
 /// refused. When the process goes on it finds its turn over.
 async fn nothing_comes_later() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     let mut database = setup.database().await;
@@ -348,7 +326,7 @@ async fn nothing_comes_later() {
 }
 
 async fn the_turn_is_not_to_be_had() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let api = setup.server.api();
     setup.alone().await;
     let mut database = setup.database().await;

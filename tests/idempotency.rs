@@ -2,13 +2,13 @@
 //! to two at the same time. For a day each gets the answer that the first one got.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, raw_sql};
 use tokio::task::{JoinHandle, JoinSet, block_in_place};
 
-use crate::support::postgresql::Cluster;
-use crate::support::proxy::{Flow, Proxy};
+use crate::support::proxy::{Behind, Flow};
 use crate::support::{Answer, Api, Checks, Server};
 
 pub async fn a_request_with_a_key_is_done_once() {
@@ -239,30 +239,10 @@ async fn two_servers() {
     assert_eq!(listed["network-policys"]["count"], all);
 }
 
-struct Setup {
-    // In the order in which they have to end.
-    server: Server,
-    proxy: Proxy,
-    cluster: Cluster,
-    /// How many requests were sent to be held up.
-    sent: usize,
-}
+/// How many requests were sent to be held up: each has a name of its own.
+static SENT: AtomicUsize = AtomicUsize::new(0);
 
-impl Setup {
-    fn start() -> Self {
-        block_in_place(|| {
-            let cluster = Cluster::start("database", &[]);
-            cluster.create_database();
-            let proxy = Proxy::start(&cluster.socket());
-            Self { server: Server::start_on(&proxy.database_url()), proxy, cluster, sent: 0 }
-        })
-    }
-
-    /// Past the proxy.
-    async fn database(&mut self) -> PgConnection {
-        PgConnection::connect(&self.cluster.url()).await.unwrap()
-    }
-
+impl Behind {
     /// Waits until the server is the only one, and sends a request that waits in the statement that would write it. While the
     /// machine is busy the server may not be the only one for a moment, and then it is another statement, and tried again.
     async fn held_up(&mut self, method: &'static str, path: &str, body: impl Fn(usize) -> Value + Send) -> HeldUp {
@@ -271,8 +251,7 @@ impl Setup {
         let waits = "select query like 'with turn as%' from pg_stat_activity
             where application_name = 'cirrus' and wait_event_type = 'Lock'";
         for _ in 0..100 {
-            self.sent += 1;
-            let number = self.sent;
+            let number = SENT.fetch_add(1, Ordering::Relaxed);
             while !sqlx::query_scalar::<_, bool>(alone).fetch_one(&mut database).await.unwrap() {}
             // What this server has not committed itself it has to read first.
             self.server.api().post("/network-policys", &policy(&format!("before-{number}"))).await.status_is(200);
@@ -321,7 +300,7 @@ async fn committed(database: &mut PgConnection, key: &str) {
 }
 
 async fn killed_before_it_answers() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let mut database = setup.database().await;
     let name = |number: usize| policy(&format!("killed-{number}"));
     let mut held = setup.held_up("POST", "/network-policys", name).await;
@@ -346,7 +325,7 @@ async fn killed_before_it_answers() {
 
 /// Nothing of it is in the log, and it is known all the same whether it was committed.
 async fn the_connection_breaks() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let mut database = setup.database().await;
     let api = setup.server.api();
     let created = api.post("/network-policys", &policy("unchanged")).await.ok();
@@ -376,7 +355,7 @@ async fn the_connection_breaks() {
 
 /// The second request is decided while the first one is on its way, which moves no revision, and is refused.
 async fn refused_by_the_database() {
-    let mut setup = Setup::start();
+    let mut setup = Behind::start();
     let mut database = setup.database().await;
     let api = setup.server.api();
     let created = api.post("/network-policys", &policy("unchanged")).await.ok();

@@ -35,7 +35,8 @@ pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_address
 use crate::model::{Model, ObjectType, type_name};
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 58] = [
+static RULES: [(&str, &Rules); 59] = [
+    (type_name::ADDRESS_GROUP, &types::address_group::RULES),
     (type_name::ALARM, &types::alarm::RULES),
     (type_name::ALIAS_IP, &types::alias_ip::RULES),
     (type_name::APPLICATION_POLICY_SET, &types::application_policy_set::RULES),
@@ -106,6 +107,5 @@ pub fn rulebook(model: &Model, options: Options) -> Rulebook {
 /// # Errors
 /// 400 for a character that names may not have.
 pub fn check_name(kind: &ObjectType, name: &str) -> Decision<()> {
-    let rules = RULES.iter().find(|(known, _)| *known == kind.name).map_or(&Rules::NONE, |(_, rules)| rules);
-    engine::check_name(rules, name)
+    engine::check_name(Rules::in_table(&RULES, &kind.name), name)
 }

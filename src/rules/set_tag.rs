@@ -8,7 +8,7 @@ use crate::{
         Decision, Draft, NewLink, Rejection, Work,
         document::canonical_uuid,
         rule, security_draft,
-        tag_references::{MANY, REFERENCES, check_address_group, type_of_tag},
+        tag_references::{MANY, REFERENCES, check_label, type_of_tag},
         update,
     },
 };
@@ -43,7 +43,7 @@ impl SetTag {
         let mut tags = before.clone();
         for (name, change) in &self.changes {
             let tag_type = name.to_lowercase();
-            check_address_group(draft.object_type(), &tag_type).map_err(|refusal| refusal.about(name))?;
+            check_label(work, &draft, &tag_type).map_err(|refusal| refusal.about(name))?;
             let mut links = tags.remove(&tag_type).unwrap_or_default();
             apply(work, &object, &tag_type, change, &mut links)?;
             if !links.is_empty() {

@@ -5,7 +5,7 @@
 //! answer, whoever has decided it; what is older than a day counts as gone, by the clock of the database, whether its row is
 //! still there or not.
 
-use super::{Session, StoreError};
+use super::{Session, StoreError, row::number};
 use crate::graph::Position;
 use indexmap::IndexMap;
 use sqlx::Row;
@@ -68,10 +68,6 @@ pub struct Found {
     pub sole: Option<Uuid>,
 }
 
-fn number(number: i64) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|_| StoreError::Row(format!("revision {number}")))
-}
-
 /// What is known of keys.
 pub const LOOK_UP: &str = concat!(
     "select last_rev, epoch, sole, who, key, fingerprint, revision, outcome
@@ -96,13 +92,13 @@ pub async fn look_up(connection: &mut Session, asked: &[&Key]) -> Result<Found, 
     let (who, texts): (Vec<&str>, Vec<&str>) = asked.iter().map(|key| (key.who.as_str(), key.text.as_str())).unzip();
     let rows = connection.rows(sqlx::query(LOOK_UP).bind(who).bind(texts)).await?;
     let sequence = rows.first().ok_or_else(|| StoreError::Row("no sequence".to_owned()))?;
-    let position = Position { epoch: sequence.try_get("epoch")?, revision: number(sequence.try_get("last_rev")?)? };
+    let position = Position { epoch: sequence.try_get("epoch")?, revision: number(sequence, "last_rev")? };
     let mut found = Found { answers: KeptAnswers::default(), position, sole: sequence.try_get("sole")? };
     for row in &rows {
         let Some(who) = row.try_get("who")? else { continue };
         let kept = Kept {
             fingerprint: row.try_get("fingerprint")?,
-            revision: number(row.try_get("revision")?)?,
+            revision: number(row, "revision")?,
             outcome: row.try_get("outcome")?,
         };
         found.answers.insert(Key { who, text: row.try_get("key")? }, Arc::new(kept));

@@ -1,10 +1,7 @@
 //! A TCP proxy between a server and its `PostgreSQL`, whose connections can be made to behave as those to a host that is
 //! gone: they stay open, and nothing comes through.
 //!
-//!     let cluster = Cluster::start("primary", &[]);
-//!     cluster.create_database();
-//!     let proxy = Proxy::start(&cluster.socket());
-//!     let server = Server::start_on(&proxy.database_url());
+//!     let Behind { server, proxy, .. } = Behind::start();
 //!     proxy.swallow(Flow::Nothing);            // the connections that are there
 //!     proxy.new_connections(NewOnes::Refused); // those that come
 //!     proxy.let_go();                          // all of them work, and what was held back arrives
@@ -16,11 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
+use super::Server;
 use super::postgresql::Cluster;
 
 /// What comes through a connection.
@@ -43,6 +43,30 @@ pub enum NewOnes {
     Refused,
     /// It is taken, and nothing comes through.
     Swallowed,
+}
+
+/// A server whose database is behind a proxy, in the order in which they have to end.
+pub struct Behind {
+    pub server: Server,
+    pub proxy: Proxy,
+    pub cluster: Cluster,
+}
+
+impl Behind {
+    /// On a new database.
+    pub fn start() -> Self {
+        block_in_place(|| {
+            let cluster = Cluster::start("database", &[]);
+            cluster.create_database();
+            let proxy = Proxy::start(&cluster.socket());
+            Self { server: Server::start_on(&proxy.database_url()), proxy, cluster }
+        })
+    }
+
+    /// Past the proxy.
+    pub async fn database(&mut self) -> PgConnection {
+        PgConnection::connect(&self.cluster.url()).await.unwrap()
+    }
 }
 
 /// A running proxy. Its connections end with this value.

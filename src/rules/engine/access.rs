@@ -8,9 +8,9 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What a change is about.
+/// Which side of an object a change is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subject {
+pub enum Aspect {
     /// What the object says: the rules of its type speak of it, and a draft may keep it aside.
     Content,
     /// Who may do what with it. It holds at once, and no type has a rule about it.
@@ -29,7 +29,7 @@ pub fn check_create(_work: &Work, _type_id: TypeId, _parent: Option<&Arc<Object>
 ///
 /// # Errors
 /// None.
-pub fn check_update(_work: &Work, _object: &Arc<Object>, _subject: Subject) -> Decision<()> {
+pub fn check_update(_work: &Work, _object: &Arc<Object>, _aspect: Aspect) -> Decision<()> {
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! What all types share: the steps of a create, an update and a delete, each in one place, and what they work with. It knows
-//! no type by name: what a type does beside the steps it says in its `Rules`.
+//! What all types share: the steps of a create, an update and a delete, each in one place, and what they work with. What a type
+//! does beside the steps it says in its `Rules`. Types are named only where a step is about certain ones: projects, which have
+//! quota, and what is drafted as a whole (`security_draft.rs`).
 
 pub mod access;
 pub mod budget;

@@ -7,7 +7,7 @@
 
 use crate::{
     graph::{Object, Place},
-    model::field_name,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use serde_json::Value;
@@ -94,5 +94,5 @@ fn project_of(work: &Work, draft: &Draft) -> Option<Arc<Object>> {
         Place::Grandparent => draft.parent.as_ref()?.parent?,
         Place::Reference(field) => draft.links(field).first()?.target,
     };
-    work.graph.get(project).filter(|object| work.type_of(object).name == "project").cloned()
+    work.graph.get(project).filter(|object| work.type_of(object).name == type_name::PROJECT).cloned()
 }

@@ -18,6 +18,17 @@ pub enum Owner {
     Itself,
 }
 
+/// Which tags an object of a type may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tags {
+    /// One of each type, but for those of which there may be many (TGR-1).
+    OneOfEachType,
+    /// Labels alone (TGR-2).
+    Labels,
+    /// Any: they say what is matched, not what the object is.
+    Any,
+}
+
 /// What a domain may do with an object without being its owner (PERM-7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DomainAccess {
@@ -45,6 +56,8 @@ pub struct Rules {
     pub quota_key: Option<&'static str>,
     /// Whether only an explicit 1 allows an object, and only one (QTA-3).
     pub needs_explicit_quota: bool,
+    /// Which tags its objects may have.
+    pub tags: Tags,
     /// Before anything is looked at: may change the name that is asked for.
     pub before_name: Option<fn(&Work, &Create) -> Decision<Create>>,
     /// Checks and completes a new object.
@@ -62,6 +75,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Those of a type, from the types with behaviour of their own, by name.
+    pub fn in_table(table: &[(&str, &'static Self)], type_name: &str) -> &'static Self {
+        table.iter().find(|(known, _)| *known == type_name).map_or(&Self::NONE, |(_, rules)| rules)
+    }
+
     /// Nothing beyond the steps that all have.
     pub const NONE: Self = Self {
         colons_in_names: false,
@@ -71,6 +89,7 @@ impl Rules {
         domain_access: None,
         quota_key: None,
         needs_explicit_quota: false,
+        tags: Tags::OneOfEachType,
         before_name: None,
         before_create: |_, _| Ok(()),
         after_create: |_, _| Ok(()),
@@ -91,9 +110,7 @@ pub struct Rulebook {
 impl Rulebook {
     /// From the types with behaviour of their own, by name.
     pub fn new(model: &Model, table: &[(&str, &'static Rules)], options: Options) -> Self {
-        let rules_of =
-            |name: &str| table.iter().find(|(known, _)| *known == name).map_or(&Rules::NONE, |(_, rules)| *rules);
-        Self { by_type: model.types().iter().map(|kind| rules_of(&kind.name)).collect(), options }
+        Self { by_type: model.types().iter().map(|kind| Rules::in_table(table, &kind.name)).collect(), options }
     }
 
     /// The rules of a type.

@@ -29,6 +29,8 @@ pub const DRAFTED_TYPES: [&str; 5] = [
 ];
 /// The property of a scope that switches the mode.
 pub const MODE: &str = field_name::ENABLE_SECURITY_POLICY_DRAFT;
+/// The parent of what is in force everywhere.
+const DEFAULT_HOLDER: &str = "default-policy-management";
 /// The parent of the drafts of a scope.
 const HOLDER: &str = "draft-policy-management";
 const STATE: &str = field_name::DRAFT_MODE_STATE;
@@ -53,7 +55,7 @@ fn state(work: &Work, object: &Object) -> Option<String> {
 fn holder(work: &Work, scope: &Object) -> Option<Arc<Object>> {
     let kind = work.graph.model().find(type_name::POLICY_MANAGEMENT)?;
     let name = match work.type_of(scope).name.as_str() {
-        "project" => Arc::clone(scope.fq_name.child(HOLDER).joined()),
+        type_name::PROJECT => Arc::clone(scope.fq_name.child(HOLDER).joined()),
         _ => HOLDER.into(),
     };
     work.graph.find_joined(kind, &name).cloned()
@@ -63,8 +65,8 @@ fn holder(work: &Work, scope: &Object) -> Option<Arc<Object>> {
 fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> Option<Arc<Object>> {
     let parent = parent.filter(|_| has_drafts(kind))?;
     let scope = match work.type_of(parent).name.as_str() {
-        "project" => Arc::clone(parent),
-        _ if parent.fq_name.joined().as_ref() == "default-policy-management" => {
+        type_name::PROJECT => Arc::clone(parent),
+        _ if parent.fq_name.joined().as_ref() == DEFAULT_HOLDER => {
             let global = work.graph.model().find(type_name::GLOBAL_SYSTEM_CONFIG)?;
             work.graph.objects_of(global).next().cloned()?
         }
@@ -248,7 +250,7 @@ pub fn follow_mode(work: &mut Work, scope: &Arc<Object>) -> Decision<()> {
     let on = work.property(scope, MODE) == Some(Value::Bool(true));
     match (on, holder(work, scope)) {
         (true, None) => {
-            let is_project = work.type_of(scope).name == "project";
+            let is_project = work.type_of(scope).name == type_name::PROJECT;
             let mut draft =
                 Draft::first_object(work, Some(scope).filter(|_| is_project), type_name::POLICY_MANAGEMENT, HOLDER)?;
             draft.set(field_name::DISPLAY_NAME, HOLDER.into());
@@ -284,7 +286,7 @@ fn check_nothing_pending(work: &Work, scope: &Object, holder: &Object) -> Decisi
         return Ok(());
     }
     let whose = match work.type_of(scope).name.as_str() {
-        "project" => format!("scope {} ({})", scope.fq_name.joined(), scope.uuid),
+        type_name::PROJECT => format!("scope {} ({})", scope.fq_name.joined(), scope.uuid),
         _ => "global scope".to_owned(),
     };
     Err(Rejection::conflict(format!(
@@ -343,11 +345,11 @@ impl ReviewDrafts {
 
 /// DRF-15: what is referred to first, deletes last and the other way round.
 fn commit(work: &mut Work, scope: &Arc<Object>, drafts: &[Arc<Object>]) -> Decision<()> {
-    let parent = if work.type_of(scope).name == "project" {
+    let parent = if work.type_of(scope).name == type_name::PROJECT {
         Arc::clone(scope)
     } else {
         let kind = work.type_id(type_name::POLICY_MANAGEMENT)?;
-        let parent = work.graph.find_joined(kind, "default-policy-management").cloned();
+        let parent = work.graph.find_joined(kind, DEFAULT_HOLDER).cloned();
         parent.ok_or_else(|| Rejection::internal("there is no default-policy-management"))?
     };
     let in_state = |work: &Work, wanted: &str| -> Vec<Arc<Object>> {

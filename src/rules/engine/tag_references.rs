@@ -2,8 +2,8 @@
 
 use crate::{
     graph::Object,
-    model::{ObjectType, field_name, type_name},
-    rules::engine::{Decision, Draft, Rejection, Work, rule},
+    model::field_name,
+    rules::engine::{Decision, Draft, Rejection, Work, rule, rulebook::Tags},
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -18,14 +18,14 @@ pub fn type_of_tag(tag: &Object) -> &str {
     tag.fq_name.name().split('=').next().unwrap_or_default()
 }
 
-/// TGR-1, TGR-2: one tag a type, but for those of which there may be many; an address group has labels only.
+/// TGR-1, TGR-2: what the type of the object allows.
 ///
 /// # Errors
 /// 400 that names the tag type.
 pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
     let Some(links) = draft.given_links(REFERENCES) else { return Ok(()) };
     let kind = draft.object_type();
-    if kind.name == type_name::FIREWALL_RULE {
+    if work.rules_of(draft.type_id).tags == Tags::Any {
         return Ok(());
     }
     let mut seen: HashMap<&str, Uuid> = HashMap::new();
@@ -37,7 +37,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
             let text = format!("Tag type '{tag_type}' cannot be set multiple times on the same {title} resource type");
             return Err(Rejection::bad_request(text).by(rule::TGR_1).about(REFERENCES).because_of([tag.uuid]));
         }
-        check_address_group(kind, tag_type)?;
+        check_label(work, draft, tag_type)?;
     }
     Ok(())
 }
@@ -46,9 +46,9 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
 ///
 /// # Errors
 /// 400 that names the tag type.
-pub fn check_address_group(kind: &ObjectType, tag_type: &str) -> Decision<()> {
-    if kind.name == type_name::ADDRESS_GROUP && tag_type != "label" {
-        let text = format!("Invalid tag type {tag_type} for object type address_group");
+pub fn check_label(work: &Work, draft: &Draft, tag_type: &str) -> Decision<()> {
+    if work.rules_of(draft.type_id).tags == Tags::Labels && tag_type != "label" {
+        let text = format!("Invalid tag type {tag_type} for object type {}", draft.object_type().field);
         return Err(Rejection::bad_request(text).by(rule::TGR_2).about(REFERENCES));
     }
     Ok(())

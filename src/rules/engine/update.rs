@@ -7,7 +7,7 @@ use crate::{
     python_literal,
     rules::engine::{
         Decision, Document, Draft, GivenLink, NewLink, Purpose, Rejection, Work,
-        access::{self, Subject},
+        access::{self, Aspect},
         document::Refused,
         permissions, rule, security_draft, tag_references,
     },
@@ -20,14 +20,14 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The refusals of the type's rules.
-fn change(work: &mut Work, mut draft: Draft, subject: Subject) -> Decision<Arc<Object>> {
+fn change(work: &mut Work, mut draft: Draft, aspect: Aspect) -> Decision<Arc<Object>> {
     draft.drop_repeated();
     let Some(before) = draft.stored.clone() else { return Err(Rejection::internal("a change of nothing")) };
     if draft.is_empty() {
         return Ok(before);
     }
-    access::check_update(work, &before, subject)?;
-    if subject == Subject::Permissions {
+    access::check_update(work, &before, aspect)?;
+    if aspect == Aspect::Permissions {
         return Ok(work.save(&draft));
     }
     security_draft::check_given(work, &draft)?;
@@ -47,7 +47,7 @@ fn change(work: &mut Work, mut draft: Draft, subject: Subject) -> Decision<Arc<O
 /// # Errors
 /// The refusals of the type's rules.
 pub fn commit(work: &mut Work, draft: Draft) -> Decision<Arc<Object>> {
-    change(work, draft, Subject::Content)
+    change(work, draft, Aspect::Content)
 }
 
 /// `PUT`.
@@ -315,6 +315,6 @@ impl PermissionChange {
         if let Some(access) = self.members.get(field_name::GLOBAL_ACCESS) {
             draft.set(field_name::IS_SHARED, Value::Bool(access.as_u64() != Some(0)));
         }
-        change(work, draft, Subject::Permissions)
+        change(work, draft, Aspect::Permissions)
     }
 }

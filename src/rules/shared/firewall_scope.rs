@@ -4,7 +4,7 @@
 
 use crate::{
     graph::Object,
-    model::field_name,
+    model::{field_name, type_name},
     rules::engine::{Decision, Draft, Rejection, Work, rule},
 };
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub fn check(work: &Work, draft: &Draft) -> Decision<()> {
 pub fn project(work: &Work, parent: Option<&Arc<Object>>) -> Option<Arc<Object>> {
     let mut next = parent.cloned();
     while let Some(object) = next {
-        if work.type_of(&object).name == "project" {
+        if work.type_of(&object).name == type_name::PROJECT {
             return Some(object);
         }
         next = object.parent.and_then(|parent| work.graph.get(parent)).cloned();

@@ -5,7 +5,7 @@ use crate::{
     model::{field_name, type_name},
     python_literal,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, security_draft},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, rulebook::Tags, security_draft},
         shared::firewall_scope,
         types::{service_group::number_protocol, tag, tag_type},
     },
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create: complete, before_update: complete, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create: complete, before_update: complete, tags: Tags::Any, ..Rules::NONE };
 
 const SERVICE: &str = "service";
 const SERVICE_GROUPS: &str = field_name::SERVICE_GROUP_REFS;

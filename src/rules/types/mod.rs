@@ -1,6 +1,7 @@
 //! The types with behaviour of their own, a file each (a few that are alike share one). A file ends in `RULES`, which the table in
 //! `rules` lists.
 
+pub mod address_group;
 pub mod alarm;
 pub mod alias_ip;
 pub mod application_policy_set;
