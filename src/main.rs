@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod authentication;
 mod bus;
 mod change_log;
 mod check;

@@ -1,26 +1,69 @@
-//! Who asks. The one place where access control stands: today nothing is refused (`no-auth`), but every request
-//! carries its identity through API, rules and rendering.
+//! Who asks, and what may be done with an object. Who it is is found out once for each request (`authentication`); nothing after
+//! that looks at a header. What may be done follows from that and from the object's `perms2` alone (access contract 5.2, 9.4).
 
-use crate::graph::Object;
+mod caller;
 
-/// Whether requests are authenticated, and how much is allowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub use caller::{Caller, Level, Scope};
+
+use crate::graph::{Grantee, Object, Owner, Permissions};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Whether requests are authenticated, and how much is allowed (access contract 1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
 pub enum AaaMode {
-    /// Everybody may do everything.
+    /// Nobody is asked who it is, and everybody may do everything.
+    #[default]
     NoAuth,
+    /// Cloud admins may do everything, and nobody else anything.
+    CloudAdmin,
+    /// Rules say what roles may do with which types, and each object what projects and domains may do with it.
+    Rbac,
 }
 
 impl AaaMode {
-    /// As in `/aaa-mode`.
+    /// As in `/aaa-mode`, and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoAuth => "no-auth",
+            Self::CloudAdmin => "cloud-admin",
+            Self::Rbac => "rbac",
         }
     }
 }
 
 /// The owner of what nobody in particular owns.
 pub const CLOUD_ADMIN: &str = "cloud-admin";
+
+/// What somebody may do with an object: bits, added (access contract 5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Right {
+    /// To read it, have it listed, and see it as a link of another one.
+    Read = 4,
+    /// To change it, and to create below it.
+    Write = 2,
+    /// To refer to it.
+    Link = 1,
+}
+
+impl Right {
+    /// As in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Link => "link",
+        }
+    }
+
+    /// Whether it is among these.
+    pub fn is_in(self, bits: u8) -> bool {
+        bits & self as u8 != 0
+    }
+}
+
+/// All rights.
+pub const ALL_RIGHTS: u8 = 7;
 
 /// How many characters of what a header says about a request are kept. They stand in the change log, in memory as long as
 /// the change does, and user, role and project in objects.
@@ -35,91 +78,122 @@ pub fn kept(mut text: String) -> String {
     text
 }
 
-/// Who makes a request. Without authentication the headers are believed (contrail-api R21, wire contract).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Who makes a request, and from where.
+#[derive(Clone, Debug)]
 pub struct Identity {
-    /// `X-User`.
-    pub user: Option<String>,
-    /// The first of `X-Role`.
-    pub role: Option<String>,
-    /// `X-Project-Id`.
-    pub project: Option<String>,
+    /// Who it is.
+    pub caller: Arc<Caller>,
+    /// The uuid of `default-domain`, which whoever knows callers calls otherwise (KS-2).
+    pub default_domain: Option<Uuid>,
     /// `X-Request-Id`, or made up.
     pub request_id: String,
     /// `X-Contrail-Useragent`, or `User-Agent`.
     pub user_agent: Option<String>,
-    /// `X-Requestor-IP`, the first of `X-Forwarded-For`, or the peer's address.
+    /// Where the request came from.
     pub address: Option<String>,
 }
 
 impl Identity {
-    /// The identity of what the server does by itself.
+    /// The identity of what the server does by itself: it may do everything (ROLE-8).
     pub fn server(request_id: &str) -> Self {
-        Self { request_id: request_id.to_owned(), ..Self::default() }
+        Self {
+            caller: Arc::new(Caller::of_level(Level::Admin)),
+            default_domain: None,
+            request_id: request_id.to_owned(),
+            user_agent: None,
+            address: None,
+        }
     }
 
-    /// Whether nothing is refused or hidden.
-    #[allow(clippy::unused_self)] // With authentication it is what decides.
-    fn is_cloud_admin(&self, mode: AaaMode) -> bool {
-        match mode {
-            AaaMode::NoAuth => true,
-        }
+    /// Whether nothing is refused.
+    pub fn is_admin(&self) -> bool {
+        self.caller.level == Level::Admin
     }
 
     /// Whether there is no object that may not be seen.
     pub fn sees_everything(&self) -> bool {
-        self.is_cloud_admin(AaaMode::NoAuth)
+        self.is_admin()
+    }
+
+    /// The domain that the caller is of.
+    pub fn domain(&self) -> Option<Uuid> {
+        let domain = self.caller.domain.as_ref()?;
+        if domain.is_default { self.default_domain } else { domain.uuid }
+    }
+
+    /// What the caller may do with an object that says this of itself: the rights of all classes that apply, added, and nothing for
+    /// anybody where no owner is said (PERM-1 to PERM-3). Of several shares with one project or domain all count.
+    pub fn rights(&self, permissions: &Permissions) -> u8 {
+        let everywhere = match self.caller.level {
+            Level::Admin => return ALL_RIGHTS,
+            Level::Nobody => return 0,
+            Level::ReadAll => Right::Read as u8,
+            Level::Member => 0,
+        };
+        if permissions.owner == Owner::Unset {
+            return everywhere;
+        }
+        let mut rights = everywhere | permissions.global_access;
+        let project = self.caller.project_uuid();
+        if let (Owner::Project(owner), Some(project)) = (permissions.owner, project)
+            && owner == project
+        {
+            rights |= permissions.owner_access;
+        }
+        let domain = self.domain();
+        for (tenant, access) in &permissions.shares {
+            let is_callers = match tenant {
+                Grantee::Project(uuid) => Some(*uuid) == project,
+                Grantee::Domain(uuid) => Some(*uuid) == domain,
+                Grantee::Everybody => true,
+            };
+            if is_callers {
+                rights |= access;
+            }
+        }
+        rights
+    }
+
+    /// Whether the caller may do this with an object. One that is hidden is not there but for cloud admins (access contract 5.9).
+    pub fn may(&self, right: Right, object: &Object) -> bool {
+        self.is_admin() || !object.hidden && right.is_in(self.rights(&object.permissions))
     }
 
     /// Whether the object may be seen.
     pub fn may_read(&self, object: &Object) -> bool {
-        self.sees_everything() || !object.hidden
+        self.may(Right::Read, object)
+    }
+
+    /// Whether the object is the caller's own, or as good as that.
+    pub fn owns(&self, permissions: &Permissions) -> bool {
+        match permissions.owner {
+            Owner::Project(owner) => self.is_admin() || self.caller.project_uuid() == Some(owner),
+            Owner::Unset | Owner::Nobody => self.is_admin(),
+        }
+    }
+
+    /// Whose shares with it the caller may make use of; everybody's last. Cloud admins, and who reads everything, need none.
+    pub fn grantees(&self) -> Vec<Grantee> {
+        let project = self.caller.project_uuid().map(Grantee::Project);
+        let domain = self.domain().map(Grantee::Domain);
+        project.into_iter().chain(domain).chain([Grantee::Everybody]).collect()
     }
 
     /// Whose keys (`Idempotency-Key`) its keys are: user and project, as JSON. Neither the address nor the program: whoever sends
     /// a request again may have been started anew elsewhere, as another release.
     pub fn owner_of_keys(&self) -> String {
-        serde_json::json!([self.user, self.project]).to_string()
+        let Caller { user_id, user, .. } = &*self.caller;
+        let project = self.caller.project.as_ref().map(|project| &project.id);
+        serde_json::json!([user_id.as_ref().or(user.as_ref()), project]).to_string()
     }
 
     /// For the change log: who it was, as far as known.
     pub fn who(&self) -> Option<String> {
-        let parts = [&self.user, &self.user_agent, &self.address];
+        let parts = [&self.caller.user, &self.user_agent, &self.address];
         let known: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         (!known.is_empty()).then(|| known.join(" "))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_of_one_are_not_those_of_another() {
-        let keys = |user: Option<&str>, project: Option<&str>| {
-            let named = |name: Option<&str>| name.map(str::to_owned);
-            Identity { user: named(user), project: named(project), ..Identity::default() }.owner_of_keys()
-        };
-        let all = [
-            keys(None, None),
-            keys(Some("a"), None),
-            keys(None, Some("a")),
-            keys(Some("a b"), Some("c")),
-            keys(Some("a"), Some("b c")),
-            keys(Some("a\",\"b"), None),
-            keys(Some("a"), Some("b")),
-        ];
-        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
-        let moved = Identity { address: Some("10.0.0.1".to_owned()), ..Identity::server("another") };
-        assert_eq!(moved.owner_of_keys(), keys(None, None));
-    }
-
-    #[test]
-    fn what_a_header_says_is_cut() {
-        assert_eq!(kept("neutron".to_owned()), "neutron");
-        assert_eq!(kept("ü".repeat(MOST_CHARACTERS)), "ü".repeat(MOST_CHARACTERS));
-        let cut = kept("ü".repeat(100_000));
-        assert_eq!(cut, "ü".repeat(MOST_CHARACTERS));
-        assert_eq!(cut.capacity(), cut.len());
-    }
-}
+mod tests;

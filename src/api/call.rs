@@ -8,7 +8,7 @@ use super::{
     peer::Peer,
 };
 use crate::{
-    access::{Identity, kept},
+    access::{Caller, Identity, Level, Scope, kept},
     graph::Position,
     python_literal,
     store::idempotency::Keyed,
@@ -27,6 +27,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 use uuid::Uuid;
@@ -109,10 +110,16 @@ impl Call {
             let first = value.split(',').next().unwrap_or_default().trim();
             (!first.is_empty()).then(|| kept(first.to_owned()))
         };
-        let identity = Identity {
+        // MODE-6: without authentication, whoever stands in front of the server is believed.
+        let caller = Caller {
             user: first("X-User"),
-            role: first("X-Role"),
-            project: first("X-Project-Id"),
+            roles: first("X-Role").into_iter().collect(),
+            project: first("X-Project-Id").map(|id| Scope::new(id, None)),
+            ..Caller::of_level(Level::Admin)
+        };
+        let identity = Identity {
+            caller: Arc::new(caller),
+            default_domain: None,
             request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
             user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
             address: first("X-Requestor-IP")

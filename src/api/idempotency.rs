@@ -79,7 +79,7 @@ mod tests {
         for piece in body {
             key.read(piece.as_bytes());
         }
-        key.keyed(&Identity::default()).unwrap()
+        key.keyed(&Identity::server("test")).unwrap()
     }
 
     #[test]
@@ -109,7 +109,8 @@ mod tests {
         for given in [&[""][..], &["a b"], &["k\u{fc}"], &[&too_long], &["a", "a"], &["a\tb"]] {
             let request = TestRequest::default();
             let request = given.iter().fold(request, |request, text| request.append_header(("Idempotency-Key", *text)));
-            let refused = KeyHeader::of(&request.to_http_request()).unwrap().keyed(&Identity::default()).unwrap_err();
+            let refused =
+                KeyHeader::of(&request.to_http_request()).unwrap().keyed(&Identity::server("test")).unwrap_err();
             assert!(refused.status == 400 && refused.text.contains("Idempotency-Key must be 1 to 255"), "{given:?}");
         }
     }

@@ -354,8 +354,8 @@ impl ListRequest {
 
     /// What others share with the caller's project, or with everybody (contrail-api R21, wire contract 6.5).
     async fn add_shared(&self, graph: &Graph, kind: &ObjectType, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
-        let projects: Vec<Uuid> = match &identity.project {
-            Some(project) => Uuid::try_parse(project).ok().into_iter().collect(),
+        let projects: Vec<Uuid> = match &identity.caller.project {
+            Some(project) => project.uuid.into_iter().collect(),
             None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
         };
         let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent);

@@ -1,8 +1,8 @@
 //! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
 //! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
 
-use super::{Graph, Hold, Holder, Object, Position, object::is_same_json};
-use crate::model::{Model, TypeId};
+use super::{Graph, Hold, Holder, Object, Permissions, Position, object::is_same_json};
+use crate::model::{Model, TypeId, field_name};
 use serde::de::IgnoredAny;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,6 +53,10 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
         graph.counts.all().map(|(what, holder, type_id, count)| ((what, holder, type_id), count)).collect()
     };
     compare.equal("the count of", &counts(graph), &counts(others));
+    let grants = |graph: &Graph| -> BTreeMap<String, bool> {
+        graph.grants.all().map(|grant| (format!("{grant:?}"), true)).collect()
+    };
+    compare.equal("the grant", &grants(graph), &grants(others));
     found
 }
 
@@ -66,6 +70,15 @@ fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<
     }
     for link in object.links.iter().filter(|link| link.attribute.as_deref().is_some_and(|text| !is_json(text))) {
         found.push(format!("{described} has a link to {} with data that is no JSON", link.target));
+    }
+}
+
+/// What is kept beside `perms2` is what that says.
+fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+    let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
+    if object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
+    {
+        found.push(format!("{described} has other permissions than its perms2"));
     }
 }
 
@@ -83,6 +96,8 @@ pub fn violations(graph: &Graph) -> Vec<String> {
         }
         check_links(graph, object, &described, &mut found);
         check_texts(&graph.model, object, &described, &mut found);
+        check_permissions(&graph.model, object, &described, &mut found);
+        check_permissions(&graph.model, object, &described, &mut found);
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {

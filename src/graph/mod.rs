@@ -5,9 +5,11 @@
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
 mod counts;
+mod grants;
 mod invariants;
 mod numbers;
 mod object;
+mod permissions;
 mod pools;
 mod position;
 
@@ -15,6 +17,7 @@ pub use counts::{Counts, Place, rule_count};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
+pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
 
@@ -22,9 +25,11 @@ use crate::{
     model::{Model, TypeId},
     timestamp::Timestamp,
 };
+use grants::Grants;
 use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
 use std::{
+    iter,
     ops::Bound,
     sync::{
         Arc,
@@ -60,6 +65,7 @@ pub struct Graph {
     numbers: Numbers,
     pools: Pools,
     counts: Counts,
+    grants: Grants,
 }
 
 impl Graph {
@@ -71,6 +77,7 @@ impl Graph {
             numbers: Numbers::new(&model),
             pools: Pools::new(&model),
             counts: Counts::new(&model),
+            grants: Grants::default(),
             model,
             position: Position::default(),
             objects: HashMap::default(),
@@ -232,6 +239,26 @@ impl Graph {
         &self.counts
     }
 
+    /// The objects of a type that are granted to any of these, each once, from a name on, by name.
+    pub fn granted<'a>(
+        &'a self,
+        type_id: TypeId,
+        grantees: &[Grantee],
+        from: &Bound<Arc<str>>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        let mut names: Vec<_> =
+            grantees.iter().map(|grantee| self.grants.names(*grantee, type_id, from.clone()).peekable()).collect();
+        iter::from_fn(move || {
+            let next = names.iter_mut().filter_map(|names| names.peek().copied()).min()?;
+            for names in &mut names {
+                // One may be granted in several ways, and in one of them several times.
+                while names.next_if(|name| *name == next).is_some() {}
+            }
+            Some(next)
+        })
+        .filter_map(move |name| self.find_joined(type_id, name))
+    }
+
     /// Reserves an address that no object holds.
     pub fn reserve(&mut self, hold: Hold) {
         self.pools.hold(hold, Holder::Reservation);
@@ -260,6 +287,7 @@ impl Graph {
             names.insert(Arc::clone(object.fq_name.joined()), Arc::clone(object));
         }
         self.index_links(previous.as_deref(), Some(object));
+        self.grants.replace(previous.as_deref(), Some(object));
         self.numbers.replace(previous.as_deref(), Some(object));
         self.replace_in_pools(previous.as_deref(), Some(object));
     }
@@ -293,6 +321,7 @@ impl Graph {
             self.children.remove(&(parent, object.type_id, object.created, uuid));
         }
         self.index_links(Some(&object), None);
+        self.grants.replace(Some(&object), None);
         self.numbers.replace(Some(&object), None);
         self.replace_in_pools(Some(&object), None);
         Some(object)

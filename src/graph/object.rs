@@ -1,5 +1,6 @@
 //! One object of the configuration, as every room below `api` sees it.
 
+use super::Permissions;
 use crate::{
     json_text::is_plain,
     model::{PropertyId, ReferenceId, TypeId},
@@ -111,6 +112,8 @@ pub struct Object {
     pub modified: Timestamp,
     /// `id_perms.user_visible` is false.
     pub hidden: bool,
+    /// What `perms2` says.
+    pub permissions: Permissions,
     /// Those that are set, by id.
     pub properties: Vec<(PropertyId, JsonText)>,
     /// Positions of the elements of list properties that were ever addressed by position.
@@ -134,6 +137,7 @@ impl Object {
             created,
             modified: Timestamp::default(),
             hidden: false,
+            permissions: Permissions::default(),
             properties: Vec::new(),
             positions: BTreeMap::new(),
             links: Vec::new(),

@@ -3,9 +3,9 @@
 use super::{StoreError, row::json};
 use crate::{
     change_log::LogEntry,
-    graph::{FqName, Hold, Link, Object},
+    graph::{FqName, Hold, Link, Object, Permissions},
     json_text,
-    model::{Model, ObjectType, PropertyId, TypeId},
+    model::{Model, ObjectType, PropertyId, TypeId, field_name},
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -233,12 +233,15 @@ pub fn object(
         created: body.created,
         modified: Timestamp::default(),
         hidden: false,
+        permissions: Permissions::default(),
         positions: positions.collect(),
         properties,
         links,
         relaxed: body.relaxed.clone(),
         hold: body.hold.map(Hold::from),
     };
+    let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.property_text(id));
+    object.permissions = Permissions::read(perms2.map(|text| &**text));
     let id_perms = kind.property("id_perms").and_then(|(id, _)| object.property_text(id));
     if let Some((modified, hidden)) = id_perms.map(|text| shown_of(text)).transpose()? {
         object.modified = modified;

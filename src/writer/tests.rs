@@ -166,7 +166,7 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
             target: uuid_of(*to).to_string(),
         })),
     };
-    Some(Request { operation: operation?, precondition: None, dry_run: false, identity: Identity::default() })
+    Some(Request { operation: operation?, precondition: None, dry_run: false, identity: Identity::server("test") })
 }
 
 fn without_settings(model: &Model) -> Arc<Rulebook> {
@@ -179,8 +179,12 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
         update feed_sequence set last_rev = 0, floor = 0";
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
-    let provision =
-        Request { operation: Operation::Provision, precondition: None, dry_run: false, identity: Identity::default() };
+    let provision = Request {
+        operation: Operation::Provision,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::server("test"),
+    };
     let mut batch = Batch::on(graph);
     batch.decide(&provision, &without_settings(model));
     write(connection, &batch).await;
@@ -221,7 +225,7 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
         }
     }
     let operation = Operation::Many(Transaction { steps: operations });
-    let identity = Identity::default();
+    let identity = Identity::server("test");
     Some(Request { operation, precondition: None, dry_run: false, identity })
 }
 

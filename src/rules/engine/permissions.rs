@@ -2,7 +2,7 @@
 
 use crate::{
     access::CLOUD_ADMIN,
-    graph::{Graph, Object},
+    graph::{Graph, Object, Permissions},
     json_text,
     model::{Model, field_name},
     rules::engine::{
@@ -28,8 +28,10 @@ fn halves(uuid: Uuid) -> Value {
 
 /// The `id_perms` of a new object; `created` and `last_modified` follow when it is put into the graph.
 pub fn new_id_perms(work: &Work, draft: &Draft) -> Value {
-    let owner = work.identity.user.as_deref().filter(|_| draft.parent.is_some()).unwrap_or(CLOUD_ADMIN);
-    let group = work.identity.role.as_deref().filter(|_| draft.parent.is_some()).unwrap_or("cloud-admin-group");
+    let caller = &work.identity.caller;
+    let owner = caller.user.as_deref().filter(|_| draft.parent.is_some()).unwrap_or(CLOUD_ADMIN);
+    let group =
+        caller.roles.first().map(String::as_str).filter(|_| draft.parent.is_some()).unwrap_or("cloud-admin-group");
     let mut id_perms = json!({
         "enable": true, "description": null, "user_visible": true, "creator": null,
         "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
@@ -94,7 +96,8 @@ fn domain_share(work: &Work, draft: &Draft) -> Option<(Uuid, u8)> {
 }
 
 fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
-    let callers = || work.identity.project.clone().unwrap_or_else(|| CLOUD_ADMIN.to_owned());
+    let project = work.identity.caller.project.as_ref();
+    let callers = || project.map_or_else(|| CLOUD_ADMIN.to_owned(), |project| project.id.clone());
     let owner = work.rules_of(draft.type_id).owner;
     match (owner, uuid) {
         (Owner::Itself, GivenUuid::Given) => return draft.uuid.simple().to_string(),
@@ -164,6 +167,13 @@ pub fn is_share(entry: &Value) -> bool {
 pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: Timestamp) {
     let modified = before.map_or(now, |before| Graph::change_time(now, before));
     object.modified = modified;
+    let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
+    let perms2_of = |object: &Object| perms2.and_then(|(id, _)| object.property_text(id).cloned());
+    let text = perms2_of(object);
+    object.permissions = match before {
+        Some(before) if perms2_of(before) == text => before.permissions.clone(),
+        _ => Permissions::read(text.as_deref()),
+    };
     let Some((id, _)) = model.object_type(object.type_id).property(field_name::ID_PERMS) else { return };
     // Nearly always only the time is another one, and nothing need be parsed.
     if let (Some(before), Some(text)) = (before, object.property_text(id))

@@ -119,7 +119,7 @@ impl Configuration {
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::default() };
+        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::server("test") };
         let mut work =
             Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
