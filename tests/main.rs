@@ -6,6 +6,7 @@
 // Tests look at the database as anybody may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod access_matrix;
 mod address_capacity;
 mod agreement;
 mod amqp;
@@ -46,6 +47,7 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod tenants;
 mod transactions;
 mod unknown_fields;
 mod write_back;
@@ -129,6 +131,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(tenants::tenants_know_nothing_of_each_other),
+    asynchronous!(access_matrix::every_operation_asks_who_may),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
