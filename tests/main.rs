@@ -10,6 +10,7 @@ mod access_matrix;
 mod address_capacity;
 mod agreement;
 mod amqp;
+mod authentication;
 mod bad_input;
 mod browsers;
 mod concurrency;
@@ -127,6 +128,10 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(settings::wrong_settings_are_told),
+    asynchronous!(authentication::who_is_let_in),
+    asynchronous!(authentication::cloud_admins_only),
+    asynchronous!(authentication::an_open_server_and_a_token_of_ones_own),
+    plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
