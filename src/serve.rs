@@ -2,7 +2,7 @@
 
 use crate::{
     access::Identity,
-    api::{Admission, AllowedHosts, App, Documentation, server},
+    api::{Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats, Tls, files_for, server},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -122,12 +122,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         Some(_) => None,
         None => Some(settings.data_directory().map_err(StartError::Settings)?),
     };
-    // Before the database is started, so that a port that is taken is told at once.
-    let listener = std::net::TcpListener::bind(settings.listen)
-        .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
+    let listeners = listen(&settings)?;
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
-        return serve_on(&url, None, &settings, retention, model, listener, stop).await;
+        return serve_on(&url, None, &settings, retention, model, listeners, stop).await;
     };
     let private = match PrivatePostgres::start(&directory, stop.clone()).await {
         Err(PrivateError::Stopped) => {
@@ -138,7 +136,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     };
     let mark = Mark::beside(&directory);
     let url = private.database_url();
-    let served = serve_on(&url, Some(&mark), &settings, retention, model, listener, stop).await;
+    let served = serve_on(&url, Some(&mark), &settings, retention, model, listeners, stop).await;
     if let Ok(database) = Database::new(&url)
         && served.is_ok()
         && let Err(error) = mark.renew_on(&database).await
@@ -147,6 +145,26 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     private.stop().await?;
     served
+}
+
+/// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files of TLS that
+/// don't fit.
+fn listen(settings: &ServeSettings) -> Result<Listeners, StartError> {
+    let told = |text| StartError::Settings(format!("TLS (--tls-certificate): {text}"));
+    let files = settings.tls_files().map_err(StartError::Settings)?;
+    let tls = files.map(Tls::read).transpose().map_err(told)?.map(Arc::new);
+    let public = std::net::TcpListener::bind(settings.listen)
+        .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
+    Ok(Listeners { public, tls, administrators_socket: None, administrators_port: None })
+}
+
+/// How connections are let in.
+fn entrance(settings: &ServeSettings) -> Entrance {
+    let limits = settings.doors.connections;
+    let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
+        .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    let seats = Seats::new(most, most_of_one, settings.doors.trusted_proxies.clone());
+    Entrance { seats, head_timeout: limits.head_timeout() }
 }
 
 /// What a server consists of when it can begin to answer.
@@ -212,7 +230,7 @@ async fn serve_on(
     settings: &ServeSettings,
     retention: Retention,
     model: Arc<Model>,
-    listener: std::net::TcpListener,
+    listeners: Listeners,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
@@ -227,7 +245,11 @@ async fn serve_on(
     };
     let Started { replica, writer, writing } = started;
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
-    let address = listener.local_addr()?;
+    let address = listeners.public.local_addr()?;
+    let scheme = if listeners.tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = listeners.tls.clone() {
+        supervision.keep("files of TLS", move || Arc::clone(&tls).follow());
+    }
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
     let sending = settings.amqp_url.clone().map(|servers| {
@@ -250,9 +272,13 @@ async fn serve_on(
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,
-        admission: Admission::new(settings.requests),
+        admission: Admission::new(settings.requests, settings.doors.connections),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
+        proxies: match settings.doors.trusted_proxies.as_slice() {
+            [] => Proxies::All,
+            proxies => Proxies::These(proxies.to_vec()),
+        },
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
@@ -271,8 +297,8 @@ async fn serve_on(
         }
         let _ = tell.send(Instant::now());
     };
-    let server = server(listener, app.clone(), stop)?;
-    announce(address);
+    let server = server(listeners, entrance(settings), app.clone(), stop)?;
+    announce(scheme, address);
     tokio::select! {
         ended = server => ended?,
         name = supervision.broke() => {
@@ -337,10 +363,10 @@ async fn resign(replica: &Replica, limit: Duration) {
 }
 
 /// The one line on standard output.
-fn announce(address: SocketAddr) {
+fn announce(scheme: &str, address: SocketAddr) {
     let mut output = std::io::stdout().lock();
     // Nobody may be listening; that is no reason not to serve.
-    let _ = writeln!(output, "cirrus is ready at http://{address}");
+    let _ = writeln!(output, "cirrus is ready at {scheme}://{address}");
     let _ = output.flush();
 }
 

@@ -1,5 +1,6 @@
 //! The command line, and the environment behind it.
 
+mod doors;
 mod origin;
 mod shared;
 mod value;
@@ -14,6 +15,7 @@ use crate::{
     watch::WatchSettings,
 };
 use clap::{Args, Parser, Subcommand};
+pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
 use origin::Origins;
 use std::{
     fmt::Display,
@@ -153,6 +155,10 @@ pub struct ServeSettings {
     /// nothing is sent
     #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
     pub amqp_url: Option<AmqpServers>,
+
+    /// Ways in, and their limits.
+    #[command(flatten)]
+    pub doors: DoorSettings,
 
     /// What requests may cost.
     #[command(flatten)]
