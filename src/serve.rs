@@ -1,8 +1,12 @@
 //! The life of a server process: from its settings to its last answer.
 
 use crate::{
-    access::Identity,
-    api::{Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats, Tls, files_for, server},
+    access::{AaaMode, Identity},
+    api::{
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats, SocketFile, Tls,
+        files_for, server,
+    },
+    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -10,14 +14,20 @@ use crate::{
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
-    settings::ServeSettings,
+    settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
     writer::Writer,
 };
 use actix_web::web::Data;
-use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Write},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -84,7 +94,7 @@ impl StartError {
             Self::Settings(_) | Self::NotShared(_) => true,
             Self::Private(error) => error.is_lasting(),
             Self::Store(_, error) => error.is_lasting(),
-            Self::Listen(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::Listen(_, error) => error.kind() == ErrorKind::PermissionDenied,
             // One that was overtaken takes what there is when it is started again, unless it is told otherwise.
             Self::Overtaken(_)
             | Self::FirstObjects(_)
@@ -100,11 +110,11 @@ impl StartError {
 /// What the system's text leaves out.
 fn listen_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
+        ErrorKind::AddrInUse => {
             ". Another program does already; stop it, or choose another port with --listen"
         }
-        std::io::ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
-        std::io::ErrorKind::AddrNotAvailable => ". It is no address of this machine",
+        ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
+        ErrorKind::AddrNotAvailable => ". It is no address of this machine",
         _ => "",
     }
 }
@@ -118,14 +128,19 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     // What can be wrong with the settings is told before anything is made.
     let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
     let retention = settings.check(&model).map_err(StartError::Settings)?;
+    let authenticator = authenticator(&settings)?;
+    if settings.is_open() {
+        tracing::warn!("whoever reaches {} may read, change and delete everything (--open)", settings.listen);
+    }
     let directory = match settings.database_url {
         Some(_) => None,
         None => Some(settings.data_directory().map_err(StartError::Settings)?),
     };
-    let listeners = listen(&settings)?;
+    let opened = open(&settings)?;
+    let prepared = Prepared { retention, model, authenticator, opened };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
-        return serve_on(&url, None, &settings, retention, model, listeners, stop).await;
+        return serve_on(&url, None, &settings, prepared, stop).await;
     };
     let private = match PrivatePostgres::start(&directory, stop.clone()).await {
         Err(PrivateError::Stopped) => {
@@ -136,7 +151,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     };
     let mark = Mark::beside(&directory);
     let url = private.database_url();
-    let served = serve_on(&url, Some(&mark), &settings, retention, model, listeners, stop).await;
+    let served = serve_on(&url, Some(&mark), &settings, prepared, stop).await;
     if let Ok(database) = Database::new(&url)
         && served.is_ok()
         && let Err(error) = mark.renew_on(&database).await
@@ -147,15 +162,68 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     served
 }
 
-/// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files of TLS that
-/// don't fit.
-fn listen(settings: &ServeSettings) -> Result<Listeners, StartError> {
+/// What is there before the database is asked for anything.
+struct Prepared {
+    retention: Retention,
+    model: Arc<Model>,
+    authenticator: Authenticator,
+    opened: Opened,
+}
+
+/// The ways in.
+struct Opened {
+    listeners: Listeners,
+    administrators: Administrators,
+    /// Held to be taken away at the end.
+    socket_file: Option<SocketFile>,
+}
+
+/// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files that don't fit.
+fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
     let told = |text| StartError::Settings(format!("TLS (--tls-certificate): {text}"));
     let files = settings.tls_files().map_err(StartError::Settings)?;
     let tls = files.map(Tls::read).transpose().map_err(told)?.map(Arc::new);
-    let public = std::net::TcpListener::bind(settings.listen)
-        .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
-    Ok(Listeners { public, tls, administrators_socket: None, administrators_port: None })
+    let admin_port = settings.admin_port().map_err(StartError::Settings)?;
+    let bind = |field: &str, address: SocketAddr| {
+        TcpListener::bind(address).map_err(|error| StartError::Listen(settings.told(field, address), error))
+    };
+    let public = bind("listen", settings.listen)?;
+    let failures = Failures::limited_to(settings.access.failed_authentications);
+    let mut listeners = Listeners { public, tls, administrators_socket: None, administrators_port: None };
+    // ADMIN-1: everybody is as good as an administrator otherwise.
+    if settings.access.aaa_mode == AaaMode::NoAuth {
+        if admin_port.is_some() || settings.doors.admin_socket.is_some() {
+            tracing::warn!("there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)");
+        }
+        return Ok(Opened { listeners, administrators: Administrators::new(None, failures), socket_file: None });
+    }
+    let mut account = None;
+    if let Some(AdminPort { listen, user, password_file }) = admin_port {
+        let told = |error| settings.told("admin_password_file", format!("{}: {error}", password_file.display()));
+        account = Some(Account::read(&user, &password_file).map_err(|error| StartError::Settings(told(error)))?);
+        let listener = bind("admin_listen", listen)?;
+        tracing::info!(address = %listener.local_addr()?, "administrators may come with a password");
+        listeners.administrators_port = Some(listener);
+    }
+    let mut socket_file = None;
+    if let Some(path) = settings.admin_socket(listeners.public.local_addr()?.port()) {
+        match SocketFile::open(&path) {
+            Ok((listener, file)) => {
+                tracing::info!(path = %path.display(), "administrators may come by a Unix socket");
+                listeners.administrators_socket = Some(listener);
+                socket_file = Some(file);
+            }
+            // Where nobody said so there may be no such place.
+            Err(error) if settings.doors.admin_socket.is_none() && error.kind() != ErrorKind::AddrInUse => {
+                tracing::warn!(path = %path.display(), %error, "there is no Unix socket for administrators (--admin-socket)");
+            }
+            Err(error) => {
+                let path = settings.told("admin_socket", path.display());
+                return Err(StartError::Settings(format!("{path}: can't listen there: {error}")));
+            }
+        }
+    }
+    Ok(Opened { listeners, administrators: Administrators::new(account, failures), socket_file })
 }
 
 /// How connections are let in.
@@ -165,6 +233,22 @@ fn entrance(settings: &ServeSettings) -> Entrance {
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
     let seats = Seats::new(most, most_of_one, settings.doors.trusted_proxies.clone());
     Entrance { seats, head_timeout: limits.head_timeout() }
+}
+
+/// Who finds out who asks; the sources in the order in which they are asked.
+fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> {
+    let access = &settings.access;
+    // A role without a name is none (ROLE-7).
+    let global_read_only = access.global_read_only_role.clone().filter(|role| !role.trim().is_empty());
+    let roles = SpecialRoles { cloud_admin: access.cloud_admin_role.clone(), global_read_only };
+    let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
+    let mut sources = Vec::new();
+    if let Some(path) = &access.token_file {
+        let told = |error| StartError::Settings(format!("{}: {error}", settings.told("token_file", path.display())));
+        sources.push(Source::File(Arc::new(TokenFile::read(path, Arc::clone(&callers)).map_err(told)?)));
+    }
+    let failures = Failures::limited_to(access.failed_authentications);
+    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
 }
 
 /// What a server consists of when it can begin to answer.
@@ -228,11 +312,11 @@ async fn serve_on(
     url: &str,
     mark: Option<&Mark>,
     settings: &ServeSettings,
-    retention: Retention,
-    model: Arc<Model>,
-    listeners: Listeners,
+    prepared: Prepared,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
+    let Prepared { retention, model, authenticator, opened } = prepared;
+    let Opened { listeners, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
     let started = tokio::select! {
@@ -244,6 +328,7 @@ async fn serve_on(
         started = start_on(&database, mark, settings, retention, &model, &supervision) => started?,
     };
     let Started { replica, writer, writing } = started;
+    authenticator.follow(&supervision);
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
     let address = listeners.public.local_addr()?;
     let scheme = if listeners.tls.is_some() { "https" } else { "http" };
@@ -276,9 +361,11 @@ async fn serve_on(
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
         proxies: match settings.doors.trusted_proxies.as_slice() {
-            [] => Proxies::All,
+            [] if settings.access.aaa_mode == AaaMode::NoAuth => Proxies::All,
             proxies => Proxies::These(proxies.to_vec()),
         },
+        administrators,
+        authenticator,
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
@@ -306,6 +393,7 @@ async fn serve_on(
             return Err(StartError::Broken(name));
         }
     }
+    drop(socket_file);
     let signalled = signalled.await.unwrap_or_else(|_| Instant::now());
     let left = |least: u64| STOPS_WITHIN.saturating_sub(signalled.elapsed()).max(Duration::from_secs(least));
     // The last handle of the writer goes with the application; then it finishes what it has and ends.

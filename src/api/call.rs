@@ -3,13 +3,14 @@
 use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
-    door::Proxies,
+    door::{Door, Proxies},
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
     peer::Peer,
 };
 use crate::{
-    access::{Caller, Identity, Level, Scope, kept},
+    access::{Caller, Identity, Level, kept},
+    authentication::Known,
     graph::Position,
     python_literal,
     store::idempotency::Keyed,
@@ -27,6 +28,7 @@ use serde_json::{Map, Value};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -63,6 +65,8 @@ pub struct Call {
     pub query: HashMap<String, String>,
     /// Who asks.
     pub identity: Identity,
+    /// What is known of the token that it came with, if it needed one.
+    pub known: Option<Arc<Known>>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -73,6 +77,10 @@ pub struct Call {
     pub last_event_id: Option<String>,
     /// `X-Cluster-ID`: of which cluster the client speaks.
     pub cluster_id: Option<String>,
+    /// From where the request came, by the last proxy that is believed.
+    pub from: Option<IpAddr>,
+    /// By which way it came in.
+    pub door: Door,
     /// The connection of who asks.
     pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
@@ -119,21 +127,17 @@ impl Call {
         let told = |name: &str| if is_believed { first(name) } else { None };
         let client = if is_believed { text("X-Forwarded-For") } else { None };
         let client = client.and_then(|clients| proxies.client(&clients).map(|client| kept(client.to_owned())));
-        // MODE-6: without authentication, whoever stands in front of the server is believed.
-        let caller = Caller {
-            user: first("X-User"),
-            roles: first("X-Role").into_iter().collect(),
-            project: first("X-Project-Id").map(|id| Scope::new(id, None)),
-            ..Caller::of_level(Level::Admin)
-        };
+        let from = client.as_ref().and_then(|client| client.parse().ok()).or(peer);
+        let connection = request.conn_data::<Rc<Progress>>().cloned();
+        let door = connection.as_ref().map_or(Door::Public, |connection| connection.door);
         let identity = Identity {
-            caller: Arc::new(caller),
+            // Until it is found out who it is (`gate`).
+            caller: Arc::new(Caller::of_level(Level::Nobody)),
             default_domain: None,
             request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
             user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
-            address: told("X-Requestor-IP").or(client).or_else(|| peer.map(|address| address.to_string())),
+            address: told("X-Requestor-IP").or(client).or_else(|| door.origin(peer)),
         };
-        let connection = request.conn_data::<Rc<Progress>>().cloned();
         let is_encrypted = connection.as_ref().is_some_and(|connection| connection.is_encrypted);
         let own = if is_encrypted { "https" } else { "http" };
         // Both stand in each href of an answer (TLS-4).
@@ -149,6 +153,9 @@ impl Call {
             path: request.path().to_owned(),
             query: read_query(request.query_string()),
             identity,
+            known: None,
+            from,
+            door,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),

@@ -17,6 +17,16 @@ pub enum Door {
     AdministratorsPort,
 }
 
+impl Door {
+    /// From where a request came, for people.
+    pub fn origin(self, peer: Option<IpAddr>) -> Option<String> {
+        match self {
+            Self::AdministratorsSocket { user: Some(user) } => Some(format!("user {user} of this machine")),
+            _ => peer.map(|address| address.to_string()),
+        }
+    }
+}
+
 /// Who is believed about where a request came from: `X-Forwarded-For`, `-Proto`, `-Host`, and `X-Requestor-IP`.
 pub enum Proxies {
     /// Whoever says something.

@@ -1,6 +1,8 @@
 //! HTTP: leads each request to its handler, and maps every outcome to an answer.
 
 mod actions;
+mod administrators;
+mod administrators_socket;
 mod admission;
 mod answer;
 mod budget;
@@ -12,6 +14,7 @@ mod documentation;
 mod door;
 mod error;
 mod filters;
+mod gate;
 mod home;
 mod hosts;
 mod idempotency;
@@ -30,6 +33,7 @@ mod unknown_fields;
 mod watch;
 
 use crate::{
+    authentication::Authenticator,
     bus::Bus,
     feed::Feed,
     model::Model,
@@ -49,6 +53,8 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
+pub use administrators::{Account, Administrators};
+pub use administrators_socket::SocketFile;
 pub use admission::Admission;
 use answer::Answer;
 use bytes::Bytes;
@@ -114,6 +120,10 @@ pub struct App {
     pub allowed_hosts: AllowedHosts,
     /// Who is believed about others.
     pub proxies: Proxies,
+    /// Who is let in by the ways for administrators.
+    pub administrators: Administrators,
+    /// Who finds out who asks.
+    pub authenticator: Authenticator,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -140,7 +150,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let mut call = Call::new(&request, &app.proxies);
     let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
-        Ok(()) => app.dispatch(&mut call, payload).await,
+        Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
     let is_page = matches!(answered, Ok(Answer::File { .. }));
@@ -185,8 +195,10 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
 }
 
 impl App {
-    async fn dispatch(&self, call: &mut Call, payload: Payload) -> Answered<Answer> {
-        let route = match routes::find(&self.model, &call.method, &call.path) {
+    async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
+        let found = routes::find(&self.model, &call.method, &call.path);
+        self.admit(call, request, &found).await?;
+        let route = match found {
             Found::Route(route) => route,
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),

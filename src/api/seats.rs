@@ -1,6 +1,7 @@
 //! How many connections there are, and how many of them have whoever has the most. What is too much is told so and closed, rather
 //! than left waiting: then a client knows, and those who are let in have what they need.
 
+use crate::authentication::source;
 use ipnetwork::IpNetwork;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
@@ -137,14 +138,6 @@ impl Drop for Seat {
                 taken.by_source.remove(&source);
             }
         }
-    }
-}
-
-/// The part of an address that stands for somebody: of IPv6 the network, in which everybody has any number of addresses.
-fn source(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address @ IpAddr::V4(_) => address,
     }
 }
 
