@@ -3,8 +3,8 @@
 use crate::{
     access::{AaaMode, Identity},
     api::{
-        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats, SocketFile, Tls,
-        files_for, server,
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
+        SocketFile, Tls, files_for, server,
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile},
     bus::Bus,
@@ -110,9 +110,7 @@ impl StartError {
 /// What the system's text leaves out.
 fn listen_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::AddrInUse => {
-            ". Another program does already; stop it, or choose another port with --listen"
-        }
+        ErrorKind::AddrInUse => ". Another program does already; stop it, or choose another port with --listen",
         ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
         ErrorKind::AddrNotAvailable => ". It is no address of this machine",
         _ => "",
@@ -192,8 +190,11 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
     let mut listeners = Listeners { public, tls, administrators_socket: None, administrators_port: None };
     // ADMIN-1: everybody is as good as an administrator otherwise.
     if settings.access.aaa_mode == AaaMode::NoAuth {
-        if admin_port.is_some() || settings.doors.admin_socket.is_some() {
-            tracing::warn!("there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)");
+        let has_socket = settings.doors.admin_socket.as_ref().is_some_and(|path| path.as_os_str() != "none");
+        if admin_port.is_some() || has_socket {
+            tracing::warn!(
+                "there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)"
+            );
         }
         return Ok(Opened { listeners, administrators: Administrators::new(None, failures), socket_file: None });
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod address_capacity;
+mod administrators;
 mod agreement;
 mod amqp;
 mod bad_input;
@@ -124,6 +125,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(hungry_clients::limits_that_are_set),
     asynchronous!(connections::many_connections),
+    asynchronous!(administrators::admin_4_ways_in_for_administrators),
     asynchronous!(tls::tls_1_to_tls_7),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),

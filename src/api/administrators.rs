@@ -63,7 +63,9 @@ impl Account {
         let header = header.ok_or("HTTP_AUTHORIZATION header missing")?;
         let expected = "Auth Exception: 'Basic' is expected, and user and password, joined by a colon, in base64";
         let mut words = header.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let (Some(scheme), Some(encoded), None) = (words.next(), words.next(), words.next()) else { return Err(expected) };
+        let (Some(scheme), Some(encoded), None) = (words.next(), words.next(), words.next()) else {
+            return Err(expected);
+        };
         if !scheme.eq_ignore_ascii_case(b"Basic") {
             return Err(expected);
         }
@@ -96,7 +98,9 @@ impl Administrators {
     pub fn let_in(&self, door: Door, authorization: Option<&HeaderValue>, from: Option<IpAddr>) -> Answered<bool> {
         match door {
             Door::Public => Ok(false),
-            Door::AdministratorsSocket { user } if user.is_some_and(|user| user == ROOT || user == self.own_user) => Ok(true),
+            Door::AdministratorsSocket { user } if user.is_some_and(|user| user == ROOT || user == self.own_user) => {
+                Ok(true)
+            }
             Door::AdministratorsSocket { .. } => {
                 let text = "This socket is for root and the user of the server";
                 Err(ApiError { plain: true, ..ApiError::new(StatusCode::FORBIDDEN, text) })

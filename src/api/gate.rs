@@ -27,7 +27,8 @@ use uuid::Uuid;
 /// The name of the domain of those who have none.
 const DEFAULT_DOMAIN: [&str; 1] = ["default-domain"];
 /// What a client is told that can't be known at the moment.
-const AWAY: &str = "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
+const AWAY: &str =
+    "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
 
 impl App {
     /// Finds out who sends a request, and refuses who may not send it. What leads nowhere is for who is known, too: nobody else
@@ -159,7 +160,8 @@ fn denied(call: &Call) -> ApiError {
         _ => "R",
     };
     let object = call.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let project = caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
+    let project =
+        caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
     let text = format!("Permission Denied for {user} as {roles} to {operation} {object} in {project}");
     ApiError::new(StatusCode::FORBIDDEN, text)
 }
