@@ -21,6 +21,7 @@ mod objects;
 pub mod openapi;
 mod pace;
 mod peer;
+mod refusal_log;
 mod routes;
 mod unknown_fields;
 mod watch;
@@ -134,6 +135,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         Ok(()) => app.dispatch(&mut call, payload).await,
         Err(error) => Err(error),
     };
+    if let Err(error) = &answered {
+        refusal_log::tell(&call, &request, error);
+    }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
     let mut response = match answered {
         Ok(answer) => answer.response(),

@@ -8,11 +8,12 @@ use super::{
     call::Call,
     error::{Answered, ApiError, gone_json},
     objects::field_names,
+    pace::Pace,
 };
 use crate::{
     access::Identity,
     change_log::{LogEntry, LogOperation},
-    feed::{Ended, Feed, Gone, Reader},
+    feed::{Ended, Feed, Gone, Reader, Sight},
     graph::{Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
@@ -198,6 +199,14 @@ struct Start {
     begun: bool,
 }
 
+/// A change as it is told.
+struct Told {
+    entry: Arc<LogEntry>,
+    sight: Sight,
+    /// The id that stands on it.
+    id: Option<u64>,
+}
+
 /// One client, and what it gets next.
 struct Watcher {
     replica: Arc<Replica>,
@@ -213,8 +222,8 @@ struct Watcher {
     rests_until: Instant,
     feed: Arc<Feed>,
     bookmark_at: Instant,
-    /// What was read and is not written yet, each with the id that stands on it. Events may be large: a piece has few.
-    unwritten: VecDeque<(Arc<LogEntry>, Option<u64>)>,
+    /// What was read and is not written yet. Events may be large: a piece has few.
+    unwritten: VecDeque<Told>,
 }
 
 impl Watcher {
@@ -222,7 +231,7 @@ impl Watcher {
     async fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
         if let Some(start) = self.start.take() {
-            self.write_start(&mut piece, start);
+            self.write_start(&mut piece, start).await;
         }
         while piece.is_empty() {
             self.write_changes(&mut piece).await?;
@@ -238,8 +247,9 @@ impl Watcher {
     }
 
     /// A piece of the state at the beginning.
-    fn write_start(&mut self, piece: &mut Vec<u8>, mut start: Start) {
+    async fn write_start(&mut self, piece: &mut Vec<u8>, mut start: Start) {
         let graph = Arc::clone(&start.graph);
+        let mut pace = Pace::new();
         while let Some((type_id, fields)) = self.wanted.types.0.get(start.next_type) {
             if piece.len() >= PIECE {
                 self.start = Some(start);
@@ -254,6 +264,8 @@ impl Watcher {
             let objects = graph.objects_after(*type_id, start.after.as_ref()).take(OBJECTS);
             for object in objects {
                 last = Some(Arc::clone(object.fq_name.joined()));
+                // Who may read little is told little, and looks at all the same.
+                pace.step().await;
                 if !self.identity.may_read(object) {
                     continue;
                 }
@@ -336,13 +348,14 @@ impl Watcher {
 
     /// Takes what is told of a page.
     fn queue(&mut self, page: &[Arc<LogEntry>]) {
+        let graph = self.replica.current();
         let mut told = Vec::with_capacity(page.len());
         for request in page.chunk_by(|one, other| one.request == other.request) {
             let before = told.len();
-            told.extend(request.iter().filter(|entry| self.is_told(entry)).map(|entry| (Arc::clone(entry), None)));
+            told.extend(request.iter().filter_map(|entry| self.told(entry, &graph)));
             // The id stands on the last event of a request, so that who goes on from it has all of the request.
-            if let Some((last, id)) = told.get_mut(before..).and_then(<[_]>::last_mut) {
-                *id = Some(last.request);
+            if let Some(last) = told.get_mut(before..).and_then(<[_]>::last_mut) {
+                last.id = Some(last.entry.request);
             }
         }
         self.unwritten = told.into();
@@ -351,9 +364,9 @@ impl Watcher {
     fn write_unwritten(&mut self, piece: &mut Vec<u8>) {
         let graph = self.replica.current();
         while piece.len() < PIECE
-            && let Some((entry, id)) = self.unwritten.pop_front()
+            && let Some(told) = self.unwritten.pop_front()
         {
-            self.write_entry(piece, &graph, &entry, id);
+            self.write_entry(piece, &graph, &told);
         }
         if self.unwritten.is_empty() {
             // A watcher that waits costs no more than it has to.
@@ -361,18 +374,22 @@ impl Watcher {
         }
     }
 
-    fn is_told(&self, entry: &LogEntry) -> bool {
+    fn told(&self, entry: &Arc<LogEntry>, graph: &Graph) -> Option<Told> {
         let silent = matches!(entry.operation, LogOperation::Implicit | LogOperation::Reserve | LogOperation::Free);
-        let visible = entry.object().is_some_and(|object| self.identity.may_read(object));
-        !silent && visible && self.wanted.types.fields(entry.type_id).is_some()
+        if silent || self.wanted.types.fields(entry.type_id).is_none() {
+            return None;
+        }
+        let sight = Sight::of(entry, &self.identity, graph);
+        (sight != Sight::Nothing).then(|| Told { entry: Arc::clone(entry), sight, id: None })
     }
 
-    fn write_entry(&mut self, piece: &mut Vec<u8>, graph: &Graph, entry: &LogEntry, id: Option<u64>) {
-        let events: &[&str] = match entry.operation {
-            LogOperation::Create => &["create"],
-            LogOperation::Delete => &["delete"],
+    fn write_entry(&mut self, piece: &mut Vec<u8>, graph: &Graph, told: &Told) {
+        let Told { entry, sight, id } = told;
+        let events: &[&str] = match (sight, entry.operation) {
+            (Sight::Appears, _) | (_, LogOperation::Create) => &["create"],
+            (Sight::Disappears, _) | (_, LogOperation::Delete) => &["delete"],
             // Clients know objects by name, too.
-            LogOperation::Rename => &["delete", "create"],
+            (_, LogOperation::Rename) => &["delete", "create"],
             _ => &["update"],
         };
         for (index, event) in events.iter().enumerate() {
