@@ -283,7 +283,7 @@ async fn serve_on(
         admission: Admission::new(settings.requests),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
-        authenticator,
+        authenticator: Arc::new(authenticator),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);

@@ -6,6 +6,7 @@ use super::{
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
     peer::Peer,
+    standing::Standing,
 };
 use crate::{
     access::{Caller, Identity, Level, kept},
@@ -62,6 +63,8 @@ pub struct Call {
     pub identity: Identity,
     /// What is known of the token that it came with, if it needed one.
     pub known: Option<Arc<Known>>,
+    /// For what is told for long: whether that token is still good.
+    pub standing: Option<Standing>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -138,6 +141,7 @@ impl Call {
             query: read_query(request.query_string()),
             identity,
             known: None,
+            standing: None,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),

@@ -18,7 +18,10 @@ use crate::{
     timestamp::Timestamp,
 };
 use serde_json::{Value, json};
-use std::{ops::RangeInclusive, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, timeout_at};
 
 /// How many changes an answer has where the client does not say, and at most.
@@ -56,7 +59,11 @@ impl App {
         if call.head_only {
             return Ok(Answer::Empty);
         }
-        let deadline = Instant::now() + Duration::from_secs(wait);
+        // Nobody waits for longer than the token is good that he asks with.
+        let left = call.known.as_ref().and_then(|known| known.expires_at);
+        let left = left.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
+        let wait = Duration::from_secs(wait);
+        let deadline = Instant::now() + left.map_or(wait, |left| left.min(wait));
         let mut reader = self.feed.open(since).await?;
         let from = reader.position();
         let graph = self.replica.current();

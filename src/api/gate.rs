@@ -7,6 +7,7 @@ use super::{
     call::Call,
     error::{Answered, ApiError},
     routes::{Found, Route},
+    standing::Standing,
 };
 use crate::{
     access::{AaaMode, Caller, Level, Scope, kept},
@@ -26,7 +27,8 @@ use std::{borrow::Cow, sync::Arc};
 /// The name of the domain of those who have none.
 const DEFAULT_DOMAIN: [&str; 1] = ["default-domain"];
 /// What a client is told that can't be known at the moment.
-const AWAY: &str = "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
+const AWAY: &str =
+    "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
 
 impl App {
     /// Finds out who sends a request, and refuses who may not send it. What leads nowhere is for who is known, too: nobody else
@@ -49,13 +51,15 @@ impl App {
             return Ok(());
         }
         let address = request.peer_addr().map(|address| address.ip());
-        let known = authenticator.authenticate(&presented(request), address).await;
+        let presented = presented(request);
+        let known = authenticator.authenticate(&presented, address).await;
         let known = known.map_err(|refused| not_let_in(refused, authenticator.challenge()))?;
         call.identity.caller = Arc::clone(&known.caller);
         let graph = self.replica.current();
         let domains = self.model.find("domain");
         let default = domains.and_then(|domains| graph.find(domains, &DEFAULT_DOMAIN)).map(|domain| domain.uuid);
         call.identity.default_domain = default;
+        call.standing = Some(Standing::new(presented, Arc::clone(&known)));
         call.known = Some(known);
         // MODE-5: by the role that is set, and not by what it usually is.
         if authenticator.mode() == AaaMode::CloudAdmin && !call.identity.is_admin() {
@@ -148,7 +152,8 @@ fn denied(call: &Call) -> ApiError {
         _ => "R",
     };
     let object = call.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let project = caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
+    let project =
+        caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
     let text = format!("Permission Denied for {user} as {roles} to {operation} {object} in {project}");
     ApiError::new(StatusCode::FORBIDDEN, text)
 }

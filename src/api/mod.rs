@@ -24,6 +24,7 @@ mod pace;
 mod peer;
 mod refusal_log;
 mod routes;
+mod standing;
 mod unknown_fields;
 mod watch;
 
@@ -109,7 +110,7 @@ pub struct App {
     /// By which names it may be asked.
     pub allowed_hosts: AllowedHosts,
     /// Who finds out who asks.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.

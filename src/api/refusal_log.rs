@@ -1,4 +1,4 @@
-//! Who was refused what, in one line of the server's log each: where somebody tries things, these lines show it. What says who somebody
+//! Who was refused what, in one line of the server's log each (REFUSED-1): where somebody tries things, these lines show it. What says who somebody
 //! is by being known (tokens, passwords), bodies, queries and texts of refusals, which repeat bodies, are never in it.
 
 use super::{call::Call, error::ApiError};

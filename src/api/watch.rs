@@ -9,12 +9,14 @@ use super::{
     error::{Answered, ApiError, gone_json},
     objects::field_names,
     pace::Pace,
+    standing::Standing,
 };
 use crate::{
     access::Identity,
+    authentication::Authenticator,
     change_log::{LogEntry, LogOperation},
     feed::{Ended, Feed, Gone, Reader, Sight},
-    graph::{Graph, Object, Position},
+    graph::{self, Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
     render::{FieldNames, Renderer, Selection},
@@ -169,6 +171,8 @@ impl App {
         let watcher = Watcher {
             replica: Arc::clone(&self.replica),
             identity: call.identity.clone(),
+            authenticator: Arc::clone(&self.authenticator),
+            standing: call.standing.clone(),
             told: reader.position(),
             wanted,
             start,
@@ -211,6 +215,9 @@ struct Told {
 struct Watcher {
     replica: Arc<Replica>,
     identity: Identity,
+    authenticator: Arc<Authenticator>,
+    /// None where nobody has to say who it is.
+    standing: Option<Standing>,
     wanted: Wanted,
     start: Option<Start>,
     /// None at the end.
@@ -230,11 +237,17 @@ impl Watcher {
     /// The next bytes; none at the end. They are made when the client takes them: who is slow costs one piece.
     async fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
-        if let Some(start) = self.start.take() {
-            self.write_start(&mut piece, start).await;
-        }
-        while piece.is_empty() {
-            self.write_changes(&mut piece).await?;
+        loop {
+            if !self.may_go_on().await {
+                return self.stop();
+            }
+            match self.start.take() {
+                Some(start) => self.write_start(&mut piece, start).await,
+                None => self.write_changes(&mut piece).await?,
+            }
+            if !piece.is_empty() {
+                break;
+            }
         }
         let now = Instant::now();
         self.silent_since = now;
@@ -243,6 +256,26 @@ impl Watcher {
             let others = u32::try_from(self.feed.reader_count()).unwrap_or(u32::MAX);
             self.rests_until = now + LONGEST_REST.min(REST_PER_WATCHER.saturating_mul(others));
         }
+        Some(piece)
+    }
+
+    /// Whether the client may still be told what it may see.
+    async fn may_go_on(&mut self) -> bool {
+        match &mut self.standing {
+            Some(standing) if Instant::now() >= standing.ask_at() => standing.holds(&self.authenticator).await,
+            _ => true,
+        }
+    }
+
+    /// Nothing more is told. The client learns why, unless it is in the middle of an event.
+    fn stop(&mut self) -> Option<Vec<u8>> {
+        self.reader.take()?;
+        if self.start.is_some() {
+            return None;
+        }
+        self.unwritten.clear();
+        let mut piece = Vec::new();
+        self.write_stop(&mut piece, "The token is not good any more, or other rights go with it: watch anew");
         Some(piece)
     }
 
@@ -261,14 +294,10 @@ impl Watcher {
                 piece.extend_from_slice(format!("event: init\ndata: {{\"{}\":[", kind.collection).as_bytes());
             }
             let mut last = None;
-            let objects = graph.objects_after(*type_id, start.after.as_ref()).take(OBJECTS);
+            let objects = self.identity.readable(&graph, *type_id, &graph::after(start.after.as_ref())).take(OBJECTS);
             for object in objects {
-                last = Some(Arc::clone(object.fq_name.joined()));
-                // Who may read little is told little, and looks at all the same.
                 pace.step().await;
-                if !self.identity.may_read(object) {
-                    continue;
-                }
+                last = Some(Arc::clone(object.fq_name.joined()));
                 if whole {
                     if start.begun {
                         piece.push(b',');
@@ -315,7 +344,9 @@ impl Watcher {
         }
         let keepalive_at = self.silent_since + self.keepalive;
         sleep_until(self.rests_until).await;
-        let wake_at = if self.wanted.bookmarks { keepalive_at.min(self.bookmark_at) } else { keepalive_at };
+        let bookmark_at = self.wanted.bookmarks.then_some(self.bookmark_at);
+        let ask_at = self.standing.as_ref().map(Standing::ask_at);
+        let wake_at = [bookmark_at, ask_at].into_iter().flatten().fold(keepalive_at, Instant::min);
         let reader = self.reader.as_mut()?;
         tokio::select! {
             biased;
@@ -445,15 +476,17 @@ impl Watcher {
 
     /// Says that there is no more, in the client's words.
     fn write_end(&self, piece: &mut Vec<u8>, gone: &Gone) {
-        let event = if self.wanted.is_extended() {
-            format!("event: gone\ndata: {}\n\n", gone_json("compacted", gone))
+        if self.wanted.is_extended() {
+            piece.extend_from_slice(format!("event: gone\ndata: {}\n\n", gone_json("compacted", gone)).as_bytes());
         } else {
-            let kind = self.wanted.types.0.first().map(|(id, _)| id);
-            let name = kind.map(|id| self.replica.current().model().object_type(*id).name.clone()).unwrap_or_default();
-            let error = "Changes were missed that are not in the log any more: watch anew";
-            format!("event: stop\ndata: {}\n\n", json!({ name: {"error": error} }))
-        };
-        piece.extend_from_slice(event.as_bytes());
+            self.write_stop(piece, "Changes were missed that are not in the log any more: watch anew");
+        }
+    }
+
+    fn write_stop(&self, piece: &mut Vec<u8>, error: &str) {
+        let kind = self.wanted.types.0.first().map(|(id, _)| id);
+        let name = kind.map(|id| self.replica.current().model().object_type(*id).name.clone()).unwrap_or_default();
+        piece.extend_from_slice(format!("event: stop\ndata: {}\n\n", json!({ name: {"error": error} })).as_bytes());
     }
 }
 

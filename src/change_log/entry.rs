@@ -3,7 +3,7 @@
 
 use super::{changed_fields::changed_fields, operation::LogOperation};
 use crate::{
-    graph::{FqName, Graph, Grantee, Hold, JsonText, Object, Permissions, text_weight},
+    graph::{FqName, Grantee, Graph, Hold, JsonText, Object, Permissions, text_weight},
     model::{Model, TypeId, field_name},
     rules::{Change, Effect},
     timestamp::Timestamp,

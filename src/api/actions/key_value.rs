@@ -103,7 +103,7 @@ impl App {
     }
 }
 
-/// Projects write their own keys, and nobody's (access contract 6.4, W15).
+/// Projects write their own keys, and nobody's (KV-1; access contract 6.4, W15).
 fn writer(identity: &Identity) -> KeyWriter {
     KeyWriter { project: identity.caller.project_uuid(), may_write_all: identity.is_admin() }
 }
@@ -167,7 +167,9 @@ fn describe_key_value() -> OperationBuilder {
         "The value of one key, the values of several, or all pairs.",
     );
     about(SERVER, "useragent_kv", "Stores texts for clients")
-        .says("A key is of the project that stored it: others may read it by its name, and neither write nor delete it.")
+        .says(
+            "A key is of the project that stored it: others may read it by its name, and neither write nor delete it.",
+        )
         .takes_like(
             Required::True,
             object(&["operation", "key"], members),
