@@ -6,7 +6,9 @@
 // Tests look at the database as anybody may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod access_matrix;
 mod address_capacity;
+mod administrators;
 mod agreement;
 mod amqp;
 mod authentication;
@@ -14,6 +16,7 @@ mod bad_input;
 mod browsers;
 mod concurrency;
 mod concurrency_rules;
+mod connections;
 mod crash;
 mod database_refusals;
 mod failover;
@@ -47,6 +50,8 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod tenants;
+mod tls;
 mod transactions;
 mod unknown_fields;
 mod write_back;
@@ -122,6 +127,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(hungry_clients::limits_that_are_set),
+    asynchronous!(connections::many_connections),
+    asynchronous!(administrators::admin_4_ways_in_for_administrators),
+    asynchronous!(tls::tls_1_to_tls_7),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
@@ -134,6 +142,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(tenants::tenants_know_nothing_of_each_other),
+    asynchronous!(access_matrix::every_operation_asks_who_may),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
