@@ -245,8 +245,9 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
     let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
     let mut sources = Vec::new();
     if let Some(path) = &access.token_file {
-        let told = |error| StartError::Settings(format!("{}: {error}", settings.told("token_file", path.display())));
-        sources.push(Source::File(Arc::new(TokenFile::read(path, Arc::clone(&callers)).map_err(told)?)));
+        let told = |error| format!("{}: {error}", settings.told("token_file", path.display()));
+        let file = TokenFile::read(path, Arc::clone(&callers)).map_err(told).map_err(StartError::Settings)?;
+        sources.push(Source::File(Arc::new(file)));
     }
     let failures = Failures::limited_to(access.failed_authentications);
     Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))

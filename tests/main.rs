@@ -141,7 +141,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(authentication::cloud_admins_only),
-    asynchronous!(authentication::an_open_server_and_a_token_of_ones_own),
+    asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
