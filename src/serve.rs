@@ -61,7 +61,7 @@ pub enum StartError {
     Mark(#[from] MarkError),
     /// The database, and why it can't be used.
     #[error("database {0}: {1}")]
-    Store(String, StoreError),
+    Store(String, Box<StoreError>),
     /// The first objects can't be made.
     #[error("first objects: {0}")]
     FirstObjects(String),
@@ -269,7 +269,7 @@ async fn start_on(
     model: &Arc<Model>,
     supervision: &Arc<Supervision>,
 ) -> Result<Started, StartError> {
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
     database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
@@ -295,7 +295,7 @@ async fn start_on(
 
 /// The settings that all servers on the database share: what it has, or what this one gives it, as the first, or to change it.
 async fn agree(database: &Database, settings: &ServeSettings) -> Result<Options, StartError> {
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut session = database.connect(operation::SETTINGS).await.map_err(refused)?;
     let stored = shared_settings::keep(&mut session, &settings.options().shared()).await.map_err(refused)?;
     session.close().await.map_err(refused)?;
@@ -430,7 +430,7 @@ async fn serve_on(
 /// Whether what this process knows is what the next one would load.
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
     let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {
