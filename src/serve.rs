@@ -1,7 +1,10 @@
 //! The life of a server process: from its settings to its last answer.
 
 use crate::{
-    access::Identity,
+    access::{
+        Identity,
+        role_rules::{KeptRoleRules, Questions},
+    },
     api::{Admission, AllowedHosts, App, Documentation, server},
     bus::Bus,
     feed::{Feed, send_to_amqp},
@@ -247,6 +250,7 @@ async fn serve_on(
         supervision: Arc::clone(&supervision),
         key_values,
         feed: Arc::clone(&feed),
+        role_rules: KeptRoleRules::new(replica.current().model()),
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,
@@ -347,7 +351,13 @@ fn announce(address: SocketAddr) {
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.
 async fn provision(writer: &Writer) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
-    let request = Request { operation: Operation::Provision, precondition: None, dry_run: false, identity };
+    let request = Request {
+        operation: Operation::Provision { role_rules: false },
+        precondition: None,
+        dry_run: false,
+        identity,
+        asked: Questions::default(),
+    };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text.to_string());
     writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

@@ -8,7 +8,7 @@ use super::{
     peer::Peer,
 };
 use crate::{
-    access::{Caller, Identity, Level, Scope, kept},
+    access::{Caller, Identity, Level, Scope, kept, role_rules::Questions},
     graph::Position,
     python_literal,
     store::idempotency::Keyed,
@@ -89,6 +89,8 @@ pub struct Call {
     pub key: Option<KeyHeader>,
     /// Whether the answer is that of before: `Idempotency-Replayed`.
     pub is_repeated: Cell<bool>,
+    /// What roles have to allow for it.
+    pub asked: RefCell<Questions>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     /// How many bytes the body has, if the client says so.
@@ -155,6 +157,7 @@ impl Call {
             warning: RefCell::new(None),
             key: KeyHeader::of(request),
             is_repeated: Cell::default(),
+            asked: RefCell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
@@ -239,6 +242,17 @@ impl Call {
             Body::Read(bytes) => parse(&bytes).map(Some),
             Body::Parsed(parsed) => parsed.map(Some),
         }
+    }
+
+    /// Looks at the body without taking it; at nothing, where there is none, or one that can't be read.
+    pub fn look_at_body<T>(&self, look: impl FnOnce(Option<&Value>) -> T) -> T {
+        let body = match self.body.take() {
+            Body::Read(bytes) if self.is_json => Body::Parsed(parse(&bytes)),
+            body => body,
+        };
+        let seen = look(if let Body::Parsed(Ok(value)) = &body { Some(value) } else { None });
+        self.body.set(body);
+        seen
     }
 
     /// The body as a JSON object; empty if there is no body.

@@ -3,6 +3,7 @@
 mod actions;
 mod admission;
 mod answer;
+mod asked;
 mod budget;
 mod call;
 mod changes;
@@ -26,6 +27,7 @@ mod unknown_fields;
 mod watch;
 
 use crate::{
+    access::role_rules::KeptRoleRules,
     bus::Bus,
     feed::Feed,
     model::Model,
@@ -95,6 +97,8 @@ pub struct App {
     pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
+    /// What roles may do.
+    pub role_rules: KeptRoleRules,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.
@@ -190,6 +194,7 @@ impl App {
         if call.method == Method::POST || call.method == Method::PUT {
             call.read_body(payload, &self.admission).await?;
         }
+        self.check_role_rules(call, &route).await?;
         match route {
             Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),

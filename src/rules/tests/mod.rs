@@ -25,6 +25,7 @@ mod network_policy;
 mod project;
 mod quota;
 mod refusals;
+mod role_rules;
 mod routed_network;
 mod routing;
 mod security_draft;
@@ -44,7 +45,7 @@ use super::{
     rulebook,
 };
 use crate::{
-    access::Identity,
+    access::{Identity, role_rules::Questions},
     change_log::{LogEntry, Origin},
     graph::{Graph, Object},
     model::Model,
@@ -112,14 +113,20 @@ impl Configuration {
             rulebook: Arc::new(rulebook(&model(), options)),
             now: 0,
         };
-        new.submit(Operation::Provision).unwrap();
+        new.submit(Operation::Provision { role_rules: false }).unwrap();
         new
     }
 
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::server("test") };
+        let request = Request {
+            operation,
+            precondition: None,
+            dry_run: false,
+            identity: Identity::server("test"),
+            asked: Questions::default(),
+        };
         let mut work =
             Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
