@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     access::role_rules::{Letter, Question, Questions, SET_TAG, Subject, Verdict},
-    graph::Graph,
+    graph::{Graph, Position},
     model::{Model, TypeId},
-    rules::{asked, canonical_uuid},
+    rules::{Rejection, asked, canonical_uuid},
 };
 use actix_web::http::Method;
 use serde_json::{Map, Value};
@@ -41,19 +41,22 @@ impl App {
         let asked = call.look_at_body(|body| asked_by(&self.model, call, route, body));
         // What is done elsewhere is asked here alone.
         let is_elsewhere = matches!(route, Route::Action(action, _) if action.effect == Effect::Acts);
-        self.check_asked(call, &asked, is_elsewhere).await?;
+        call.asked_at.set(Some(self.check_asked(call, &asked, is_elsewhere).await?));
         call.asked.replace(asked);
         Ok(())
     }
 
-    /// Asks the rules as they are known here, and where these refuse, or `for_sure`, as they are.
+    /// Asks the rules as they are known here, and where these refuse, or `for_sure`, as they are; gives the state that was asked.
     ///
     /// # Errors
     /// 403 where they refuse it, 503 where they would have to be asked for, and the database is away.
-    pub async fn check_asked(&self, call: &Call, asked: &Questions, for_sure: bool) -> Answered<()> {
-        let check = |graph: &Graph| asked::check(&self.role_rules, graph, &call.identity, asked);
-        if !for_sure && check(&self.replica.current()).is_ok() {
-            return Ok(());
+    pub async fn check_asked(&self, call: &Call, asked: &Questions, for_sure: bool) -> Answered<Position> {
+        let check = |graph: &Graph| {
+            asked::check(&self.role_rules, graph, &call.identity, asked)?;
+            Ok::<_, Rejection>(graph.position())
+        };
+        if !for_sure && let Ok(position) = check(&self.replica.current()) {
+            return Ok(position);
         }
         // Another server may have written other rules a moment ago.
         let snapshot = self.replica.snapshot().await?;

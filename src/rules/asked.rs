@@ -3,7 +3,7 @@
 
 use crate::{
     access::{
-        Identity,
+        Identity, Scope,
         role_rules::{KeptRoleRules, Question, Questions, Verdict},
     },
     graph::Graph,
@@ -29,7 +29,7 @@ pub fn check(kept: &KeptRoleRules, graph: &Graph, identity: &Identity, asked: &Q
 fn refusal(graph: &Graph, identity: &Identity, question: &Question) -> Rejection {
     let caller = &identity.caller;
     let user = caller.user.as_ref().or(caller.user_id.as_ref()).map_or("None", String::as_str);
-    let project = caller.project.as_ref().map_or("None", |project| project.name.as_ref().unwrap_or(&project.id));
+    let project = caller.project.as_ref().map_or("None", Scope::called);
     let (roles, letter) = (python_literal::list(&caller.roles), question.letter.name());
     let object = question.subject.name(graph).unwrap_or("None");
     Rejection::forbidden(format!("Permission Denied for {user} as {roles} to {letter} {object} in {project}"))

@@ -110,7 +110,7 @@ impl App {
             pace.step().await;
             let asked = if call.identity.is_admin() { Questions::default() } else { reader.asked(&operation) };
             let allowed = self.check_asked(call, &asked, false).await;
-            let read = allowed.and_then(|()| reader.read(index, operation));
+            let read = allowed.and_then(|_| reader.read(index, operation));
             let (step, form) = read.map_err(|refusal| of_operation(refusal, index, name(index)))?;
             steps.push(Step { asked, ..step });
             forms.push(form);

@@ -269,7 +269,7 @@ fn rbac_15_letters_are_checked_where_they_are_new() {
         let field = "api_access_list_entries.rbac_rule[1].rule_perms[0].role_crud";
         assert_eq!(
             refusal(refused),
-            format!("400 Bad Request, {field} must be letters of C, R, U and D, not {letters}")
+            format!("400 Bad Request, {field} must be letters of C, R, U and D, not '{letters}'")
         );
     }
     let list = configuration.below(&global, "api-access-list", "l", entries(&[rule("*", "", "a", "")])).unwrap();
