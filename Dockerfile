@@ -1,7 +1,10 @@
 # An image of the server alone: PostgreSQL is elsewhere, and CIRRUS_DATABASE_URL says where.
 #
 #     docker build --tag cirrus .
-#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
+#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... --env CIRRUS_OPEN=true cirrus
+#
+# CIRRUS_OPEN=true says that everybody who reaches the server may do everything: then what is published decides who that is. The
+# other way is CIRRUS_AAA_MODE=rbac with CIRRUS_TOKEN_FILE, and the file mounted. Without either it does not start.
 #
 # The tools are in it, too: docker run --rm cirrus watch --server ...
 
@@ -45,8 +48,8 @@ COPY LICENSE /usr/share/doc/cirrus/copyright
 COPY --from=build /usr/local/bin/cirrus /usr/local/bin/cirrus
 USER 10001:10001
 WORKDIR /home/cirrus
-# Inside a container loopback is reached by nobody. There is no authentication: who publishes the port decides who may
-# write.
+# Inside a container loopback is reached by nobody. The server starts there only with tokens, or with CIRRUS_OPEN=true, which is
+# left to who runs it.
 ENV CIRRUS_LISTEN=0.0.0.0:8082
 EXPOSE 8082
 # With another port in CIRRUS_LISTEN this needs another one, too. A server that waits for its database, or loads a large one,

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::tokens::{ALICE_PROJECT, Tokens, make_projects_without_rules};
+use crate::support::tokens::{ALICE_PROJECT, Tokens, make_projects};
 use crate::support::{Answer, Api, Server};
 
 const GLOBAL: &str = "default-global-system-config";
@@ -66,7 +66,7 @@ pub async fn what_roles_may_do() {
         alice: tokens.api(&server, "alice"),
         reader: tokens.api(&server, "reader"),
     };
-    make_projects_without_rules(&people.admin).await;
+    make_projects(&people.admin).await;
     rbac_13_defaults_let_members_do_little(&people, &server).await;
     rbac_4_rules_act_at_once_on_every_level(&people).await;
     rbac_10_a_rule_for_a_field(&people).await;

@@ -52,6 +52,7 @@ impl App {
         let address = request.peer_addr().map(|address| address.ip());
         let known = authenticator.authenticate(&presented(request), address).await;
         let known = known.map_err(|refused| not_let_in(refused, authenticator.challenge()))?;
+        // ROLE-5: this is all that counts from here on.
         call.identity.caller = Arc::clone(&known.caller);
         let graph = self.replica.current();
         let domains = self.model.find("domain");
@@ -62,6 +63,7 @@ impl App {
         if authenticator.mode() == AaaMode::CloudAdmin && !call.identity.is_admin() {
             return Err(ApiError { plain: true, ..ApiError::new(StatusCode::FORBIDDEN, "403 Permission Denied") });
         }
+        // ROLE-3: no other role is as good.
         if access == Access::Administrator && !call.identity.is_admin() {
             return Err(denied(call));
         }
@@ -166,6 +168,17 @@ mod tests {
         });
         let Presented { token, service_token } = presented(&request.to_http_request());
         (token, service_token)
+    }
+
+    #[test]
+    fn mode_6_without_authentication_headers_are_believed() {
+        let headers = [("X-User", "alice"), ("X-Role", "member, admin"), ("X-Project-Id", " 7 "), ("X-Api-Role", "x")];
+        let request = headers.into_iter().fold(TestRequest::default(), TestRequest::append_header);
+        let caller = believed(&request.to_http_request());
+        assert_eq!((caller.user.as_deref(), caller.level), (Some("alice"), Level::Admin));
+        assert_eq!(caller.roles, ["member"]);
+        assert_eq!(caller.project, Some(Scope::new("7", None)));
+        assert_eq!(believed(&TestRequest::default().to_http_request()), Caller::of_level(Level::Admin));
     }
 
     #[test]

@@ -99,7 +99,6 @@ fn is_loopback(address: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::{Command, CommandLine};
-    use super::*;
 
     fn check(arguments: &[&str]) -> Result<(), String> {
         match CommandLine::of(&[&["cirrus", "serve"], arguments].concat()).unwrap().command {

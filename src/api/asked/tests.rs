@@ -13,8 +13,8 @@ fn told(model: &Model, asked: &Questions) -> Vec<String> {
         Subject::TypeOf(uuid) => format!("the type of {uuid}"),
     };
     let questions = asked.questions().map(|question| {
-        let fields: String = question.fields.iter().map(|field| format!(" .{field}")).collect();
-        format!("{} {}{fields}", question.letter.name(), name(question.subject))
+        let what = format!("{} {}", question.letter.name(), name(question.subject));
+        question.fields.iter().fold(what, |told, field| told + " ." + field)
     });
     questions.collect()
 }
