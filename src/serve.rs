@@ -1,7 +1,10 @@
 //! The life of a server process: from its settings to its last answer.
 
 use crate::{
-    access::{AaaMode, Identity},
+    access::{
+        AaaMode, Identity,
+        role_rules::{KeptRoleRules, Questions},
+    },
     api::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
         SocketFile, Tls, files_for, server,
@@ -288,7 +291,10 @@ async fn start_on(
         rulebook,
         supervision,
     );
-    provision(&writer).await.map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
+    let role_rules = settings.access.aaa_mode == AaaMode::Rbac;
+    provision(&writer, role_rules)
+        .await
+        .map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
     Ok(Started { replica, writer, writing })
 }
@@ -356,6 +362,7 @@ async fn serve_on(
         supervision: Arc::clone(&supervision),
         key_values,
         feed: Arc::clone(&feed),
+        role_rules: KeptRoleRules::new(replica.current().model()),
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,
@@ -461,9 +468,15 @@ fn announce(scheme: &str, address: SocketAddr) {
 }
 
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.
-async fn provision(writer: &Writer) -> Result<(), StartError> {
+async fn provision(writer: &Writer, role_rules: bool) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
-    let request = Request { operation: Operation::Provision, precondition: None, dry_run: false, identity };
+    let request = Request {
+        operation: Operation::Provision { role_rules },
+        precondition: None,
+        dry_run: false,
+        identity,
+        asked: Questions::default(),
+    };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text.to_string());
     writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

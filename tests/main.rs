@@ -42,6 +42,7 @@ mod pages;
 mod python_client;
 mod refusals;
 mod relaxed_references;
+mod role_rules;
 mod rooms;
 mod rule_table;
 mod sample_bodies;
@@ -144,6 +145,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
+    asynchronous!(role_rules::what_roles_may_do),
+    asynchronous!(role_rules::rbac_12_default_rules_that_were_narrowed_stay_so),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
