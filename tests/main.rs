@@ -48,6 +48,7 @@ mod start_and_stop;
 mod support;
 mod transactions;
 mod unknown_fields;
+mod who_asks;
 mod write_back;
 
 use libtest_mimic::{Arguments, Trial};
@@ -136,8 +137,13 @@ const TESTS: &[(&str, Call)] = &[
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
-    plain!(interface_route::a_server_that_asks_who_is_there),
-    plain!(interface_route::a_token_of_keystone),
+    plain!(who_asks::a_server_that_asks_who_is_there),
+    plain!(who_asks::a_token_is_told_at_once),
+    plain!(who_asks::what_is_contradictory_is_refused),
+    plain!(who_asks::a_token_of_keystone),
+    plain!(who_asks::a_token_goes_nowhere_else),
+    plain!(who_asks::servers_with_tls),
+    plain!(who_asks::watch_goes_on_when_a_token_has_expired),
     plain!(history::faults_in_histories_are_found),
     plain!(rooms::who_knows_whom),
 ];
