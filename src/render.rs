@@ -309,7 +309,8 @@ impl Renderer<'_> {
                 Some((link, name?))
             });
             let mut visible = named.peekable();
-            if visible.peek().is_none() {
+            // Who may not see any of them sees that there are some, as contrail-api shows it (LIST-7).
+            if visible.peek().is_none() && self.identity.sees_everything() {
                 continue;
             }
             let output = fields.key(&reference.json_key);

@@ -36,6 +36,17 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// As texts call it: by its name, or by its id (KS-2).
+    pub fn called(&self) -> &str {
+        match &self.name {
+            _ if self.is_default => "default-domain",
+            Some(name) => name,
+            None => &self.id,
+        }
+    }
+}
+
 /// Who asks. It is the same for all requests with one token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {

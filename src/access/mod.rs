@@ -5,8 +5,12 @@ mod caller;
 
 pub use caller::{Caller, Level, Scope};
 
-use crate::graph::{Grantee, Object, Owner, Permissions};
-use std::sync::Arc;
+use crate::{
+    graph::{Grantee, Graph, Object, Owner, Permissions},
+    model::TypeId,
+    python_literal,
+};
+use std::{ops::Bound, sync::Arc};
 use uuid::Uuid;
 
 /// Whether requests are authenticated, and how much is allowed (access contract 1).
@@ -164,6 +168,20 @@ impl Identity {
         self.may(Right::Read, object)
     }
 
+    /// What is said to who may not do this. Whose an object is is not told to strangers (PERM-4, W19).
+    pub fn refusal(&self, right: Right) -> String {
+        let Caller { user, project, domain, roles, .. } = &*self.caller;
+        let name =
+            |scope: &Option<Scope>| scope.as_ref().map_or_else(|| "None".to_owned(), |scope| scope.called().to_owned());
+        let (user, right) = (user.as_deref().unwrap_or("None"), right.name());
+        format!(
+            "Permission Denied for {} to {right} operation in domain '{}' and project '{}' RBAC: {user} doesn't have {right} permission",
+            python_literal::list(roles),
+            name(domain),
+            name(project),
+        )
+    }
+
     /// Whether the object is the caller's own, or as good as that.
     pub fn owns(&self, permissions: &Permissions) -> bool {
         match permissions.owner {
@@ -177,6 +195,22 @@ impl Identity {
         let project = self.caller.project_uuid().map(Grantee::Project);
         let domain = self.domain().map(Grantee::Domain);
         project.into_iter().chain(domain).chain([Grantee::Everybody]).collect()
+    }
+
+    /// The objects of a type that may be read, by name, from a name on: what is the caller's own, or shared with it.
+    pub fn readable<'g>(
+        &self,
+        graph: &'g Graph,
+        type_id: TypeId,
+        from: &Bound<Arc<str>>,
+    ) -> Box<dyn Iterator<Item = &'g Arc<Object>> + 'g> {
+        let all: Box<dyn Iterator<Item = &'g Arc<Object>> + 'g> = match self.caller.level {
+            Level::Admin => return Box::new(graph.objects_in(type_id, from)),
+            Level::ReadAll => Box::new(graph.objects_in(type_id, from)),
+            Level::Member | Level::Nobody => Box::new(graph.granted(type_id, &self.grantees(), from)),
+        };
+        let identity = self.clone();
+        Box::new(all.filter(move |object| identity.may_read(object)))
     }
 
     /// Whose keys (`Idempotency-Key`) its keys are: user and project, as JSON. Neither the address nor the program: whoever sends

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::Identity,
-    graph::{Graph, Object},
+    graph::{self, Grantee, Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
     render::{BriefRenderer, FieldNames, Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
@@ -28,6 +28,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     convert::Infallible,
     num::NonZeroUsize,
+    ops::Bound,
     sync::Arc,
     vec,
 };
@@ -189,8 +190,8 @@ impl ListRequest {
         }
         let mut pace = Pace::new();
         let mut count = 0;
-        for object in graph.objects_of(self.type_id) {
-            count += usize::from(self.shows(identity, object));
+        for object in identity.readable(graph, self.type_id, &Bound::Unbounded) {
+            count += usize::from(self.filters.match_object(object));
             pace.step().await;
         }
         count
@@ -225,10 +226,13 @@ impl ListRequest {
     }
 
     /// Where to look for objects, and what they must have beside what filters say.
-    async fn anchors(&self, graph: &Graph) -> Anchors {
+    async fn anchors(&self, graph: &Graph, identity: &Identity) -> Anchors {
         let kind = graph.model().object_type(self.type_id);
-        let parents = self.parent_uuids(graph, kind);
-        let targets = self.back_references.as_ref().map(|uuids| canonical(uuids).collect::<Vec<_>>());
+        // What may not be read leads nowhere (LIST-2): what stands below it and what refers to it would tell of it.
+        let may_read = |uuid: &Uuid| graph.get(*uuid).is_some_and(|object| identity.may_read(object));
+        let readable = |uuids: Vec<Uuid>| uuids.into_iter().filter(may_read).collect::<Vec<_>>();
+        let parents = self.parent_uuids(graph, kind).map(readable);
+        let targets = self.back_references.as_ref().map(|uuids| readable(canonical(uuids).collect()));
         let wanted = self.wanted_uuids(graph);
         let set = |uuids: &Option<Vec<Uuid>>| uuids.as_ref().map(|uuids| uuids.iter().copied().collect::<HashSet<_>>());
         match (parents, targets, wanted) {
@@ -246,19 +250,20 @@ impl ListRequest {
 
     /// All objects asked for, in the order of their anchor.
     async fn select(&self, graph: &Graph, identity: &Identity) -> Selected {
-        let anchors = self.anchors(graph).await;
+        let anchors = self.anchors(graph, identity).await;
         let mut pace = Pace::new();
         let mut objects: Vec<Arc<Object>> = Vec::new();
-        for object in anchors.objects(graph, self.type_id) {
+        for object in anchors.objects(graph, identity, self.type_id) {
             if anchors.allow(object) && self.shows(identity, object) {
                 objects.push(Arc::clone(object));
             }
             pace.step().await;
         }
         let own = objects.len();
-        if self.shared {
-            let kind = graph.model().object_type(self.type_id);
-            self.add_shared(graph, kind, identity, &mut objects).await;
+        // LIST-2: below nothing that may be read, nothing is added either.
+        let is_below_nothing = matches!(&anchors.at, Anchor::Parents(parents) if parents.is_empty());
+        if self.shared && (identity.sees_everything() || !is_below_nothing) {
+            self.add_shared(graph, identity, &mut objects).await;
         }
         Selected { order: anchors.at.order(), objects, own }
     }
@@ -266,7 +271,7 @@ impl ListRequest {
     /// A page and the marker of the next one, without what others share: it begins at its marker, and no more is looked at
     /// than fills it. Pages of an anchor go by uuid, which the uuids of all that is there have to be sorted for.
     async fn page(&self, page: &Page, graph: &Graph, identity: &Identity) -> (Vec<Arc<Object>>, Option<Value>) {
-        let anchors = self.anchors(graph).await;
+        let anchors = self.anchors(graph, identity).await;
         let mut turn = Pace::new();
         let after = page.marker.as_deref().unwrap_or_default();
         let after_uuid = page.marker.as_deref().and_then(|marker| Uuid::try_parse(marker.rsplit(':').next()?).ok());
@@ -279,7 +284,7 @@ impl ListRequest {
             }
             Anchor::Parents(_) | Anchor::Referrers(_) => {
                 let mut uuids = Vec::new();
-                for object in anchors.objects(graph, self.type_id) {
+                for object in anchors.objects(graph, identity, self.type_id) {
                     if after_uuid.is_none_or(|after| object.uuid > after) {
                         uuids.push(object.uuid);
                     }
@@ -290,7 +295,7 @@ impl ListRequest {
             }
         };
         let candidates: Box<dyn Iterator<Item = &Arc<Object>>> = match anchors.at {
-            Anchor::None => Box::new(markers::objects_after(graph, self.type_id, after)),
+            Anchor::None => Box::new(markers::objects_after(graph, identity, self.type_id, after)),
             _ => Box::new(uuids.iter().filter_map(|uuid| graph.get_of_type(self.type_id, *uuid))),
         };
         let mut objects = Vec::new();
@@ -352,32 +357,37 @@ impl ListRequest {
         found
     }
 
-    /// What others share with the caller's project, or with everybody (contrail-api R21, wire contract 6.5).
-    async fn add_shared(&self, graph: &Graph, kind: &ObjectType, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
-        let projects: Vec<Uuid> = match &identity.caller.project {
-            Some(project) => project.uuid.into_iter().collect(),
-            None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
+    /// What others share with the caller's project, its domain, or everybody, whatever else the list is asked for (contrail-api R21,
+    /// wire contract 6.5; LIST-2).
+    async fn add_shared(&self, graph: &Graph, identity: &Identity, objects: &mut Vec<Arc<Object>>) {
+        let grantees: HashSet<Grantee> = if identity.sees_everything() {
+            self.believed_grantees(graph, identity)
+        } else {
+            identity.grantees().into_iter().collect()
         };
-        let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent);
-        let mut tenants: HashSet<String> =
-            projects.iter().flat_map(|uuid| [uuid.to_string(), format!("tenant:{uuid}")]).collect();
-        tenants.extend(domains.map(|uuid| format!("domain:{uuid}")));
-        let Some((perms2, _)) = kind.property("perms2") else { return };
         let is_shared = |object: &Object| {
-            let perms2 = object.property(perms2).unwrap_or_default();
-            let everybody = perms2.get("global_access").and_then(Value::as_i64).unwrap_or(0) != 0;
-            let shares = perms2.get("share").and_then(Value::as_array);
-            let tenant = |share: &Value| share.get("tenant").and_then(Value::as_str).map(str::to_owned);
-            everybody || shares.into_iter().flatten().filter_map(tenant).any(|tenant| tenants.contains(&tenant))
+            let permissions = &object.permissions;
+            permissions.global_access != 0 || permissions.shares.iter().any(|(tenant, _)| grantees.contains(tenant))
         };
         let known: HashSet<Uuid> = objects.iter().map(|object| object.uuid).collect();
         let mut pace = Pace::new();
-        for object in graph.objects_of(self.type_id) {
+        for object in identity.readable(graph, self.type_id, &Bound::Unbounded) {
             if !known.contains(&object.uuid) && is_shared(object) {
                 objects.push(Arc::clone(object));
             }
             pace.step().await;
         }
+    }
+
+    /// With whom something is shared for this list, where nobody is asked who it is: the project is what a header says, or the
+    /// parents that are listed below.
+    fn believed_grantees(&self, graph: &Graph, identity: &Identity) -> HashSet<Grantee> {
+        let projects: Vec<Uuid> = match &identity.caller.project {
+            Some(project) => project.uuid.into_iter().collect(),
+            None => self.parents.iter().flatten().filter_map(|uuid| Uuid::try_parse(uuid).ok()).collect(),
+        };
+        let domains = projects.iter().filter_map(|uuid| graph.get(*uuid)?.parent).map(Grantee::Domain);
+        domains.chain(projects.iter().copied().map(Grantee::Project)).collect()
     }
 
     /// The page asked for, and the marker of the next one; without paging there is none. What others share comes after all
@@ -523,7 +533,7 @@ impl ListAnswer {
         }
         let full = match &mut rest {
             Rest::Type(after) => {
-                let objects = graph.objects_after(self.request.type_id, after.as_ref());
+                let objects = self.identity.readable(&graph, self.request.type_id, &graph::after(after.as_ref()));
                 let last = self.write_all(&mut piece, kind, &mut first, objects).await;
                 *after = last.map(|object| Arc::clone(object.fq_name.joined()));
                 after.is_some()
@@ -568,7 +578,7 @@ impl ListAnswer {
         let mut pace = Pace::new();
         for object in objects {
             pace.step().await;
-            if !is_picked && !self.request.shows(&self.identity, object.as_ref()) {
+            if !is_picked && !self.request.filters.match_object(object.as_ref()) {
                 continue;
             }
             if !std::mem::take(first) {
@@ -663,9 +673,14 @@ struct Anchors {
 
 impl Anchors {
     /// The objects at the anchor, in its order.
-    fn objects<'a>(&'a self, graph: &'a Graph, type_id: TypeId) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
+    fn objects<'a>(
+        &'a self,
+        graph: &'a Graph,
+        identity: &Identity,
+        type_id: TypeId,
+    ) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
         match &self.at {
-            Anchor::None => Box::new(graph.objects_of(type_id)),
+            Anchor::None => identity.readable(graph, type_id, &Bound::Unbounded),
             Anchor::Parents(parents) => {
                 Box::new(parents.iter().flat_map(move |parent| graph.children_of(*parent, type_id)))
             }

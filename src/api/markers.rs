@@ -2,19 +2,21 @@
 //! 6.4). That is nearly the order of names, in which the graph has them, so a page starts at its marker and costs what is on it.
 
 use crate::{
+    access::Identity,
     graph::{Graph, Object},
     model::TypeId,
 };
-use std::{collections::BTreeMap, iter::Peekable, sync::Arc};
+use std::{collections::BTreeMap, iter::Peekable, ops::Bound, sync::Arc};
 
 /// The marker of an object.
 pub fn marker_of(object: &Object) -> String {
     format!("{}:{}", object.fq_name.joined(), object.uuid)
 }
 
-/// The objects of a type whose markers come after this one, by marker.
+/// The objects of a type that may be read and whose markers come after this one, by marker.
 pub fn objects_after<'g>(
     graph: &'g Graph,
+    identity: &Identity,
     type_id: TypeId,
     marker: &str,
 ) -> InOrderOfMarkers<'g, impl Iterator<Item = &'g Arc<Object>> + use<'g>> {
@@ -22,9 +24,11 @@ pub fn objects_after<'g>(
     // `net:...` after `net-1:...`.
     let ends = (0..=marker.len()).filter(|end| marker.as_bytes().get(*end).is_none_or(|next| *next <= b':'));
     let starts = ends.filter_map(|end| graph.find_joined(type_id, marker.get(..end)?));
+    let starts = starts.filter(|object| identity.may_read(object));
     let before = starts.filter(|object| object.fq_name.joined().as_ref() < marker);
     let after = before.map(|object| (marker_of(object), object)).filter(|(found, _)| found.as_str() > marker);
-    InOrderOfMarkers { waiting: after.collect(), by_name: graph.objects_from(type_id, marker).peekable() }
+    let by_name = identity.readable(graph, type_id, &Bound::Included(Arc::from(marker)));
+    InOrderOfMarkers { waiting: after.collect(), by_name: by_name.peekable() }
 }
 
 /// Brings objects from the order of names into that of markers.
@@ -75,7 +79,7 @@ mod tests {
             let mut sorted: Vec<String> = graph.objects_of(type_id).map(|object| marker_of(object)).collect();
             sorted.sort();
             let after = |marker: &str| -> Vec<String> {
-                objects_after(&graph, type_id, marker).map(|object| marker_of(object)).collect()
+                objects_after(&graph, &Identity::server("test"), type_id, marker).map(|object| marker_of(object)).collect()
             };
             prop_assert_eq!(&after(""), &sorted);
             for (index, marker) in sorted.iter().enumerate() {
@@ -98,7 +102,9 @@ mod tests {
             graph.put(&Arc::new(Object::new(Uuid::from_u128(number), type_id, FqName::new(&[name]), 0)));
         }
         let looked_at = std::cell::Cell::new(0);
-        let by_name = graph.objects_from(type_id, "target:0500").inspect(|_| looked_at.set(looked_at.get() + 1));
+        let by_name = graph
+            .objects_in(type_id, &Bound::Included("target:0500".into()))
+            .inspect(|_| looked_at.set(looked_at.get() + 1));
         let page = InOrderOfMarkers { waiting: BTreeMap::new(), by_name: by_name.peekable() };
         assert_eq!(page.take(10).last().unwrap().fq_name.name(), "target:0509");
         assert_eq!(looked_at.get(), 11);

@@ -10,13 +10,14 @@ use super::{
     unknown_fields,
 };
 use crate::{
+    access::Right,
     graph::Object,
     model::TypeId,
     render::{FieldNames, Renderer, Selection, escaped},
     replica::Snapshot,
     rules::{
-        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Request, Told, Update, canonical_uuid,
-        check_name, etag, string_list,
+        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Told, Update,
+        canonical_uuid, check_name, etag, rule, string_list,
     },
 };
 use serde_json::{Map, Value, json};
@@ -136,9 +137,7 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         let kind = self.model.object_type(type_id);
         let object = self.find(&snapshot, type_id, uuid)?;
-        if !call.identity.may_read(object) {
-            return Err(ApiError::not_found(format!("This object is not visible by users: {uuid}")));
-        }
+        check_readable(call, object)?;
         let etag = etag(object);
         if call.has_already(&etag) {
             return Ok(Answer::NotModified { etag });
@@ -192,7 +191,8 @@ impl App {
         if is_empty && !conditions::has_any(call) {
             // There is nothing to be done once.
             call.keyed()?;
-            self.find(&self.snapshot(call).await?, type_id, uuid)?;
+            let snapshot = self.snapshot(call).await?;
+            check_visible(call, self.find(&snapshot, type_id, uuid)?)?;
             return Ok(Answer::Empty);
         }
         let document = Document::read_update(&self.model, kind, body);
@@ -215,6 +215,29 @@ impl App {
         let outcome = self.submit(call, Operation::Delete(Delete { type_id, uuid: uuid.to_owned() })).await?;
         Ok(Answer::of_change(&outcome, |_| Value::Null))
     }
+}
+
+/// Whether an object is there for who asks.
+///
+/// # Errors
+/// 404 for a hidden one.
+fn check_visible(call: &Call, object: &Object) -> Answered<()> {
+    if object.hidden && !call.identity.is_admin() {
+        return Err(ApiError::not_found(format!("This object is not visible by users: {}", object.uuid)));
+    }
+    Ok(())
+}
+
+/// Whether an object may be read by who asks.
+///
+/// # Errors
+/// 404 for a hidden one, 403 without the right (PERM-4).
+pub fn check_readable(call: &Call, object: &Object) -> Answered<()> {
+    check_visible(call, object)?;
+    if call.identity.may_read(object) {
+        return Ok(());
+    }
+    Err(Rejection::forbidden(call.identity.refusal(Right::Read)).by(rule::PERM_4).into())
 }
 
 /// The argument that names fields.

@@ -46,6 +46,11 @@ static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 /// The objects of one type by joined name, in the order in which lists are answered.
 type Names = OrdMap<Arc<str>, Arc<Object>>;
 
+/// What comes after a name; everything, if there is none.
+pub fn after(name: Option<&Arc<str>>) -> Bound<Arc<str>> {
+    name.map_or(Bound::Unbounded, |name| Bound::Excluded(Arc::clone(name)))
+}
+
 /// A snapshot of the whole configuration at one revision.
 #[derive(Clone)]
 pub struct Graph {
@@ -157,13 +162,13 @@ impl Graph {
         self.names.get(usize::from(type_id.0)).into_iter().flat_map(|names| names.values())
     }
 
-    /// Objects of a type whose names, joined by `:`, come after this one, by name.
-    pub fn objects_after<'a>(
+    /// Objects of a type whose names, joined by `:`, are within this bound, by name.
+    pub fn objects_in<'a>(
         &'a self,
         type_id: TypeId,
-        name: Option<&Arc<str>>,
+        from: &Bound<Arc<str>>,
     ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
-        let start = name.map_or(Bound::Unbounded, |name| Bound::Excluded(Arc::clone(name)));
+        let start = from.clone();
         self.names
             .get(usize::from(type_id.0))
             .into_iter()
@@ -171,14 +176,13 @@ impl Graph {
             .map(|(_, object)| object)
     }
 
-    /// Objects of a type whose names, joined by `:`, are this one or come after it, by name.
-    pub fn objects_from<'a>(&'a self, type_id: TypeId, name: &str) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
-        let start = Bound::Included(Arc::from(name));
-        self.names
-            .get(usize::from(type_id.0))
-            .into_iter()
-            .flat_map(move |names| names.range::<_, Arc<str>>((start.clone(), Bound::Unbounded)))
-            .map(|(_, object)| object)
+    /// Objects of a type whose names, joined by `:`, come after this one, by name.
+    pub fn objects_after<'a>(
+        &'a self,
+        type_id: TypeId,
+        name: Option<&Arc<str>>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        self.objects_in(type_id, &after(name))
     }
 
     /// How many objects of a type there are.

@@ -2,10 +2,11 @@
 //! looked at on the fork, right before what they are for is decided, so nobody comes in between.
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{ObjectType, TypeId},
     python_literal,
-    rules::engine::{Decision, Rejection, Work, update},
+    rules::engine::{Decision, Rejection, Work, access, update},
 };
 use std::sync::Arc;
 
@@ -100,7 +101,11 @@ impl Condition {
             Asked::Uuid(uuid) => uuid.clone(),
             Asked::Name(name) => python_literal::list(name),
         };
-        match (self.object(work), self.exists) {
+        let object = self.object(work);
+        if let Some(object) = &object {
+            access::check(work, Right::Read, object)?;
+        }
+        match (object, self.exists) {
             (None, true) => Err(Rejection::unmet(format!("{} {asked} does not exist", kind.name))),
             (Some(object), false) => {
                 Err(Rejection::unmet(format!("{} {asked} exists with uuid {}", kind.name, object.uuid)))

@@ -30,7 +30,7 @@ pub use request::{Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::addresses::Version;
 pub use transaction::{Step, Transaction};
-pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses};
+pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call};
 
 use crate::model::{Model, ObjectType, type_name};
 

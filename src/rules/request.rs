@@ -8,7 +8,7 @@ use crate::{
         condition::{Condition, Precondition},
         engine::{
             Create, Decision, Delete, PermissionChange, ReferenceUpdate, RelaxReference, ReviewDrafts, Update, Work,
-            collection::CollectionUpdate, update,
+            access, collection::CollectionUpdate, update,
         },
         first_objects,
         outcome::{Outcome, Told},
@@ -81,8 +81,16 @@ impl Operation {
     /// # Errors
     /// 412 if it does not, and the refusals of the operation.
     pub fn decide(&self, precondition: Option<&Precondition>, work: &mut Work) -> Decision<Outcome> {
+        // What the request names itself may be said again.
+        let says = |uuid: &str| format!("{self:?}").contains(uuid);
+        self.decide_unseen(precondition, work).map_err(|refusal| access::seen(work, refusal, says))
+    }
+
+    fn decide_unseen(&self, precondition: Option<&Precondition>, work: &mut Work) -> Decision<Outcome> {
         if let Some(precondition) = precondition {
-            precondition.check(work, self.target(work).as_deref())?;
+            // The state of what may not be read is told to nobody; the operation itself refuses then.
+            let target = self.target(work).filter(|target| work.identity.may_read(target));
+            precondition.check(work, target.as_deref())?;
         }
         work.pending = false;
         let outcome = self.outcome(work);

@@ -1,11 +1,12 @@
 //! `/set-tag`: tags of an object, one request for all of them (contrail-api R21: TGS-*).
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{TypeId, field_name, type_name},
     python_literal,
     rules::engine::{
-        Decision, Draft, NewLink, Rejection, Work,
+        Decision, Draft, NewLink, Rejection, Work, access,
         document::canonical_uuid,
         rule, security_draft,
         tag_references::{MANY, REFERENCES, check_label, type_of_tag},
@@ -37,6 +38,7 @@ impl SetTag {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
         let object =
             object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)).about("obj_uuid"))?;
+        access::check(work, Right::Write, &object)?;
         let basis = security_draft::basis(work, &object)?;
         let mut draft = Draft::update(work, &basis);
         let before = by_type(work, draft.stored_links(REFERENCES));

@@ -8,6 +8,7 @@ use crate::{
         budget::Named,
         call::Call,
         error::{Answered, ApiError},
+        objects::check_readable,
         openapi::{
             arguments::DRY_RUN,
             operation::{ADDRESSES, Described, about, names_or_null},
@@ -15,7 +16,10 @@ use crate::{
         },
     },
     ipam,
-    rules::{AllocateAddresses, FreeAddresses, Operation, Outcome, Version, budget, count_addresses, string_list},
+    rules::{
+        AllocateAddresses, FreeAddresses, Operation, Outcome, Version, budget, count_addresses, network_of_call,
+        string_list,
+    },
 };
 use actix_web::http::Method;
 use serde_json::{Value, json};
@@ -102,7 +106,9 @@ impl App {
         let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
         let snapshot = self.snapshot(call).await?;
         Named::Subnets.check(list.len())?;
-        let counts = count_addresses(&snapshot.graph, network, &list)?;
+        let network = network_of_call(&snapshot.graph, network)?;
+        check_readable(call, &network)?;
+        let counts = count_addresses(&snapshot.graph, &network, &list);
         let counts: Vec<u64> = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
         Ok(Answer::json(&json!({"ip_count_list": counts})))
     }

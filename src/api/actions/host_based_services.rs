@@ -3,11 +3,13 @@
 
 use super::{Access, Action, Body, Effect, given};
 use crate::{
+    access::Identity,
     api::{
         App,
         answer::Answer,
         call::{Call, text_of},
         error::{Answered, ApiError},
+        objects::check_readable,
         openapi::{
             operation::{Described, JOBS, about, names_or_null},
             vocabulary::{anything, list, nullable_text, object},
@@ -52,7 +54,8 @@ impl App {
         let body = &call.object()?;
         let snapshot = self.snapshot(call).await?;
         let service = self.find_service(&snapshot.graph, body)?;
-        let manifests = manifests(&snapshot.graph, &service)?;
+        check_readable(call, &service)?;
+        let manifests = manifests(&snapshot.graph, &call.identity, &service)?;
         Ok(Answer::json(&json!({ "hbs": manifests })))
     }
 
@@ -75,7 +78,7 @@ impl App {
 }
 
 /// HBS-X1: left network, right network, daemon set.
-fn manifests(graph: &Graph, service: &Object) -> Answered<Vec<Value>> {
+fn manifests(graph: &Graph, identity: &Identity, service: &Object) -> Answered<Vec<Value>> {
     let project = service.parent.and_then(|parent| graph.get(parent));
     let annotation = |key: &str| annotation(graph.model(), project?, key);
     let Some(namespace) = annotation("namespace") else {
@@ -89,7 +92,9 @@ fn manifests(graph: &Graph, service: &Object) -> Answered<Vec<Value>> {
     }
     let mut manifests = Vec::new();
     for side in SIDES {
-        let network = network(graph, service, side).ok_or_else(|| not_enabled(service))?;
+        let network = network(graph, service, side)
+            .filter(|network| identity.may_read(network))
+            .ok_or_else(|| not_enabled(service))?;
         manifests.push(attachment(&metadata, side, network));
     }
     manifests.push(daemon_set(&metadata, &namespace));

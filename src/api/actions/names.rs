@@ -8,6 +8,7 @@ use crate::{
         call::{Call, text_of},
         error::{Answered, ApiError},
         list::find_type,
+        objects::check_readable,
         openapi::{
             operation::{Described, NAMES, about, type_name},
             vocabulary::{object, text, texts, uuid},
@@ -56,6 +57,7 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         let object = snapshot.graph.find(type_id, &elements);
         let object = object.ok_or_else(|| not_found(python_literal::list(&elements)))?;
+        check_readable(call, object)?;
         Ok(Answer::json(&json!({"uuid": object.uuid.to_string()})))
     }
 
@@ -65,6 +67,7 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         let object = uuid.as_str().and_then(canonical_uuid).and_then(|uuid| snapshot.graph.get(uuid));
         let object = object.ok_or_else(|| ApiError::not_found(format!("UUID {} not found", text_of(Some(uuid)))))?;
+        check_readable(call, object)?;
         let kind = &self.model.object_type(object.type_id).name;
         Ok(Answer::json(&json!({"fq_name": object.fq_name.elements(), "type": kind})))
     }

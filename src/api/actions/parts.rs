@@ -9,6 +9,7 @@ use crate::{
         call::{Call, text_of},
         error::{Answered, ApiError},
         list::find_type,
+        objects::check_readable,
         openapi::{
             arguments::{Argument, DRY_RUN, Form, IF_MATCH, STRICT, required},
             object_types::pending,
@@ -99,6 +100,7 @@ impl App {
         let snapshot = self.snapshot(call).await?;
         let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
         let object = object.ok_or_else(|| ApiError::not_found(format!("Object Not Found: {uuid}")))?;
+        check_readable(call, object)?;
         let kind = self.model.object_type(object.type_id);
         let mut answer = Map::new();
         for field in Named::Fields.once(fields.split(',').map(str::to_owned))? {

@@ -1,12 +1,16 @@
-//! Whether who asks may do it: a step of each create, update and delete. Everybody may do everything: who asks is not known to
-//! the server, which takes the word of whoever stands in front of it.
+//! Whether who asks may do it: a step of each create, update and delete, decided in the same state of the graph as all else. What
+//! rules do by themselves beside a request is not asked for (ROLE-8). Refusals name no object that who asks may not read.
 
 use crate::{
+    access::Right,
     graph::Object,
-    model::TypeId,
-    rules::engine::{Decision, Work},
+    model::field_name,
+    python_literal,
+    rules::engine::{Decision, Draft, Rejection, Work, rejection::Text, rule},
 };
-use std::sync::Arc;
+use serde_json::Value;
+use std::{collections::BTreeSet, sync::Arc};
+use uuid::Uuid;
 
 /// Which side of an object a change is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,26 +21,172 @@ pub enum Aspect {
     Permissions,
 }
 
-/// Whether an object of this type may be made, below this parent.
+/// Whether this may be done with an object; one that is hidden is not there for anybody but cloud admins (access contract 5.9).
 ///
 /// # Errors
-/// None.
-pub fn check_create(_work: &Work, _type_id: TypeId, _parent: Option<&Arc<Object>>) -> Decision<()> {
+/// 404 for a hidden one, 403 without the right (PERM-4).
+pub fn check(work: &Work, right: Right, object: &Object) -> Decision<()> {
+    check_visible(work, object)?;
+    if work.identity.may(right, object) {
+        return Ok(());
+    }
+    Err(Rejection::forbidden(work.identity.refusal(right)).by(rule::PERM_4))
+}
+
+/// Whether an object is there for who asks.
+///
+/// # Errors
+/// 404 for a hidden one.
+pub fn check_visible(work: &Work, object: &Object) -> Decision<()> {
+    if object.hidden && !work.identity.is_admin() {
+        return Err(Rejection::not_found(format!("This object is not visible by users: {}", object.uuid)));
+    }
     Ok(())
 }
 
-/// Whether this object may be changed.
+/// Whether an object of this type may be made, below this parent: without one nothing is asked for. Each parent wants to be written
+/// to, but for those that are only referred to by what is below them (access contract 5.3).
 ///
 /// # Errors
-/// None.
-pub fn check_update(_work: &Work, _object: &Arc<Object>, _aspect: Aspect) -> Decision<()> {
+/// 403, 404
+pub fn check_create(work: &Work, parent: Option<&Arc<Object>>) -> Decision<()> {
+    match parent {
+        Some(parent) => check(work, work.rules_of(parent.type_id).right_to_create_below, parent),
+        None => Ok(()),
+    }
+}
+
+/// Whether a new object may be what it says of itself: hidden, whose it is, and what it refers to.
+///
+/// # Errors
+/// 400 for one that is hidden, 403 for one that is to be another project's (W12), or refers to what may not be referred to.
+pub fn check_new(work: &Work, draft: &Draft, inherited_owner: &str) -> Decision<()> {
+    if work.identity.is_admin() {
+        return Ok(());
+    }
+    let hides = |id_perms: &Value| id_perms.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false));
+    if draft.given(field_name::ID_PERMS).is_some_and(hides) {
+        return Err(Rejection::bad_request("This object is not visible by users").about("id_perms.user_visible"));
+    }
+    let owner = draft.given(field_name::PERMS2).and_then(|perms2| perms2.get("owner")?.as_str()).unwrap_or_default();
+    let uuid = Uuid::try_parse(owner).ok();
+    let is_own = uuid.is_some() && uuid == work.identity.caller.project_uuid();
+    let is_itself = uuid == Some(draft.uuid);
+    if !is_own && !is_itself && owner != inherited_owner {
+        let text = "Permission Denied: only cloud admins create objects that belong to another project";
+        return Err(Rejection::forbidden(text).about("perms2.owner"));
+    }
+    check_references(work, draft)
+}
+
+/// Whether what a draft newly refers to may be referred to. What it refers to already stays, whatever has become of the shares, and
+/// can be taken away (W16).
+///
+/// # Errors
+/// 403, 404
+pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
+    if work.identity.is_admin() {
+        return Ok(());
+    }
+    for id in draft.given_reference_ids() {
+        let Some(reference) = draft.object_type().references.get(usize::from(id.0)) else { continue };
+        for link in draft.given_links(&reference.field).unwrap_or_default() {
+            let is_stored = draft.stored.as_ref().is_some_and(|stored| stored.link(id, link.target).is_some());
+            if let Some(target) = work.graph.get(link.target).filter(|_| !is_stored) {
+                check(work, Right::Link, target).map_err(|refusal| refusal.about(&reference.field))?;
+            }
+        }
+    }
     Ok(())
 }
 
-/// Whether this object may be deleted.
+/// Whether this object may be changed. Who may do what with it is said by its owner, and by nobody who may only write to it (W10).
 ///
 /// # Errors
-/// None.
-pub fn check_delete(_work: &Work, _object: &Arc<Object>) -> Decision<()> {
-    Ok(())
+/// 403, 404
+pub fn check_update(work: &Work, object: &Arc<Object>, aspect: Aspect) -> Decision<()> {
+    match aspect {
+        Aspect::Content => check(work, Right::Write, object),
+        Aspect::Permissions => {
+            check_visible(work, object)?;
+            let may = |right| work.identity.may(right, object);
+            if may(Right::Read) && may(Right::Write) && work.identity.owns(&object.permissions) {
+                return Ok(());
+            }
+            // As clients know it, with its leading blank.
+            Err(Rejection::forbidden(" Permission denied").by(rule::PERM_12))
+        }
+    }
+}
+
+/// Whether what a change has made of the permissions of an object was allowed, however it came about: by `perms2`, or by a property
+/// that goes with it, like `is_shared`.
+///
+/// # Errors
+/// 403
+pub fn check_permissions_after(work: &Work, before: &Object, after: &Object) -> Decision<()> {
+    if before.permissions == after.permissions || work.identity.owns(&before.permissions) {
+        return Ok(());
+    }
+    let text = format!(
+        "{}: only its owner and cloud admins change who may do what with an object",
+        work.identity.refusal(Right::Write)
+    );
+    Err(Rejection::forbidden(text).by(rule::PERM_12).about("perms2"))
+}
+
+/// Whether this object may be deleted: by who may write to it and owns it (W8).
+///
+/// # Errors
+/// 403, 404
+pub fn check_delete(work: &Work, object: &Arc<Object>) -> Decision<()> {
+    check(work, Right::Write, object)?;
+    if work.identity.owns(&object.permissions) {
+        return Ok(());
+    }
+    Err(Rejection::forbidden(work.identity.refusal(Right::Write)).by(rule::PERM_4))
+}
+
+/// What stands in a text for an object that who asks may not read.
+const SOMETHING: &str = "(not yours to see)";
+
+/// A refusal as who asks may read it: without the uuids and names of objects that are not for it (W17), but for what the request
+/// says itself.
+pub fn seen(work: &Work, mut refusal: Rejection, says: impl Fn(&str) -> bool) -> Rejection {
+    if work.identity.sees_everything() {
+        return refusal;
+    }
+    // What went with the request is not told either.
+    let may_read = |uuid: Uuid| work.graph.get(uuid).is_some_and(|object| work.identity.may_read(object));
+    let is_known = |uuid: Uuid| work.graph.get(uuid).is_some();
+    let objects = std::mem::take(&mut refusal.objects);
+    match &mut refusal.text {
+        Text::WithObjects { objects, .. } => objects.retain(|(_, uuid)| may_read(*uuid)),
+        Text::Plain(text) => {
+            let named = uuids_in(text).into_iter().filter(|uuid| is_known(*uuid));
+            let hidden: BTreeSet<Uuid> = named.chain(objects.iter().copied()).filter(|uuid| !may_read(*uuid)).collect();
+            for uuid in hidden {
+                let uuid_text = uuid.to_string();
+                if text.contains(&uuid_text) && !says(&uuid_text) {
+                    *text = text.replace(&uuid_text, SOMETHING);
+                }
+                let Some(name) = work.graph.get(uuid).map(|object| &object.fq_name) else { continue };
+                for told in [python_literal::list(name.elements()), name.joined().to_string()] {
+                    if text.contains(&told) && !name.elements().into_iter().all(&says) {
+                        *text = text.replace(&told, SOMETHING);
+                    }
+                }
+            }
+        }
+    }
+    refusal.objects = objects.into_iter().filter(|uuid| may_read(*uuid)).collect();
+    refusal
+}
+
+/// The uuids that a text names, with dashes.
+fn uuids_in(text: &str) -> BTreeSet<Uuid> {
+    const LENGTH: usize = 36;
+    let dashes = text.match_indices('-').map(|(index, _)| index);
+    let starts = dashes.filter_map(|dash| dash.checked_sub(8));
+    starts.filter_map(|start| Uuid::try_parse(text.get(start..start + LENGTH)?).ok()).collect()
 }

@@ -1,10 +1,11 @@
 //! `/prop-collection-update`: single elements of list and map properties.
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{Collection, PropertyId},
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Work, budget, document::map_key, security_draft, update},
+    rules::engine::{Decision, Draft, Rejection, Work, access, budget, document::map_key, security_draft, update},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -216,6 +217,7 @@ impl CollectionUpdate {
     /// 404 for an unknown object, 400 for an update that does not fit its property.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = update::find_any(work, &self.uuid, "Object Not Found: ")?;
+        access::check(work, Right::Write, &stored)?;
         budget::check(&budget::UPDATES, self.updates.len())?;
         let steps = self.updates.iter().map(|update| update.check(work, &stored)).collect::<Decision<Vec<_>>>()?;
         if steps.is_empty() {

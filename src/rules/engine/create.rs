@@ -85,9 +85,13 @@ impl Create {
     }
 
     fn decide_named(&self, work: &mut Work, rules: &Rules) -> Decision<Arc<Object>> {
+        // Who may not create there is not told which names are taken (W17).
+        let parent = self.parent(work, rules);
+        if let Ok(parent) = &parent {
+            access::check_create(work, parent.as_ref())?;
+        }
         self.check_name_is_free(work)?;
-        let parent = self.parent(work, rules)?;
-        access::check_create(work, self.type_id, parent.as_ref())?;
+        let parent = parent?;
         let mut draft = self.draft(work, parent)?;
         security_draft::check_given(work, &draft)?;
         if let Some(pending) = security_draft::divert_create(work, &mut draft)? {
@@ -119,9 +123,12 @@ impl Create {
         for (id, value) in self.document.properties.iter().filter(|(_, value)| !value.is_null()) {
             draft.set_by_id(*id, value.clone());
         }
-        permissions::check_share(draft.given(field_name::PERMS2).and_then(|perms2| perms2.get("share")))?;
+        let perms2 = draft.given(field_name::PERMS2);
+        permissions::check_owner(work, perms2.and_then(|perms2| perms2.get("owner")))?;
+        permissions::check_share(perms2.and_then(|perms2| perms2.get("share")))?;
         draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
-        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, uuid_given));
+        let owner = permissions::inherited_owner(work, &draft, uuid_given);
+        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, uuid_given, &owner));
         if draft.given(field_name::DISPLAY_NAME).is_none() {
             draft.set(field_name::DISPLAY_NAME, self.fq_name.last().cloned().unwrap_or_default().into());
         }
@@ -132,6 +139,7 @@ impl Create {
                 draft.set_links_by_id(*id, links);
             }
         }
+        access::check_new(work, &draft, &owner)?;
         Ok(draft)
     }
 

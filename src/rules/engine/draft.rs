@@ -156,7 +156,8 @@ impl Draft {
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, work.type_id(type_name)?, work.new_uuid(), fq_name, parent.cloned());
         draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
-        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, GivenUuid::Absent));
+        let owner = permissions::inherited_owner(work, &draft, GivenUuid::Absent);
+        draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, GivenUuid::Absent, &owner));
         Ok(draft)
     }
 

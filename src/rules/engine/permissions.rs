@@ -5,8 +5,9 @@ use crate::{
     graph::{Graph, Object, Permissions},
     json_text,
     model::{Model, field_name},
+    python_literal,
     rules::engine::{
-        Decision, Draft, Rejection, Work,
+        Decision, Draft, Rejection, Work, rule,
         rulebook::{DomainAccess, Owner},
     },
     timestamp::Timestamp,
@@ -73,9 +74,9 @@ pub enum GivenUuid {
 }
 
 /// The `perms2` of a new object (contrail-api R21, wire contract 2.5).
-pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid) -> Value {
+pub fn new_perms2(work: &Work, draft: &Draft, uuid: GivenUuid, inherited_owner: &str) -> Value {
     let mut perms2 = json!({
-        "owner": inherited_owner(work, draft, uuid), "owner_access": 7, "global_access": 0, "share": []
+        "owner": inherited_owner, "owner_access": 7, "global_access": 0, "share": []
     });
     let owner = work.rules_of(draft.type_id).owner;
     let is_owner_fixed = uuid == GivenUuid::Given && owner == Owner::Itself;
@@ -95,7 +96,8 @@ fn domain_share(work: &Work, draft: &Draft) -> Option<(Uuid, u8)> {
     Some((if itself { draft.uuid } else { draft.parent.as_ref()?.uuid }, access))
 }
 
-fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
+/// Whom a new object belongs to, if it does not say so itself (access contract 5.4).
+pub fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
     let project = work.identity.caller.project.as_ref();
     let callers = || project.map_or_else(|| CLOUD_ADMIN.to_owned(), |project| project.id.clone());
     let owner = work.rules_of(draft.type_id).owner;
@@ -118,7 +120,8 @@ fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
 fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
     let (Some(given), Some(perms2)) = (given.and_then(Value::as_object), perms2.as_object_mut()) else { return };
     for (key, value) in given {
-        if !(value.is_null() || keep_owner && key == "owner") {
+        // PERM-6: what is null, or an owner that is empty, is not said.
+        if !(value.is_null() || key == "owner" && *value == "" || keep_owner && key == "owner") {
             perms2.insert(key.clone(), value.clone());
         }
     }
@@ -128,7 +131,7 @@ fn overlay(perms2: &mut Value, given: Option<&Value>, keep_owner: bool) {
 ///
 /// # Errors
 /// 400 without an owner.
-pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
+pub fn updated_perms2(work: &Work, draft: &Draft) -> Decision<Option<Value>> {
     let Some(given) = draft.given(field_name::PERMS2).filter(|given| !given.is_null()) else { return Ok(None) };
     if given.get("owner").is_none_or(Value::is_null) {
         return Err(Rejection::bad_request("owner in perms2 must be present").about("perms2.owner"));
@@ -136,11 +139,33 @@ pub fn updated_perms2(draft: &Draft) -> Decision<Option<Value>> {
     let stored = draft.stored_value(field_name::PERMS2).unwrap_or_else(|| Value::Object(Map::new()));
     let mut perms2 = stored.clone();
     overlay(&mut perms2, Some(given), false);
+    if perms2.get("owner") != stored.get("owner") {
+        check_owner(work, perms2.get("owner"))?;
+    }
     // What is stored already may be odd, and must stay editable.
     if perms2.get("share") != stored.get("share") {
         check_share(perms2.get("share"))?;
     }
     Ok(Some(perms2))
+}
+
+/// PERM-10: whose an object is, where that is said: a project's, or nobody's in particular. What is empty is not said. Cloud admins may
+/// write any text there, as contrail-api lets everybody: whom it means is nobody.
+///
+/// # Errors
+/// 400
+pub fn check_owner(work: &Work, owner: Option<&Value>) -> Decision<()> {
+    let owner = owner.filter(|owner| !work.identity.is_admin() && !owner.is_null() && **owner != "");
+    let Some(owner) = owner else { return Ok(()) };
+    let is_owner = |owner: &str| owner == CLOUD_ADMIN || Uuid::try_parse(owner).is_ok();
+    if owner.as_str().is_some_and(is_owner) {
+        return Ok(());
+    }
+    let text = format!(
+        "Bad Request, owner in perms2 must be the uuid of a project or '{CLOUD_ADMIN}', not {}",
+        python_literal::value(owner)
+    );
+    Err(Rejection::bad_request(text).by(rule::PERM_10).about("perms2.owner"))
 }
 
 /// PERM-10: whom an object is shared with. An entry that says nobody, or not how far, would be in the way of every list.
@@ -152,7 +177,7 @@ pub fn check_share(share: Option<&Value>) -> Decision<()> {
     if share.as_array().is_some_and(|entries| entries.iter().all(is_share)) {
         return Ok(());
     }
-    Err(Rejection::bad_request("Bad Request, invalid share list").about("perms2.share"))
+    Err(Rejection::bad_request("Bad Request, invalid share list").by(rule::PERM_10).about("perms2.share"))
 }
 
 /// Whether this shares an object with a project (a uuid, as it is or after `tenant:`) or a domain, with an access of 0 to 7.

@@ -1,6 +1,7 @@
 //! What a type does beside what all types do, and where: the places that a type may fill, and the table of all types.
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{Model, TypeId},
     rules::engine::{Create, Decision, Draft, Options, Work},
@@ -50,6 +51,8 @@ pub struct Rules {
     pub owner: Owner,
     /// Whether what is below its objects belongs to whom they belong to; else to who makes it.
     pub is_owner_of_children: bool,
+    /// What is needed of an object to create below it.
+    pub right_to_create_below: Right,
     /// What the domain of an object may do with it.
     pub domain_access: Option<DomainAccess>,
     /// The key of the quota that limits them, where it isn't the name of the type.
@@ -86,6 +89,7 @@ impl Rules {
         former_parent: None,
         owner: Owner::Parent,
         is_owner_of_children: true,
+        right_to_create_below: Right::Write,
         domain_access: None,
         quota_key: None,
         needs_explicit_quota: false,

@@ -6,11 +6,12 @@
 //! after the other, and a commit is one request: nothing comes in between, so no locks are needed (DRF-17, DRF-18).
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{ObjectType, field_name, type_name},
     python_literal,
     rules::engine::{
-        Decision, Draft, NewLink, Rejection, Work,
+        Decision, Draft, NewLink, Rejection, Work, access,
         delete::{self, delete_side_object},
         permissions, quota, rule, tag_references,
     },
@@ -318,6 +319,7 @@ impl ReviewDrafts {
     /// 404 for an unknown scope, 400 for one without drafts, 412 where committed objects are over a quota.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let scope = crate::rules::engine::update::find_any(work, &self.scope, "Unknown id: ")?;
+        access::check(work, Right::Write, &scope)?;
         let holder = holder(work, &scope).filter(|_| work.property(&scope, MODE) == Some(Value::Bool(true)));
         let Some(holder) = holder else {
             let (title, name) = (&work.type_of(&scope).title, python_literal::list(scope.fq_name.elements()));

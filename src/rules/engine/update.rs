@@ -2,6 +2,7 @@
 //! the rules of a type hold whichever way a change comes (GEN-6, GEN-7).
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{Model, Reference, ReferenceId, TypeId, field_name},
     python_literal,
@@ -21,15 +22,19 @@ use std::sync::Arc;
 /// # Errors
 /// The refusals of the type's rules.
 fn change(work: &mut Work, mut draft: Draft, aspect: Aspect) -> Decision<Arc<Object>> {
-    draft.drop_repeated();
     let Some(before) = draft.stored.clone() else { return Err(Rejection::internal("a change of nothing")) };
+    // Before it is looked at whether it says anything new, which would tell what is there.
+    if !draft.is_empty() {
+        access::check_update(work, &before, aspect)?;
+    }
+    draft.drop_repeated();
     if draft.is_empty() {
         return Ok(before);
     }
-    access::check_update(work, &before, aspect)?;
     if aspect == Aspect::Permissions {
         return Ok(work.save(&draft));
     }
+    access::check_references(work, &draft)?;
     security_draft::check_given(work, &draft)?;
     if let Some(pending) = security_draft::divert_update(work, &mut draft)? {
         return Ok(pending);
@@ -38,6 +43,7 @@ fn change(work: &mut Work, mut draft: Draft, aspect: Aspect) -> Decision<Arc<Obj
     (rules.before_update)(work, &mut draft)?;
     tag_references::check_references(work, &draft)?;
     let after = work.save(&draft);
+    access::check_permissions_after(work, &before, &after)?;
     (rules.after_update)(work, &before, &after)?;
     Ok(after)
 }
@@ -69,6 +75,7 @@ impl Update {
     /// 404 for an unknown object, then the refusals of the body, then those of the type's rules.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find(work, self.type_id, &self.uuid)?;
+        access::check_visible(work, &stored)?;
         let basis = security_draft::basis(work, &stored);
         let document = match &self.document {
             Ok(document) => document.clone(),
@@ -93,7 +100,7 @@ impl Update {
             })?;
             draft.set_links_by_id(*id, links);
         }
-        match permissions::updated_perms2(&draft)? {
+        match permissions::updated_perms2(work, &draft)? {
             Some(perms2) => draft.set(field_name::PERMS2, perms2),
             None => draft.unset(field_name::PERMS2),
         }
@@ -274,6 +281,7 @@ impl RelaxReference {
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid)).about("uuid");
         let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
+        access::check(work, Right::Write, &holder)?;
         let target = crate::rules::engine::document::canonical_uuid(&self.target);
         let Some(target) = target.filter(|target| !holder.relaxed.contains(target)) else { return Ok(holder) };
         let mut draft = Draft::update(work, &holder);

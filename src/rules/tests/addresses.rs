@@ -2,7 +2,7 @@
 //! example: ADM-1 to ADM-32), what is required beyond it (ADM-33 to ADM-42), and what they are examples of (ADM-S1 to ADM-S16).
 
 use super::*;
-use crate::rules::{AllocateAddresses, FreeAddresses, count_addresses};
+use crate::rules::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call};
 use std::net::IpAddr;
 
 const IN_USE: &str = "409 IP address already in use";
@@ -54,7 +54,7 @@ impl Configuration {
     /// `subnet-ip-count` of all subnets of a network.
     pub fn counts(&self, network: &Object) -> Vec<u128> {
         let uuids = self.subnets(network).into_iter().map(|entry| entry["subnet_uuid"].as_str().unwrap().to_owned());
-        count_addresses(&self.graph, &network.uuid.to_string(), &uuids.collect::<Vec<_>>()).unwrap()
+        count_addresses(&self.graph, network, &uuids.collect::<Vec<_>>())
     }
 
     /// A flat ipam of the default project.
@@ -789,11 +789,12 @@ fn adm_29_adm_s14_vn_x1_vn_x2_vn_x3_direct_calls() {
     assert_eq!(configuration.allocate(&network, 1, Some(subnet)).unwrap(), taken[4..5]);
     let unknown = refusal(configuration.allocate(&network, 1, Some(Uuid::nil())));
     assert!(unknown.starts_with("404 ") && unknown.contains("has invalid subnet("), "{unknown}");
-    let uuid = network.uuid.to_string();
-    assert_eq!(count_addresses(&configuration.graph, &uuid, &[Uuid::nil().to_string()]).unwrap(), [0]);
+    assert_eq!(count_addresses(&configuration.graph, &network, &[Uuid::nil().to_string()]), [0]);
+    let found = network_of_call(&configuration.graph, &network.uuid.to_string()).unwrap();
+    assert_eq!(found.uuid, network.uuid);
     let no_network = Uuid::nil().to_string();
     let text = format!("404 Virtual Network {no_network} not found!");
-    assert_eq!(refusal(count_addresses(&configuration.graph, &no_network, &[])), text);
+    assert_eq!(refusal(network_of_call(&configuration.graph, &no_network)), text);
     let allocate = AllocateAddresses { network: no_network.clone(), count: 1, subnet: None, version: None };
     assert_eq!(refusal(configuration.submit(Operation::AllocateAddresses(allocate))), text);
     let free = FreeAddresses { network: no_network, addresses: Vec::new() };

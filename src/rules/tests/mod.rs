@@ -5,6 +5,7 @@
 
 #![allow(clippy::needless_pass_by_value, clippy::similar_names, clippy::type_complexity)]
 
+mod access;
 mod addresses;
 mod alias_ip;
 mod budget;
@@ -96,6 +97,8 @@ struct Configuration {
     follower: Graph,
     rulebook: Arc<Rulebook>,
     now: i64,
+    /// Who asks.
+    identity: Identity,
 }
 
 impl Configuration {
@@ -111,6 +114,7 @@ impl Configuration {
             follower: Graph::new(model()),
             rulebook: Arc::new(rulebook(&model(), options)),
             now: 0,
+            identity: Identity::server("test"),
         };
         new.submit(Operation::Provision).unwrap();
         new
@@ -119,7 +123,8 @@ impl Configuration {
     /// Decides a request; a refused one leaves nothing.
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
-        let request = Request { operation, precondition: None, dry_run: false, identity: Identity::server("test") };
+        let identity = self.identity.clone();
+        let request = Request { operation, precondition: None, dry_run: false, identity };
         let mut work =
             Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;

@@ -28,7 +28,7 @@ fn dom_c1_dom_u1_a_domain_shares_itself() {
 fn perms2_shares_with_somebody() {
     let mut configuration = Configuration::new();
     let tenant = "11111111-1111-4111-8111-111111111111";
-    let body = |share: Value| json!({"perms2": {"owner": "x", "share": share}});
+    let body = |share: Value| json!({"perms2": {"owner": "cloud-admin", "share": share}});
     let stored = configuration.in_project("network-policy", "p", json!({})).unwrap();
     let nobody = [
         json!({}),

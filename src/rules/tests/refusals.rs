@@ -139,7 +139,7 @@ fn typical_mistakes_carry_a_rule_or_a_field() {
         ("virtual-network", json!({"route_target_list": {"route_target": ["x"]}}), "RT-C1 route_target_list"),
         ("virtual-network", json!({"uuid": "none"}), " uuid"),
         ("virtual-network", json!({"parent_type": "domain"}), " parent_type"),
-        ("virtual-network", json!({"perms2": {"share": [{}]}}), " perms2.share"),
+        ("virtual-network", json!({"perms2": {"share": [{}]}}), "PERM-10 perms2.share"),
         ("virtual-machine-interface", json!({}), "VMI-C1 virtual_network_refs"),
         (
             "virtual-machine-interface",

@@ -187,13 +187,15 @@ fn drf_5_what_changes_nothing_makes_no_draft() {
     assert_eq!(configuration.graph.revision(), revision);
 }
 
+const SOMEBODY: &str = "0123456789abcdef0123456789abcdef";
+
 #[test]
 fn drf_15_permissions_and_descriptions_are_committed_too() {
     let (mut configuration, project, old) = drafting();
     let describe = |text: &str| json!({"id_perms": {"description": text}});
     let mut body = prefix("10.0.0.0");
     extend(&mut body, describe("ours"));
-    extend(&mut body, json!({"perms2": {"owner": "somebody", "global_access": 4}}));
+    extend(&mut body, json!({"perms2": {"owner": SOMEBODY, "global_access": 4}}));
     configuration.update(&old, body).unwrap();
     let new = configuration.below(&project, GROUP, "new", describe("theirs")).unwrap();
     // What is asked for at once holds at once, and after the commit.
@@ -201,10 +203,10 @@ fn drf_15_permissions_and_descriptions_are_committed_too() {
     let change = PermissionChange { uuid: old.uuid.to_string(), members };
     configuration.submit(Operation::PermissionChange(change)).unwrap();
     assert_eq!(configuration.get(&old, "perms2")["global_access"], 5);
-    assert_ne!(configuration.get(&old, "perms2")["owner"], "somebody");
+    assert_ne!(configuration.get(&old, "perms2")["owner"], SOMEBODY);
     review(&mut configuration, &project, Some(true)).unwrap();
     assert_eq!(configuration.get(&old, "perms2")["global_access"], 5);
-    assert_eq!(configuration.get(&old, "perms2")["owner"], "somebody");
+    assert_eq!(configuration.get(&old, "perms2")["owner"], SOMEBODY);
     let id_perms = configuration.get(&old, "id_perms");
     assert_eq!(id_perms["description"], "ours");
     assert_eq!(id_perms["permissions"]["owner"], "cloud-admin", "whose it was stays");

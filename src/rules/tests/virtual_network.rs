@@ -64,9 +64,9 @@ fn vn_c2_sharing_and_global_access_agree() {
     for (index, (members, shared, access)) in [
         (json!({}), false, 0),
         (json!({"is_shared": true}), true, 7),
-        (json!({"perms2": {"owner": "x", "global_access": 7}}), true, 7),
-        (json!({"is_shared": false, "perms2": {"owner": "x", "global_access": 7}}), true, 7),
-        (json!({"perms2": {"owner": "x", "global_access": 5}}), false, 5),
+        (json!({"perms2": {"owner": "cloud-admin", "global_access": 7}}), true, 7),
+        (json!({"is_shared": false, "perms2": {"owner": "cloud-admin", "global_access": 7}}), true, 7),
+        (json!({"perms2": {"owner": "cloud-admin", "global_access": 5}}), false, 5),
     ]
     .into_iter()
     .enumerate()
@@ -79,7 +79,7 @@ fn vn_c2_sharing_and_global_access_agree() {
 
 #[test]
 fn vn_u2_sharing_external_routing_and_global_access_agree() {
-    let perms2 = |access: i64| json!({"owner": "x", "global_access": access});
+    let perms2 = |access: i64| json!({"owner": "cloud-admin", "global_access": access});
     let inconsistent =
         |name: &str, flag: &str, access: i64| format!("400 Inconsistent {name} ({flag}) and global_access ({access})");
     for (members, text) in [

@@ -1,13 +1,15 @@
 //! fabric (contrail-api R21: FAB-*).
 
 use crate::{
+    access::Right,
     model::field_name,
     rules::engine::{Decision, Draft, Rejection, Rules, Work, rule},
 };
 use serde_json::Value;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_update, ..Rules::NONE };
+/// What is below a fabric only refers to it (access contract 5.3).
+pub const RULES: Rules = Rules { before_update, right_to_create_below: Right::Link, ..Rules::NONE };
 
 const STYLE: &str = field_name::FABRIC_ENTERPRISE_STYLE;
 

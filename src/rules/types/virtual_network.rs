@@ -6,12 +6,14 @@
 //! them (VN-D2, VN-D4, ADM-S6).
 
 use crate::{
+    access::Right,
     graph::{Graph, Hold, NumberPool, Object},
     model::{field_name, type_name},
     python_literal,
     rules::{
         engine::{
-            Decision, Draft, Kind, NewLink, Rejection, RuleId, Rules, Work, budget, document::canonical_uuid, rule,
+            Decision, Draft, Kind, NewLink, Rejection, RuleId, Rules, Work, access, budget, document::canonical_uuid,
+            rule,
         },
         shared::{
             addresses::{self, Version, Wish},
@@ -341,7 +343,10 @@ pub struct AllocateAddresses {
 }
 
 /// The network of a direct call.
-fn network(graph: &Graph, given: &str) -> Decision<Arc<Object>> {
+///
+/// # Errors
+/// 404 for an unknown one.
+pub fn network_of_call(graph: &Graph, given: &str) -> Decision<Arc<Object>> {
     let kind = graph.model().find(type_name::VIRTUAL_NETWORK);
     let found = kind.zip(canonical_uuid(given)).and_then(|(kind, uuid)| graph.get_of_type(kind, uuid)).cloned();
     found.ok_or_else(|| Rejection::not_found(format!("Virtual Network {given} not found!")))
@@ -353,7 +358,8 @@ impl AllocateAddresses {
     /// # Errors
     /// 404 for an unknown network or subnet, 409 when there are not enough: then none is taken.
     pub fn decide(&self, work: &mut Work) -> Decision<Vec<String>> {
-        let network = network(&work.graph, &self.network)?;
+        let network = network_of_call(&work.graph, &self.network)?;
+        access::check(work, Right::Write, &network)?;
         let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
         budget::check(&budget::ADDRESSES, self.count)?;
         let holds = addresses::find_many(work, &network, &wish, self.count).map_err(|refusal| {
@@ -385,7 +391,8 @@ impl FreeAddresses {
     /// # Errors
     /// 404 for an unknown network.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
-        let network = network(&work.graph, &self.network)?;
+        let network = network_of_call(&work.graph, &self.network)?;
+        access::check(work, Right::Write, &network)?;
         budget::check(&budget::ADDRESSES, self.addresses.len())?;
         let ipams = work.links(&network, field_name::NETWORK_IPAM_REFS).iter().map(|link| link.target);
         // What is held lies in a subnet; there may be as many ipams and subnets as addresses.
@@ -407,14 +414,10 @@ impl FreeAddresses {
 }
 
 /// `/virtual-network/<uuid>/subnet-ip-count` (VN-X3): how many addresses of each subnet are in use; 0 for unknown ones.
-///
-/// # Errors
-/// 404 for an unknown network.
-pub fn count_addresses(graph: &Graph, given: &str, subnets: &[String]) -> Decision<Vec<u128>> {
-    let network = network(graph, given)?;
+pub fn count_addresses(graph: &Graph, network: &Object, subnets: &[String]) -> Vec<u128> {
     let subnet = |wanted: &String| graph.pools().subnet_with_uuid(network.uuid, Uuid::try_parse(wanted).ok()?);
     let count = |wanted: &String| subnet(wanted).map_or(0, crate::ipam::Subnet::used_count);
-    Ok(subnets.iter().map(count).collect())
+    subnets.iter().map(count).collect()
 }
 
 /// The network that an object is of: the first that it refers to.
