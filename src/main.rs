@@ -13,6 +13,7 @@ mod interface_route;
 mod ipam;
 mod json_text;
 mod model;
+mod new_token;
 mod private_postgresql;
 mod python_literal;
 mod render;
@@ -46,6 +47,7 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
     };

@@ -3,6 +3,7 @@
 use crate::{
     access::Identity,
     api::{Admission, AllowedHosts, App, Documentation, server},
+    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -118,6 +119,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     // What can be wrong with the settings is told before anything is made.
     let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
     let retention = settings.check(&model).map_err(StartError::Settings)?;
+    let authenticator = authenticator(&settings)?;
+    if settings.is_open() {
+        tracing::warn!("whoever reaches {} may read, change and delete everything (--open)", settings.listen);
+    }
     let directory = match settings.database_url {
         Some(_) => None,
         None => Some(settings.data_directory().map_err(StartError::Settings)?),
@@ -125,9 +130,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     // Before the database is started, so that a port that is taken is told at once.
     let listener = std::net::TcpListener::bind(settings.listen)
         .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
+    let prepared = Prepared { retention, model, authenticator, listener };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
-        return serve_on(&url, None, &settings, retention, model, listener, stop).await;
+        return serve_on(&url, None, &settings, prepared, stop).await;
     };
     let private = match PrivatePostgres::start(&directory, stop.clone()).await {
         Err(PrivateError::Stopped) => {
@@ -138,7 +144,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     };
     let mark = Mark::beside(&directory);
     let url = private.database_url();
-    let served = serve_on(&url, Some(&mark), &settings, retention, model, listener, stop).await;
+    let served = serve_on(&url, Some(&mark), &settings, prepared, stop).await;
     if let Ok(database) = Database::new(&url)
         && served.is_ok()
         && let Err(error) = mark.renew_on(&database).await
@@ -147,6 +153,30 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     private.stop().await?;
     served
+}
+
+/// What is there before the database is asked for anything.
+struct Prepared {
+    retention: Retention,
+    model: Arc<Model>,
+    authenticator: Authenticator,
+    listener: std::net::TcpListener,
+}
+
+/// Who finds out who asks; the sources in the order in which they are asked.
+fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> {
+    let access = &settings.access;
+    // A role without a name is none (ROLE-7).
+    let global_read_only = access.global_read_only_role.clone().filter(|role| !role.trim().is_empty());
+    let roles = SpecialRoles { cloud_admin: access.cloud_admin_role.clone(), global_read_only };
+    let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
+    let mut sources = Vec::new();
+    if let Some(path) = &access.token_file {
+        let told = |error| StartError::Settings(format!("{}: {error}", settings.told("token_file", path.display())));
+        sources.push(Source::File(Arc::new(TokenFile::read(path, Arc::clone(&callers)).map_err(told)?)));
+    }
+    let failures = Failures::limited_to(access.failed_authentications);
+    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
 }
 
 /// What a server consists of when it can begin to answer.
@@ -210,11 +240,10 @@ async fn serve_on(
     url: &str,
     mark: Option<&Mark>,
     settings: &ServeSettings,
-    retention: Retention,
-    model: Arc<Model>,
-    listener: std::net::TcpListener,
+    prepared: Prepared,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
+    let Prepared { retention, model, authenticator, listener } = prepared;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
     let started = tokio::select! {
@@ -226,6 +255,7 @@ async fn serve_on(
         started = start_on(&database, mark, settings, retention, &model, &supervision) => started?,
     };
     let Started { replica, writer, writing } = started;
+    authenticator.follow(&supervision);
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
     let address = listener.local_addr()?;
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
@@ -253,6 +283,7 @@ async fn serve_on(
         admission: Admission::new(settings.requests),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
+        authenticator,
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);

@@ -1,5 +1,6 @@
 //! The command line, and the environment behind it.
 
+mod access;
 mod origin;
 mod shared;
 mod value;
@@ -8,11 +9,13 @@ use crate::{
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
+    new_token::TokenCommand,
     replica::Consistency,
     rules::{QuotaDefaults, TagIdDigits},
     store::Retention,
     watch::WatchSettings,
 };
+pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
 use origin::Origins;
 use std::{
@@ -46,6 +49,9 @@ pub enum Command {
     InterfaceRoute(InterfaceRouteSettings),
     /// Show what changes on a Cirrus, a line a change
     Watch(WatchSettings),
+    /// Make tokens for a server that is to know who asks
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
     /// Print the OpenAPI document of the REST interface
@@ -103,7 +109,7 @@ pub struct ServeSettings {
     pub listen: SocketAddr,
 
     /// Names by which clients reach the server, joined by commas, beside `localhost`, addresses and the name of this machine.
-    /// Requests to other names are refused, as there is no authentication; `*` allows all
+    /// Requests to other names are refused, so that pages of others in a browser have no power; `*` allows all
     #[arg(long, env = "CIRRUS_ALLOWED_HOSTS", value_name = "NAME,..", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 
@@ -153,6 +159,10 @@ pub struct ServeSettings {
     /// nothing is sent
     #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
     pub amqp_url: Option<AmqpServers>,
+
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessSettings,
 
     /// What requests may cost.
     #[command(flatten)]
@@ -255,6 +265,7 @@ impl ServeSettings {
     /// # Errors
     /// Names the settings that contradict each other, or the model.
     pub fn check(&self, model: &Model) -> Result<Retention, String> {
+        self.check_access()?;
         self.quota.check(model).map_err(|text| format!("{}: {text}", self.told("quota", &self.quota)))?;
         let LogRetention { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } =
             self.log_retention;

@@ -8,7 +8,8 @@ use super::{
     peer::Peer,
 };
 use crate::{
-    access::{Caller, Identity, Level, Scope, kept},
+    access::{Caller, Identity, Level, kept},
+    authentication::Known,
     graph::Position,
     python_literal,
     store::idempotency::Keyed,
@@ -59,6 +60,8 @@ pub struct Call {
     pub query: HashMap<String, String>,
     /// Who asks.
     pub identity: Identity,
+    /// What is known of the token that it came with, if it needed one.
+    pub known: Option<Arc<Known>>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -110,15 +113,9 @@ impl Call {
             let first = value.split(',').next().unwrap_or_default().trim();
             (!first.is_empty()).then(|| kept(first.to_owned()))
         };
-        // MODE-6: without authentication, whoever stands in front of the server is believed.
-        let caller = Caller {
-            user: first("X-User"),
-            roles: first("X-Role").into_iter().collect(),
-            project: first("X-Project-Id").map(|id| Scope::new(id, None)),
-            ..Caller::of_level(Level::Admin)
-        };
         let identity = Identity {
-            caller: Arc::new(caller),
+            // Until it is found out who it is (`gate`).
+            caller: Arc::new(Caller::of_level(Level::Nobody)),
             default_domain: None,
             request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
             user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
@@ -140,6 +137,7 @@ impl Call {
             path: request.path().to_owned(),
             query: read_query(request.query_string()),
             identity,
+            known: None,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),

@@ -38,8 +38,12 @@ pub struct ApiError {
     pub allow: Option<String>,
     /// Whether the body is JSON, as of interfaces that contrail-api does not have.
     pub json: bool,
-    /// Whether the same request may succeed in a moment: `Retry-After`.
-    pub again: bool,
+    /// Whether the body is text for people, and not of the type that clients know of other refusals.
+    pub plain: bool,
+    /// After how many seconds the same request may succeed: `Retry-After`.
+    pub again_after: Option<u64>,
+    /// How to say who one is: `WWW-Authenticate`.
+    pub challenge: Option<String>,
     /// What is known beside the text.
     pub reason: Option<Box<Reason>>,
 }
@@ -50,7 +54,16 @@ pub type Answered<T> = Result<T, ApiError>;
 impl ApiError {
     /// With this status and text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None, json: false, again: false, reason: None }
+        Self {
+            status,
+            text: text.into(),
+            allow: None,
+            json: false,
+            plain: false,
+            again_after: None,
+            challenge: None,
+            reason: None,
+        }
     }
 
     /// 400
@@ -65,7 +78,7 @@ impl ApiError {
 
     /// 503, for a moment.
     pub fn unavailable(text: impl Into<String>) -> Self {
-        Self { again: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
+        Self { again_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     /// 405 with the methods that there are.
@@ -76,16 +89,20 @@ impl ApiError {
     /// As clients expect it: bare text, of a type that begins with `text/`; or, for who asks for it, as a problem (RFC 9457).
     pub fn response(&self, as_problem: bool) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.content_type(match (as_problem, self.json) {
-            (true, _) => PROBLEM,
-            (false, true) => "application/json",
-            (false, false) => "text/html; charset=UTF-8",
+        response.content_type(match self {
+            _ if as_problem => PROBLEM,
+            Self { json: true, .. } => "application/json",
+            Self { plain: true, .. } => "text/plain; charset=UTF-8",
+            _ => "text/html; charset=UTF-8",
         });
         if let Some(allow) = &self.allow {
             response.insert_header(("Allow", allow.as_str()));
         }
-        if self.again {
-            response.insert_header(("Retry-After", "1"));
+        if let Some(seconds) = self.again_after {
+            response.insert_header(("Retry-After", seconds.to_string()));
+        }
+        if let Some(challenge) = &self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
         }
         if as_problem {
             response.insert_header((header::VARY, "Accept"));
@@ -102,6 +119,7 @@ impl ApiError {
         let members = self.json.then(|| serde_json::from_str(&self.text));
         let mut more: Map<String, Value> = members.and_then(Result::ok).unwrap_or_default();
         let detail = more.shift_remove("error").unwrap_or_else(|| json!(self.text));
+        let detail = detail.get("message").cloned().unwrap_or(detail);
         let mut problem = json!({
             "type": rule.as_ref().map_or_else(|| "about:blank".to_owned(), |rule| format!("urn:cirrus:rule:{rule}")),
             "title": rule.as_ref().map_or_else(|| phrase.to_owned(), |rule| format!("Refused by rule {rule}")),

@@ -11,6 +11,7 @@ mod connection;
 mod documentation;
 mod error;
 mod filters;
+mod gate;
 mod home;
 mod hosts;
 mod idempotency;
@@ -26,6 +27,7 @@ mod unknown_fields;
 mod watch;
 
 use crate::{
+    authentication::Authenticator,
     bus::Bus,
     feed::Feed,
     model::Model,
@@ -105,6 +107,8 @@ pub struct App {
     pub watch: WatcherSettings,
     /// By which names it may be asked.
     pub allowed_hosts: AllowedHosts,
+    /// Who finds out who asks.
+    pub authenticator: Authenticator,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -131,7 +135,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let mut call = Call::new(&request);
     let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
-        Ok(()) => app.dispatch(&mut call, payload).await,
+        Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
     let is_page = matches!(answered, Ok(Answer::File { .. }));
@@ -176,8 +180,10 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
 }
 
 impl App {
-    async fn dispatch(&self, call: &mut Call, payload: Payload) -> Answered<Answer> {
-        let route = match routes::find(&self.model, &call.method, &call.path) {
+    async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
+        let found = routes::find(&self.model, &call.method, &call.path);
+        self.admit(call, request, &found).await?;
+        let route = match found {
             Found::Route(route) => route,
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),

@@ -21,6 +21,12 @@ pub fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.trim().parse().map_err(|_| "a whole number from 1 on is expected".to_owned())
 }
 
+/// A name, which is not empty.
+pub fn name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() { Err("a name is expected".to_owned()) } else { Ok(name.to_owned()) }
+}
+
 /// Where to listen.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let refuse = |why: String| format!("{why}; an address with a port is expected, like 127.0.0.1:8082");

@@ -16,6 +16,7 @@ pub mod rabbitmq;
 pub mod round_robin;
 pub mod samples;
 pub mod stand_in;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -427,6 +428,8 @@ pub fn revision(position: &str) -> u64 {
 pub struct Api {
     base: String,
     http: reqwest::Client,
+    /// Sent with every request, before those of the request.
+    headers: Vec<(String, String)>,
 }
 
 /// An answer, read to its end.
@@ -477,7 +480,13 @@ impl Api {
             .no_proxy()
             .build()
             .unwrap();
-        Self { base: base.to_owned(), http }
+        Self { base: base.to_owned(), http, headers: Vec::new() }
+    }
+
+    /// One that sends these headers with every request.
+    pub fn with_headers(base: &str, headers: &[(&str, &str)]) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { headers, ..Self::new(base) }
     }
 
     pub fn base(&self) -> &str {
@@ -498,6 +507,9 @@ impl Api {
             None => format!("{method} {path}"),
         };
         let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -29,7 +29,7 @@ pub static ACTIONS: &[Action] = &[Action {
     link: Some("useragent-keyvalue"),
     path: "/useragent-kv",
     method: Method::POST,
-    access: Access::Administrator,
+    access: Access::Writer,
     effect: Effect::Acts,
     takes_a_place: true,
     handler: |app, call, _| Box::pin(app.key_value(call)),

@@ -65,8 +65,8 @@ pub struct Action {
 /// Answers a request. The text is what stands for `{uuid}` in the path; without that it is empty.
 pub type Handler = for<'a> fn(&'a App, &'a Call, &'a str) -> LocalBoxFuture<'a, Answered<Answer>>;
 
-/// Who may call an action. So far it is told and not enforced: without authentication everybody may do everything. What
-/// somebody may do with an object depends on the object as well.
+/// Who may call an action, where callers have to say who they are (`api/gate.rs`); without authentication everybody may do
+/// everything. What somebody may do with an object depends on the object as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// Also who does not say who it is.
