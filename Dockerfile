@@ -1,7 +1,11 @@
 # An image of the server alone: PostgreSQL is elsewhere, and CIRRUS_DATABASE_URL says where.
 #
 #     docker build --tag cirrus .
-#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... cirrus
+#     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... --env CIRRUS_OPEN=true cirrus
+#
+# CIRRUS_OPEN: whoever reaches the port may do everything. Instead of it, for holders of tokens only (docs/access.md):
+#
+#     ... --volume ./access:/etc/cirrus:ro --env CIRRUS_AAA_MODE=rbac --env CIRRUS_TOKEN_FILE=/etc/cirrus/tokens.toml cirrus
 #
 # The tools are in it, too: docker run --rm cirrus watch --server ...
 
@@ -45,11 +49,11 @@ COPY LICENSE /usr/share/doc/cirrus/copyright
 COPY --from=build /usr/local/bin/cirrus /usr/local/bin/cirrus
 USER 10001:10001
 WORKDIR /home/cirrus
-# Inside a container loopback is reached by nobody. There is no authentication: who publishes the port decides who may
-# write.
+# Inside a container loopback is reached by nobody. The server does not start there before it is said who may do what
+# (CIRRUS_AAA_MODE), or that everybody may do everything (CIRRUS_OPEN).
 ENV CIRRUS_LISTEN=0.0.0.0:8082
 EXPOSE 8082
-# With another port in CIRRUS_LISTEN this needs another one, too. A server that waits for its database, or loads a large one,
+# With another port in CIRRUS_LISTEN, or TLS, this needs another one, too. A server that waits for its database, or loads a large one,
 # is starting, not ill.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=6 \
     CMD ["curl", "--fail", "--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null", "http://127.0.0.1:8082/readyz"]
