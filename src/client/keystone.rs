@@ -80,7 +80,8 @@ fn tokens_url(url: &str) -> Result<String, ClientError> {
         return refuse("has user or password in it; they are given with -u and -w (OS_USERNAME, OS_PASSWORD)");
     }
     let path = parsed.path();
-    if let Some((before, _)) = path.split_once("/v2") {
+    let version_2 = ["/v2.0", "/v2"].iter().find_map(|version| path.strip_suffix(version));
+    if let Some(before) = version_2 {
         let instead = format!("{}://{authority}{before}/v3", parsed.scheme_str().unwrap_or("http"));
         return refuse(&format!("is of Keystone's version 2, which is gone: write {instead}"));
     }
