@@ -48,7 +48,8 @@ fn some_name(text: &str) -> Result<String, String> {
 
 fn project(text: &str) -> Result<(Uuid, Option<String>), String> {
     let (uuid, name) = text.split_once('=').map_or((text, None), |(uuid, name)| (uuid, Some(name.to_owned())));
-    let expected = |_| "a uuid is expected, and a name may follow: 9ad1b2d4-0d0f-4f7e-8d33-0b6d3c1f6f8a=blue".to_owned();
+    let expected =
+        |_| "a uuid is expected, and a name may follow: 9ad1b2d4-0d0f-4f7e-8d33-0b6d3c1f6f8a=blue".to_owned();
     Ok((Uuid::try_parse(uuid.trim()).map_err(expected)?, name))
 }
 

@@ -6,9 +6,11 @@
 // Tests look at the database as anybody may.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod access_matrix;
 mod address_capacity;
 mod agreement;
 mod amqp;
+mod authentication;
 mod bad_input;
 mod browsers;
 mod concurrency;
@@ -46,6 +48,7 @@ mod signals;
 mod slow_readers;
 mod start_and_stop;
 mod support;
+mod tenants;
 mod transactions;
 mod unknown_fields;
 mod who_asks;
@@ -126,10 +129,16 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(settings::wrong_settings_are_told),
+    asynchronous!(authentication::who_is_let_in),
+    asynchronous!(authentication::cloud_admins_only),
+    asynchronous!(authentication::an_open_server_and_a_token_of_ones_own),
+    plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
+    asynchronous!(tenants::tenants_know_nothing_of_each_other),
+    asynchronous!(access_matrix::every_operation_asks_who_may),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),

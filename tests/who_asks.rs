@@ -15,6 +15,12 @@ use crate::support::stand_in::{Reply, StandIn, make_certificate};
 const UUID: &str = "11111111-1111-4111-8111-111111111111";
 const NO_ROUTES: &str = "no static routes\n";
 
+/// What is said by arguments, and by variables.
+type Said<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
+/// The same, and what is in the complaint.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 /// A tool without settings from the environment of whoever runs the tests.
 fn tool(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
@@ -88,7 +94,7 @@ pub fn a_token_is_told_at_once() {
     std::fs::write(&file, "secret-token\nof alice\n").unwrap();
     let file = file.to_str().unwrap();
     let user = [("OS_USERNAME", "me"), ("OS_PASSWORD", "secret-word"), ("OS_AUTH_URL", "http://127.0.0.1:1/v3")];
-    let ways: &[(&[&str], &[(&str, &str)])] = &[
+    let ways: &[Said] = &[
         (&["--token", "secret-token"], &[]),
         (&[], &[("CIRRUS_TOKEN", "secret-token")]),
         (&["--token-file", file], &[]),
@@ -133,7 +139,7 @@ pub fn what_is_contradictory_is_refused() {
     let keystone = ["-u", "me", "-w", "secret-word", "--auth-url", "http://127.0.0.1:1/v3"];
     let with = |more: &[&'static str]| [&keystone[..], more].concat();
     let server = StandIn::plain(guarded("x-auth-token: none"));
-    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+    let cases: &[Case] = &[
         (
             &["--token", "secret-token", "--token-file", empty],
             &[],
@@ -339,10 +345,10 @@ const REFUSED: &str = "401 Unauthorized";
 pub fn watch_goes_on_when_a_token_has_expired() {
     // Each token is good for two answers.
     let given = Arc::new(AtomicUsize::new(0));
-    let gives = Arc::clone(&given);
+    let counter = Arc::clone(&given);
     let keystone = StandIn::plain(move |_| {
         let tokens = ["201 Created\r\nX-Subject-Token: t0", "201 Created\r\nX-Subject-Token: t1", "401 Unauthorized"];
-        (tokens[gives.fetch_add(1, Ordering::SeqCst).min(2)], "{}".to_owned())
+        (tokens[counter.fetch_add(1, Ordering::SeqCst).min(2)], "{}".to_owned())
     });
     let server = changes(|asked, request| {
         let good = has_header(request, &format!("x-auth-token: t{}", asked / 2));

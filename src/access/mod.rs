@@ -13,7 +13,7 @@ use crate::{
 use std::{ops::Bound, sync::Arc};
 use uuid::Uuid;
 
-/// Whether requests are authenticated, and how much is allowed (access contract 1).
+/// Whether requests are authenticated, and how much is allowed (access contract 1). There are no others (MODE-2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
 pub enum AaaMode {
     /// Nobody is asked who it is, and everybody may do everything.
@@ -26,6 +26,14 @@ pub enum AaaMode {
 }
 
 impl AaaMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NoAuth, Self::CloudAdmin, Self::Rbac];
+
+    /// The one that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
     /// As in `/aaa-mode`, and on the command line.
     pub fn name(self) -> &'static str {
         match self {

@@ -116,3 +116,10 @@ proptest! {
         prop_assert_eq!(granted, Right::Read.is_in(all));
     }
 }
+
+#[test]
+fn role_8_what_the_server_does_by_itself_it_may() {
+    let server = Identity::server("test");
+    assert!(server.is_admin() && server.sees_everything());
+    assert_eq!(rights(&server, r#"{"owner": "00000000-0000-0000-0000-000000000001", "owner_access": 0}"#), ALL_RIGHTS);
+}

@@ -26,7 +26,8 @@ use std::{borrow::Cow, sync::Arc};
 /// The name of the domain of those who have none.
 const DEFAULT_DOMAIN: [&str; 1] = ["default-domain"];
 /// What a client is told that can't be known at the moment.
-const AWAY: &str = "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
+const AWAY: &str =
+    "503 Service Unavailable\n\nThe server is currently unavailable. Please try again at a later time.\n\n ";
 
 impl App {
     /// Finds out who sends a request, and refuses who may not send it. What leads nowhere is for who is known, too: nobody else
@@ -51,6 +52,7 @@ impl App {
         let address = request.peer_addr().map(|address| address.ip());
         let known = authenticator.authenticate(&presented(request), address).await;
         let known = known.map_err(|refused| not_let_in(refused, authenticator.challenge()))?;
+        // ROLE-5: this is all that counts from here on.
         call.identity.caller = Arc::clone(&known.caller);
         let graph = self.replica.current();
         let domains = self.model.find("domain");
@@ -61,6 +63,7 @@ impl App {
         if authenticator.mode() == AaaMode::CloudAdmin && !call.identity.is_admin() {
             return Err(ApiError { plain: true, ..ApiError::new(StatusCode::FORBIDDEN, "403 Permission Denied") });
         }
+        // ROLE-3: no other role is as good.
         if access == Access::Administrator && !call.identity.is_admin() {
             return Err(denied(call));
         }
@@ -148,7 +151,8 @@ fn denied(call: &Call) -> ApiError {
         _ => "R",
     };
     let object = call.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let project = caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
+    let project =
+        caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
     let text = format!("Permission Denied for {user} as {roles} to {operation} {object} in {project}");
     ApiError::new(StatusCode::FORBIDDEN, text)
 }
@@ -164,6 +168,17 @@ mod tests {
         });
         let Presented { token, service_token } = presented(&request.to_http_request());
         (token, service_token)
+    }
+
+    #[test]
+    fn mode_6_without_authentication_headers_are_believed() {
+        let headers = [("X-User", "alice"), ("X-Role", "member, admin"), ("X-Project-Id", " 7 "), ("X-Api-Role", "x")];
+        let request = headers.into_iter().fold(TestRequest::default(), TestRequest::append_header);
+        let caller = believed(&request.to_http_request());
+        assert_eq!((caller.user.as_deref(), caller.level), (Some("alice"), Level::Admin));
+        assert_eq!(caller.roles, ["member"]);
+        assert_eq!(caller.project, Some(Scope::new("7", None)));
+        assert_eq!(believed(&TestRequest::default().to_http_request()), Caller::of_level(Level::Admin));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! By which names the server may be asked while requests are not authenticated: a page from elsewhere that lets its own name
+//! By which names the server may be asked. Where requests are not authenticated a page from elsewhere that lets its own name
 //! lead here would otherwise be as good as a client of this machine (DNS rebinding).
 
 use super::error::ApiError;

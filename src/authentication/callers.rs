@@ -20,7 +20,7 @@ impl Callers {
     /// of the user, in this order), and with which roles.
     ///
     /// Roles without a name are none (ROLE-7), and how much is allowed follows from the others (ROLE-1, ROLE-2), whichever project or
-    /// domain the token is for, if any (ROLE-9). Without a domain, and with that of the setting, it is `default-domain` (KS-2).
+    /// domain the token is for, if any (ROLE-9, KS-4). Without a domain, and with that of the setting, it is `default-domain` (KS-2).
     /// What is not the form of a uuid stays a text that no object has (KS-5).
     pub fn complete(&self, mut caller: Caller) -> Caller {
         caller.roles.retain(|role| !role.trim().is_empty());

@@ -9,11 +9,18 @@ mod token_file;
 #[cfg(test)]
 mod tests;
 
-use crate::{access::{AaaMode, Caller, Level}, supervision::Supervision};
+use crate::{
+    access::{AaaMode, Caller, Level},
+    supervision::Supervision,
+};
 pub use callers::Callers;
 pub use failures::Failures;
 use serde_json::Value;
-use std::{net::IpAddr, sync::Arc, time::{Duration, Instant, SystemTime}};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 pub use token_file::TokenFile;
 
 /// Longer tokens are nobody's, and not looked at; in bytes.

@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(read_digest(&name), Some(digest("abc")));
         assert_eq!(read_digest(&name.to_uppercase()), None);
         assert_eq!(read_digest(&name.replace("ad", "AD")), Some(digest("abc")));
-        for bad in ["", "sha256-", &name[1..], &name[..70], &format!("{name}0"), "sha256-ü", &name.replace("ad", "xx")] {
+        for bad in ["", "sha256-", &name[1..], &name[..70], &format!("{name}0"), "sha256-ü", &name.replace("ad", "xx")]
+        {
             assert_eq!(read_digest(bad), None, "{bad}");
         }
     }

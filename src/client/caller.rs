@@ -10,7 +10,7 @@ use ureq::http::HeaderValue;
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Who asks")]
 pub struct CallerSettings {
-    /// A token. All users of this machine can see options of commands, so rather CIRRUS_TOKEN or --token-file
+    /// A token. All users of this machine can see options of commands, so rather `CIRRUS_TOKEN` or `--token-file`
     #[arg(long, global = true, env = "CIRRUS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// A file with the token in its first line; it is read again when the server does not accept the token any more
@@ -142,12 +142,11 @@ impl Caller {
         connection: &Connection,
     ) -> Result<Credential, ClientError> {
         let next = match &self.0 {
-            Source::Token(_) => None,
             Source::File(file) => {
                 Some(read(file)?).filter(|next| refused.is_none_or(|refused| refused.value != next.value))
             }
             Source::Login(login) => Some(login.run(connection)?),
-            Source::Nobody => None,
+            Source::Token(_) | Source::Nobody => None,
         };
         next.ok_or_else(|| not_accepted(server, refused))
     }

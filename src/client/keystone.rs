@@ -30,7 +30,7 @@ impl Login {
     pub fn new(settings: &CallerSettings) -> Result<Option<Self>, ClientError> {
         let (Some(user), Some(password)) = (&settings.user, &settings.password) else { return Ok(None) };
         let Some(url) = &settings.auth_url else { return Ok(Some(Self::Basic(basic(user, password)?))) };
-        let user_domain = domain([
+        let user_domain = domain(&[
             Given::new("--user-domain-id", "OS_USER_DOMAIN_ID", settings.user_domain_id.as_ref()),
             Given::new("--user-domain-name", "OS_USER_DOMAIN_NAME", settings.user_domain_name.as_ref()),
         ])?;
@@ -92,8 +92,8 @@ fn tokens_url(url: &str) -> Result<String, ClientError> {
 }
 
 /// A domain, as Keystone wants it.
-fn domain(ways: [Given; 2]) -> Result<Value, ClientError> {
-    let chosen = Given::chosen(&ways, &environment)?;
+fn domain(ways: &[Given; 2]) -> Result<Value, ClientError> {
+    let chosen = Given::chosen(ways, &environment)?;
     Ok(match chosen.map(|way| (way.option.ends_with("-id"), way.value)) {
         Some((true, id)) => json!({"id": id}),
         Some((false, name)) => json!({"name": name}),
@@ -111,7 +111,7 @@ fn project(settings: &CallerSettings) -> Result<Value, ClientError> {
     if let Some(id) = chosen.filter(|way| way.option == "--project-id") {
         return Ok(json!({"id": id.value}));
     }
-    let domain = domain([
+    let domain = domain(&[
         Given::new("--project-domain-id", "OS_PROJECT_DOMAIN_ID", settings.project_domain_id.as_ref()),
         Given::new("--project-domain-name", "OS_PROJECT_DOMAIN_NAME", settings.project_domain_name.as_ref()),
     ])?;

@@ -57,7 +57,9 @@ impl ServeSettings {
         let mode = self.told("aaa_mode", access.aaa_mode.name());
         if access.aaa_mode != AaaMode::NoAuth {
             if !access.has_source() {
-                return Err(format!("{mode} needs to know whose tokens are: say with --token-file (CIRRUS_TOKEN_FILE)"));
+                return Err(format!(
+                    "{mode} needs to know whose tokens are: say with --token-file (CIRRUS_TOKEN_FILE)"
+                ));
             }
             if access.open {
                 tracing::warn!("{} has no effect with {mode}: callers have to say who they are", self.told_open());
@@ -97,7 +99,6 @@ fn is_loopback(address: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::{Command, CommandLine};
-    use super::*;
 
     fn check(arguments: &[&str]) -> Result<(), String> {
         match CommandLine::of(&[&["cirrus", "serve"], arguments].concat()).unwrap().command {
@@ -125,12 +126,18 @@ mod tests {
     fn mode_1_modes_that_need_tokens_need_a_source_of_them() {
         for mode in ["cloud-admin", "rbac"] {
             let refused = check(&["--aaa-mode", mode]).unwrap_err();
-            assert!(refused.starts_with(&format!("--aaa-mode {mode} needs")) && refused.contains("--token-file"), "{refused}");
+            assert!(
+                refused.starts_with(&format!("--aaa-mode {mode} needs")) && refused.contains("--token-file"),
+                "{refused}"
+            );
             assert!(check(&["--aaa-mode", mode, "--open"]).is_err());
             assert_eq!(check(&["--aaa-mode", mode, "--token-file", "t", "--open"]), Ok(()));
         }
         let refused = check(&["--token-file", "t"]).unwrap_err();
-        assert!(refused.contains("--token-file t") && refused.contains("--aaa-mode no-auth (the default)"), "{refused}");
+        assert!(
+            refused.contains("--token-file t") && refused.contains("--aaa-mode no-auth (the default)"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -74,7 +74,11 @@ impl CommandLine {
             match &mut line.command {
                 Command::Serve(settings) => settings.origins = origins,
                 Command::Openapi(settings) => settings.origins = origins,
-                Command::InterfaceRoute(_) | Command::Watch(_) | Command::Check(_) | Command::Token(_) | Command::Rules => {}
+                Command::InterfaceRoute(_)
+                | Command::Watch(_)
+                | Command::Check(_)
+                | Command::Token(_)
+                | Command::Rules => {}
             }
         }
         Ok(line)

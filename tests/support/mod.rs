@@ -61,7 +61,9 @@ impl Process {
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
         command.args(arguments);
-        for name in ["CIRRUS_LISTEN", "CIRRUS_DATA_DIR", "CIRRUS_DATABASE_URL"] {
+        for name in ["LISTEN", "DATA_DIR", "DATABASE_URL", "AAA_MODE", "OPEN", "TOKEN_FILE"]
+            .map(|name| format!("CIRRUS_{name}"))
+        {
             command.env_remove(name);
         }
         command.env("CIRRUS_CHECK_AT_END", "true");

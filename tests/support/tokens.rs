@@ -4,7 +4,8 @@
 //! let (server, tokens) = Tokens::start("rbac", &[]);      // a database of its own, and more options
 //! let admin = tokens.api(&server, "admin");               // all of `Api`, with the token of `admin`
 //! let alice = tokens.api(&server, "alice");
-//! make_projects(&admin).await;                            // alice-proj and bob-proj, with the uuids of the tokens
+//! make_projects(&admin).await;                            // alice-proj and others, with the uuids of the tokens
+//! allow_all_types(&admin).await;                          // rules that leave it to objects who may do what with them
 //! alice.post("/virtual-networks", &body).await.status_is(200);
 //! server.api().get("/virtual-networks").await.status_is(401);
 //! ```
@@ -25,7 +26,7 @@
 //! All others are of `default-domain`. The file can be written anew ([`Tokens::write`]); the server reads it within a second or two.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -117,10 +118,6 @@ impl Tokens {
         fs::write(&aside, text).unwrap();
         fs::rename(aside, self.file()).unwrap();
     }
-
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
 }
 
 /// Makes the projects of the people, as `admin`.
@@ -135,4 +132,15 @@ pub async fn make_projects(admin: &Api) {
         let project = json!({"project": {"fq_name": [domain, name], "parent_type": "domain", "uuid": uuid}});
         admin.post("/projects", &project).await.status_is(200);
     }
+}
+
+/// Makes a rule that lets any role do anything with any type, so that only objects say who may do what with them.
+pub async fn allow_all_types(admin: &Api) {
+    let rule = json!({"rule_object": "*", "rule_field": "*", "rule_perms": [{"role_name": "*", "role_crud": "CRUD"}]});
+    let list = json!({
+        "fq_name": ["default-global-system-config", "all-types"],
+        "parent_type": "global-system-config",
+        "api_access_list_entries": {"rbac_rule": [rule]},
+    });
+    admin.post("/api-access-lists", &json!({"api-access-list": list})).await.status_is(200);
 }

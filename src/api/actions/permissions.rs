@@ -2,7 +2,7 @@
 
 use super::{Access, Action, Body, Effect, given};
 use crate::{
-    access::AaaMode,
+    access::{AaaMode, Right},
     api::{
         App,
         answer::Answer,
@@ -14,9 +14,9 @@ use crate::{
             vocabulary::{nullable, nullable_list, nullable_text, object, simple, text, uuid},
         },
     },
-    rules::{Operation, PermissionChange, is_share},
+    rules::{Operation, PermissionChange, canonical_uuid, is_share},
 };
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::future::ready;
 use utoipa::openapi::{ObjectBuilder, Required, Type, path::OperationBuilder};
@@ -31,7 +31,7 @@ pub static ACTIONS: &[Action] = &[
         access: Access::Reader,
         effect: Effect::Reads,
         takes_a_place: false,
-        handler: |_, _, _| Box::pin(ready(Ok(permissions()))),
+        handler: |app, call, _| Box::pin(app.own_permissions(call)),
         arguments: &[],
         description: describe_permissions,
     },
@@ -64,7 +64,7 @@ pub static ACTIONS: &[Action] = &[
         access: Access::Reader,
         effect: Effect::Reads,
         takes_a_place: false,
-        handler: |_, _, _| Box::pin(ready(Ok(aaa_mode()))),
+        handler: |app, _, _| Box::pin(ready(Ok(mode_answer(app.authenticator.mode())))),
         arguments: &[],
         description: describe_aaa_mode,
     },
@@ -75,34 +75,98 @@ pub static ACTIONS: &[Action] = &[
         access: Access::Administrator,
         effect: Effect::Acts,
         takes_a_place: true,
-        handler: |_, call, _| Box::pin(ready(set_aaa_mode(call))),
+        handler: |app, call, _| Box::pin(ready(app.set_aaa_mode(call))),
         arguments: &[],
         description: describe_set_aaa_mode,
     },
 ];
 
-/// Without authentication everybody may do everything.
-fn permissions() -> Answer {
-    Answer::json(&json!({
-        "token_info": null, "is_cloud_admin_role": false, "is_global_read_only_role": false, "permissions": "RWX"
-    }))
+fn mode_answer(mode: AaaMode) -> Answer {
+    Answer::json(&json!({"aaa-mode": mode.name()}))
 }
 
-fn aaa_mode() -> Answer {
-    Answer::json(&json!({"aaa-mode": AaaMode::NoAuth.name()}))
-}
-
-fn set_aaa_mode(call: &Call) -> Answered<Answer> {
-    let wanted = text_of(call.object()?.get("aaa-mode"));
-    if wanted == AaaMode::NoAuth.name() {
-        return Ok(Answer::json(&json!({"aaa-mode": wanted})));
-    }
-    let text =
-        format!("Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible");
-    Err(ApiError::bad_request(text))
+/// Rights as `/obj-perms` tells them: `RWX`, or a part of it (OBJ-1).
+fn letters(rights: u8) -> String {
+    let all = [(Right::Read, 'R'), (Right::Write, 'W'), (Right::Link, 'X')];
+    all.into_iter().filter(|(right, _)| right.is_in(rights)).map(|(_, letter)| letter).collect()
 }
 
 impl App {
+    /// What the token of a request is, and what its holder may do. A uuid that is unknown is the same as one that is of no use to the
+    /// caller (OBJ-1), and roles are the same in any case (OBJ-5).
+    async fn own_permissions(&self, call: &Call) -> Answered<Answer> {
+        if self.authenticator.mode() == AaaMode::NoAuth {
+            // Everybody may do everything.
+            return Ok(Answer::json(&json!({
+                "token_info": null, "is_cloud_admin_role": false, "is_global_read_only_role": false, "permissions": "RWX"
+            })));
+        }
+        // OBJ-4: who was let in without a token has none to ask about.
+        let known = call.known.as_ref().ok_or_else(|| ApiError::bad_request("User token needed for validation"))?;
+        let roles = &self.authenticator.callers().roles;
+        let caller = &call.identity.caller;
+        let reads_all = roles.global_read_only.as_deref().is_some_and(|role| caller.has_role(role));
+        let mut answer = Map::new();
+        answer.insert("token_info".to_owned(), self.token_info(call, &known.token_info));
+        answer.insert("is_cloud_admin_role".to_owned(), caller.has_role(&roles.cloud_admin).into());
+        answer.insert("is_global_read_only_role".to_owned(), reads_all.into());
+        if let Some(uuid) = call.query.get("uuid") {
+            let snapshot = self.snapshot(call).await?;
+            let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
+            let rights = object.map_or(0, |object| call.identity.rights(&object.permissions));
+            answer.insert("permissions".to_owned(), letters(rights).into());
+        }
+        Ok(Answer::json(&Value::Object(answer)))
+    }
+
+    /// What is told of a token. The domain of its project is called as here (OBJ-2); neither the token nor the catalog is in it
+    /// (OBJ-3).
+    fn token_info(&self, call: &Call, known: &Value) -> Value {
+        let mut told = known.clone();
+        if let Some(Value::Object(token)) = told.get_mut("token") {
+            token.retain(|name, _| name != "auth_token" && name != "catalog");
+        }
+        if let Some(id) = told.pointer_mut("/token/project/domain/id") {
+            let own = match id.as_str() {
+                Some(text) if text != self.authenticator.callers().default_domain_id => Uuid::try_parse(text).ok(),
+                _ => call.identity.default_domain,
+            };
+            if let Some(own) = own {
+                *id = own.simple().to_string().into();
+            }
+        }
+        told
+    }
+
+    /// The mode is a setting: who names another one is told where it is set (MODE-9, MODE-11).
+    fn set_aaa_mode(&self, call: &Call) -> Answered<Answer> {
+        let body = call.object()?;
+        let in_force = self.authenticator.mode();
+        let wanted = text_of(body.get("aaa-mode"));
+        if wanted == in_force.name() {
+            return Ok(mode_answer(in_force));
+        }
+        if in_force == AaaMode::NoAuth {
+            let text = format!(
+                "Invalid aaa-mode {wanted}: this server runs without authentication, so only 'no-auth' is possible"
+            );
+            return Err(ApiError::bad_request(text));
+        }
+        // MODE-8
+        if given(&body, "aaa-mode").is_none() {
+            return Err(ApiError::bad_request("Bad Request, aaa-mode is missing"));
+        }
+        if AaaMode::named(&wanted).is_none() {
+            return Err(ApiError::bad_request(format!("Invalid aaa-mode {wanted}")));
+        }
+        let in_force = in_force.name();
+        let text = format!(
+            "aaa-mode is {in_force}, and a setting of the server: it is {wanted} when the server is started with --aaa-mode {wanted} \
+             (CIRRUS_AAA_MODE)"
+        );
+        Err(ApiError::new(StatusCode::CONFLICT, text))
+    }
+
     async fn change_owner(&self, call: &Call) -> Answered<Answer> {
         let body = &call.object()?;
         let member = |name: &str, what: &str| {
@@ -174,8 +238,26 @@ fn check_share(share: &Value) -> Answered<()> {
 
 fn describe_permissions() -> OperationBuilder {
     about(SERVER, "obj_perms", "What the caller may do")
-        .says("Without authentication everybody may do everything.")
-        .answers("The rights.", object(&["permissions"], [("permissions", text("`RWX`, or a part of it."))]))
+        .says(
+            "Whose the token of the request is, and what its holder may do with an object. Without authentication everybody may do \
+             everything.",
+        )
+        .answers(
+            "The rights.",
+            object(
+                &["token_info", "is_cloud_admin_role", "is_global_read_only_role"],
+                [
+                    (
+                        "token_info",
+                        nullable(Type::Object).description(Some("The token, like Keystone tells it, without itself.")).into(),
+                    ),
+                    ("is_cloud_admin_role", simple(Type::Boolean).into()),
+                    ("is_global_read_only_role", simple(Type::Boolean).into()),
+                    ("permissions", text("`RWX`, or a part of it; only if the request names an object.")),
+                ],
+            ),
+        )
+        .or(&[503])
 }
 
 fn describe_change_owner() -> OperationBuilder {
@@ -217,12 +299,13 @@ fn describe_aaa_mode() -> OperationBuilder {
 
 fn describe_set_aaa_mode() -> OperationBuilder {
     about(SERVER, "aaa_mode_update", "Sets whether callers are authenticated")
-        .says("Only `no-auth` is possible so far.")
+        .says("It is a setting of the server, `--aaa-mode`: a mode that is not in force is refused.")
         .takes_like(Required::True, mode_schema(), json!({"aaa-mode": AaaMode::NoAuth.name()}))
         .answers("The mode.", mode_schema())
+        .or(&[409])
 }
 
 fn mode_schema() -> ObjectBuilder {
-    let mode = simple(Type::String).enum_values(Some([AaaMode::NoAuth.name()]));
+    let mode = simple(Type::String).enum_values(Some(AaaMode::ALL.map(AaaMode::name)));
     object(&["aaa-mode"], [("aaa-mode", mode.into())])
 }

@@ -13,7 +13,8 @@ pub mod vocabulary;
 mod tests;
 
 use super::{
-    actions::{self, Action, Effect, UUID},
+    actions::{self, Access, Action, Effect, UUID},
+    gate,
     routes::{self, Route},
 };
 use crate::model::{Model, ObjectType};
@@ -23,6 +24,7 @@ use utoipa::openapi::{
     Paths, Response, ResponseBuilder, Tag, Type,
     extensions::Extensions,
     path::{Operation, OperationBuilder},
+    security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     tag::TagBuilder,
 };
 use vocabulary::{json_answer, list, nullable_text, object, simple, text};
@@ -30,6 +32,10 @@ use vocabulary::{json_answer, list, nullable_text, object, simple, text};
 const DESCRIPTION: &str = include_str!("description.md");
 /// The group of what stands at the top.
 const HOME: &str = "home";
+/// How a token is sent, as clients of contrail-api do.
+const TOKEN: &str = "Token";
+/// How a token is sent, as others do.
+const BEARER: &str = "Bearer";
 
 /// The document.
 pub fn document(model: &Model) -> OpenApi {
@@ -43,6 +49,7 @@ pub fn document(model: &Model) -> OpenApi {
         .info(info)
         .paths(paths(model))
         .components(Some(components(model)))
+        .security(Some(ways_to_say()))
         .tags(Some(tags(model)))
         .build()
 }
@@ -51,9 +58,28 @@ fn paths(model: &Model) -> Paths {
     let mut paths = Paths::new();
     for (method, path, route) in routes::all(model) {
         let methods = http_method(&method).into_iter().collect();
-        paths.add_path_operation(path, methods, describe(model, &method, &route));
+        let operation = with_access(describe(model, &method, &route), gate::access(&route, &method));
+        paths.add_path_operation(path, methods, operation);
     }
     paths
+}
+
+/// What callers get that may not do it, where they have to say who they are.
+fn with_access(mut operation: Operation, access: Access) -> Operation {
+    if access == Access::Anybody {
+        operation.security = Some(Vec::new());
+        return operation;
+    }
+    for (status, refusal) in refusals::of(&[401, 403, 429]) {
+        operation.responses.responses.entry(status).or_insert(refusal);
+    }
+    operation
+}
+
+/// How callers say who they are: not at all, where nobody asks.
+fn ways_to_say() -> [SecurityRequirement; 3] {
+    let with = |name: &str| SecurityRequirement::new::<_, [&str; 0], &str>(name, []);
+    [SecurityRequirement::default(), with(TOKEN), with(BEARER)]
 }
 
 /// What a route does. The match is exhaustive: a route without a description does not compile.
@@ -101,6 +127,12 @@ fn http_method(method: &Method) -> Option<HttpMethod> {
 fn components(model: &Model) -> Components {
     let schemas = value_types::schemas(model).chain(object_types::schemas(model)).chain([refusals::problem()]);
     let builder = ComponentsBuilder::new().schemas_from_iter(schemas).responses_from_iter(refusals::responses());
+    let header =
+        ApiKeyValue::with_description("X-Auth-Token", "A token of Keystone, or of the server's file of tokens.");
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The same token.")).build();
+    let builder = builder
+        .security_scheme(TOKEN, SecurityScheme::ApiKey(ApiKey::Header(header)))
+        .security_scheme(BEARER, SecurityScheme::Http(bearer));
     let arguments = arguments::OF_OBJECTS.iter().chain(actions::all().flat_map(|action| action.arguments));
     arguments.fold(builder, |builder, argument| builder.parameter(argument.key, argument.parameter())).build()
 }

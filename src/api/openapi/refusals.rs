@@ -18,8 +18,9 @@ struct Refusal {
 /// client, which gets the first in any case.
 const PROBLEM_SCHEMA: &str = "Problem";
 
-/// All that there are; 410 alone has a body of JSON, unless problems are asked for.
-const REFUSALS: [Refusal; 11] = [
+/// All that there are. 401, 410 and 429 have a body of JSON, unless problems are asked for; that of 401 and 429 is no part of the
+/// document, where it would be one more type of the answer of everything.
+const REFUSALS: [Refusal; 13] = [
     Refusal {
         status: 400,
         name: "BadRequest",
@@ -35,10 +36,20 @@ const REFUSALS: [Refusal; 11] = [
         ],
     },
     Refusal {
+        status: 401,
+        name: "Unauthorized",
+        meaning: "Callers have to say who they are, and the request has no token, or one that is nobody's. `WWW-Authenticate` says what is asked for; the body is JSON.",
+        texts: &[],
+    },
+    Refusal {
         status: 403,
         name: "Forbidden",
-        meaning: "A rule of the type forbids it.",
-        texts: &[("dns-record", "Record name does not adhere to DNS name requirements")],
+        meaning: "A rule of the type forbids it, or the caller may not do it.",
+        texts: &[
+            ("dns-record", "Record name does not adhere to DNS name requirements"),
+            ("role", "Permission Denied for bob as ['member'] to C execute-job in bob-proj"),
+            ("mode", "403 Permission Denied"),
+        ],
     },
     Refusal {
         status: 404,
@@ -110,6 +121,12 @@ const REFUSALS: [Refusal; 11] = [
         )],
     },
     Refusal {
+        status: 429,
+        name: "TooManyRequests",
+        meaning: "Too many tokens from the same address were nobody's. `Retry-After` says when one is looked at again; the body is JSON. A good token is let in.",
+        texts: &[],
+    },
+    Refusal {
         status: 500,
         name: "Unanswered",
         meaning: "Nobody answered in time (then the text is empty), or it is not known whether somebody has the message.",
@@ -136,10 +153,10 @@ pub fn responses() -> impl Iterator<Item = (&'static str, Response)> {
         let response = ResponseBuilder::new().description(refusal.meaning);
         (
             refusal.name,
-            if refusal.status == 410 {
-                response.content(JSON, gone())
-            } else {
-                response.content(BARE_TEXT, bare_text(refusal))
+            match refusal.status {
+                410 => response.content(JSON, gone()),
+                401 | 429 => response,
+                _ => response.content(BARE_TEXT, bare_text(refusal)),
             }
             .build(),
         )
