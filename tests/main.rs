@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod access_matrix;
+mod access_page;
 mod address_capacity;
 mod agreement;
 mod amqp;
@@ -146,6 +147,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
+    asynchronous!(access_page::its_commands_work_as_they_stand_there),
     plain!(who_asks::a_server_that_asks_who_is_there),
     plain!(who_asks::a_token_is_told_at_once),
     plain!(who_asks::what_is_contradictory_is_refused),
