@@ -137,7 +137,7 @@ impl Matrix {
             }
             let status = Ask::post(&collection, body.clone()).send(&api).await;
             self.note(&format!("POST {collection}"), status);
-            let mut samples = Samples::load();
+            samples.forget(&key);
             let uuid = samples.ensure(&self.admin, &[&key]).await.unwrap().remove(0);
             self.give(&uuid, caller).await;
             let status = Ask::get(&collection).send(&api).await;
@@ -155,6 +155,7 @@ impl Matrix {
             let status = Ask { method: "DELETE", path, body: None }.send(&api).await;
             self.note(&format!("DELETE {row}"), status);
         }
+        samples.clear(&self.admin).await;
     }
 
     /// What the contract says beside the operations of the document.
