@@ -53,10 +53,11 @@ WORKDIR /home/cirrus
 # (CIRRUS_AAA_MODE), or that everybody may do everything (CIRRUS_OPEN).
 ENV CIRRUS_LISTEN=0.0.0.0:8082
 EXPOSE 8082
-# With another port in CIRRUS_LISTEN, or TLS, this needs another one, too. A server that waits for its database, or loads a large one,
+# With another port in CIRRUS_LISTEN, or certificates of clients, this needs another one, too. A server that waits for its database, or loads a large one,
 # is starting, not ill.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=6 \
-    CMD ["curl", "--fail", "--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null", "http://127.0.0.1:8082/readyz"]
+    CMD set -f; ask='curl --fail --silent --show-error --noproxy * --output /dev/null --insecure'; \
+        $ask http://127.0.0.1:8082/readyz || $ask https://127.0.0.1:8082/readyz
 # It answers what it has accepted, then it ends.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["cirrus"]
