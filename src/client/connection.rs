@@ -113,6 +113,7 @@ fn why(error: &ureq::Error) -> String {
         text if text.contains("UnknownIssuer") => "; --cacert names a file with the certificate of who issued its own",
         text if text.contains("CaUsedAsEndEntity") => "; it shows the certificate of an authority (CA:TRUE) as its own",
         text if text.contains("InvalidContentType") => "; it seems not to speak TLS: leave out https://",
+        text if text.contains("http parse fail") => "; if it speaks TLS, its name begins with https://",
         _ => "",
     };
     format!("{text}{hint}")
