@@ -366,7 +366,7 @@ async fn serve_on(
             proxies => Proxies::These(proxies.to_vec()),
         },
         administrators,
-        authenticator,
+        authenticator: Arc::new(authenticator),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);

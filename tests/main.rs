@@ -12,6 +12,7 @@ mod address_capacity;
 mod administrators;
 mod agreement;
 mod amqp;
+mod audit;
 mod authentication;
 mod bad_input;
 mod browsers;
@@ -34,6 +35,7 @@ mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
+mod member_feeds;
 mod migrations;
 mod network_manager_day;
 mod openapi;
@@ -119,6 +121,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(migrations::databases_of_earlier_releases),
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(feeds::feeds_and_restarts),
+    asynchronous!(member_feeds::what_members_are_told),
+    plain!(member_feeds::what_a_member_was_told_is_what_it_may_read),
+    asynchronous!(audit::who_did_what),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),

@@ -7,6 +7,7 @@ use super::{
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
     peer::Peer,
+    standing::Standing,
 };
 use crate::{
     access::{Caller, Identity, Level, kept},
@@ -67,6 +68,8 @@ pub struct Call {
     pub identity: Identity,
     /// What is known of the token that it came with, if it needed one.
     pub known: Option<Arc<Known>>,
+    /// For what is told for long: whether that token is still good.
+    pub standing: Option<Standing>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -156,6 +159,7 @@ impl Call {
             known: None,
             from,
             door,
+            standing: None,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),

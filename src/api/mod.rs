@@ -25,8 +25,10 @@ mod objects;
 pub mod openapi;
 mod pace;
 mod peer;
+mod refusal_log;
 mod routes;
 mod seats;
+mod standing;
 mod tls;
 mod transport;
 mod unknown_fields;
@@ -123,7 +125,7 @@ pub struct App {
     /// Who is let in by the ways for administrators.
     pub administrators: Administrators,
     /// Who finds out who asks.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -153,6 +155,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
+    if let Err(error) = &answered {
+        refusal_log::tell(&call, &request, error);
+    }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
     let mut response = match answered {
         Ok(answer) => answer.response(),

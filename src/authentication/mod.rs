@@ -186,6 +186,15 @@ impl Authenticator {
         }
     }
 
+    /// Whose this is, that was let in before. Unlike [`Authenticator::authenticate`] it is no attempt, and does not count as one.
+    ///
+    /// # Errors
+    /// When it is nobody's any more, or who would know can't be asked.
+    pub async fn recognise(&self, presented: &Presented) -> Result<Arc<Known>, Unknown> {
+        let token = presented.token.as_deref().ok_or(Unknown::Nobody)?;
+        self.ask(token, presented.service_token.as_deref()).await
+    }
+
     /// Asks one source after the other. One that can't be asked matters only where no other knows the token.
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         let is_too_long = |token: &str| token.len() > LONGEST_TOKEN;

@@ -497,6 +497,11 @@ impl Api {
         &self.base
     }
 
+    /// What it sends with each request.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// Sends any request; an error means that there was no answer.
     pub async fn send(
         &self,
