@@ -7,6 +7,7 @@ mod shared;
 mod value;
 
 use crate::{
+    authentication::jwt::JwtSettings,
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
@@ -170,6 +171,10 @@ pub struct ServeSettings {
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessSettings,
+
+    /// Whose signed tokens are believed.
+    #[command(flatten)]
+    pub jwt: JwtSettings,
 
     /// Ways in, and their limits.
     #[command(flatten)]

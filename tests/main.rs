@@ -177,6 +177,8 @@ const TESTS: &[(&str, Call)] = &[
 const THREADS: usize = 3;
 
 fn main() -> ExitCode {
+    // For clients of https, of which the library of HTTP wants to know how even where there are none.
+    rustls::crypto::ring::default_provider().install_default().expect("nobody was faster");
     let mut arguments = Arguments::from_args();
     // Each waits for servers, brokers and clocks a third of its time.
     arguments.test_threads.get_or_insert(THREADS);

@@ -3,6 +3,8 @@
 
 mod callers;
 mod failures;
+mod https;
+pub mod jwt;
 pub mod token;
 mod token_file;
 
@@ -15,6 +17,7 @@ use crate::{
 };
 pub use callers::Callers;
 pub use failures::{Failures, source};
+use jwt::Jwt;
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -78,21 +81,24 @@ impl SpecialRoles {
 pub enum Source {
     /// A file of tokens.
     File(Arc<TokenFile>),
+    /// An issuer of signed tokens.
+    Jwt(Arc<Jwt>),
 }
 
 impl Source {
     /// Whether a token is of its kind. Nobody else gets to see tokens that were made for the file.
-    fn is_for(&self, _token: &str) -> bool {
+    fn is_for(&self, token: &str) -> bool {
         match self {
             Self::File(_) => true,
+            Self::Jwt(_) => jwt::has_shape(token),
         }
     }
 
     /// Whose a token is. A token of a service that comes along has to be good, too.
-    #[allow(clippy::unused_async)] // Those who are asked over the network are.
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         match self {
             Self::File(file) => file.ask(token, service_token),
+            Self::Jwt(issuer) => issuer.ask(token, service_token).await,
         }
     }
 }
@@ -150,6 +156,10 @@ impl Authenticator {
                 Source::File(file) => {
                     let file = Arc::clone(file);
                     supervision.keep("file of tokens", move || Arc::clone(&file).follow());
+                }
+                Source::Jwt(issuer) => {
+                    let issuer = Arc::clone(issuer);
+                    supervision.keep("keys of signed tokens", move || Arc::clone(&issuer).follow());
                 }
             }
         }
