@@ -1,6 +1,6 @@
 //! Signed tokens (JWT): a server that believes an issuer, whose keys the test serves over HTTP, as clients see it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex, atomic::AtomicUsize, atomic::Ordering};
@@ -13,10 +13,13 @@ use ring::rand::SystemRandom;
 use ring::signature::{
     self as signatures, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
 use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Answer, Api, Checks, Server, fresh_directory};
+use crate::tls::Files;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -127,33 +130,23 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn start(keys: Option<Vec<Value>>) -> Self {
+    fn start(keys: Option<Vec<Value>>, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/realm", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/realm", listener.local_addr().unwrap());
         let issuer = Self { url: url.clone(), keys: Arc::new(Mutex::new(keys)), asked: Arc::default() };
         let (keys, asked) = (Arc::clone(&issuer.keys), Arc::clone(&issuer.asked));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let first = lines.next().unwrap_or_default();
-                lines.find(String::is_empty);
                 let keys = keys.lock().unwrap().clone();
-                let (status, body) = match first.split(' ').nth(1) {
-                    _ if keys.is_none() => (503, Value::Null),
-                    Some("/realm/.well-known/openid-configuration") => {
-                        (200, json!({"issuer": url, "jwks_uri": format!("{url}/certs")}))
+                let stream = stream.unwrap();
+                match &tls {
+                    None => answer(stream, &url, keys.as_deref(), &asked),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(Arc::clone(tls)).unwrap();
+                        answer(StreamOwned::new(connection, stream), &url, keys.as_deref(), &asked);
                     }
-                    Some("/realm/certs") => {
-                        asked.fetch_add(1, Ordering::SeqCst);
-                        (200, json!({ "keys": keys }))
-                    }
-                    _ => (404, Value::Null),
-                };
-                let body = body.to_string();
-                let head =
-                    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-                stream.write_all(format!("{head}{body}").as_bytes()).ok();
+                }
             }
         });
         issuer
@@ -184,15 +177,37 @@ impl Issuer {
     }
 }
 
+/// Answers one question. Whoever does not go on with a handshake asks nothing.
+fn answer(stream: impl Read + Write, url: &str, keys: Option<&[Value]>, asked: &AtomicUsize) {
+    let mut stream = BufReader::new(stream);
+    let mut lines = stream.by_ref().lines().map_while(Result::ok);
+    let Some(first) = lines.next() else { return };
+    lines.find(String::is_empty);
+    let (status, body) = match first.split(' ').nth(1) {
+        _ if keys.is_none() => (503, Value::Null),
+        Some("/realm/.well-known/openid-configuration") => {
+            (200, json!({"issuer": url, "jwks_uri": format!("{url}/certs")}))
+        }
+        Some("/realm/certs") => {
+            asked.fetch_add(1, Ordering::SeqCst);
+            (200, json!({ "keys": keys }))
+        }
+        _ => (404, Value::Null),
+    };
+    let body = body.to_string();
+    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    stream.get_mut().write_all(format!("{head}{body}").as_bytes()).ok();
+}
+
 fn in_seconds(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + seconds
 }
 
-fn start(issuer: &Issuer, tokens: &Tokens) -> Server {
+fn start(issuer: &Issuer, tokens: &Tokens, more: &[&str]) -> Server {
     let options = issuer.options();
-    let options: Vec<&str> = tokens.options("rbac").into_iter().chain(options.iter().map(String::as_str)).collect();
-    Server::start_with(&options)
+    let options = options.iter().map(String::as_str).chain(more.iter().copied());
+    Server::start_with(&tokens.options("rbac").into_iter().chain(options).collect::<Vec<&str>>())
 }
 
 async fn get(api: &Api, token: &str) -> Answer {
@@ -247,9 +262,9 @@ impl Pairs {
 
 pub async fn tokens_that_an_issuer_has_signed() {
     let pairs = Arc::new(Pairs::make());
-    let issuer = Arc::new(Issuer::start(None));
+    let issuer = Arc::new(Issuer::start(None, None));
     let tokens = Tokens::new();
-    let server = start(&issuer, &tokens);
+    let server = start(&issuer, &tokens, &[]);
     let (api, admin) = (server.api(), tokens.api(&server, "admin"));
     make_projects(&admin).await;
     allow_all_types(&admin).await;
@@ -427,4 +442,23 @@ async fn rotation((api, issuer, pairs): (Api, Arc<Issuer>, Arc<Pairs>)) {
     issuer.has_now(Some(pairs.set()));
     becomes(&api, &old, 200).await;
     becomes(&api, &new, 401).await;
+}
+
+pub async fn an_issuer_whose_certificate_is_looked_at() {
+    let files = Files::new();
+    let chain = vec![CertificateDer::from_pem_file(files.text("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(files.text("server.key")).unwrap();
+    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let pair = Pair::edwards();
+    let issuer = Issuer::start(Some(vec![pair.jwk("a")]), Some(Arc::new(tls)));
+    let token = pair.token("a", "EdDSA", &issuer.claims());
+    let (authority, other) = (files.text("ca.pem"), files.text("other.pem"));
+    for (options, status) in
+        [(&["--jwt-ca-file", authority.as_str()][..], 403), (&["--jwt-ca-file", &other], 503), (&[], 503)]
+    {
+        let server = start(&issuer, &Tokens::new(), options);
+        // Who is known is told that no rule says anything.
+        get(&server.api(), &token).await.status_is(status);
+        assert_eq!(server.log().contains("invalid peer certificate"), status == 503, "{}", server.log());
+    }
 }

@@ -145,6 +145,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(jwt::tokens_that_an_issuer_has_signed),
+    asynchronous!(jwt::an_issuer_whose_certificate_is_looked_at),
     asynchronous!(authentication::cloud_admins_only),
     asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),

@@ -95,7 +95,7 @@ impl KeySet {
     pub fn new(
         settings: &JwtSettings,
         issuer: &str,
-        pace: Pace,
+        times: Pace,
         told: impl Fn(&str, &dyn Display) -> String,
     ) -> Result<Self, String> {
         let (field, address) = match &settings.jwt_key_set_url {
@@ -123,7 +123,7 @@ impl KeySet {
             issuer: issuer.to_owned(),
             place,
             is_discovered,
-            pace,
+            pace: times,
             keys: ArcSwapOption::empty(),
             standing: watch::Sender::default(),
             wanted: Notify::new(),

@@ -1,4 +1,4 @@
-//! Tokens that an issuer has signed (JWT), as of OpenID Connect: whose they are stands in them. They are checked here, with the
+//! Tokens that an issuer has signed (JWT), as of `OpenID` Connect: whose they are stands in them. They are checked here, with the
 //! issuer's public keys; nobody is asked about a token.
 
 mod claims;

@@ -7,7 +7,7 @@ use std::{net::IpAddr, path::PathBuf};
 /// Whose signed tokens (JWT) are believed, and what their claims mean.
 #[derive(Args, Debug, Clone)]
 pub struct JwtSettings {
-    /// Who signs tokens (JWT), as in their claim `iss`. Without --jwt-key-set-url it is asked, as OpenID Connect has it, where
+    /// Who signs tokens (JWT), as in their claim `iss`. Without --jwt-key-set-url it is asked, as `OpenID` Connect has it, where
     /// its keys are
     #[arg(long, env = "CIRRUS_JWT_ISSUER", value_name = "ISSUER", requires = "jwt_audience")]
     pub jwt_issuer: Option<String>,
@@ -44,7 +44,7 @@ pub struct JwtSettings {
     #[arg(long, env = "CIRRUS_JWT_DOMAIN_CLAIM", value_name = "CLAIM", requires = "jwt_issuer", value_parser = claim)]
     pub jwt_domain_claim: Option<String>,
 
-    /// The claim with the roles, as a list, or a text with blanks between them; dots lead into claims, as in realm_access.roles
+    /// The claim with the roles, as a list, or a text with blanks between them; dots lead into claims, as in `realm_access.roles`
     #[arg(long, env = "CIRRUS_JWT_ROLES_CLAIM", value_name = "CLAIM", default_value = "roles", value_parser = claim)]
     pub jwt_roles_claim: String,
 }

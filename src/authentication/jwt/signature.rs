@@ -14,7 +14,7 @@ use signature::{Error, Verifier};
 /// It checks, and never signs.
 static CHECKS: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
-    verifier_factory,
+    verifier_factory: |algorithm, key| check(*algorithm, key),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
@@ -54,9 +54,9 @@ struct Check {
     key: DecodingKey,
 }
 
-fn verifier_factory(algorithm: &Algorithm, key: &DecodingKey) -> errors::Result<Box<dyn JwtVerifier>> {
-    let means = means(*algorithm).filter(|_| key.family() == algorithm.family()).ok_or(ErrorKind::InvalidAlgorithm)?;
-    Ok(Box::new(Check { algorithm: *algorithm, means, key: key.clone() }))
+fn check(algorithm: Algorithm, key: &DecodingKey) -> errors::Result<Box<dyn JwtVerifier>> {
+    let means = means(algorithm).filter(|_| key.family() == algorithm.family()).ok_or(ErrorKind::InvalidAlgorithm)?;
+    Ok(Box::new(Check { algorithm, means, key: key.clone() }))
 }
 
 impl Verifier<Vec<u8>> for Check {
