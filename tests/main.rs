@@ -8,6 +8,7 @@
 
 mod access_matrix;
 mod address_capacity;
+mod administrators;
 mod agreement;
 mod amqp;
 mod audit;
@@ -16,6 +17,7 @@ mod bad_input;
 mod browsers;
 mod concurrency;
 mod concurrency_rules;
+mod connections;
 mod crash;
 mod database_refusals;
 mod failover;
@@ -51,6 +53,7 @@ mod slow_readers;
 mod start_and_stop;
 mod support;
 mod tenants;
+mod tls;
 mod transactions;
 mod unknown_fields;
 mod write_back;
@@ -129,6 +132,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(hungry_clients::limits_that_are_set),
+    asynchronous!(connections::many_connections),
+    asynchronous!(administrators::admin_4_ways_in_for_administrators),
+    asynchronous!(tls::tls_1_to_tls_7),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),

@@ -14,7 +14,7 @@ use crate::{
     supervision::Supervision,
 };
 pub use callers::Callers;
-pub use failures::Failures;
+pub use failures::{Failures, source};
 use serde_json::Value;
 use std::{
     net::IpAddr,

@@ -16,6 +16,8 @@ pub struct Samples {
     by_type: HashMap<String, usize>,
     /// The uuids of what exists, by `type/variant`.
     created: HashMap<String, String>,
+    /// What was made, as it was made.
+    history: Vec<String>,
 }
 
 impl Samples {
@@ -24,7 +26,7 @@ impl Samples {
         let all = data["samples"].as_array().unwrap().clone();
         let types = all.iter().map(|sample| sample["type"].as_str().unwrap().to_owned());
         let by_type = types.enumerate().map(|(index, name)| (name, index)).collect();
-        Self { all, by_type, created: HashMap::new() }
+        Self { all, by_type, created: HashMap::new(), history: Vec::new() }
     }
 
     pub fn sample(&self, kind: &str) -> &Value {
@@ -69,6 +71,7 @@ impl Samples {
                 }
             }
             let uuid = api.find(kind, &name).await.ok_or(format!("{key} is not found by its name {name}"))?;
+            self.history.push(key.clone());
             self.created.insert(key, uuid);
         }
         Ok(keys.iter().map(|key| self.created[*key].clone()).collect())
@@ -77,6 +80,17 @@ impl Samples {
     /// What `create_first` lists.
     pub async fn ensure_listed(&mut self, api: &Api, create_first: &Value) -> Result<Vec<String>, String> {
         self.ensure(api, &strings(create_first)).await
+    }
+
+    /// Deletes all that was made, the last first.
+    pub async fn clear(&mut self, api: &Api) {
+        for key in std::mem::take(&mut self.history).into_iter().rev() {
+            let kind = key.split('/').next().unwrap();
+            if let Some(uuid) = self.created.remove(&key).filter(|_| kind != "global-system-config") {
+                let answer = api.delete(&format!("/{kind}/{uuid}")).await;
+                assert!(matches!(answer.status, 200 | 404), "{answer}");
+            }
+        }
     }
 
     /// Forgets an object that was deleted.
