@@ -2,6 +2,7 @@
 //! that looks at a header. What may be done follows from that and from the object's `perms2` alone (access contract 5.2, 9.4).
 
 mod caller;
+pub mod role_rules;
 
 pub use caller::{Caller, Level, Scope};
 

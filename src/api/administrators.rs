@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn who_guesses_is_slowed_down() {
         let administrators = administrators();
-        let mut guess = || on_port(&administrators, Some(&basic(b"admin:guess"))).unwrap_err().status.as_u16();
+        let guess = || on_port(&administrators, Some(&basic(b"admin:guess"))).unwrap_err().status.as_u16();
         assert_eq!([guess(), guess(), guess(), guess()], [401, 401, 401, 429]);
         assert_eq!(on_port(&administrators, Some(&basic(b"admin:with:colons:"))), Ok(true));
     }

@@ -43,11 +43,16 @@ impl App {
     /// # Errors
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log.
     pub async fn changes(&self, call: &Call) -> Answered<Answer> {
-        let wanted =
-            call.query.get("resource_type").map(|names| WatchedTypes::read(&self.model, call, names)).transpose()?;
+        // Who may not read all types gets those that it may.
+        let names = call.query.get("resource_type").map(String::as_str).or((!call.identity.is_admin()).then_some("*"));
+        let mut wanted = names.map(|names| WatchedTypes::read(&self.model, call, names)).transpose()?;
         let limit = number(call, "limit", DEFAULT_LIMIT, 1..=MOST)?;
         let wait = number(call, "wait", 0, 0..=LONGEST_WAIT)?;
-        let current = self.snapshot(call).await?.graph.position();
+        let snapshot = self.snapshot(call).await?;
+        if let Some(wanted) = &mut wanted {
+            wanted.keep(|type_id| self.may_read_type(call, &snapshot.graph, type_id));
+        }
+        let current = snapshot.graph.position();
         let since = match call.query.get("since").map(String::as_str) {
             None | Some("now") => current,
             Some("oldest") => self.feed.oldest().await?,

@@ -5,6 +5,7 @@ mod administrators;
 mod administrators_socket;
 mod admission;
 mod answer;
+mod asked;
 mod budget;
 mod call;
 mod changes;
@@ -35,6 +36,7 @@ mod unknown_fields;
 mod watch;
 
 use crate::{
+    access::role_rules::KeptRoleRules,
     authentication::Authenticator,
     bus::Bus,
     feed::Feed,
@@ -110,6 +112,8 @@ pub struct App {
     pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
+    /// What roles may do.
+    pub role_rules: KeptRoleRules,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.
@@ -217,6 +221,7 @@ impl App {
         if takes_a_place(&route) {
             call.place.set(Some(self.admission.request().await?));
         }
+        self.check_role_rules(call, &route).await?;
         match route {
             Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),

@@ -81,6 +81,11 @@ impl WatchedTypes {
         Ok(Self(found.into_iter().filter(|(id, _)| seen.insert(*id)).collect()))
     }
 
+    /// Leaves out the types that may not be read.
+    pub fn keep(&mut self, may_be_read: impl Fn(TypeId) -> bool) {
+        self.0.retain(|(type_id, _)| may_be_read(*type_id));
+    }
+
     /// The fields shown of a type, if it is watched.
     pub fn fields(&self, type_id: TypeId) -> Option<&Option<Selection>> {
         self.0.iter().find(|(known, _)| *known == type_id).map(|(_, fields)| fields)
@@ -147,12 +152,13 @@ impl App {
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log, 503 when
     /// there are too many watchers.
     pub async fn watch(&self, call: &Call) -> Answered<Answer> {
-        let wanted = Wanted::read(&self.model, call)?;
+        let mut wanted = Wanted::read(&self.model, call)?;
         if self.feed.reader_count() >= self.watch.limit {
             let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
             return Err(ApiError::unavailable(text));
         }
         let snapshot = self.snapshot(call).await?;
+        wanted.types.keep(|type_id| self.may_read_type(call, &snapshot.graph, type_id));
         let reader = match wanted.since {
             Some(since) => self.feed.open(since).await?,
             None => self.feed.reader(snapshot.graph.position()),
