@@ -20,7 +20,7 @@ pub async fn who_did_what() {
     checks
         .run("refused_1 each refusal is one line", async move {
             let last = refusals.last().map(|(id, ..)| format!(" refused id={id:?}")).unwrap();
-            wait_until("the log is read", Duration::from_secs(60), || server.log().contains(&last));
+            wait_until("the log is read", Duration::from_mins(1), || server.log().contains(&last));
             one_line_each(&refusals, &server.log());
         })
         .await;
