@@ -75,6 +75,14 @@ want_tools() {
     fi
 }
 
+# What tests of TLS and of the administrators' socket ask the server with, and who they are then.
+need_clients() {
+    for tool in curl openssl; do
+        have "$tool" || missing="$missing $tool"
+    done
+    have setpriv || missing="$missing util-linux"
+}
+
 # What cargo calls for the crates with C in them, and to link, and what it believes the registry with.
 need_compiler() {
     have cc || missing="$missing gcc libc6-dev"

@@ -5,7 +5,10 @@ use crate::{
         AaaMode, Identity,
         role_rules::{KeptRoleRules, Questions},
     },
-    api::{Admission, AllowedHosts, App, Documentation, server},
+    api::{
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
+        SocketFile, Tls, files_for, server,
+    },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile},
     bus::Bus,
     feed::{Feed, send_to_amqp},
@@ -14,14 +17,20 @@ use crate::{
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
-    settings::ServeSettings,
+    settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
     writer::Writer,
 };
 use actix_web::web::Data;
-use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Write},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -88,7 +97,7 @@ impl StartError {
             Self::Settings(_) | Self::NotShared(_) => true,
             Self::Private(error) => error.is_lasting(),
             Self::Store(_, error) => error.is_lasting(),
-            Self::Listen(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::Listen(_, error) => error.kind() == ErrorKind::PermissionDenied,
             // One that was overtaken takes what there is when it is started again, unless it is told otherwise.
             Self::Overtaken(_)
             | Self::FirstObjects(_)
@@ -104,11 +113,9 @@ impl StartError {
 /// What the system's text leaves out.
 fn listen_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            ". Another program does already; stop it, or choose another port with --listen"
-        }
-        std::io::ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
-        std::io::ErrorKind::AddrNotAvailable => ". It is no address of this machine",
+        ErrorKind::AddrInUse => ". Another program does already; stop it, or choose another port with --listen",
+        ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
+        ErrorKind::AddrNotAvailable => ". It is no address of this machine",
         _ => "",
     }
 }
@@ -130,10 +137,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         Some(_) => None,
         None => Some(settings.data_directory().map_err(StartError::Settings)?),
     };
-    // Before the database is started, so that a port that is taken is told at once.
-    let listener = std::net::TcpListener::bind(settings.listen)
-        .map_err(|error| StartError::Listen(settings.told("listen", settings.listen), error))?;
-    let prepared = Prepared { retention, model, authenticator, listener };
+    let opened = open(&settings)?;
+    let prepared = Prepared { retention, model, authenticator, opened };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
         return serve_on(&url, None, &settings, prepared, stop).await;
@@ -163,7 +168,75 @@ struct Prepared {
     retention: Retention,
     model: Arc<Model>,
     authenticator: Authenticator,
-    listener: std::net::TcpListener,
+    opened: Opened,
+}
+
+/// The ways in.
+struct Opened {
+    listeners: Listeners,
+    administrators: Administrators,
+    /// Held to be taken away at the end.
+    socket_file: Option<SocketFile>,
+}
+
+/// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files that don't fit.
+fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
+    let told = |text| StartError::Settings(format!("TLS (--tls-certificate): {text}"));
+    let files = settings.tls_files().map_err(StartError::Settings)?;
+    let tls = files.map(Tls::read).transpose().map_err(told)?.map(Arc::new);
+    let admin_port = settings.admin_port().map_err(StartError::Settings)?;
+    let bind = |field: &str, address: SocketAddr| {
+        TcpListener::bind(address).map_err(|error| StartError::Listen(settings.told(field, address), error))
+    };
+    let public = bind("listen", settings.listen)?;
+    let failures = Failures::limited_to(settings.access.failed_authentications);
+    let mut listeners = Listeners { public, tls, administrators_socket: None, administrators_port: None };
+    // ADMIN-1: everybody is as good as an administrator otherwise.
+    if settings.access.aaa_mode == AaaMode::NoAuth {
+        let has_socket = settings.doors.admin_socket.as_ref().is_some_and(|path| path.as_os_str() != "none");
+        if admin_port.is_some() || has_socket {
+            tracing::warn!(
+                "there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)"
+            );
+        }
+        return Ok(Opened { listeners, administrators: Administrators::new(None, failures), socket_file: None });
+    }
+    let mut account = None;
+    if let Some(AdminPort { listen, user, password_file }) = admin_port {
+        let told = |error| settings.told("admin_password_file", format!("{}: {error}", password_file.display()));
+        account = Some(Account::read(&user, &password_file).map_err(|error| StartError::Settings(told(error)))?);
+        let listener = bind("admin_listen", listen)?;
+        tracing::info!(address = %listener.local_addr()?, "administrators may come with a password");
+        listeners.administrators_port = Some(listener);
+    }
+    let mut socket_file = None;
+    if let Some(path) = settings.admin_socket(listeners.public.local_addr()?.port()) {
+        match SocketFile::open(&path) {
+            Ok((listener, file)) => {
+                tracing::info!(path = %path.display(), "administrators may come by a Unix socket");
+                listeners.administrators_socket = Some(listener);
+                socket_file = Some(file);
+            }
+            // Where nobody said so there may be no such place.
+            Err(error) if settings.doors.admin_socket.is_none() && error.kind() != ErrorKind::AddrInUse => {
+                tracing::warn!(path = %path.display(), %error, "there is no Unix socket for administrators (--admin-socket)");
+            }
+            Err(error) => {
+                let path = settings.told("admin_socket", path.display());
+                return Err(StartError::Settings(format!("{path}: can't listen there: {error}")));
+            }
+        }
+    }
+    Ok(Opened { listeners, administrators: Administrators::new(account, failures), socket_file })
+}
+
+/// How connections are let in.
+fn entrance(settings: &ServeSettings) -> Entrance {
+    let limits = settings.doors.connections;
+    let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
+        .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    let seats = Seats::new(most, most_of_one, settings.doors.trusted_proxies.clone());
+    Entrance { seats, head_timeout: limits.head_timeout() }
 }
 
 /// Who finds out who asks; the sources in the order in which they are asked.
@@ -249,7 +322,8 @@ async fn serve_on(
     prepared: Prepared,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let Prepared { retention, model, authenticator, listener } = prepared;
+    let Prepared { retention, model, authenticator, opened } = prepared;
+    let Opened { listeners, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
     let started = tokio::select! {
@@ -263,7 +337,11 @@ async fn serve_on(
     let Started { replica, writer, writing } = started;
     authenticator.follow(&supervision);
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
-    let address = listener.local_addr()?;
+    let address = listeners.public.local_addr()?;
+    let scheme = if listeners.tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = listeners.tls.clone() {
+        supervision.keep("files of TLS", move || Arc::clone(&tls).follow());
+    }
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
     let sending = settings.amqp_url.clone().map(|servers| {
@@ -287,10 +365,15 @@ async fn serve_on(
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,
-        admission: Admission::new(settings.requests),
+        admission: Admission::new(settings.requests, settings.doors.connections),
         watch,
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
-        authenticator,
+        proxies: match settings.doors.trusted_proxies.as_slice() {
+            [] if settings.access.aaa_mode == AaaMode::NoAuth => Proxies::All,
+            proxies => Proxies::These(proxies.to_vec()),
+        },
+        administrators,
+        authenticator: Arc::new(authenticator),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
@@ -309,8 +392,8 @@ async fn serve_on(
         }
         let _ = tell.send(Instant::now());
     };
-    let server = server(listener, app.clone(), stop)?;
-    announce(address);
+    let server = server(listeners, entrance(settings), app.clone(), stop)?;
+    announce(scheme, address);
     tokio::select! {
         ended = server => ended?,
         name = supervision.broke() => {
@@ -318,6 +401,7 @@ async fn serve_on(
             return Err(StartError::Broken(name));
         }
     }
+    drop(socket_file);
     let signalled = signalled.await.unwrap_or_else(|_| Instant::now());
     let left = |least: u64| STOPS_WITHIN.saturating_sub(signalled.elapsed()).max(Duration::from_secs(least));
     // The last handle of the writer goes with the application; then it finishes what it has and ends.
@@ -375,10 +459,10 @@ async fn resign(replica: &Replica, limit: Duration) {
 }
 
 /// The one line on standard output.
-fn announce(address: SocketAddr) {
+fn announce(scheme: &str, address: SocketAddr) {
     let mut output = std::io::stdout().lock();
     // Nobody may be listening; that is no reason not to serve.
-    let _ = writeln!(output, "cirrus is ready at http://{address}");
+    let _ = writeln!(output, "cirrus is ready at {scheme}://{address}");
     let _ = output.flush();
 }
 

@@ -1,6 +1,7 @@
 //! The command line, and the environment behind it.
 
 mod access;
+mod doors;
 mod origin;
 mod shared;
 mod value;
@@ -17,6 +18,7 @@ use crate::{
 };
 pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
+pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
 use origin::Origins;
 use std::{
     fmt::Display,
@@ -168,6 +170,10 @@ pub struct ServeSettings {
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessSettings,
+
+    /// Ways in, and their limits.
+    #[command(flatten)]
+    pub doors: DoorSettings,
 
     /// What requests may cost.
     #[command(flatten)]

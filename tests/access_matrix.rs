@@ -60,7 +60,8 @@ const CONTRACT: [(&str, [u16; 10]); 27] = [
     ("POST /virtual-network/{uuid}/ip-alloc", [401, 401, 403, 403, 403, 200, 200, 403, 403, 200]),
     ("POST /fetch-records", [401, 401, 403, 403, 403, 403, 403, 403, 403, 200]),
     ("GET an unknown /virtual-network/{uuid}", [401, 401, 404, 404, 404, 404, 404, 404, 404, 404]),
-    ("a hidden /virtual-network", [401, 401, 400, 400, 400, 400, 400, 403, 400, 200]),
+    // Who may not create there is told so first.
+    ("a hidden /virtual-network", [401, 401, 400, 400, 400, 400, 400, 403, 403, 200]),
 ];
 
 /// A request.

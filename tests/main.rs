@@ -8,13 +8,16 @@
 
 mod access_matrix;
 mod address_capacity;
+mod administrators;
 mod agreement;
 mod amqp;
+mod audit;
 mod authentication;
 mod bad_input;
 mod browsers;
 mod concurrency;
 mod concurrency_rules;
+mod connections;
 mod crash;
 mod database_refusals;
 mod failover;
@@ -31,6 +34,7 @@ mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
+mod member_feeds;
 mod migrations;
 mod network_manager_day;
 mod openapi;
@@ -50,6 +54,7 @@ mod slow_readers;
 mod start_and_stop;
 mod support;
 mod tenants;
+mod tls;
 mod transactions;
 mod unknown_fields;
 mod write_back;
@@ -115,6 +120,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(migrations::databases_of_earlier_releases),
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(feeds::feeds_and_restarts),
+    asynchronous!(member_feeds::what_members_are_told),
+    plain!(member_feeds::what_a_member_was_told_is_what_it_may_read),
+    asynchronous!(audit::who_did_what),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),
@@ -125,6 +133,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(hungry_clients::limits_that_are_set),
+    asynchronous!(connections::many_connections),
+    asynchronous!(administrators::admin_4_ways_in_for_administrators),
+    asynchronous!(tls::tls_1_to_tls_7),
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),

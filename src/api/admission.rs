@@ -2,7 +2,7 @@
 //! again when it has waited for long.
 
 use super::error::{Answered, ApiError};
-use crate::settings::RequestSettings;
+use crate::settings::{ConnectionSettings, RequestSettings};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -13,9 +13,7 @@ use tokio::{
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// How long a body waits for room.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
-/// Bodies up to this size, in KiB, arrive whenever they want: there are no more of them than requests.
-const SMALL_BODY: usize = 64;
-/// For all larger ones that arrive, in KiB.
+/// For all large bodies that arrive, in KiB.
 const ARRIVING: usize = 64 << 10;
 /// What a body costs from the moment at which it is parsed until it is answered, in KiB: the least of a large one, ...
 const LARGE_WEIGHT: usize = 1 << 10;
@@ -26,6 +24,7 @@ const LARGE_ROOM: usize = 256 << 10;
 /// The room there is.
 pub struct Admission {
     settings: RequestSettings,
+    connections: ConnectionSettings,
     requests: Arc<Semaphore>,
     arriving: Arc<Semaphore>,
     small: Arc<Semaphore>,
@@ -37,11 +36,12 @@ pub type Place = OwnedSemaphorePermit;
 
 impl Admission {
     /// Everything is free.
-    pub fn new(settings: RequestSettings) -> Self {
+    pub fn new(settings: RequestSettings, connections: ConnectionSettings) -> Self {
         let room = |permits: usize| Arc::new(Semaphore::new(permits));
         let requests = usize::try_from(settings.max_requests).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             settings,
+            connections,
             requests: room(requests),
             arriving: room(ARRIVING),
             small: room(SMALL_ROOM),
@@ -52,6 +52,16 @@ impl Admission {
     /// The most bytes that a body may have.
     pub fn max_request_size(&self) -> usize {
         usize::try_from(self.settings.max_request_size).unwrap_or(usize::MAX)
+    }
+
+    /// Within which time a body has to be there.
+    pub fn body_timeout(&self) -> Duration {
+        self.connections.body_timeout()
+    }
+
+    /// How many bytes of a body have to come within this time.
+    pub fn least_of_body(&self, time: Duration) -> usize {
+        usize::try_from(self.connections.least_body_rate.saturating_mul(time.as_secs())).unwrap_or(usize::MAX)
     }
 
     /// A place among the requests that are served at the same time, until the last byte of the answer is on its way.
@@ -66,17 +76,13 @@ impl Admission {
         take(&self.requests, 1, TURN_WITHIN).await.ok_or_else(late)
     }
 
-    /// Room for a body of this many bytes that is to arrive; none is needed for a small one.
+    /// Room for a large body of this many bytes that is to arrive.
     ///
     /// # Errors
     /// 503 when there is none in time.
-    pub async fn arrival(&self, bytes: usize) -> Answered<Option<Place>> {
-        let size = bytes.div_ceil(1 << 10);
-        if size <= SMALL_BODY {
-            return Ok(None);
-        }
-        let place = take(&self.arriving, size.min(ARRIVING), ROOM_WITHIN).await;
-        place.map(Some).ok_or_else(|| ApiError::unavailable("Too many large bodies arrive at the same time"))
+    pub async fn arrival(&self, bytes: usize) -> Answered<Place> {
+        let place = take(&self.arriving, bytes.div_ceil(1 << 10).min(ARRIVING), ROOM_WITHIN).await;
+        place.ok_or_else(|| ApiError::unavailable("Too many large bodies arrive at the same time"))
     }
 
     /// Room for a body that is to be parsed and to be worked on.

@@ -3,9 +3,11 @@
 use super::{
     admission::{Admission, Place},
     connection::{InHand, Progress},
+    door::{Door, Proxies},
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
     peer::Peer,
+    standing::Standing,
 };
 use crate::{
     access::{Caller, Identity, Level, kept, role_rules::Questions},
@@ -27,17 +29,21 @@ use serde_json::{Map, Value};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 /// Bodies with more bytes are parsed beside the workers, which have others to serve.
 const PARSED_ASIDE: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// A body must be there within this time.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bodies up to this size, in bytes, arrive whenever they want: there are no more of them than connections.
+const SMALL_BODY: usize = 64 << 10;
+/// Over how long it is counted how much of a body comes.
+const RATE_OVER: Duration = Duration::from_secs(10);
 
 /// A body, until it is looked into.
 #[derive(Default)]
@@ -62,6 +68,8 @@ pub struct Call {
     pub identity: Identity,
     /// What is known of the token that it came with, if it needed one.
     pub known: Option<Arc<Known>>,
+    /// For what is told for long: whether that token is still good.
+    pub standing: Option<Standing>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -72,6 +80,10 @@ pub struct Call {
     pub last_event_id: Option<String>,
     /// `X-Cluster-ID`: of which cluster the client speaks.
     pub cluster_id: Option<String>,
+    /// From where the request came, by the last proxy that is believed.
+    pub from: Option<IpAddr>,
+    /// By which way it came in.
+    pub door: Door,
     /// The connection of who asks.
     pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
@@ -109,30 +121,37 @@ pub struct Call {
 }
 
 impl Call {
-    /// Takes what it needs from a request.
-    pub fn new(request: &HttpRequest) -> Self {
+    /// Takes what it needs from a request; what proxies say of it only where they are believed (TLS-6).
+    pub fn new(request: &HttpRequest, proxies: &Proxies) -> Self {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let first = |name: &str| {
             let value = text(name)?;
             let first = value.split(',').next().unwrap_or_default().trim();
             (!first.is_empty()).then(|| kept(first.to_owned()))
         };
+        let peer = request.peer_addr().map(|address| address.ip());
+        let is_believed = proxies.believe(peer);
+        let told = |name: &str| if is_believed { first(name) } else { None };
+        let client = if is_believed { text("X-Forwarded-For") } else { None };
+        let client = client.and_then(|clients| proxies.client(&clients).map(|client| kept(client.to_owned())));
+        let from = client.as_ref().and_then(|client| client.parse().ok()).or(peer);
+        let connection = request.conn_data::<Rc<Progress>>().cloned();
+        let door = connection.as_ref().map_or(Door::Public, |connection| connection.door);
         let identity = Identity {
             // Until it is found out who it is (`gate`).
             caller: Arc::new(Caller::of_level(Level::Nobody)),
             default_domain: None,
             request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
             user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
-            address: first("X-Requestor-IP")
-                .or_else(|| first("X-Forwarded-For"))
-                .or_else(|| request.peer_addr().map(|address| address.ip().to_string())),
+            address: told("X-Requestor-IP").or(client).or_else(|| door.origin(peer)),
         };
-        let scheme = first("X-Forwarded-Proto").unwrap_or_else(|| "http".to_owned());
-        // It stands in each href of an answer.
-        let host = first("X-Forwarded-Host").or_else(|| text("Host").map(kept));
-        let connection = request.conn_data::<Rc<Progress>>().cloned();
+        let is_encrypted = connection.as_ref().is_some_and(|connection| connection.is_encrypted);
+        let own = if is_encrypted { "https" } else { "http" };
+        // Both stand in each href of an answer (TLS-4).
+        let scheme = told("X-Forwarded-Proto").unwrap_or_else(|| own.to_owned());
+        let host = told("X-Forwarded-Host").or_else(|| text("Host").map(kept));
         let own = || connection.as_ref().and_then(|connection| connection.local_address);
-        let host = host.or_else(|| own().map(|address| address.to_string())).unwrap_or_default();
+        let host = host.or_else(|| own().map(|address| address.to_string())).unwrap_or_else(|| "localhost".to_owned());
         let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
@@ -142,6 +161,9 @@ impl Call {
             query: read_query(request.query_string()),
             identity,
             known: None,
+            from,
+            door,
+            standing: None,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),
@@ -185,23 +207,47 @@ impl Call {
             let text = format!("Request to large: the limit is {limit} bytes");
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
         };
-        self.room.extend(admission.arrival(self.announced.unwrap_or(limit).min(limit)).await?);
+        let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time");
+        let announced = self.announced.unwrap_or(limit).min(limit);
+        let mut deadline = Instant::now() + admission.body_timeout();
+        let (mut counted_from, mut counted) = (Instant::now(), 0);
         let mut body = Vec::new();
-        let read = async {
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|error| ApiError::bad_request(format!("Body can't be read: {error}")))?;
-                if body.len() + chunk.len() > limit {
-                    return Err(too_large());
-                }
-                if let Some(key) = &mut self.key {
-                    key.read(&chunk);
-                }
-                body.extend_from_slice(&chunk);
+        loop {
+            let next = timeout_at(deadline.min(counted_from + RATE_OVER), payload.next()).await;
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(late());
             }
-            Ok(())
-        };
-        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time");
-        tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
+            if now >= counted_from + RATE_OVER {
+                if body.len() - counted < admission.least_of_body(RATE_OVER) && !matches!(next, Ok(None)) {
+                    let least = admission.least_of_body(Duration::from_secs(1));
+                    let text = format!("The body did not arrive in time: {least} bytes a second are expected");
+                    return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, text));
+                }
+                (counted_from, counted) = (now, body.len());
+            }
+            let chunk = match next {
+                Err(_) => continue,
+                Ok(None) => break,
+                Ok(Some(chunk)) => chunk,
+            };
+            let chunk = chunk.map_err(|error| ApiError::bad_request(format!("Body can't be read: {error}")))?;
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            // Room is for those that do send a lot, not for those that only say so.
+            if body.len() + chunk.len() > SMALL_BODY && self.room.is_empty() {
+                let begin = Instant::now();
+                self.room.push(admission.arrival(announced.max(body.len() + chunk.len())).await?);
+                // That time was not the client's.
+                deadline += begin.elapsed();
+                counted_from += begin.elapsed();
+            }
+            if let Some(key) = &mut self.key {
+                key.read(&chunk);
+            }
+            body.extend_from_slice(&chunk);
+        }
         if let Some(connection) = &self.connection {
             connection.end_of_body();
         }

@@ -1,33 +1,40 @@
 //! Connections: how long the head of a request may take, and how long its first line may be. The HTTP library bounds the time
 //! of the first head of a connection only, so this stands between it and the socket, and counts what passes.
 
-use super::{App, handle, peer::Peer};
-use actix_http::{Extensions, HttpService};
-use actix_service::{ServiceFactoryExt, map_config};
+use super::{
+    App,
+    door::Door,
+    handle,
+    peer::Peer,
+    seats::{Seat, Seats},
+    tls::Tls,
+    transport::{Transport, set_up},
+};
+use actix_http::{Extensions, HttpService, error::DispatchError};
+use actix_service::{ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::{
     App as WebApp,
     dev::{AppConfig, Server, fn_service},
-    rt::net::TcpStream,
+    rt::net::{TcpStream, UnixStream},
     web::{self, Data},
 };
-use socket2::SockRef;
 use std::{
     cell::Cell,
-    future::ready,
     io,
     net::{SocketAddr, TcpListener},
+    os::unix::net::UnixListener,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready as ready_or_pending},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink},
+    time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// A head must be whole within this time of its first byte; the first one of a connection within this time of its begin.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may rest between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Longer first lines are refused, in bytes (contrail-api R21, wire contract 1.1).
@@ -38,49 +45,182 @@ const LINGER: Duration = Duration::from_secs(1);
 const TAKES_NOTHING: Duration = Duration::from_mins(2);
 
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 25\r\nconnection: close\r\n\r\nToo many connections here\n";
 const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// The server on a socket, until `stop` is ready.
+/// Where a server listens.
+pub struct Listeners {
+    /// For everybody.
+    pub public: TcpListener,
+    /// What is spoken there, if it is TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// For administrators.
+    pub administrators_socket: Option<UnixListener>,
+    /// For administrators with a password.
+    pub administrators_port: Option<TcpListener>,
+}
+
+/// What connections of a listener are let in with.
+#[derive(Clone)]
+pub struct Entrance {
+    /// How many there may be.
+    pub seats: Arc<Seats>,
+    /// A head must be whole within this time of its first byte; the first one of a connection within this time of its begin.
+    pub head_timeout: Duration,
+}
+
+/// The server on its listeners, until `stop` is ready.
 ///
 /// # Errors
-/// When the socket can't be listened on.
+/// When a socket can't be listened on.
 pub fn server(
-    listener: TcpListener,
+    listeners: Listeners,
+    entrance: Entrance,
     app: Data<App>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
-    let builder = Server::build().shutdown_signal(stop).shutdown_timeout(30);
+    let Listeners { public, tls, administrators_socket, administrators_port } = listeners;
+    // Administrators get in, however many others there are.
+    let for_administrators = Entrance { seats: Seats::for_administrators(), ..entrance.clone() };
+    // Connections are counted by us, who can tell those that are too many; this only holds if all else fails.
+    let most = entrance.seats.most_sockets().saturating_add(for_administrators.seats.most_sockets());
+    let builder = Server::build().shutdown_signal(stop).shutdown_timeout(30).max_concurrent_connections(most);
     let stopping = builder.graceful_shutdown_signal();
-    let builder = builder.listen("http", listener, move || {
+    let stopping = move || {
+        let stopping = stopping.clone();
+        async move { stopping.notified().await }
+    };
+    let mut builder = builder.listen("http", public, {
         let (app, stopping) = (app.clone(), stopping.clone());
-        let web = WebApp::new().app_data(app).default_service(web::to(handle));
-        let service = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
-            // That is done here, for all heads.
-            .client_request_timeout(Duration::ZERO)
-            .client_disconnect_timeout(LINGER)
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+        move || {
+            let (entrance, tls) = (entrance.clone(), tls.clone());
+            served(app.clone(), stopping.clone(), move |stream: TcpStream, stop| {
+                let_in(entrance.clone(), tls.clone(), of_network(stream), Door::Public, stop)
             })
-            .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
-                data.insert(Rc::clone(&connection.progress));
-                Peer::note(&connection.stream, data);
-            })
-            .h1(map_config(web, |()| AppConfig::default()));
-        fn_service(|stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            ready(Ok((Connection::new(stream), peer)))
-        })
-        .and_then(service)
+        }
     })?;
+    if let Some(listener) = administrators_socket {
+        let (app, stopping, entrance) = (app.clone(), stopping.clone(), for_administrators.clone());
+        builder = builder.listen_uds("administrators' socket", listener, move || {
+            let entrance = entrance.clone();
+            served(app.clone(), stopping.clone(), move |stream: UnixStream, stop| {
+                let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                let door = Door::AdministratorsSocket { user };
+                let_in(entrance.clone(), None, (Transport::Unix(stream), None), door, stop)
+            })
+        })?;
+    }
+    if let Some(listener) = administrators_port {
+        builder = builder.listen("administrators' port", listener, move || {
+            let entrance = for_administrators.clone();
+            served(app.clone(), stopping.clone(), move |stream: TcpStream, stop| {
+                let_in(entrance.clone(), None, of_network(stream), Door::AdministratorsPort, stop)
+            })
+        })?;
+    }
     Ok(builder.run())
+}
+
+/// What a listener does with its connections, once they are let in.
+fn served<Stream, Stopping, Stopped, LetIn, Let>(
+    app: Data<App>,
+    stopping: Stopping,
+    let_in: LetIn,
+) -> impl ServiceFactory<Stream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    Stream: 'static,
+    Stopping: Fn() -> Stopped + Clone + 'static,
+    Stopped: Future<Output = ()> + 'static,
+    LetIn: Fn(Stream, Stopped) -> Let + Clone + 'static,
+    Let: Future<Output = Result<Entered, DispatchError>> + 'static,
+{
+    let web = WebApp::new().app_data(app).default_service(web::to(handle));
+    let stops = stopping.clone();
+    let service = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        // That is done here, for all heads.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(LINGER)
+        .graceful_shutdown_signal(stopping)
+        .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
+            data.insert(Rc::clone(&connection.progress));
+            Peer::note(&connection.stream, data);
+        })
+        .h1(map_config(web, |()| AppConfig::default()));
+    fn_service(move |stream: Stream| let_in(stream, stops())).and_then(service)
+}
+
+/// A connection that was let in, and from where.
+type Entered = (Connection, Option<SocketAddr>);
+
+fn of_network(stream: TcpStream) -> (Transport, Option<SocketAddr>) {
+    set_up(&stream, TAKES_NOTHING);
+    let peer = stream.peer_addr().ok();
+    (Transport::Tcp(stream), peer)
+}
+
+/// Lets a connection in, if there is a seat, once it speaks what is spoken there.
+async fn let_in(
+    entrance: Entrance,
+    tls: Option<Arc<Tls>>,
+    (mut transport, peer): (Transport, Option<SocketAddr>),
+    door: Door,
+    stop: impl Future<Output = ()>,
+) -> Result<Entered, DispatchError> {
+    let begin = Instant::now();
+    let Ok(seat) = entrance.seats.take(peer.map(|peer| peer.ip())) else {
+        // Before a handshake there is nothing that could be said.
+        if tls.is_none()
+            && let Some(_place) = entrance.seats.turn_away()
+        {
+            let _ = timeout(LINGER, transport.write_all(FULL)).await;
+            linger(&mut transport).await;
+        }
+        return Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()));
+    };
+    let transport = match (transport, tls) {
+        (Transport::Tcp(stream), Some(tls)) => tokio::select! {
+            stream = shake_hands(stream, &tls, begin + entrance.head_timeout) => Transport::Tls(Box::new(stream?)),
+            () = stop => return Err(DispatchError::Io(io::ErrorKind::ConnectionAborted.into())),
+        },
+        (transport, _) => transport,
+    };
+    Ok((Connection::new(transport, door, seat, begin, entrance.head_timeout), peer))
+}
+
+/// The handshake of TLS. What is none, like a request of HTTP, gets an alert, and is closed (TLS-2).
+async fn shake_hands(stream: TcpStream, tls: &Tls, deadline: Instant) -> io::Result<TlsStream<TcpStream>> {
+    let handshake = TlsAcceptor::from(tls.current()).accept(stream).into_fallible();
+    match timeout_at(deadline, handshake).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err((error, mut stream))) => {
+            tracing::debug!(%error, "TLS: a handshake failed");
+            linger(&mut stream).await;
+            Err(error)
+        }
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Closes a connection so that its client finds what it was told: what is closed with bytes that nobody has read takes that away
+/// again.
+async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let closing = async {
+        stream.shutdown().await?;
+        copy(stream, &mut sink()).await
+    };
+    let _ = timeout(LINGER, closing).await;
 }
 
 /// What the handlers know of a connection, and tell it.
 pub struct Progress {
     /// Its own end.
     pub local_address: Option<SocketAddr>,
+    /// By which way it came in.
+    pub door: Door,
+    /// Whether it is one of TLS.
+    pub is_encrypted: bool,
     /// How many requests were begun on it.
     begun: Cell<u64>,
     /// How many of them are not answered to their end.
@@ -126,8 +266,10 @@ enum Place {
 
 /// A socket with a clock.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     progress: Rc<Progress>,
+    /// Within which time a head has to be there.
+    head_timeout: Duration,
     /// How many requests were begun when the place was last looked at.
     begun: u64,
     place: Place,
@@ -135,25 +277,32 @@ pub struct Connection {
     unsent: bool,
     /// Wakes the connection; set when there is something to wait for, and left alone by requests that are fast.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Rings for who takes nothing, where the system does not look after that.
+    stalled: Option<Pin<Box<Sleep>>>,
+    _seat: Seat,
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Self {
-        // Small pieces go out at once. Who takes nothing for a time is gone, or as good as gone; a watcher may come back and
-        // go on where it was.
-        let set =
-            stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(TAKES_NOTHING)));
-        if let Err(error) = set {
-            tracing::debug!(%error, "a connection could not be set up");
-        }
+    fn new(stream: Transport, door: Door, seat: Seat, begin: Instant, head_timeout: Duration) -> Self {
         let progress = Progress {
-            local_address: stream.local_addr().ok(),
+            local_address: stream.local_address(),
+            door,
+            is_encrypted: matches!(stream, Transport::Tls(_)),
             begun: Cell::new(0),
             in_hand: Cell::new(0),
             in_body: Cell::new(false),
         };
-        let place = Place::Head { since: Instant::now(), line: Some(0) };
-        Self { stream, progress: Rc::new(progress), begun: 0, place, unsent: false, alarm: None }
+        Self {
+            stream,
+            progress: Rc::new(progress),
+            head_timeout,
+            begun: 0,
+            place: Place::Head { since: begin, line: Some(0) },
+            unsent: false,
+            alarm: None,
+            stalled: None,
+            _seat: seat,
+        }
     }
 
     /// Whether a request is in hand: what comes may be anything then, and nothing is waited for.
@@ -178,19 +327,20 @@ impl Connection {
 
     /// Says why there is no more to be had from this connection. What is sent after it is thrown away for a while: a client
     /// whose bytes nobody takes would not get to see it.
-    fn refuse(&mut self, answer: &[u8]) {
+    fn refuse(&mut self, answer: &[u8], context: &mut Context<'_>) {
+        let mut stream = Pin::new(&mut self.stream);
         if !self.progress.in_body.get() {
             // It is a few bytes, and nothing is waiting to be sent. Whoever does not take them, goes without.
-            let _ = self.stream.try_write(answer);
+            let _ = stream.as_mut().poll_write(context, answer);
         }
-        let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+        let _ = stream.poll_shutdown(context);
         self.place = Place::Refused { until: Instant::now() + LINGER };
     }
 
     /// When the client has to have come further.
     fn deadline(&self) -> Option<Instant> {
         match self.place {
-            Place::Head { since, .. } => Some(since + HEAD_TIMEOUT),
+            Place::Head { since, .. } => Some(since + self.head_timeout),
             Place::Refused { until } => Some(until),
             Place::Before => None,
         }
@@ -217,6 +367,18 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// What became of sending, or its end when the client has taken nothing for long. Of TCP the system knows better.
+    fn taken_in_time<T>(&mut self, sent: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if sent.is_ready() || !matches!(self.stream, Transport::Unix(_)) {
+            self.stalled = None;
+            return sent;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(TAKES_NOTHING)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -234,7 +396,7 @@ impl AsyncRead for Connection {
                     // As if the client had closed it.
                     return Poll::Ready(Ok(()));
                 }
-                this.refuse(LATE);
+                this.refuse(LATE, context);
                 continue;
             }
             let bytes = buffer.filled().get(before..).unwrap_or_default();
@@ -247,7 +409,7 @@ impl AsyncRead for Connection {
             }
             buffer.set_filled(before);
             if !refused {
-                this.refuse(TOO_LONG);
+                this.refuse(TOO_LONG, context);
             } else if this.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
                 return Poll::Ready(Ok(()));
             }
@@ -259,13 +421,15 @@ impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.unsent = true;
-        Pin::new(&mut this.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.taken_in_time(written, context)
     }
 
     /// Asked for when all is written.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready_or_pending!(Pin::new(&mut this.stream).poll_flush(context))?;
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        ready_or_pending!(this.taken_in_time(flushed, context))?;
         this.unsent = false;
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,8 @@
 //! HTTP: leads each request to its handler, and maps every outcome to an answer.
 
 mod actions;
+mod administrators;
+mod administrators_socket;
 mod admission;
 mod answer;
 mod asked;
@@ -10,6 +12,7 @@ mod changes;
 mod conditions;
 mod connection;
 mod documentation;
+mod door;
 mod error;
 mod filters;
 mod gate;
@@ -23,7 +26,12 @@ mod objects;
 pub mod openapi;
 mod pace;
 mod peer;
+mod refusal_log;
 mod routes;
+mod seats;
+mod standing;
+mod tls;
+mod transport;
 mod unknown_fields;
 mod watch;
 
@@ -49,23 +57,28 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
+pub use administrators::{Account, Administrators};
+pub use administrators_socket::SocketFile;
 pub use admission::Admission;
 use answer::Answer;
 use bytes::Bytes;
 use call::Call;
-pub use connection::server;
+pub use connection::{Entrance, Listeners, server};
 pub use documentation::Documentation;
+pub use door::Proxies;
 use error::{Answered, ApiError};
 pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
 use routes::{Found, Route};
+pub use seats::{Seats, files_for};
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
+pub use tls::Tls;
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
@@ -111,8 +124,12 @@ pub struct App {
     pub watch: WatcherSettings,
     /// By which names it may be asked.
     pub allowed_hosts: AllowedHosts,
+    /// Who is believed about others.
+    pub proxies: Proxies,
+    /// Who is let in by the ways for administrators.
+    pub administrators: Administrators,
     /// Who finds out who asks.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -136,12 +153,15 @@ impl<T: Unpin> MessageBody for Held<T> {
 /// Answers any request, and says so in one line of the log.
 pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
-    let mut call = Call::new(&request);
+    let mut call = Call::new(&request, &app.proxies);
     let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
         Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
+    if let Err(error) = &answered {
+        refusal_log::tell(&call, &request, error);
+    }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
     let mut response = match answered {
         Ok(answer) => answer.response(),
@@ -193,12 +213,13 @@ impl App {
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
         conditions::check_route(call, &route)?;
-        if takes_a_place(&route) {
-            call.place.set(Some(self.admission.request().await?));
-        }
         // The bodies of GET and DELETE mean nothing.
         if call.method == Method::POST || call.method == Method::PUT {
             call.read_body(payload, &self.admission).await?;
+        }
+        // Only now: whoever takes long to send its body takes nobody's place.
+        if takes_a_place(&route) {
+            call.place.set(Some(self.admission.request().await?));
         }
         self.check_role_rules(call, &route).await?;
         match route {

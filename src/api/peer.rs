@@ -1,7 +1,7 @@
 //! Whether the client that asked is still there, for answers that may take minutes. The web server goes on with a request
 //! whose client has left: it could have closed its side of the connection only.
 
-use actix_web::{HttpRequest, dev::Extensions, rt::net::TcpStream};
+use actix_web::{HttpRequest, dev::Extensions};
 use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv},
@@ -21,7 +21,7 @@ pub struct Peer(RawFd);
 
 impl Peer {
     /// Notes which connection it is, for the requests on it.
-    pub fn note(stream: &TcpStream, connection: &mut Extensions) {
+    pub fn note(stream: &impl AsRawFd, connection: &mut Extensions) {
         connection.insert(Self(stream.as_raw_fd()));
     }
 

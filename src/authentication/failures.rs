@@ -54,7 +54,7 @@ impl Failures {
 }
 
 /// The part of an address that stands for somebody: of IPv6 the network, in which everybody has any number of addresses.
-fn source(address: IpAddr) -> IpAddr {
+pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) & !u128::from(u64::MAX);

@@ -14,7 +14,7 @@ use crate::{
     supervision::Supervision,
 };
 pub use callers::Callers;
-pub use failures::Failures;
+pub use failures::{Failures, source};
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -184,6 +184,15 @@ impl Authenticator {
                 Err(pause) => Err(Refused::TooMany(pause)),
             },
         }
+    }
+
+    /// Whose this is, that was let in before. Unlike [`Authenticator::authenticate`] it is no attempt, and does not count as one.
+    ///
+    /// # Errors
+    /// When it is nobody's any more, or who would know can't be asked.
+    pub async fn recognise(&self, presented: &Presented) -> Result<Arc<Known>, Unknown> {
+        let token = presented.token.as_deref().ok_or(Unknown::Nobody)?;
+        self.ask(token, presented.service_token.as_deref()).await
     }
 
     /// Asks one source after the other. One that can't be asked matters only where no other knows the token.

@@ -1,6 +1,7 @@
 //! Values of settings, each with a refusal that says what is expected.
 
 use crate::store::Database;
+use ipnetwork::IpNetwork;
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     num::NonZeroUsize,
@@ -32,6 +33,17 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     let refuse = |why: String| format!("{why}; an address with a port is expected, like 127.0.0.1:8082");
     let mut found = text.to_socket_addrs().map_err(|error| refuse(error.to_string()))?;
     found.next().ok_or_else(|| refuse("the name has no address".to_owned()))
+}
+
+/// Where to listen for who is on this machine.
+pub fn loopback_address(text: &str) -> Result<SocketAddr, String> {
+    let refused = || "an address of loopback with a port is expected, like 127.0.0.1:8095".to_owned();
+    address(text).ok().filter(|address| address.ip().is_loopback()).ok_or_else(refused)
+}
+
+/// A network, or one address of it.
+pub fn network(text: &str) -> Result<IpNetwork, String> {
+    text.trim().parse().map_err(|_| "an address or a network is expected, like 10.0.0.7 or 10.0.0.0/24".to_owned())
 }
 
 /// The address of a database, unchanged.

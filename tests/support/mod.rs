@@ -66,6 +66,8 @@ impl Process {
             command.env_remove(name);
         }
         command.env("CIRRUS_CHECK_AT_END", "true");
+        // Where servers have one by default is not for tests.
+        command.env("CIRRUS_ADMIN_SOCKET", "none");
         Self::spawn(&mut command)
     }
 
@@ -262,7 +264,7 @@ impl Server {
             Self { process, directory: directory.to_owned(), owns_database, url: String::new(), temporary: None };
         let line = server.process.next_line(START_LIMIT);
         let url = line.as_deref().and_then(|line| line.strip_prefix("cirrus is ready at "));
-        let Some(url) = url.filter(|url| url.starts_with("http://127.0.0.1:")) else {
+        let Some(url) = url.filter(|url| url.contains("://127.0.0.1:")) else {
             // The end of its output comes a moment before the last of its messages.
             server.process.wait(Duration::from_secs(5));
             panic!("the server did not say that it is ready but {line:?}; standard error:\n{}", server.log());
@@ -276,7 +278,7 @@ impl Server {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.url.strip_prefix("http://").unwrap().parse().expect("host and port")
+        self.url.split_once("://").unwrap().1.parse().expect("host and port")
     }
 
     pub fn process_id(&self) -> u32 {
@@ -492,6 +494,11 @@ impl Api {
 
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// What it sends with each request.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     /// Sends any request; an error means that there was no answer.

@@ -131,7 +131,7 @@ impl Configuration {
             Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
-        let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };
+        let origin = Origin { at: Timestamp(self.now), request_id: None, who: None, caller: None };
         for change in &changes {
             LogEntry::new(change, &self.graph, &graph, &origin).apply(&mut self.follower);
         }
