@@ -64,7 +64,7 @@ pub enum StartError {
     Mark(#[from] MarkError),
     /// The database, and why it can't be used.
     #[error("database {0}: {1}")]
-    Store(String, StoreError),
+    Store(String, Box<StoreError>),
     /// The first objects can't be made.
     #[error("first objects: {0}")]
     FirstObjects(String),
@@ -248,8 +248,9 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
     let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
     let mut sources = Vec::new();
     if let Some(path) = &access.token_file {
-        let told = |error| StartError::Settings(format!("{}: {error}", settings.told("token_file", path.display())));
-        sources.push(Source::File(Arc::new(TokenFile::read(path, Arc::clone(&callers)).map_err(told)?)));
+        let told = |error| format!("{}: {error}", settings.told("token_file", path.display()));
+        let file = TokenFile::read(path, Arc::clone(&callers)).map_err(told).map_err(StartError::Settings)?;
+        sources.push(Source::File(Arc::new(file)));
     }
     let failures = Failures::limited_to(access.failed_authentications);
     Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
@@ -271,7 +272,7 @@ async fn start_on(
     model: &Arc<Model>,
     supervision: &Arc<Supervision>,
 ) -> Result<Started, StartError> {
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     database.wait_until_there(Duration::from_secs(settings.database_wait)).await.map_err(refused)?;
     database.migrate(model).await.map_err(refused)?;
     if let Some(mark) = mark {
@@ -300,7 +301,7 @@ async fn start_on(
 
 /// The settings that all servers on the database share: what it has, or what this one gives it, as the first, or to change it.
 async fn agree(database: &Database, settings: &ServeSettings) -> Result<Options, StartError> {
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut session = database.connect(operation::SETTINGS).await.map_err(refused)?;
     let stored = shared_settings::keep(&mut session, &settings.options().shared()).await.map_err(refused)?;
     session.close().await.map_err(refused)?;
@@ -436,7 +437,7 @@ async fn serve_on(
 /// Whether what this process knows is what the next one would load.
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
-    let refused = |error| StartError::Store(database.place(), error);
+    let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
     let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
     let Some(first) = findings.next() else {

@@ -1,17 +1,19 @@
 //! Jobs and messages of clients, over a real broker to consumers on the library of contrail's daemons.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::{JoinSet, block_in_place},
 };
 
 use crate::support::rabbitmq::{Consumer, RabbitMq};
 use crate::support::{Answer, Api, Checks, Server, python, send_signal};
+use crate::tls::{Client, Files};
 
 /// As many requests may wait for their replies.
 const MOST_WAITING: usize = 50;
@@ -260,7 +262,10 @@ fn next_message(consumer: &mut Consumer) -> Value {
 
 /// A request on a connection of its own.
 async fn ask(address: SocketAddr, body: &Value) -> TcpStream {
-    let mut connection = TcpStream::connect(address).await.unwrap();
+    ask_on(TcpStream::connect(address).await.unwrap(), body).await
+}
+
+async fn ask_on<T: AsyncWrite + Unpin>(mut connection: T, body: &Value) -> T {
     let text = body.to_string();
     let head = "POST /amqp-request HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ";
     connection.write_all(format!("{head}{}\r\n\r\n{text}", text.len()).as_bytes()).await.unwrap();
@@ -270,6 +275,11 @@ async fn ask(address: SocketAddr, body: &Value) -> TcpStream {
 async fn leaving() {
     let broker = RabbitMq::start();
     let server = Server::start_with(&["--amqp-url", &broker.url()]);
+    let files = Arc::new(Files::new());
+    let (certificate, key) = (files.text("server.pem"), files.text("server.key"));
+    let tls = ["--tls-certificate", &certificate, "--tls-key", &key];
+    let secure = server.start_another_with(&[&tls[..], &["--amqp-url", &broker.url()]].concat());
+    let client = Client { files, address: secure.address() };
     let api = server.api();
     // Nobody answers, and everybody has ten minutes.
     let mut listener = Consumer::of(&broker, "listener", &["questions", "direct", "ask"]);
@@ -294,6 +304,14 @@ async fn leaving() {
     read.await.expect("who has left is not waited with").unwrap();
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     drop(waiting);
+    // The same where TLS is spoken.
+    let mut secret = ask_on(client.connect().await, &body).await;
+    next_message(&mut listener);
+    secret.shutdown().await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(30), secret.read_to_string(&mut answer));
+    read.await.expect("who has left is not waited with").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     // Then others may wait, and the queues for the replies are gone, too.
     let mut to_replies = body.clone();
     to_replies["routing_key"] = "answer".into();

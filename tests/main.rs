@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod access_matrix;
+mod access_page;
 mod address_capacity;
 mod administrators;
 mod agreement;
@@ -57,6 +58,7 @@ mod tenants;
 mod tls;
 mod transactions;
 mod unknown_fields;
+mod who_asks;
 mod write_back;
 
 use libtest_mimic::{Arguments, Trial};
@@ -142,7 +144,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(authentication::cloud_admins_only),
-    asynchronous!(authentication::an_open_server_and_a_token_of_ones_own),
+    asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(role_rules::what_roles_may_do),
@@ -159,8 +161,14 @@ const TESTS: &[(&str, Call)] = &[
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
-    plain!(interface_route::a_server_that_asks_who_is_there),
-    plain!(interface_route::a_token_of_keystone),
+    asynchronous!(access_page::its_commands_work_as_they_stand_there),
+    plain!(who_asks::a_server_that_asks_who_is_there),
+    plain!(who_asks::a_token_is_told_at_once),
+    plain!(who_asks::what_is_contradictory_is_refused),
+    plain!(who_asks::a_token_of_keystone),
+    plain!(who_asks::a_token_goes_nowhere_else),
+    plain!(who_asks::servers_with_tls),
+    plain!(who_asks::watch_goes_on_when_a_token_has_expired),
     plain!(history::faults_in_histories_are_found),
     plain!(rooms::who_knows_whom),
 ];

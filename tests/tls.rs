@@ -26,13 +26,13 @@ const SILENT: usize = 300;
 const POLICIES: usize = 40;
 
 /// Files of keys and certificates, made by openssl.
-struct Files {
+pub struct Files {
     directory: tempfile::TempDir,
 }
 
 impl Files {
     /// Two authorities, `ca` and `other`, and a certificate of the first for the server.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let files = Self { directory: fresh_directory() };
         fs::write(files.path("openssl.cnf"), "[req]\ndistinguished_name = name\n[name]\n").unwrap();
         for authority in ["ca", "other"] {
@@ -69,7 +69,7 @@ impl Files {
         self.directory.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
@@ -89,12 +89,17 @@ pub async fn tls_1_to_tls_7() {
     let client = Client { files: Arc::clone(&files), address: server.address() };
     let mut checks = Checks::default();
     checks.run("tls_1 files that can't be used are told at the start", async { bad_files() }).await;
-    checks.run("tls_2 versions", versions(client.clone())).await;
+    let of = |check: fn(&Client)| {
+        let client = client.clone();
+        async move { check(&client) }
+    };
+    checks.run("tls_2 versions", of(versions)).await;
     checks.run("tls_2 HTTP without TLS is closed", without_tls(client.clone())).await;
-    checks.run("tls_4 hrefs begin with https", hrefs(client.clone())).await;
-    checks.run("large answers and watchers", large_answers(client.clone())).await;
+    checks.run("tls_4 hrefs begin with https", of(hrefs)).await;
+    checks.run("large answers and watchers", of(large_answers)).await;
     checks.run("heads that are late or too long", heads(client.clone())).await;
-    checks.run("tls_3 certificates of clients", client_certificates(server.database_url(), Arc::clone(&files))).await;
+    let (url, made) = (server.database_url(), Arc::clone(&files));
+    checks.run("tls_3 certificates of clients", async move { client_certificates(&url, &made) }).await;
     let log = || server.log();
     reload(&client, &log);
     // It stops while somebody does not go on with a handshake.
@@ -106,9 +111,9 @@ pub async fn tls_1_to_tls_7() {
 
 /// What asks a server by TLS.
 #[derive(Clone)]
-struct Client {
-    files: Arc<Files>,
-    address: SocketAddr,
+pub struct Client {
+    pub files: Arc<Files>,
+    pub address: SocketAddr,
 }
 
 impl Client {
@@ -160,7 +165,7 @@ impl Client {
     }
 
     /// A connection on which bytes can be sent one by one.
-    async fn connect(&self) -> TlsStream<TcpStream> {
+    pub async fn connect(&self) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.files.path("ca.pem")).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -178,7 +183,7 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-async fn versions(client: Client) {
+fn versions(client: &Client) {
     for (option, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
         let output = client.s_client(&[option]);
         assert!(output.status.success() && said(&output).contains(&format!("New, {version}, ")), "{}", said(&output));
@@ -198,7 +203,7 @@ async fn to_the_end(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
 
 async fn without_tls(client: Client) {
     for request in
-        [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[b'x'; 100_000], b"\x16\x03\x01\x02\x00\x01garbage"]
+        [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &vec![b'x'; 100_000], b"\x16\x03\x01\x02\x00\x01garbage"]
     {
         let mut stream = TcpStream::connect(client.address).await.unwrap();
         stream.write_all(request).await.unwrap();
@@ -224,7 +229,7 @@ async fn without_tls(client: Client) {
     }
 }
 
-async fn hrefs(client: Client) {
+fn hrefs(client: &Client) {
     let home = client.get("/");
     assert_eq!(home["href"], format!("https://{}", client.address));
     let created = client.create_policy("href", "");
@@ -236,7 +241,7 @@ async fn hrefs(client: Client) {
     assert!(proxied.contains("\"href\":\"http://"), "{proxied}");
 }
 
-async fn large_answers(client: Client) {
+fn large_answers(client: &Client) {
     let watch = client.url("/watch?resource_type=network_policy");
     let mut watcher = client.curl(&["--no-buffer", &watch]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -281,7 +286,7 @@ async fn heads(client: Client) {
     client.get("/virtual-networks");
 }
 
-async fn client_certificates(database_url: String, files: Arc<Files>) {
+fn client_certificates(database_url: &str, files: &Arc<Files>) {
     files.make("client", Some("ca"), "keyUsage=digitalSignature");
     files.make("stranger", Some("other"), "keyUsage=digitalSignature");
     let (certificate, key, authority) = (files.text("server.pem"), files.text("server.key"), files.text("ca.pem"));
@@ -290,8 +295,8 @@ async fn client_certificates(database_url: String, files: Arc<Files>) {
         let tls = ["--tls-certificate", &certificate, "--tls-key", &key, "--tls-client-ca", &authority];
         // To be required is the default.
         let more: &[&str] = if without { &["--tls-client-certificates", "optional"] } else { &[] };
-        let server = Server::start_on_with(&database_url, &[&tls, more].concat());
-        let client = Client { files: Arc::clone(&files), address: server.address() };
+        let server = Server::start_on_with(database_url, &[&tls, more].concat());
+        let client = Client { files: Arc::clone(files), address: server.address() };
         let url = client.url("/healthz");
         let get = |shown: &[&str]| {
             let output = client.curl(&[shown, &[&url]].concat()).output().unwrap();

@@ -79,7 +79,7 @@ impl Seats {
                 if let Some(source) = source {
                     taken.by_source.insert(source, of_source + 1);
                 }
-                return Ok(Seat { seats: Arc::clone(self), source: Some(source) });
+                return Ok(Seat { seats: Arc::clone(self), held: Held::By(source) });
             }
         };
         if taken.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
@@ -103,7 +103,7 @@ impl Seats {
         let mut taken = self.taken();
         let has_place = taken.turned_away < TURNED_AWAY;
         taken.turned_away += usize::from(has_place);
-        has_place.then(|| Seat { seats: Arc::clone(self), source: None })
+        has_place.then(|| Seat { seats: Arc::clone(self), held: Held::TurnedAway })
     }
 
     fn is_counted(&self, address: IpAddr) -> bool {
@@ -118,14 +118,22 @@ impl Seats {
 /// One seat.
 pub struct Seat {
     seats: Arc<Seats>,
-    /// Whose, if that is counted; nothing for one that is turned away.
-    source: Option<Option<IpAddr>>,
+    held: Held,
+}
+
+/// For whom a seat is.
+#[derive(Clone, Copy)]
+enum Held {
+    /// For a connection from there, if that is counted.
+    By(Option<IpAddr>),
+    /// For one that is turned away.
+    TurnedAway,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken();
-        let Some(source) = self.source else {
+        let Held::By(source) = self.held else {
             taken.turned_away -= 1;
             return;
         };

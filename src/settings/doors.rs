@@ -129,10 +129,7 @@ impl ServeSettings {
             let of = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
             // Of systemd; there may be several.
             let of_unit = of("RUNTIME_DIRECTORY").and_then(|paths| std::env::split_paths(&paths).next());
-            let of_user = || match is_root() {
-                true => Some(PathBuf::from("/run")),
-                false => of("XDG_RUNTIME_DIR"),
-            };
+            let of_user = || if is_root() { Some(PathBuf::from("/run")) } else { of("XDG_RUNTIME_DIR") };
             of_unit.or_else(|| of_user().map(|directory| directory.join("cirrus")))
         };
         match &self.doors.admin_socket {

@@ -15,6 +15,7 @@ pub mod python;
 pub mod rabbitmq;
 pub mod round_robin;
 pub mod samples;
+pub mod stand_in;
 pub mod tokens;
 
 use std::collections::BTreeMap;
