@@ -79,6 +79,10 @@ fn text(path: &Path) -> &str {
 
 async fn admin_1_and_admin_4_by_the_socket(server: &Server, tokens: &Tokens, socket: &Path) {
     server.api().get("/virtual-networks").await.status_is(401);
+    // Nobody is believed about others who is not named (TLS-6).
+    let forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "api.example")];
+    let home = server.api().send("GET", "/", &forwarded, None).await.unwrap().ok();
+    assert_eq!(home["href"], server.url());
     assert_eq!(get(socket, "/")["href"], "http://localhost");
     // Who comes this way is an administrator, whatever else it says.
     let said = ["--header", "X-Auth-Token: nobody's", "--header", "X-User: alice", "--header", "X-Role: member"];

@@ -109,7 +109,7 @@ fn by_name() {
         (&["--max-connections-per-address", "0"], &[], &["1..=1000000"]),
         (&["--head-timeout", "0"], &[], &["from 1 to 3600"]),
         (&["--body-timeout", "0"], &[], &["from 1 to 86400"]),
-        (&["--least-body-rate", "-1"], &[], &["--least-body-rate"]),
+        (&["--least-body-rate", "many"], &[], &["--least-body-rate", "from 0 to 1073741824"]),
         (&["--watch-keepalive-interval", "0"], &[], &["from 1 to 86400"]),
         (&["--data-dir", file], &[], &["--data-dir ", "that is not a directory"]),
         (&[], &[("CIRRUS_POSTGRESQL_BIN", "/nowhere")], &["CIRRUS_POSTGRESQL_BIN is /nowhere"]),

@@ -130,13 +130,13 @@ impl Call {
             (!first.is_empty()).then(|| kept(first.to_owned()))
         };
         let peer = request.peer_addr().map(|address| address.ip());
-        let is_believed = proxies.believe(peer);
+        let connection = request.conn_data::<Rc<Progress>>().cloned();
+        let door = connection.as_ref().map_or(Door::Public, |connection| connection.door);
+        let is_believed = door == Door::Public && proxies.believe(peer);
         let told = |name: &str| if is_believed { first(name) } else { None };
         let client = if is_believed { text("X-Forwarded-For") } else { None };
         let client = client.and_then(|clients| proxies.client(&clients).map(|client| kept(client.to_owned())));
         let from = client.as_ref().and_then(|client| client.parse().ok()).or(peer);
-        let connection = request.conn_data::<Rc<Progress>>().cloned();
-        let door = connection.as_ref().map_or(Door::Public, |connection| connection.door);
         let identity = Identity {
             // Until it is found out who it is (`gate`).
             caller: Arc::new(Caller::of_level(Level::Nobody)),

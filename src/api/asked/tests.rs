@@ -1,3 +1,4 @@
+use super::super::Proxies;
 use super::super::routes::{self, Found};
 use super::*;
 use actix_web::test::TestRequest;
@@ -23,7 +24,7 @@ fn told(model: &Model, asked: &Questions) -> Vec<String> {
 fn asked(method: &str, uri: &str, body: &Value) -> Vec<String> {
     let model = Model::embedded().unwrap();
     let request = TestRequest::default().method(method.parse().unwrap()).uri(uri).to_http_request();
-    let call = Call::new(&request);
+    let call = Call::new(&request, &Proxies::All);
     let Found::Route(route) = routes::find(&model, &call.method, &call.path) else { panic!("{method} {uri}") };
     told(&model, &asked_by(&model, &call, &route, Some(body)))
 }
@@ -131,7 +132,7 @@ fn rbac_3_what_no_rule_is_asked_about() {
     for (method, path, route) in routes::all(&model) {
         let request =
             TestRequest::default().method(method.clone()).uri(&path.replace(['{', '}'], "")).to_http_request();
-        if asked_by(&model, &Call::new(&request), &route, None).questions().count() == 0 {
+        if asked_by(&model, &Call::new(&request, &Proxies::All), &route, None).questions().count() == 0 {
             open.insert(format!("{method} {path}"));
         }
     }
@@ -159,7 +160,7 @@ fn rbac_8_what_the_read_only_role_may_do() {
     let mut reads = BTreeSet::new();
     for (method, path, route) in routes::all(&model).into_iter().filter(|(method, ..)| *method != Method::GET) {
         let request = TestRequest::default().method(method).uri(&path.replace(['{', '}'], "")).to_http_request();
-        let asked = asked_by(&model, &Call::new(&request), &route, None);
+        let asked = asked_by(&model, &Call::new(&request, &Proxies::All), &route, None);
         if asked.questions().next().is_some_and(|question| question.reads) {
             reads.insert(path);
         }
