@@ -384,14 +384,14 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
         let mut seen = BTreeSet::new();
         while !seen.contains(&last) {
             let event = tokio::time::timeout(LIMIT, watched.next()).await.expect("in time").expect("an event");
-            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default().to_owned();
+            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default();
             fold(&mut seen, &event.name, uuid)?;
         }
         let wanted = uuids(member).await;
         prop_assert_eq!(&seen, &wanted, "the watch");
         for change in changes(elsewhere, &since).await {
             let (operation, uuid) = (change["operation"].as_str().unwrap(), change["uuid"].as_str().unwrap());
-            fold(&mut logged, operation, uuid.to_owned())?;
+            fold(&mut logged, operation, uuid)?;
             // The state of what can be read, and nothing of what can't be any more.
             let is_gone = operation == "delete" && change.get("object").is_none();
             let perms2 = &change["object"]["perms2"];
@@ -403,11 +403,11 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
 }
 
 /// Takes an event into account, which has to make sense to who knows no more than the events before it.
-fn fold(known: &mut BTreeSet<String>, event: &str, uuid: String) -> Result<(), TestCaseError> {
+fn fold(known: &mut BTreeSet<String>, event: &str, uuid: &str) -> Result<(), TestCaseError> {
     match event {
-        "create" => prop_assert!(known.insert(uuid.clone()), "{} is created twice", uuid),
-        "delete" => prop_assert!(known.remove(&uuid), "{} goes, and was not there", uuid),
-        "update" => prop_assert!(known.contains(&uuid), "{} changes, and was not there", uuid),
+        "create" => prop_assert!(known.insert(uuid.to_owned()), "{} is created twice", uuid),
+        "delete" => prop_assert!(known.remove(uuid), "{} goes, and was not there", uuid),
+        "update" => prop_assert!(known.contains(uuid), "{} changes, and was not there", uuid),
         "bookmark" => {}
         other => return Err(TestCaseError::fail(format!("{other} of {uuid}"))),
     }
