@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::events::{Event, Events};
-use crate::support::tokens::{ALICE_PROJECT, BOB_PROJECT, PEOPLE, Tokens, make_projects};
+use crate::support::tokens::{ALICE_PROJECT, BOB_PROJECT, PEOPLE, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Server};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -36,7 +36,7 @@ pub async fn what_members_are_told() {
     let other = server.start_another_with(&tokens.options("rbac"));
     let (here, there) = (People::of(&server, &tokens), People::of(&other, &tokens));
     make_projects(&here.admin).await;
-    allow_members(&here.admin).await;
+    allow_all_types(&here.admin).await;
     let mut checks = Checks::default();
     checks.run("feed_1 members are told of what they may read", own_and_foreign(here.clone(), there.clone())).await;
     checks.run("feed_1 what an object referred to stays unknown", references(here.clone(), there.clone())).await;
@@ -45,14 +45,6 @@ pub async fn what_members_are_told() {
     checks.run("the log answers in SQL who did what", in_sql(here.clone(), server.database_url())).await;
     checks.run("feed_4 a stream ends with its token", ends_with_its_token(here, tokens)).await;
     checks.finish();
-}
-
-/// The rule for members, where rules are asked.
-async fn allow_members(admin: &Api) {
-    let rule = json!({"rule_object": "*", "rule_perms": [{"role_name": "member", "role_crud": "CRUD"}]});
-    let list = json!({"api-access-list": {"fq_name": ["default-domain", "members"], "parent_type": "domain",
-        "api_access_list_entries": {"rbac_rule": [rule]}}});
-    admin.post("/api-access-lists", &list).await.status_is(200);
 }
 
 async fn create(api: &Api, project: &str, name: &str) -> String {
@@ -361,7 +353,7 @@ pub fn what_a_member_was_told_is_what_it_may_read() {
     let (here, there) = (People::of(&server, &tokens), People::of(&other, &tokens));
     runtime.block_on(async {
         make_projects(&here.admin).await;
-        allow_members(&here.admin).await;
+        allow_all_types(&here.admin).await;
     });
     let number = Cell::new(0);
     let acts = prop::collection::vec(act(), 1..30);
@@ -392,14 +384,14 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
         let mut seen = BTreeSet::new();
         while !seen.contains(&last) {
             let event = tokio::time::timeout(LIMIT, watched.next()).await.expect("in time").expect("an event");
-            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default().to_owned();
+            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default();
             fold(&mut seen, &event.name, uuid)?;
         }
         let wanted = uuids(member).await;
         prop_assert_eq!(&seen, &wanted, "the watch");
         for change in changes(elsewhere, &since).await {
             let (operation, uuid) = (change["operation"].as_str().unwrap(), change["uuid"].as_str().unwrap());
-            fold(&mut logged, operation, uuid.to_owned())?;
+            fold(&mut logged, operation, uuid)?;
             // The state of what can be read, and nothing of what can't be any more.
             let is_gone = operation == "delete" && change.get("object").is_none();
             let perms2 = &change["object"]["perms2"];
@@ -411,11 +403,11 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
 }
 
 /// Takes an event into account, which has to make sense to who knows no more than the events before it.
-fn fold(known: &mut BTreeSet<String>, event: &str, uuid: String) -> Result<(), TestCaseError> {
+fn fold(known: &mut BTreeSet<String>, event: &str, uuid: &str) -> Result<(), TestCaseError> {
     match event {
-        "create" => prop_assert!(known.insert(uuid.clone()), "{} is created twice", uuid),
-        "delete" => prop_assert!(known.remove(&uuid), "{} goes, and was not there", uuid),
-        "update" => prop_assert!(known.contains(&uuid), "{} changes, and was not there", uuid),
+        "create" => prop_assert!(known.insert(uuid.to_owned()), "{} is created twice", uuid),
+        "delete" => prop_assert!(known.remove(uuid), "{} goes, and was not there", uuid),
+        "update" => prop_assert!(known.contains(uuid), "{} changes, and was not there", uuid),
         "bookmark" => {}
         other => return Err(TestCaseError::fail(format!("{other} of {uuid}"))),
     }
