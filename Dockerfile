@@ -3,8 +3,9 @@
 #     docker build --tag cirrus .
 #     docker run --publish 127.0.0.1:8082:8082 --env CIRRUS_DATABASE_URL=postgresql://... --env CIRRUS_OPEN=true cirrus
 #
-# CIRRUS_OPEN=true says that everybody who reaches the server may do everything: then what is published decides who that is. The
-# other way is CIRRUS_AAA_MODE=rbac with CIRRUS_TOKEN_FILE, and the file mounted. Without either it does not start.
+# CIRRUS_OPEN: whoever reaches the port may do everything. Instead of it, for holders of tokens only (docs/access.md):
+#
+#     ... --volume ./access:/etc/cirrus:ro --env CIRRUS_AAA_MODE=rbac --env CIRRUS_TOKEN_FILE=/etc/cirrus/tokens.toml cirrus
 #
 # The tools are in it, too: docker run --rm cirrus watch --server ...
 
@@ -48,14 +49,15 @@ COPY LICENSE /usr/share/doc/cirrus/copyright
 COPY --from=build /usr/local/bin/cirrus /usr/local/bin/cirrus
 USER 10001:10001
 WORKDIR /home/cirrus
-# Inside a container loopback is reached by nobody. The server starts there only with tokens, or with CIRRUS_OPEN=true, which is
-# left to who runs it.
+# Inside a container loopback is reached by nobody. The server does not start there before it is said who may do what
+# (CIRRUS_AAA_MODE), or that everybody may do everything (CIRRUS_OPEN).
 ENV CIRRUS_LISTEN=0.0.0.0:8082
 EXPOSE 8082
-# With another port in CIRRUS_LISTEN this needs another one, too. A server that waits for its database, or loads a large one,
+# With another port in CIRRUS_LISTEN, or certificates of clients, this needs another one, too. A server that waits for its database, or loads a large one,
 # is starting, not ill.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=6 \
-    CMD ["curl", "--fail", "--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null", "http://127.0.0.1:8082/readyz"]
+    CMD set -f; ask='curl --fail --silent --show-error --noproxy * --output /dev/null --insecure'; \
+        $ask http://127.0.0.1:8082/readyz || $ask https://127.0.0.1:8082/readyz
 # It answers what it has accepted, then it ends.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["cirrus"]

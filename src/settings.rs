@@ -12,7 +12,7 @@ use crate::{
     model::Model,
     new_token::TokenCommand,
     replica::Consistency,
-    rules::{QuotaDefaults, TagIdDigits},
+    rules::{ProjectAccessLists, QuotaDefaults, TagIdDigits},
     store::Retention,
     watch::WatchSettings,
 };
@@ -151,7 +151,12 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_TAG_ID_DIGITS", value_name = "DIGITS", value_enum, default_value_t = TagIdDigits::Eight)]
     pub tag_id_digits: TagIdDigits,
 
-    /// Change `--quota` and `--tag-id-digits`, where they are given, for all servers on the database. Those that run stop;
+    /// Who may write the rules of a project (`api-access-list`) beside cloud admins: nobody (admin), or the project (owner).
+    /// It counts where there are rules, and is shared like the quota
+    #[arg(long, env = "CIRRUS_PROJECT_ACCESS_LISTS", value_name = "WHO", value_enum, default_value_t = ProjectAccessLists::Admin)]
+    pub project_access_lists: ProjectAccessLists,
+
+    /// Change `--quota`, `--tag-id-digits` and `--project-access-lists`, where they are given, for all servers on the database. Those that run stop;
     /// each takes what the database has when it starts again, unless it is told otherwise
     #[arg(long, env = "CIRRUS_CHANGE_SHARED_SETTINGS")]
     pub change_shared_settings: bool,

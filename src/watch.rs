@@ -107,7 +107,8 @@ pub fn run(settings: &WatchSettings) -> Result<(), WatchError> {
 fn is_passing(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable(..) => true,
-        ClientError::Refused { status, .. } => *status >= 500,
+        // There may be too many at the moment who ask from here.
+        ClientError::Refused { status, .. } => *status >= 500 || *status == 429,
         ClientError::Argument(_) | ClientError::Authentication(_) => false,
     }
 }

@@ -81,13 +81,14 @@ async fn places(api: Api) {
     let alice = Tokens::of("alice");
     let bearer = format!("Bearer {alice}");
     let blanks = format!("  {alice} ");
-    let places: [&[(&str, &str)]; 7] = [
+    let places: [&[(&str, &str)]; 8] = [
         &[("X-Auth-Token", &alice)],
         &[("x-auth-token", &blanks)],
         &[("X-Storage-Token", &alice)],
         &[("Authorization", &bearer)],
         &[("X-Auth-Token", &alice), ("Authorization", "Bearer nonsense")],
         &[("X-Auth-Token", " "), ("X-Storage-Token", &alice)],
+        &[("X-Storage-Token", "nonsense"), ("X-Auth-Token", &alice)],
         &[("X-Auth-Token", &alice), ("X-Service-Token", &alice)],
     ];
     for headers in places {
@@ -369,8 +370,8 @@ pub fn mode_1_mode_4_starts_that_let_somebody_in_by_oversight() {
     );
 }
 
-/// `--open` on all addresses, and a token of `cirrus token new` on all addresses.
-pub async fn an_open_server_and_a_token_of_ones_own() {
+/// What `cirrus token new` prints is a token, and the line that makes it one.
+pub async fn a_token_of_ones_own() {
     let temporary = fresh_directory();
     let make = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));

@@ -298,6 +298,7 @@ async fn audit(api: Api) {
     assert_eq!((&created["type"], &created["fq_name"]), (&json!("network-policy"), &fq_name("audited")));
     assert_eq!(created["request_id"], "req-audit");
     assert_eq!(created["who"], "alice auditor/1 127.0.0.1");
+    assert_eq!(created["caller"], json!({"user": "alice", "address": "127.0.0.1"}));
     let time = created["time"].as_str().unwrap();
     assert!(time.ends_with('Z') && time.len() == "2026-11-25T13:13:46.388337Z".len(), "{time}");
     assert_eq!(created["object"]["display_name"], "audited");

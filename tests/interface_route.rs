@@ -1,9 +1,7 @@
 //! `cirrus interface-route` against the real server, and beside a script on the Python client library.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Command, Output};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Api, Checks, Server, python};
 
 /// What a run of the tool printed, or the one line that it complained with.
-fn answer(output: &Output) -> Result<String, String> {
+pub fn answer(output: &Output) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     if output.status.success() {
         assert_eq!(text(&output.stderr), "");
@@ -26,7 +24,7 @@ fn answer(output: &Output) -> Result<String, String> {
 fn tool(port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
     command.arg("interface-route").args(arguments).args(["-s", "127.0.0.1", "-p", &port.to_string()]);
-    for name in ["OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME", "OS_AUTH_URL", "http_proxy", "HTTP_PROXY"] {
+    for name in ["OS_USERNAME", "OS_TOKEN", "OS_CACERT", "OS_INSECURE", "CIRRUS_TOKEN", "http_proxy", "HTTP_PROXY"] {
         command.env_remove(name);
     }
     command
@@ -217,101 +215,4 @@ async fn same_as_python(api: Api, port: u16) {
     run(port, &["delete", &theirs, "10.3.0.0/16"]).unwrap();
     python::run("static_routes.py", &[url, &theirs, "delete", "10.4.0.0/16"], Duration::from_mins(1)).await;
     assert_eq!(api.get("/interface-route-tables").await.ok(), json!({"interface-route-tables": []}));
-}
-
-/// A server that answers each request with what this function makes of its first line and headers.
-fn fake(
-    answers: usize,
-    answer: impl Fn(&str) -> (&'static str, &'static str) + Send + 'static,
-) -> (u16, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let serve = move || {
-        let mut seen = Vec::new();
-        while seen.len() < answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            seen.push(serve_one(&mut stream, &answer));
-        }
-        seen
-    };
-    (port, thread::spawn(serve))
-}
-
-fn serve_one(stream: &mut TcpStream, answer: &impl Fn(&str) -> (&'static str, &'static str)) -> String {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        reader.read_line(&mut head).unwrap();
-    }
-    let length = head.to_lowercase();
-    let length =
-        length.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let request = format!("{head}{}", String::from_utf8(body).unwrap());
-    let (status, text) = answer(&request);
-    let (status, header) = status.split_once('|').unwrap_or((status, "X-Nothing: 0"));
-    let length = text.len();
-    write!(stream, "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
-        .unwrap();
-    request
-}
-
-const UUID: &str = "11111111-1111-4111-8111-111111111111";
-
-/// A contrail-api that only answers who shows this header.
-fn guarded(header: &'static str) -> impl Fn(&str) -> (&'static str, &'static str) {
-    move |request| {
-        if !request.to_lowercase().contains(&header.to_lowercase()) {
-            ("401 Unauthorized", "HTTP_AUTHORIZATION header missing")
-        } else if request.starts_with("GET /virtual-machine-interface/") {
-            ("200 OK", "{\"virtual-machine-interface\": {}}")
-        } else {
-            ("404 Not Found", "Name not found")
-        }
-    }
-}
-
-pub fn a_server_that_asks_who_is_there() {
-    let (port, _server) = fake(1, guarded("x-auth-token: t"));
-    let complaint = run(port, &["show", UUID]).unwrap_err();
-    assert_eq!(complaint, format!("http://127.0.0.1:{port} wants to know who asks: give user (-u) and password (-w)"));
-
-    // Basic: aladdin and his password, as in RFC 7617.
-    let (port, server) = fake(3, guarded("authorization: basic YWxhZGRpbjpvcGVuc2VzYW1l"));
-    let shown = run(port, &["show", UUID, "-u", "aladdin", "-w", "opensesame"]);
-    assert_eq!(shown, Ok("no static routes\n".to_owned()));
-    assert_eq!(server.join().unwrap().len(), 3, "asked once, then told at once");
-
-    let (port, _server) = fake(2, guarded("authorization: none"));
-    let complaint = run(port, &["show", UUID, "-u", "aladdin", "-w", "wrong"]).unwrap_err();
-    assert_eq!(complaint, format!("http://127.0.0.1:{port} does not accept user and password"));
-}
-
-pub fn a_token_of_keystone() {
-    let (keystone, asked) = fake(1, |_| ("201 Created|X-Subject-Token: secret", "{}"));
-    let (port, _server) = fake(3, guarded("x-auth-token: secret"));
-    let mut command = tool(port, &["show", UUID, "-u", "me", "-t", "ours"]);
-    command.env("OS_PASSWORD", "word").env("OS_AUTH_URL", format!("http://127.0.0.1:{keystone}/v3"));
-    assert_eq!(answer(&command.output().unwrap()), Ok("no static routes\n".to_owned()));
-    let asked = asked.join().unwrap().remove(0);
-    assert!(asked.starts_with("POST /v3/auth/tokens "));
-    let body: Value = serde_json::from_str(asked.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    assert_eq!(body["auth"]["identity"]["password"]["user"]["name"], "me");
-    assert_eq!(body["auth"]["identity"]["password"]["user"]["password"], "word");
-    assert_eq!(body["auth"]["scope"]["project"]["name"], "ours");
-
-    let (keystone, asked) = fake(1, |_| ("200 OK", "{\"access\": {\"token\": {\"id\": \"old\"}}}"));
-    let (port, _server) = fake(3, guarded("x-auth-token: old"));
-    let url = format!("http://127.0.0.1:{keystone}/v2.0/");
-    let shown = run(port, &["show", UUID, "-u", "me", "-w", "word", "--auth-url", &url]);
-    assert_eq!(shown, Ok("no static routes\n".to_owned()));
-    let asked = asked.join().unwrap().remove(0);
-    assert!(asked.starts_with("POST /v2.0/tokens ") && asked.contains("\"tenantName\":\"admin\""), "{asked}");
-
-    let (keystone, _asked) = fake(1, |_| ("401 Unauthorized", "{}"));
-    let (port, _server) = fake(1, guarded("x-auth-token: none"));
-    let url = format!("http://127.0.0.1:{keystone}");
-    let complaint = run(port, &["show", UUID, "-u", "me", "-w", "word", "--auth-url", &url]).unwrap_err();
-    assert_eq!(complaint, format!("Keystone at {url}: no token for this user, status 401"));
 }

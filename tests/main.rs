@@ -7,10 +7,12 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod access_matrix;
+mod access_page;
 mod address_capacity;
 mod administrators;
 mod agreement;
 mod amqp;
+mod audit;
 mod authentication;
 mod bad_input;
 mod browsers;
@@ -33,6 +35,7 @@ mod jobs;
 mod kept_changes;
 mod large_lists;
 mod lease;
+mod member_feeds;
 mod migrations;
 mod network_manager_day;
 mod openapi;
@@ -40,6 +43,7 @@ mod pages;
 mod python_client;
 mod refusals;
 mod relaxed_references;
+mod role_rules;
 mod rooms;
 mod rule_table;
 mod sample_bodies;
@@ -54,6 +58,7 @@ mod tenants;
 mod tls;
 mod transactions;
 mod unknown_fields;
+mod who_asks;
 mod write_back;
 
 use libtest_mimic::{Arguments, Trial};
@@ -117,6 +122,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(migrations::databases_of_earlier_releases),
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
     asynchronous!(feeds::feeds_and_restarts),
+    asynchronous!(member_feeds::what_members_are_told),
+    plain!(member_feeds::what_a_member_was_told_is_what_it_may_read),
+    asynchronous!(audit::who_did_what),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),
@@ -136,9 +144,11 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(authentication::cloud_admins_only),
-    asynchronous!(authentication::an_open_server_and_a_token_of_ones_own),
+    asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
+    asynchronous!(role_rules::what_roles_may_do),
+    asynchronous!(role_rules::rbac_12_default_rules_that_were_narrowed_stay_so),
     asynchronous!(host_based_service::hbs_x1_a_host_based_service_as_manifests),
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
@@ -151,8 +161,14 @@ const TESTS: &[(&str, Call)] = &[
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
-    plain!(interface_route::a_server_that_asks_who_is_there),
-    plain!(interface_route::a_token_of_keystone),
+    asynchronous!(access_page::its_commands_work_as_they_stand_there),
+    plain!(who_asks::a_server_that_asks_who_is_there),
+    plain!(who_asks::a_token_is_told_at_once),
+    plain!(who_asks::what_is_contradictory_is_refused),
+    plain!(who_asks::a_token_of_keystone),
+    plain!(who_asks::a_token_goes_nowhere_else),
+    plain!(who_asks::servers_with_tls),
+    plain!(who_asks::watch_goes_on_when_a_token_has_expired),
     plain!(history::faults_in_histories_are_found),
     plain!(rooms::who_knows_whom),
 ];

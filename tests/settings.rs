@@ -15,6 +15,7 @@ pub async fn wrong_settings_are_told() {
     let mut checks = Checks::default();
     checks.run("by name, before anything is made", async { by_name() }).await;
     checks.run("empty variables count as not set", async { empty_variables() }).await;
+    checks.run("each has its place in the documents", async { in_documents() }).await;
     checks.run("a database that can't be used", unusable_databases()).await;
     checks.finish();
 }
@@ -132,17 +133,35 @@ fn by_name() {
     assert!(errors.contains("--schema-dir /nowhere: there is no such directory"), "{errors}");
 }
 
+/// The variables that `cirrus serve --help` names.
+fn variables() -> Vec<String> {
+    let help = program(&["serve", "--help"], &[]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next());
+    names.map(str::to_owned).collect()
+}
+
+fn in_documents() {
+    // What a container has no use for: its address, and directories outside of it.
+    let not_in_containers = ["CIRRUS_LISTEN", "CIRRUS_DATA_DIR", "CIRRUS_SCHEMA_DIR"];
+    for (page, text, leaves_out) in [
+        ("docs/settings.md", include_str!("../docs/settings.md"), &[][..]),
+        ("packaging/cirrus.env", include_str!("../packaging/cirrus.env"), &[]),
+        ("docker-compose.yml", include_str!("../docker-compose.yml"), &not_in_containers),
+    ] {
+        let words: Vec<&str> = text.split(|letter: char| !letter.is_ascii_alphabetic() && letter != '_').collect();
+        for name in variables().iter().filter(|name| !leaves_out.contains(&name.as_str())) {
+            assert!(words.contains(&name.as_str()), "{name} is not in {page}");
+        }
+    }
+}
+
 fn empty_variables() {
     let directory = fresh_directory();
     let data = directory.path().join("data");
-    let help = program(&["serve", "--help"], &[]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let names: Vec<&str> = help
-        .split("[env: ")
-        .skip(1)
-        .filter_map(|rest| rest.split(['=', ']']).next())
-        .filter(|name| !matches!(*name, "CIRRUS_LISTEN" | "CIRRUS_DATA_DIR"))
-        .collect();
+    let names = variables();
+    let names: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !matches!(*name, "CIRRUS_LISTEN" | "CIRRUS_DATA_DIR")).collect();
     assert!(names.contains(&"CIRRUS_AMQP_URL") && names.contains(&"CIRRUS_QUOTA") && names.len() > 10, "{names:?}");
     let mut variables: Vec<(&str, &str)> = names.into_iter().map(|name| (name, "")).collect();
     variables.push(("CIRRUS_POSTGRESQL_BIN", ""));

@@ -68,7 +68,9 @@ async fn stored(url: &str) -> Vec<(String, String)> {
 }
 
 fn settings(quota: &str, digits: &str) -> Vec<(String, String)> {
-    [("quota", quota), ("tag_id_digits", digits)].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+    [("project_access_lists", "admin"), ("quota", quota), ("tag_id_digits", digits)]
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .into()
 }
 
 /// A project without limits of its own.

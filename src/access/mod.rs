@@ -2,6 +2,7 @@
 //! that looks at a header. What may be done follows from that and from the object's `perms2` alone (access contract 5.2, 9.4).
 
 mod caller;
+pub mod role_rules;
 
 pub use caller::{Caller, Level, Scope};
 
@@ -127,6 +128,11 @@ impl Identity {
         self.is_admin()
     }
 
+    /// Whether everything may be read but what is hidden (ROLE-2).
+    pub fn reads_everything(&self) -> bool {
+        self.caller.level >= Level::ReadAll
+    }
+
     /// The domain that the caller is of.
     pub fn domain(&self) -> Option<Uuid> {
         let domain = self.caller.domain.as_ref()?;
@@ -229,12 +235,46 @@ impl Identity {
         serde_json::json!([user_id.as_ref().or(user.as_ref()), project]).to_string()
     }
 
+    /// For the change log: who it was by its parts, as JSON; none where nothing is known, as of what the server does by itself.
+    pub fn for_log(&self) -> Option<String> {
+        let Caller { user_id, user, project, domain, roles, level: _ } = &*self.caller;
+        let logged = Logged {
+            user: user.as_deref(),
+            roles,
+            domain: domain.as_ref().map(|domain| domain.id.as_str()),
+            address: self.address.as_deref(),
+            project: project.as_ref().map(|project| project.id.as_str()),
+            user_id: user_id.as_deref(),
+            project_name: project.as_ref().and_then(|project| project.name.as_deref()),
+        };
+        (logged != Logged::default()).then(|| serde_json::to_string(&logged).ok()).flatten()
+    }
+
     /// For the change log: who it was, as far as known.
     pub fn who(&self) -> Option<String> {
         let parts = [&self.caller.user, &self.user_agent, &self.address];
         let known: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         (!known.is_empty()).then(|| known.join(" "))
     }
+}
+
+/// Who makes a request, as the change log has it; in the order in which the database gives it back.
+#[derive(PartialEq, Default, serde::Serialize)]
+struct Logged<'i> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'i str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    roles: &'i [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_name: Option<&'i str>,
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use super::{
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
     peer::Peer,
+    standing::Standing,
 };
 use crate::{
-    access::{Caller, Identity, Level, kept},
+    access::{Caller, Identity, Level, kept, role_rules::Questions},
     authentication::Known,
     graph::Position,
     python_literal,
@@ -67,6 +68,8 @@ pub struct Call {
     pub identity: Identity,
     /// What is known of the token that it came with, if it needed one.
     pub known: Option<Arc<Known>>,
+    /// For what is told for long: whether that token is still good.
+    pub standing: Option<Standing>,
     /// Scheme and host, for hrefs.
     pub base: String,
     /// `If-None-Match`.
@@ -101,6 +104,10 @@ pub struct Call {
     pub key: Option<KeyHeader>,
     /// Whether the answer is that of before: `Idempotency-Replayed`.
     pub is_repeated: Cell<bool>,
+    /// What roles have to allow for it.
+    pub asked: RefCell<Questions>,
+    /// Of which state they have been asked.
+    pub asked_at: Cell<Option<Position>>,
     /// Whether the body says that it is JSON.
     is_json: bool,
     /// How many bytes the body has, if the client says so.
@@ -156,6 +163,7 @@ impl Call {
             known: None,
             from,
             door,
+            standing: None,
             base: format!("{scheme}://{host}"),
             if_none_match: text(header::IF_NONE_MATCH.as_str()),
             if_match: text(header::IF_MATCH.as_str()),
@@ -171,6 +179,8 @@ impl Call {
             warning: RefCell::new(None),
             key: KeyHeader::of(request),
             is_repeated: Cell::default(),
+            asked: RefCell::default(),
+            asked_at: Cell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
@@ -279,6 +289,17 @@ impl Call {
             Body::Read(bytes) => parse(&bytes).map(Some),
             Body::Parsed(parsed) => parsed.map(Some),
         }
+    }
+
+    /// Looks at the body without taking it; at nothing, where there is none, or one that can't be read.
+    pub fn look_at_body<T>(&self, look: impl FnOnce(Option<&Value>) -> T) -> T {
+        let body = match self.body.take() {
+            Body::Read(bytes) if self.is_json => Body::Parsed(parse(&bytes)),
+            body => body,
+        };
+        let seen = look(if let Body::Parsed(Ok(value)) = &body { Some(value) } else { None });
+        self.body.set(body);
+        seen
     }
 
     /// The body as a JSON object; empty if there is no body.

@@ -10,15 +10,18 @@ use super::{
 };
 use crate::{
     access::Identity,
-    change_log::{LogEntry, Subject},
-    feed::{Ended, OpenError},
+    change_log::{LogEntry, LogOperation, Subject},
+    feed::{Ended, OpenError, Sight},
     graph::{Graph, Position},
     json_text,
     render::{FieldNames, Renderer, Selection},
     timestamp::Timestamp,
 };
-use serde_json::json;
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use serde_json::{Value, json};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, timeout_at};
 
 /// How many changes an answer has where the client does not say, and at most.
@@ -40,11 +43,16 @@ impl App {
     /// # Errors
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log.
     pub async fn changes(&self, call: &Call) -> Answered<Answer> {
-        let wanted =
-            call.query.get("resource_type").map(|names| WatchedTypes::read(&self.model, call, names)).transpose()?;
+        // Who may not read all types gets those that it may.
+        let names = call.query.get("resource_type").map(String::as_str).or((!call.identity.is_admin()).then_some("*"));
+        let mut wanted = names.map(|names| WatchedTypes::read(&self.model, call, names)).transpose()?;
         let limit = number(call, "limit", DEFAULT_LIMIT, 1..=MOST)?;
         let wait = number(call, "wait", 0, 0..=LONGEST_WAIT)?;
-        let current = self.snapshot(call).await?.graph.position();
+        let snapshot = self.snapshot(call).await?;
+        if let Some(wanted) = &mut wanted {
+            wanted.keep(|type_id| self.may_read_type(call, &snapshot.graph, type_id));
+        }
+        let current = snapshot.graph.position();
         let since = match call.query.get("since").map(String::as_str) {
             None | Some("now") => current,
             Some("oldest") => self.feed.oldest().await?,
@@ -56,7 +64,11 @@ impl App {
         if call.head_only {
             return Ok(Answer::Empty);
         }
-        let deadline = Instant::now() + Duration::from_secs(wait);
+        // Nobody waits for longer than the token is good that he asks with.
+        let left = call.known.as_ref().and_then(|known| known.expires_at);
+        let left = left.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
+        let wait = Duration::from_secs(wait);
+        let deadline = Instant::now() + left.map_or(wait, |left| left.min(wait));
         let mut reader = self.feed.open(since).await?;
         let from = reader.position();
         let graph = self.replica.current();
@@ -80,15 +92,19 @@ impl App {
                 Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
                 Ok(Err(Ended::Stopped)) | Err(_) => break,
             };
-            let told = |entry: &&Arc<LogEntry>| {
-                let visible = entry.object().is_none_or(|object| call.identity.may_read(object));
-                visible && wanted.as_ref().is_none_or(|wanted| wanted.fields(entry.type_id).is_some())
-            };
-            for entry in page.iter().filter(told) {
+            for entry in &page {
+                let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.fields(entry.type_id).is_some());
+                if !is_wanted {
+                    continue;
+                }
+                let sight = Sight::of(entry, &call.identity, &graph);
+                if sight == Sight::Nothing {
+                    continue;
+                }
                 if count > 0 {
                     changes.push(b',');
                 }
-                write_change(&mut changes, &graph, &call.identity, entry, from);
+                write_change(&mut changes, &graph, &call.identity, entry, sight, from);
                 count += 1;
             }
         }
@@ -140,29 +156,45 @@ fn number(call: &Call, name: &str, default: u64, range: RangeInclusive<u64>) -> 
     })
 }
 
-fn write_change(output: &mut Vec<u8>, graph: &Graph, identity: &Identity, entry: &LogEntry, history: Position) {
+fn write_change(
+    output: &mut Vec<u8>,
+    graph: &Graph,
+    identity: &Identity,
+    entry: &LogEntry,
+    sight: Sight,
+    history: Position,
+) {
     let revision = Position { revision: entry.revision, ..history };
+    let (operation, fq_name) = match sight {
+        Sight::Appears => (LogOperation::Create, &entry.fq_name),
+        // As who could read it knows it.
+        Sight::Disappears => (LogOperation::Delete, entry.former_name.as_ref().unwrap_or(&entry.fq_name)),
+        Sight::Whole | Sight::Nothing => (entry.operation, &entry.fq_name),
+    };
+    let shows_caller = Sight::shows_caller(entry, identity);
+    let caller = entry.caller.as_ref().filter(|_| shows_caller);
     let mut head = json!({
         "revision": revision.to_string(),
         "time": format!("{}Z", entry.at),
-        "operation": entry.operation.name(),
+        "operation": operation.name(),
         "type": graph.model().object_type(entry.type_id).name,
         "uuid": entry.uuid.to_string(),
-        "fq_name": entry.fq_name.elements(),
-        "request_id": entry.request_id,
-        "who": entry.who,
+        "fq_name": fq_name.elements(),
+        "request_id": entry.request_id.as_ref().filter(|_| shows_caller),
+        "who": entry.who.as_ref().filter(|_| shows_caller),
+        "caller": caller.and_then(|caller| serde_json::from_str::<Value>(&caller.json).ok()),
     });
-    if let Some(former) = &entry.former_name {
+    if let Some(former) = entry.former_name.as_ref().filter(|_| sight == Sight::Whole) {
         head["former_fq_name"] = json!(former.elements());
     }
-    if let Some(changed) = &entry.changed {
+    if let Some(changed) = entry.changed.as_ref().filter(|_| sight == Sight::Whole) {
         head["changed"] = json!(changed);
     }
     if let Subject::Addresses(holds) = &entry.subject {
         head["addresses"] = holds.iter().map(|hold| hold.address.to_string()).collect();
     }
     json_text::write(output, &head);
-    if let Some(object) = entry.object() {
+    if let Some(object) = entry.object().filter(|_| sight != Sight::Disappears) {
         // Its own fields, as they were: the log says nothing of others.
         let renderer = Renderer { graph, identity, base: None, link_hrefs: false, name: false, parent: true };
         let own = Selection::All { back_references: false, children: false, also: FieldNames::new() };

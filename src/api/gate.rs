@@ -7,6 +7,7 @@ use super::{
     call::Call,
     error::{Answered, ApiError},
     routes::{Found, Route},
+    standing::Standing,
 };
 use crate::{
     access::{AaaMode, Caller, Level, Scope, kept},
@@ -58,11 +59,13 @@ impl App {
         if access == Access::Anybody {
             return Ok(());
         }
-        let known = authenticator.authenticate(&presented(request), call.from).await;
+        let presented = presented(request);
+        let known = authenticator.authenticate(&presented, call.from).await;
         let known = known.map_err(|refused| not_let_in(refused, authenticator.challenge()))?;
         // ROLE-5: this is all that counts from here on.
         call.identity.caller = Arc::clone(&known.caller);
         call.identity.default_domain = self.default_domain();
+        call.standing = Some(Standing::new(presented, Arc::clone(&known)));
         call.known = Some(known);
         // MODE-5: by the role that is set, and not by what it usually is.
         if authenticator.mode() == AaaMode::CloudAdmin && !call.identity.is_admin() {

@@ -5,6 +5,7 @@ mod administrators;
 mod administrators_socket;
 mod admission;
 mod answer;
+mod asked;
 mod budget;
 mod call;
 mod changes;
@@ -25,14 +26,17 @@ mod objects;
 pub mod openapi;
 mod pace;
 mod peer;
+mod refusal_log;
 mod routes;
 mod seats;
+mod standing;
 mod tls;
 mod transport;
 mod unknown_fields;
 mod watch;
 
 use crate::{
+    access::role_rules::KeptRoleRules,
     authentication::Authenticator,
     bus::Bus,
     feed::Feed,
@@ -108,6 +112,8 @@ pub struct App {
     pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
+    /// What roles may do.
+    pub role_rules: KeptRoleRules,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.
@@ -123,7 +129,7 @@ pub struct App {
     /// Who is let in by the ways for administrators.
     pub administrators: Administrators,
     /// Who finds out who asks.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -153,6 +159,9 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
+    if let Err(error) = &answered {
+        refusal_log::tell(&call, &request, error);
+    }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
     let mut response = match answered {
         Ok(answer) => answer.response(),
@@ -212,6 +221,7 @@ impl App {
         if takes_a_place(&route) {
             call.place.set(Some(self.admission.request().await?));
         }
+        self.check_role_rules(call, &route).await?;
         match route {
             Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),

@@ -16,7 +16,7 @@ use crate::{
     render::{FieldNames, Renderer, Selection, escaped},
     replica::Snapshot,
     rules::{
-        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Told, Update,
+        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Told, Update, asked,
         canonical_uuid, check_name, etag, rule, string_list,
     },
 };
@@ -42,7 +42,8 @@ impl App {
         let dry_run = conditions::is_dry_run(call)?;
         // What is only tried may be tried again.
         let keyed = call.keyed()?.filter(|_| !dry_run);
-        let request = Request { operation, precondition, dry_run, identity: call.identity.clone() };
+        let (identity, asked) = (call.identity.clone(), call.asked.borrow().clone());
+        let request = Request { operation, precondition, dry_run, identity, asked };
         let committed = self.writer.submit(request, keyed).await;
         let committed = committed.map(|committed| {
             call.answered_at.set(Some(committed.position));
@@ -61,6 +62,10 @@ impl App {
     pub async fn snapshot(&self, call: &Call) -> Answered<Snapshot> {
         let snapshot = self.replica.snapshot().await?;
         call.answered_at.set(Some(snapshot.graph.position()));
+        // The rules of the moment at which it is read.
+        if call.asked_at.get() != Some(snapshot.graph.position()) {
+            asked::check(&self.role_rules, &snapshot.graph, &call.identity, &call.asked.borrow())?;
+        }
         Ok(snapshot)
     }
 

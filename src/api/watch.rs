@@ -8,12 +8,15 @@ use super::{
     call::Call,
     error::{Answered, ApiError, gone_json},
     objects::field_names,
+    pace::Pace,
+    standing::Standing,
 };
 use crate::{
     access::Identity,
+    authentication::Authenticator,
     change_log::{LogEntry, LogOperation},
-    feed::{Ended, Feed, Gone, Reader},
-    graph::{Graph, Object, Position},
+    feed::{Ended, Feed, Gone, Reader, Sight},
+    graph::{self, Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
     render::{FieldNames, Renderer, Selection},
@@ -76,6 +79,11 @@ impl WatchedTypes {
         // There are two ways to write most names.
         let mut seen = HashSet::new();
         Ok(Self(found.into_iter().filter(|(id, _)| seen.insert(*id)).collect()))
+    }
+
+    /// Leaves out the types that may not be read.
+    pub fn keep(&mut self, may_be_read: impl Fn(TypeId) -> bool) {
+        self.0.retain(|(type_id, _)| may_be_read(*type_id));
     }
 
     /// The fields shown of a type, if it is watched.
@@ -144,12 +152,13 @@ impl App {
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log, 503 when
     /// there are too many watchers.
     pub async fn watch(&self, call: &Call) -> Answered<Answer> {
-        let wanted = Wanted::read(&self.model, call)?;
+        let mut wanted = Wanted::read(&self.model, call)?;
         if self.feed.reader_count() >= self.watch.limit {
             let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
             return Err(ApiError::unavailable(text));
         }
         let snapshot = self.snapshot(call).await?;
+        wanted.types.keep(|type_id| self.may_read_type(call, &snapshot.graph, type_id));
         let reader = match wanted.since {
             Some(since) => self.feed.open(since).await?,
             None => self.feed.reader(snapshot.graph.position()),
@@ -168,6 +177,8 @@ impl App {
         let watcher = Watcher {
             replica: Arc::clone(&self.replica),
             identity: call.identity.clone(),
+            authenticator: Arc::clone(&self.authenticator),
+            standing: call.standing.clone(),
             told: reader.position(),
             wanted,
             start,
@@ -198,10 +209,21 @@ struct Start {
     begun: bool,
 }
 
+/// A change as it is told.
+struct Told {
+    entry: Arc<LogEntry>,
+    sight: Sight,
+    /// The id that stands on it.
+    id: Option<u64>,
+}
+
 /// One client, and what it gets next.
 struct Watcher {
     replica: Arc<Replica>,
     identity: Identity,
+    authenticator: Arc<Authenticator>,
+    /// None where nobody has to say who it is.
+    standing: Option<Standing>,
     wanted: Wanted,
     start: Option<Start>,
     /// None at the end.
@@ -213,19 +235,25 @@ struct Watcher {
     rests_until: Instant,
     feed: Arc<Feed>,
     bookmark_at: Instant,
-    /// What was read and is not written yet, each with the id that stands on it. Events may be large: a piece has few.
-    unwritten: VecDeque<(Arc<LogEntry>, Option<u64>)>,
+    /// What was read and is not written yet. Events may be large: a piece has few.
+    unwritten: VecDeque<Told>,
 }
 
 impl Watcher {
     /// The next bytes; none at the end. They are made when the client takes them: who is slow costs one piece.
     async fn next_piece(&mut self) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
-        if let Some(start) = self.start.take() {
-            self.write_start(&mut piece, start);
-        }
-        while piece.is_empty() {
-            self.write_changes(&mut piece).await?;
+        loop {
+            if !self.may_go_on().await {
+                return self.stop();
+            }
+            match self.start.take() {
+                Some(start) => self.write_start(&mut piece, start).await,
+                None => self.write_changes(&mut piece).await?,
+            }
+            if !piece.is_empty() {
+                break;
+            }
         }
         let now = Instant::now();
         self.silent_since = now;
@@ -237,9 +265,30 @@ impl Watcher {
         Some(piece)
     }
 
+    /// Whether the client may still be told what it may see.
+    async fn may_go_on(&mut self) -> bool {
+        match &mut self.standing {
+            Some(standing) if Instant::now() >= standing.ask_at() => standing.holds(&self.authenticator).await,
+            _ => true,
+        }
+    }
+
+    /// Nothing more is told. The client learns why, unless it is in the middle of an event.
+    fn stop(&mut self) -> Option<Vec<u8>> {
+        self.reader.take()?;
+        if self.start.is_some() {
+            return None;
+        }
+        self.unwritten.clear();
+        let mut piece = Vec::new();
+        self.write_stop(&mut piece, "The token is not good any more, or other rights go with it: watch anew");
+        Some(piece)
+    }
+
     /// A piece of the state at the beginning.
-    fn write_start(&mut self, piece: &mut Vec<u8>, mut start: Start) {
+    async fn write_start(&mut self, piece: &mut Vec<u8>, mut start: Start) {
         let graph = Arc::clone(&start.graph);
+        let mut pace = Pace::new();
         while let Some((type_id, fields)) = self.wanted.types.0.get(start.next_type) {
             if piece.len() >= PIECE {
                 self.start = Some(start);
@@ -251,12 +300,10 @@ impl Watcher {
                 piece.extend_from_slice(format!("event: init\ndata: {{\"{}\":[", kind.collection).as_bytes());
             }
             let mut last = None;
-            let objects = graph.objects_after(*type_id, start.after.as_ref()).take(OBJECTS);
+            let objects = self.identity.readable(&graph, *type_id, &graph::after(start.after.as_ref())).take(OBJECTS);
             for object in objects {
+                pace.step().await;
                 last = Some(Arc::clone(object.fq_name.joined()));
-                if !self.identity.may_read(object) {
-                    continue;
-                }
                 if whole {
                     if start.begun {
                         piece.push(b',');
@@ -303,7 +350,9 @@ impl Watcher {
         }
         let keepalive_at = self.silent_since + self.keepalive;
         sleep_until(self.rests_until).await;
-        let wake_at = if self.wanted.bookmarks { keepalive_at.min(self.bookmark_at) } else { keepalive_at };
+        let bookmark_at = self.wanted.bookmarks.then_some(self.bookmark_at);
+        let ask_at = self.standing.as_ref().map(Standing::ask_at);
+        let wake_at = [bookmark_at, ask_at].into_iter().flatten().fold(keepalive_at, Instant::min);
         let reader = self.reader.as_mut()?;
         tokio::select! {
             biased;
@@ -336,13 +385,14 @@ impl Watcher {
 
     /// Takes what is told of a page.
     fn queue(&mut self, page: &[Arc<LogEntry>]) {
+        let graph = self.replica.current();
         let mut told = Vec::with_capacity(page.len());
         for request in page.chunk_by(|one, other| one.request == other.request) {
             let before = told.len();
-            told.extend(request.iter().filter(|entry| self.is_told(entry)).map(|entry| (Arc::clone(entry), None)));
+            told.extend(request.iter().filter_map(|entry| self.told(entry, &graph)));
             // The id stands on the last event of a request, so that who goes on from it has all of the request.
-            if let Some((last, id)) = told.get_mut(before..).and_then(<[_]>::last_mut) {
-                *id = Some(last.request);
+            if let Some(last) = told.get_mut(before..).and_then(<[_]>::last_mut) {
+                last.id = Some(last.entry.request);
             }
         }
         self.unwritten = told.into();
@@ -351,9 +401,9 @@ impl Watcher {
     fn write_unwritten(&mut self, piece: &mut Vec<u8>) {
         let graph = self.replica.current();
         while piece.len() < PIECE
-            && let Some((entry, id)) = self.unwritten.pop_front()
+            && let Some(told) = self.unwritten.pop_front()
         {
-            self.write_entry(piece, &graph, &entry, id);
+            self.write_entry(piece, &graph, &told);
         }
         if self.unwritten.is_empty() {
             // A watcher that waits costs no more than it has to.
@@ -361,18 +411,22 @@ impl Watcher {
         }
     }
 
-    fn is_told(&self, entry: &LogEntry) -> bool {
+    fn told(&self, entry: &Arc<LogEntry>, graph: &Graph) -> Option<Told> {
         let silent = matches!(entry.operation, LogOperation::Implicit | LogOperation::Reserve | LogOperation::Free);
-        let visible = entry.object().is_some_and(|object| self.identity.may_read(object));
-        !silent && visible && self.wanted.types.fields(entry.type_id).is_some()
+        if silent || self.wanted.types.fields(entry.type_id).is_none() {
+            return None;
+        }
+        let sight = Sight::of(entry, &self.identity, graph);
+        (sight != Sight::Nothing).then(|| Told { entry: Arc::clone(entry), sight, id: None })
     }
 
-    fn write_entry(&mut self, piece: &mut Vec<u8>, graph: &Graph, entry: &LogEntry, id: Option<u64>) {
-        let events: &[&str] = match entry.operation {
-            LogOperation::Create => &["create"],
-            LogOperation::Delete => &["delete"],
+    fn write_entry(&mut self, piece: &mut Vec<u8>, graph: &Graph, told: &Told) {
+        let Told { entry, sight, id } = told;
+        let events: &[&str] = match (sight, entry.operation) {
+            (Sight::Appears, _) | (_, LogOperation::Create) => &["create"],
+            (Sight::Disappears, _) | (_, LogOperation::Delete) => &["delete"],
             // Clients know objects by name, too.
-            LogOperation::Rename => &["delete", "create"],
+            (_, LogOperation::Rename) => &["delete", "create"],
             _ => &["update"],
         };
         for (index, event) in events.iter().enumerate() {
@@ -428,15 +482,17 @@ impl Watcher {
 
     /// Says that there is no more, in the client's words.
     fn write_end(&self, piece: &mut Vec<u8>, gone: &Gone) {
-        let event = if self.wanted.is_extended() {
-            format!("event: gone\ndata: {}\n\n", gone_json("compacted", gone))
+        if self.wanted.is_extended() {
+            piece.extend_from_slice(format!("event: gone\ndata: {}\n\n", gone_json("compacted", gone)).as_bytes());
         } else {
-            let kind = self.wanted.types.0.first().map(|(id, _)| id);
-            let name = kind.map(|id| self.replica.current().model().object_type(*id).name.clone()).unwrap_or_default();
-            let error = "Changes were missed that are not in the log any more: watch anew";
-            format!("event: stop\ndata: {}\n\n", json!({ name: {"error": error} }))
-        };
-        piece.extend_from_slice(event.as_bytes());
+            self.write_stop(piece, "Changes were missed that are not in the log any more: watch anew");
+        }
+    }
+
+    fn write_stop(&self, piece: &mut Vec<u8>, error: &str) {
+        let kind = self.wanted.types.0.first().map(|(id, _)| id);
+        let name = kind.map(|id| self.replica.current().model().object_type(*id).name.clone()).unwrap_or_default();
+        piece.extend_from_slice(format!("event: stop\ndata: {}\n\n", json!({ name: {"error": error} })).as_bytes());
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Over which time failures are counted.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// How many counters there are, whoever comes. Two sources may share one: that refuses nobody who has a good token.
 const COUNTERS: usize = 4096;
 
@@ -46,7 +46,7 @@ impl Failures {
         let Some(worn_off) = counters.get_mut(index) else { return Ok(()) };
         let next = (*worn_off).max(now) + self.each;
         if next > now + MINUTE {
-            return Err(next - now - MINUTE);
+            return Err(next.saturating_sub(now + MINUTE));
         }
         *worn_off = next;
         Ok(())

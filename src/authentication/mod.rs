@@ -89,6 +89,7 @@ impl Source {
     }
 
     /// Whose a token is. A token of a service that comes along has to be good, too.
+    #[allow(clippy::unused_async)] // Those who are asked over the network are.
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         match self {
             Self::File(file) => file.ask(token, service_token),
@@ -184,6 +185,15 @@ impl Authenticator {
                 Err(pause) => Err(Refused::TooMany(pause)),
             },
         }
+    }
+
+    /// Whose this is, that was let in before. Unlike [`Authenticator::authenticate`] it is no attempt, and does not count as one.
+    ///
+    /// # Errors
+    /// When it is nobody's any more, or who would know can't be asked.
+    pub async fn recognise(&self, presented: &Presented) -> Result<Arc<Known>, Unknown> {
+        let token = presented.token.as_deref().ok_or(Unknown::Nobody)?;
+        self.ask(token, presented.service_token.as_deref()).await
     }
 
     /// Asks one source after the other. One that can't be asked matters only where no other knows the token.

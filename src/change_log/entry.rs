@@ -3,8 +3,8 @@
 
 use super::{changed_fields::changed_fields, operation::LogOperation};
 use crate::{
-    graph::{FqName, Graph, Hold, Object, text_weight},
-    model::TypeId,
+    graph::{FqName, Grantee, Graph, Hold, JsonText, Object, Permissions, text_weight},
+    model::{Model, TypeId, field_name},
     rules::{Change, Effect},
     timestamp::Timestamp,
 };
@@ -42,6 +42,8 @@ pub struct LogEntry {
     /// Which fields of an object that was there before are others now; none where that is not known, as in entries of before it
     /// was written down.
     pub changed: Option<Vec<String>>,
+    /// What `perms2` said before, where the change has made it another one.
+    pub former_permissions: Option<Box<FormerPermissions>>,
     /// What it happened to.
     pub subject: Subject,
     /// The type of the object's parent.
@@ -52,6 +54,46 @@ pub struct LogEntry {
     pub request_id: Option<Arc<str>>,
     /// Who asked, as far as known.
     pub who: Option<Arc<str>>,
+    /// The same by its parts; none of what the server does by itself.
+    pub caller: Option<LoggedCaller>,
+}
+
+/// Who could do what with an object before a change.
+#[derive(Debug)]
+pub struct FormerPermissions {
+    /// As it was written; `null` where there was none.
+    pub text: JsonText,
+    /// What that said.
+    pub permissions: Permissions,
+}
+
+impl FormerPermissions {
+    /// From the text of a `perms2`.
+    pub fn read(text: &str) -> Self {
+        Self { text: text.into(), permissions: Permissions::read(Some(text)) }
+    }
+
+    /// None, where both states say the same.
+    fn of(model: &Model, before: &Object, after: &Object) -> Option<Self> {
+        let (id, _) = model.object_type(after.type_id).property(field_name::PERMS2)?;
+        let text = before.property_text(id);
+        let text_or_null = || text.map_or_else(|| "null".into(), Arc::clone);
+        (text != after.property_text(id))
+            .then(|| Self { text: text_or_null(), permissions: before.permissions.clone() })
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>() + text_weight(&self.text) + self.permissions.shares.len() * size_of::<(Grantee, u8)>()
+    }
+}
+
+/// Who made a request, as the log has it.
+#[derive(Clone, Debug)]
+pub struct LoggedCaller {
+    /// As JSON: the members `user`, `user_id`, `project`, `project_name`, `domain`, `roles` and `address`, as far as they are known.
+    pub json: Arc<str>,
+    /// The project, if its id is a uuid.
+    pub project: Option<Uuid>,
 }
 
 /// The request that changes are of: when, and whose.
@@ -63,6 +105,8 @@ pub struct Origin {
     pub request_id: Option<Arc<str>>,
     /// Who asked, as far as known.
     pub who: Option<Arc<str>>,
+    /// The same by its parts.
+    pub caller: Option<LoggedCaller>,
 }
 
 impl LogEntry {
@@ -90,6 +134,12 @@ impl LogEntry {
             }
             _ => None,
         };
+        let former_permissions = match &change.effect {
+            Effect::Put { before: Some(before), after: object, .. } => {
+                FormerPermissions::of(after.model(), before, object).map(Box::new)
+            }
+            _ => None,
+        };
         let of_object = match &subject {
             Subject::Object(object) => Some(object),
             Subject::Addresses(_) => None,
@@ -108,11 +158,13 @@ impl LogEntry {
             fq_name: object.map_or_else(|| FqName::new::<&str>(&[]), |object| object.fq_name.clone()),
             former_name,
             changed,
+            former_permissions,
             parent_type: parent.map(|parent| parent.type_id),
             subject,
             target_names,
             request_id: origin.request_id.clone(),
             who: origin.who.clone(),
+            caller: origin.caller.clone(),
         }
     }
 
@@ -146,10 +198,12 @@ impl LogEntry {
         };
         let names = [Some(&self.fq_name), self.former_name.as_ref()].into_iter().flatten();
         let names: usize = names.chain(self.target_names.iter().flatten()).map(FqName::weight).sum();
-        let texts = [&self.request_id, &self.who].into_iter().flatten();
+        let caller = self.caller.as_ref().map(|caller| &caller.json);
+        let texts = [self.request_id.as_ref(), self.who.as_ref(), caller].into_iter().flatten();
         let texts: usize = texts.map(text_weight).sum();
         let changed: usize = self.changed.iter().flatten().map(|field| size_of::<String>() + field.len()).sum();
         let targets = self.target_names.len() * size_of::<Option<FqName>>();
-        size_of::<Self>() + subject + targets + names + texts + changed
+        let former = self.former_permissions.as_ref().map_or(0, |former| former.weight());
+        size_of::<Self>() + subject + targets + names + texts + changed + former
     }
 }

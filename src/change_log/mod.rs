@@ -4,5 +4,5 @@ mod changed_fields;
 mod entry;
 mod operation;
 
-pub use entry::{LogEntry, Origin, Subject};
+pub use entry::{FormerPermissions, LogEntry, LoggedCaller, Origin, Subject};
 pub use operation::LogOperation;

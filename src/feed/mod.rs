@@ -4,10 +4,12 @@
 mod amqp;
 mod reader;
 mod rendered;
+mod sight;
 
 pub use amqp::{EXCHANGE as CHANGES_EXCHANGE, send as send_to_amqp};
 pub use reader::{Ended, Gone, OpenError, Reader};
 pub use rendered::Rendered;
+pub use sight::Sight;
 
 use crate::{
     change_log::LogEntry,

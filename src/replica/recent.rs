@@ -81,11 +81,13 @@ mod tests {
             fq_name: FqName::new(&["a"]),
             former_name: None,
             changed: None,
+            former_permissions: None,
             subject: Subject::Addresses(Vec::new()),
             parent_type: None,
             target_names: Vec::new(),
             request_id: None,
             who: None,
+            caller: None,
         })
     }
 

@@ -23,11 +23,32 @@ const TAG_TYPES: [(&str, &str); 7] = [
     ("neutron_tag", "0x0006"),
 ];
 
+/// RBAC-12, RBAC-13: what everybody may do from the start: object, field, letters. Whoever narrows it later finds it so after the next start,
+/// for the list is made once.
+const DEFAULT_ROLE_RULES: [(&str, &str, &str); 7] = [
+    ("fqname-to-id", "", "CRUD"),
+    ("id-to-fqname", "", "CRUD"),
+    ("useragent-kv", "", "CRUD"),
+    ("documentation", "", "R"),
+    ("/", "", "R"),
+    ("watch", "", "R"),
+    ("logical-router", "logical_router_gateway_external", "R"),
+];
+
+fn default_role_rules() -> Value {
+    let rules = DEFAULT_ROLE_RULES.map(|(object, field, letters)| {
+        json!({
+            "rule_object": object, "rule_field": field, "rule_perms": [{"role_name": "*", "role_crud": letters}],
+        })
+    });
+    json!({"rbac_rule": rules})
+}
+
 /// Makes what is missing.
 ///
 /// # Errors
 /// Internal, if the model lacks one of the types.
-pub fn provision(work: &mut Work) -> Decision<()> {
+pub fn provision(work: &mut Work, role_rules: bool) -> Decision<()> {
     work.begin_first_start();
     let global = first(work, None, type_name::GLOBAL_SYSTEM_CONFIG, "default-global-system-config", |_, draft| {
         draft.set(field_name::AUTONOMOUS_SYSTEM, 64512.into());
@@ -113,6 +134,11 @@ pub fn provision(work: &mut Work) -> Decision<()> {
                 fields.insert(field_name::USER_VISIBLE.to_owned(), false.into());
             }
             draft.set(field_name::ID_PERMS, id_perms);
+        })?;
+    }
+    if role_rules {
+        first(work, Some(&global), type_name::API_ACCESS_LIST, "default-api-access-list", |_, draft| {
+            draft.set(field_name::API_ACCESS_LIST_ENTRIES, default_role_rules());
         })?;
     }
     tag::follow_width(work)?;

@@ -4,6 +4,7 @@
 //! several types do alike. `types` know `shared` and `engine`, `shared` knows `engine`, and `engine` neither: it asks the table
 //! here, which it is handed as a `Rulebook`.
 
+pub mod asked;
 mod condition;
 pub mod engine;
 mod first_objects;
@@ -21,9 +22,9 @@ pub use condition::{Asked, Condition, Precondition, Tags, etag};
 pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
-    Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, Purpose, QuotaDefaults,
-    ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update, Work, budget,
-    canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
+    Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, ProjectAccessLists, Purpose,
+    QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update,
+    Work, budget, canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};
@@ -35,10 +36,11 @@ pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_address
 use crate::model::{Model, ObjectType, type_name};
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 59] = [
+static RULES: [(&str, &Rules); 60] = [
     (type_name::ADDRESS_GROUP, &types::address_group::RULES),
     (type_name::ALARM, &types::alarm::RULES),
     (type_name::ALIAS_IP, &types::alias_ip::RULES),
+    (type_name::API_ACCESS_LIST, &types::api_access_list::RULES),
     (type_name::APPLICATION_POLICY_SET, &types::application_policy_set::RULES),
     (type_name::BGP_AS_A_SERVICE, &types::bgp_as_a_service::RULES),
     (type_name::BGP_ROUTER, &types::bgp_router::RULES),

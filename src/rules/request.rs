@@ -1,10 +1,11 @@
 //! What the writer is asked for, one at a time.
 
 use crate::{
-    access::Identity,
+    access::{Identity, role_rules::Questions},
     graph::Object,
     model::TypeId,
     rules::{
+        asked,
         condition::{Condition, Precondition},
         engine::{
             Create, Decision, Delete, PermissionChange, ReferenceUpdate, RelaxReference, ReviewDrafts, Update, Work,
@@ -30,13 +31,18 @@ pub struct Request {
     pub dry_run: bool,
     /// Who asks.
     pub identity: Identity,
+    /// What the roles of who asks have to allow.
+    pub asked: Questions,
 }
 
 /// What to do.
 #[derive(Clone, Debug)]
 pub enum Operation {
     /// Make the objects of the first start, where they are missing.
-    Provision,
+    Provision {
+        /// Whether rules say what roles may do: then there are some from the start.
+        role_rules: bool,
+    },
     /// `POST` of a collection.
     Create(Create),
     /// `PUT`.
@@ -71,6 +77,7 @@ impl Request {
     /// # Errors
     /// The refusal that the client gets.
     pub fn decide(&self, work: &mut Work) -> Decision<Outcome> {
+        asked::check(work.role_rules(), &work.graph, &work.identity, &self.asked)?;
         self.operation.decide(self.precondition.as_ref(), work)
     }
 }
@@ -117,7 +124,7 @@ impl Operation {
             Self::PermissionChange(change) => of_any(&change.uuid),
             Self::SetTag(set) => of_type(set.type_id, &set.uuid),
             Self::Condition(condition) => condition.object(work),
-            Self::Provision
+            Self::Provision { .. }
             | Self::RelaxReference(_)
             | Self::ReviewDrafts(_)
             | Self::AllocateAddresses(_)
@@ -128,7 +135,9 @@ impl Operation {
 
     fn outcome(&self, work: &mut Work) -> Decision<Outcome> {
         let object = match self {
-            Self::Provision => return first_objects::provision(work).map(|()| Outcome::Done),
+            Self::Provision { role_rules } => {
+                return first_objects::provision(work, *role_rules).map(|()| Outcome::Done);
+            }
             Self::Delete(delete) => return delete.decide(work).map(|()| Outcome::Done),
             Self::ReviewDrafts(review) => return review.decide(work).map(|()| Outcome::Done),
             Self::AllocateAddresses(allocate) => return allocate.decide(work).map(Outcome::Addresses),

@@ -1,10 +1,14 @@
 //! Several operations as one request: on one fork, in order, all or none. Each sees what those before it did.
 
-use crate::rules::{
-    condition::Precondition,
-    engine::{Decision, Work},
-    outcome::Outcome,
-    request::Operation,
+use crate::{
+    access::role_rules::Questions,
+    rules::{
+        asked,
+        condition::Precondition,
+        engine::{Decision, Work},
+        outcome::Outcome,
+        request::Operation,
+    },
 };
 
 /// One operation of a transaction.
@@ -14,6 +18,8 @@ pub struct Step {
     pub operation: Operation,
     /// What has to hold of the object that it is about.
     pub precondition: Option<Precondition>,
+    /// What the roles of who asks have to allow.
+    pub asked: Questions,
 }
 
 /// The whole request.
@@ -31,7 +37,9 @@ impl Transaction {
     /// The first refusal, with the index of its operation.
     pub fn decide(&self, work: &mut Work) -> Decision<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(self.steps.len());
-        for (index, Step { operation, precondition }) in self.steps.iter().enumerate() {
+        for (index, Step { operation, precondition, asked }) in self.steps.iter().enumerate() {
+            asked::check(work.role_rules(), &work.graph, &work.identity, asked)
+                .map_err(|refusal| refusal.of_operation(index))?;
             if let Some(target) = operation.target(work) {
                 work.look_through(&target);
             }

@@ -6,7 +6,11 @@ use crate::{rules::Options, store::shared_settings::SharedSettings};
 impl ServeSettings {
     /// What it was started with, and defaults where nothing was given.
     pub fn options(&self) -> Options {
-        Options { quota: self.quota.clone(), tag_id_digits: self.tag_id_digits }
+        Options {
+            quota: self.quota.clone(),
+            tag_id_digits: self.tag_id_digits,
+            project_access_lists: self.project_access_lists,
+        }
     }
 
     /// What this server is to decide by on a database that has these settings: what they are, but for those that were given to

@@ -198,7 +198,7 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     let changes = &rows.changes;
     let mut arguments = PgArguments::default();
     // All at once, for what is long.
-    arguments.reserve(50, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
+    arguments.reserve(52, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
     arguments.add(turn.batch)?;
     arguments.add(turn.now.0)?;
     arguments.add(signed(turn.after.revision))?;
@@ -228,8 +228,9 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     arguments.add(&changes.uuid)?;
     arguments.add(&changes.fq_name)?;
     arguments.add(&changes.body)?;
-    arguments.add(&changes.trace)?;
-    arguments.add(&changes.who)?;
+    for texts in [&changes.trace, &changes.who, &changes.caller, &changes.former_perms2] {
+        arguments.add(texts.iter().map(Option::as_deref).collect::<Vec<_>>())?;
+    }
     // The last ones, so that a statement that keeps none does without them.
     if !rows.answers.is_empty() {
         let (keys, answers): (Vec<&Key>, Vec<&Arc<Kept>>) = rows.answers.iter().unzip();
@@ -297,8 +298,10 @@ struct ChangeRows {
     uuid: Vec<Uuid>,
     fq_name: Vec<String>,
     body: Vec<String>,
-    trace: Vec<Option<String>>,
-    who: Vec<Option<String>>,
+    trace: Vec<Option<Arc<str>>>,
+    who: Vec<Option<Arc<str>>>,
+    caller: Vec<Option<Arc<str>>>,
+    former_perms2: Vec<Option<Arc<str>>>,
 }
 
 fn signed(number: u64) -> i64 {
@@ -387,8 +390,10 @@ impl ChangeRows {
         self.uuid.push(entry.uuid);
         self.fq_name.push(array_text(entry.fq_name.elements()));
         self.body.push(body);
-        self.trace.push(entry.request_id.as_deref().map(str::to_owned));
-        self.who.push(entry.who.as_deref().map(str::to_owned));
+        self.trace.push(entry.request_id.clone());
+        self.who.push(entry.who.clone());
+        self.caller.push(entry.caller.as_ref().map(|caller| Arc::clone(&caller.json)));
+        self.former_perms2.push(entry.former_permissions.as_ref().map(|former| Arc::clone(&former.text)));
         Ok(())
     }
 }
@@ -481,7 +486,7 @@ pub const PARTS: [Part; 9] = [
         sql: concat!(
             "delete from idempotency_key where ctid = any(array(
                 select kept.ctid
-                from unnest($47::text[], $48::text[]) as new (who, key),
+                from unnest($49::text[], $50::text[]) as new (who, key),
                      -- By key: how many are old changes from minute to minute.
                      lateral (select ctid, at from idempotency_key as kept
                               where kept.who = new.who and kept.key = new.key offset 0) as kept
@@ -497,7 +502,7 @@ pub const PARTS: [Part; 9] = [
         // Where there is a key already its answer stays, and the batch is refused: it was decided without it.
         sql: "insert into idempotency_key (who, key, fingerprint, batch, revision, outcome)
             select who, key, fingerprint, $1::uuid, revision, outcome::json
-            from unnest($47::text[], $48::text[], $49::bytea[], $50::bigint[], $51::text[])
+            from unnest($49::text[], $50::text[], $51::bytea[], $52::bigint[], $53::text[])
                  as new (who, key, fingerprint, revision, outcome)
             where WHEN",
     },
@@ -523,12 +528,12 @@ pub fn statement(needed: Needed) -> String {
                   and freed is null and fence = $7
             returning last_rev
         ), {} logged as (
-            insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who)
+            insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
-                   fq_name::text[], body::json, trace, who
+                   fq_name::text[], body::json, trace, who, caller::jsonb, former_perms2
             from unnest($38::bigint[], $39::bigint[], $40::text[], $41::text[], $42::uuid[], $43::text[], $44::text[],
-                        $45::text[], $46::text[])
-                 as new (rev, request, op, type, uuid, fq_name, body, trace, who)
+                        $45::text[], $46::text[], $47::text[], $48::text[])
+                 as new (rev, request, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             where exists (select from turn)
         )
         select case when $6 is null then pg_notify('cirrus_feed', '')::text end from turn",

@@ -10,18 +10,34 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query::Query,
 };
+use uuid::Uuid;
 
-/// Writes a text, or overwrites it.
-pub const STORE: &str = "insert into key_value values ($1, $2)
-    on conflict (fq_name_digest(array[key])) do update set value = excluded.value";
+/// Writes a text, or overwrites it, if the key is this project's, or nobody's, or that does not matter. Whose it is it stays.
+pub const STORE: &str = "insert into key_value (key, value, project) values ($1, $2, $3)
+    on conflict (fq_name_digest(array[key])) do update
+        set value = excluded.value, project = coalesce(key_value.project, excluded.project)
+        where $4 or key_value.project is null or key_value.project = $3";
 /// Asks for the texts of some keys.
 pub const RETRIEVE: &str = "select key, value from unnest($1::text[]) with ordinality as wanted (key, place)
     join key_value using (key)
     where fq_name_digest(array[key_value.key]) = any(array(
         select fq_name_digest(array[key]) from unnest($1::text[]) as asked (key)))
     order by place";
-/// Forgets a text.
-pub const DELETE: &str = "delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1::text])";
+/// Forgets a text, under the same condition.
+pub const DELETE: &str = "delete from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1::text])
+    and ($3 or project is null or project = $2)";
+/// Whether there is a key.
+pub const IS_THERE: &str =
+    "select exists (select from key_value where fq_name_digest(array[key]) = fq_name_digest(array[$1::text]))";
+
+/// Who writes.
+#[derive(Clone, Copy)]
+pub struct KeyWriter {
+    /// Whose the keys are that it makes; none: nobody's.
+    pub project: Option<Uuid>,
+    /// Whether it may write those of others, too.
+    pub may_write_all: bool,
+}
 
 /// Texts by key.
 pub struct KeyValueStore {
@@ -34,12 +50,13 @@ impl KeyValueStore {
         Self { sessions }
     }
 
-    /// Writes, or overwrites.
+    /// Writes, or overwrites. False, and nothing is done, where the key is another project's.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn store(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        self.write(sqlx::query(STORE).bind(key).bind(value)).await
+    pub async fn store(&self, key: &str, value: &str, writer: KeyWriter) -> Result<bool, StoreError> {
+        let query = sqlx::query(STORE).bind(key).bind(value).bind(writer.project).bind(writer.may_write_all);
+        self.write(query).await
     }
 
     /// The pairs of these keys, in their order; unknown ones are left out.
@@ -62,17 +79,23 @@ impl KeyValueStore {
         rows.iter().map(|row| Ok((row.try_get("key")?, size(row)?))).collect()
     }
 
-    /// Forgets a key.
+    /// Forgets a key, if there is one. False, and nothing is done, where it is another project's.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.write(sqlx::query(DELETE).bind(key)).await
+    pub async fn delete(&self, key: &str, writer: KeyWriter) -> Result<bool, StoreError> {
+        let query = sqlx::query(DELETE).bind(key).bind(writer.project).bind(writer.may_write_all);
+        if self.write(query).await? || writer.may_write_all {
+            return Ok(true);
+        }
+        let mut borrowed = self.sessions.take(KEY_VALUES).await?;
+        let is_there: bool = borrowed.session()?.value(sqlx::query(IS_THERE).bind(key)).await?;
+        Ok(!is_there)
     }
 
-    async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
+    /// Whether it has done something.
+    async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<bool, StoreError> {
         let mut borrowed = self.sessions.take(KEY_VALUES_WRITE).await?;
-        borrowed.session()?.execute(query).await.map_err(StoreError::of_write)?;
-        Ok(())
+        Ok(borrowed.session()?.execute(query).await.map_err(StoreError::of_write)? > 0)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     sequence::{self, Sequence},
 };
 use crate::{
-    change_log::{LogEntry, LogOperation, Subject},
+    change_log::{FormerPermissions, LogEntry, LogOperation, LoggedCaller, Subject},
     graph::{FqName, Graph, Hold, Object},
     model::Model,
     timestamp::Timestamp,
@@ -125,7 +125,7 @@ pub const PAGE_WEIGHT: usize = 1 << 20;
 /// Asks for a page of the log: the changes after a revision, so many, and the rest of a request.
 pub const LOG_PAGE: &str =
     "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
-            trace, who
+            trace, who, caller::text as caller, former_perms2
      from change where rev > $1 order by rev
      limit greatest($2, (select request - $1 from change where rev = $1 + $2))";
 /// Asks when a change was decided.
@@ -171,7 +171,7 @@ pub fn read_log<'c>(
 ) -> impl Stream<Item = Result<(LogEntry, Uuid), StoreError>> + 'c {
     let rows = connection.stream(sqlx::query(
         "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
-                trace, who, batch
+                trace, who, caller::text as caller, former_perms2, batch
          from change where rev > $1 order by rev",
     )
     .bind(i64::try_from(after).unwrap_or(i64::MAX)));
@@ -234,10 +234,23 @@ fn read_entry_of(model: &Model, row: &PgRow, revision: u64) -> Result<LogEntry, 
         fq_name: FqName::new(&fq_name),
         former_name: surroundings.former_name,
         changed,
+        former_permissions: row.try_get::<Option<&str>, _>("former_perms2")?.map(FormerPermissions::read).map(Box::new),
         subject,
         parent_type: surroundings.parent_type,
         target_names: surroundings.target_names,
         request_id: row.try_get::<Option<&str>, _>("trace")?.map(Arc::from),
         who: row.try_get::<Option<&str>, _>("who")?.map(Arc::from),
+        caller: row.try_get::<Option<&str>, _>("caller")?.map(logged_caller).transpose()?,
     })
+}
+
+fn logged_caller(text: &str) -> Result<LoggedCaller, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Known<'t> {
+        #[serde(borrow, default)]
+        project: Option<std::borrow::Cow<'t, str>>,
+    }
+    let known: Known<'_> = json("caller", text)?;
+    let project = known.project.and_then(|project| Uuid::try_parse(&project).ok());
+    Ok(LoggedCaller { json: text.into(), project })
 }

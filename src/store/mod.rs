@@ -32,7 +32,7 @@ pub use append::{Rows, Turn, append};
 pub use check::check;
 pub use database::Database;
 pub use error::{Failure, StoreError};
-pub use key_value::KeyValueStore;
+pub use key_value::{KeyValueStore, KeyWriter};
 pub use listener::Listener;
 #[cfg(test)]
 pub use load::load_snapshot;

@@ -2,7 +2,7 @@
 
 use super::Committed;
 use crate::{
-    change_log::{LogEntry, Origin},
+    change_log::{LogEntry, LoggedCaller, Origin},
     graph::{Graph, Position},
     rules::{Decision, Outcome, Rejection, Request, Rulebook, Work},
     store::{
@@ -121,7 +121,10 @@ impl Batch {
             if !changes.is_empty() {
                 let who = request.identity.who().map(Arc::from);
                 let request_id = Some(request.identity.request_id.as_str().into());
-                let origin = Origin { at: self.now, request_id, who };
+                let caller = request.identity.for_log();
+                let project = request.identity.caller.project_uuid();
+                let caller = caller.map(|json| LoggedCaller { json: json.into(), project });
+                let origin = Origin { at: self.now, request_id, who, caller };
                 for change in &changes {
                     let entry = LogEntry::new(change, &self.fork, &fork, &origin);
                     self.rows.add(change, &entry);

@@ -4,7 +4,7 @@
 
 use super::{Committed, batch::Batch};
 use crate::{
-    access::Identity,
+    access::{Identity, role_rules::Questions},
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
@@ -166,7 +166,13 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
             target: uuid_of(*to).to_string(),
         })),
     };
-    Some(Request { operation: operation?, precondition: None, dry_run: false, identity: Identity::server("test") })
+    Some(Request {
+        operation: operation?,
+        precondition: None,
+        dry_run: false,
+        identity: Identity::server("test"),
+        asked: Questions::default(),
+    })
 }
 
 fn without_settings(model: &Model) -> Arc<Rulebook> {
@@ -180,10 +186,11 @@ async fn emptied(connection: &mut Session, model: &Arc<Model>) -> Graph {
     connection.execute(raw_sql(empty)).await.unwrap();
     let graph = load_snapshot(connection, model).await.unwrap();
     let provision = Request {
-        operation: Operation::Provision,
+        operation: Operation::Provision { role_rules: false },
         precondition: None,
         dry_run: false,
         identity: Identity::server("test"),
+        asked: Questions::default(),
     };
     let mut batch = Batch::on(graph);
     batch.decide(&provision, &without_settings(model));
@@ -221,12 +228,16 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
         let Some(request) = request(&tried.fork, step) else { continue };
         tried.decide(&request, rulebook);
         if tried.answers.last().is_some_and(Result::is_ok) {
-            operations.push(rules::Step { operation: request.operation, precondition: None });
+            operations.push(rules::Step {
+                operation: request.operation,
+                precondition: None,
+                asked: Questions::default(),
+            });
         }
     }
     let operation = Operation::Many(Transaction { steps: operations });
     let identity = Identity::server("test");
-    Some(Request { operation, precondition: None, dry_run: false, identity })
+    Some(Request { operation, precondition: None, dry_run: false, identity, asked: Questions::default() })
 }
 
 /// Each request has a key, and comes a second time, in the same batch and in the next.

@@ -33,6 +33,9 @@ impl Events {
         // A stream has no end, so the usual limit for a whole answer is not for it.
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut request = http.get(format!("{}/watch?{query}", api.base()));
+        for (name, value) in api.headers() {
+            request = request.header(name, value);
+        }
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }

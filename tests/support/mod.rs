@@ -15,6 +15,7 @@ pub mod python;
 pub mod rabbitmq;
 pub mod round_robin;
 pub mod samples;
+pub mod stand_in;
 pub mod tokens;
 
 use std::collections::BTreeMap;
@@ -494,6 +495,11 @@ impl Api {
 
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// What it sends with each request.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     /// Sends any request; an error means that there was no answer.

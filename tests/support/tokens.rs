@@ -25,6 +25,7 @@
 //!
 //! All others are of `default-domain`. The file can be written anew ([`Tokens::write`]); the server reads it within a second or two.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -88,6 +89,7 @@ impl Tokens {
     }
 
     /// A client with the token of somebody.
+    #[allow(clippy::unused_self)] // It is read as whose client it is.
     pub fn api(&self, server: &Server, name: &str) -> Api {
         Api::with_headers(server.url(), &[("X-Auth-Token", &Self::of(name))])
     }
@@ -99,7 +101,10 @@ impl Tokens {
 
     /// The line for somebody.
     pub fn line(name: &str, rest: &str) -> String {
-        let digest: String = Sha256::digest(Self::of(name)).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = String::new();
+        for byte in Sha256::digest(Self::of(name)) {
+            write!(digest, "{byte:02x}").unwrap();
+        }
         format!("sha256-{digest} = {{ user = \"{name}\", user_id = \"id-of-{name}\", {rest} }}\n")
     }
 

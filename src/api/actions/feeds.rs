@@ -94,6 +94,9 @@ fn describe_watch() -> OperationBuilder {
         .or(&[400, 404, 410, 503])
 }
 
+const CALLER: &str = "Who sent it, by its parts: `user`, `user_id`, `project`, `project_name`, `domain`, `roles` and `address`, as \
+                      far as known. Null for what the server does by itself, and for members of another project.";
+
 fn describe_changes() -> OperationBuilder {
     let change = object(
         &["revision", "time", "operation", "type", "uuid", "fq_name"],
@@ -117,8 +120,9 @@ fn describe_changes() -> OperationBuilder {
                 ),
             ),
             ("addresses", texts("Those that were reserved or freed.")),
-            ("request_id", nullable_text("Which request it was.")),
-            ("who", anything("Who sent it.")),
+            ("request_id", nullable_text("Which request it was; null where who sent it is not told.")),
+            ("who", nullable_text("Who sent it: user, program and address, as far as known.")),
+            ("caller", anything(CALLER)),
             ("object", anything("The object after the change, without children and back references.")),
         ],
     );
@@ -131,6 +135,10 @@ fn describe_changes() -> OperationBuilder {
         ],
     );
     about(FEEDS, "changes", "Changes as JSON, a page at a time")
+        .says(
+            "Who may not read everything gets what it may read: an object that it may read since a change as a `create`, one that it may \
+             not read any more as a `delete`, without the object.",
+        )
         .answers("What happened.", answer)
         .or(&[400, 404, 410, 503])
 }

@@ -2,6 +2,7 @@
 
 use super::{Access, Action, Effect, text_member};
 use crate::{
+    access::Identity,
     api::{
         App,
         answer::{Answer, PIECE, in_pieces},
@@ -15,9 +16,9 @@ use crate::{
     },
     json_text,
     rules::string_list,
-    store::{KeyValueStore, StoreError},
+    store::{KeyValueStore, KeyWriter, StoreError},
 };
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -50,12 +51,12 @@ impl App {
         match operation.as_str() {
             "STORE" => {
                 let value = text_member(body, "value")?.unwrap_or_default();
-                self.key_values.store(one()?, &value).await?;
-                Ok(Answer::Empty)
+                let key = one()?;
+                written(key, self.key_values.store(key, &value, writer(&call.identity)).await?)
             }
             "DELETE" => {
-                self.key_values.delete(one()?).await?;
-                Ok(Answer::Empty)
+                let key = one()?;
+                written(key, self.key_values.delete(key, writer(&call.identity)).await?)
             }
             "RETRIEVE" => self.retrieve(call, key).await,
             _ => Err(ApiError::not_found(format!("Invalid Operation {operation}"))),
@@ -70,6 +71,10 @@ impl App {
             _ => false,
         };
         if everything {
+            if !call.identity.reads_everything() {
+                let text = "Permission Denied: to list all keys is for cloud admins; ask for keys by name";
+                return Err(ApiError::new(StatusCode::FORBIDDEN, text));
+            }
             return self.all_key_values(call).await;
         }
         if let Some(keys) = string_list(key) {
@@ -96,6 +101,18 @@ impl App {
         });
         Ok(in_pieces(pieces, false, call))
     }
+}
+
+/// Projects write their own keys, and nobody's (KV-1; access contract 6.4, W15).
+fn writer(identity: &Identity) -> KeyWriter {
+    KeyWriter { project: identity.caller.project_uuid(), may_write_all: identity.is_admin() }
+}
+
+fn written(key: &str, done: bool) -> Answered<Answer> {
+    if done {
+        return Ok(Answer::Empty);
+    }
+    Err(ApiError::new(StatusCode::FORBIDDEN, format!("Permission Denied: the key {key} is another project's")))
 }
 
 /// Texts by key, as far as they have gone out.
@@ -150,6 +167,9 @@ fn describe_key_value() -> OperationBuilder {
         "The value of one key, the values of several, or all pairs.",
     );
     about(SERVER, "useragent_kv", "Stores texts for clients")
+        .says(
+            "A key is of the project that stored it: others may read it by its name, and neither write nor delete it.",
+        )
         .takes_like(
             Required::True,
             object(&["operation", "key"], members),
@@ -163,5 +183,5 @@ fn describe_key_value() -> OperationBuilder {
             )
             .content(BARE_TEXT, empty_content()),
         )
-        .or(&[404, 503])
+        .or(&[403, 404, 503])
 }

@@ -7,9 +7,11 @@ use super::{
     text_member,
 };
 use crate::{
+    access::role_rules::Questions,
     api::{
         App,
         answer::Answer,
+        asked::asked_by_operation,
         call::{Call, text_of},
         conditions,
         error::{Answered, ApiError},
@@ -106,9 +108,11 @@ impl App {
         let mut pace = Pace::new();
         for (index, operation) in operations.into_iter().enumerate() {
             pace.step().await;
-            let read = reader.read(index, operation);
+            let asked = if call.identity.is_admin() { Questions::default() } else { reader.asked(&operation) };
+            let allowed = self.check_asked(call, &asked, false).await;
+            let read = allowed.and_then(|_| reader.read(index, operation));
             let (step, form) = read.map_err(|refusal| of_operation(refusal, index, name(index)))?;
-            steps.push(step);
+            steps.push(Step { asked, ..step });
             forms.push(form);
         }
         unknown_fields::check(call, "transaction", &reader.unknown)?;
@@ -161,6 +165,17 @@ fn of_operation(refusal: ApiError, index: usize, name: Option<String>) -> ApiErr
 }
 
 impl Reader<'_> {
+    /// What roles have to allow for an operation; nothing, where it is none.
+    fn asked(&self, operation: &Value) -> Questions {
+        let about = |kind: &'static str| operation.get(kind).map(|about| (kind, about));
+        let Some((kind, about)) = KINDS.iter().find_map(|(kind, _)| about(kind)) else { return Questions::default() };
+        let find = |text: &str| match text.strip_prefix(SIGN) {
+            Some(name) => self.names.get(name).copied(),
+            None => canonical_uuid(text),
+        };
+        asked_by_operation(&self.app.model, kind, about, operation.get("body"), find)
+    }
+
     fn read(&mut self, index: usize, operation: Value) -> Answered<(Step, Form)> {
         let Value::Object(mut operation) = operation else {
             return refuse(&format!("an operation must be an object, not {}", python_literal::value(&operation)));
@@ -199,7 +214,7 @@ impl Reader<'_> {
             }
             _ => (self.condition(&about, &operation, precondition.is_some())?, Form::Empty),
         };
-        Ok((Step { operation, precondition }, form))
+        Ok((Step { operation, precondition, asked: Questions::default() }, form))
     }
 
     fn create(&mut self, index: usize, about: &Value, mut operation: Body) -> Answered<Operation> {

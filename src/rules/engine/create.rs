@@ -150,7 +150,8 @@ impl Create {
             None => link.uuid.and_then(|uuid| work.graph.get_of_type(reference.target, uuid)),
         };
         let target = target.ok_or_else(|| {
-            let text = format!("Unknown reference in resource create {}.", self.document.literal());
+            let at_fault = self.document.repeated(&reference.field, &work.identity);
+            let text = format!("Unknown reference in resource create {at_fault}.");
             Rejection::bad_request(text).about(&reference.field)
         })?;
         Ok(NewLink { target: target.uuid, attribute: link.attribute.clone() })

@@ -2,6 +2,7 @@
 //! Everything here depends on the request alone, so it runs before the request waits for its turn.
 
 use crate::{
+    access::Identity,
     model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId, field_name},
     python_literal,
     rules::engine::{Decision, Rejection, rule},
@@ -119,9 +120,10 @@ impl Document {
         Ok(Self { properties, references, ..Self::default() })
     }
 
-    /// The body as Python prints it.
-    pub fn literal(&self) -> String {
-        python_literal::value(&Value::Object(self.body.clone()))
+    /// What texts repeat of it: the body as Python prints it, as clients of old know it, or no more than the field at fault where
+    /// callers say who they are and are no admins (W19).
+    pub fn repeated(&self, field: &str, identity: &Identity) -> String {
+        if identity.is_admin() { python_literal::value(&Value::Object(self.body.clone())) } else { field.to_owned() }
     }
 }
 

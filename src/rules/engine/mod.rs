@@ -28,7 +28,7 @@ pub use create::{Create, check_name};
 pub use delete::Delete;
 pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list, value_of_key};
 pub use draft::{Draft, NewLink};
-pub use options::{Options, QuotaDefaults, TagIdDigits};
+pub use options::{Options, ProjectAccessLists, QuotaDefaults, TagIdDigits};
 pub use permissions::is_share;
 pub use rejection::{Decision, Kind, Rejection};
 pub use rule::RuleId;

@@ -11,6 +11,8 @@ pub struct Options {
     pub quota: QuotaDefaults,
     /// How wide the ids of tags are.
     pub tag_id_digits: TagIdDigits,
+    /// Who writes the rules of projects.
+    pub project_access_lists: ProjectAccessLists,
 }
 
 /// A setting as the database keeps it.
@@ -22,7 +24,7 @@ struct Shared {
 }
 
 /// All of them: rules that depend on something else on another server would decide otherwise there.
-const SHARED: [Shared; 2] = [
+const SHARED: [Shared; 3] = [
     Shared {
         name: "quota",
         text: |options| options.quota.complete().to_string(),
@@ -32,6 +34,13 @@ const SHARED: [Shared; 2] = [
         name: "tag_id_digits",
         text: |options| options.tag_id_digits.to_string(),
         take: |options, text| TagIdDigits::from_str(text, false).map(|digits| options.tag_id_digits = digits),
+    },
+    Shared {
+        name: "project_access_lists",
+        text: |options| options.project_access_lists.to_string(),
+        take: |options, text| {
+            ProjectAccessLists::from_str(text, false).map(|writers| options.project_access_lists = writers)
+        },
     },
 ];
 
@@ -72,6 +81,25 @@ impl fmt::Display for TagIdDigits {
         formatter.write_str(match self {
             Self::Eight => "8",
             Self::Twelve => "12",
+        })
+    }
+}
+
+/// Who may write the `api-access-list` objects of a project beside cloud admins: what roles may do there (W11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProjectAccessLists {
+    /// Nobody.
+    #[default]
+    Admin,
+    /// The project itself: whoever speaks for it, and may do so by its rules.
+    Owner,
+}
+
+impl fmt::Display for ProjectAccessLists {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Admin => "admin",
+            Self::Owner => "owner",
         })
     }
 }
@@ -142,19 +170,24 @@ mod tests {
     #[test]
     fn all_settings_are_shared_as_texts() {
         // A field that has no text would be missing after the way there and back.
-        let all = Options { quota: "subnet=1,defaults=5".parse().unwrap(), tag_id_digits: TagIdDigits::Twelve };
+        let all = Options {
+            quota: "subnet=1,defaults=5".parse().unwrap(),
+            tag_id_digits: TagIdDigits::Twelve,
+            project_access_lists: ProjectAccessLists::Owner,
+        };
         let mut read = Options::default();
         for (name, text) in all.shared() {
             read.take(&name, &text).unwrap();
         }
-        let Options { quota, tag_id_digits } = read;
+        let Options { quota, tag_id_digits, project_access_lists } = read;
         assert_eq!((quota, tag_id_digits), (all.quota, all.tag_id_digits));
+        assert_eq!(project_access_lists, all.project_access_lists);
         let texts = |quota: &str| Options { quota: quota.parse().unwrap(), ..Options::default() }.shared();
         assert_eq!(texts(""), texts(" defaults = -1 "));
         assert_eq!(
             texts("subnet=1"),
             BTreeMap::from(
-                [("quota", "defaults=-1,subnet=1"), ("tag_id_digits", "8")]
+                [("quota", "defaults=-1,subnet=1"), ("tag_id_digits", "8"), ("project_access_lists", "admin")]
                     .map(|(name, text)| (name.to_owned(), text.to_owned()))
             )
         );

@@ -1,7 +1,7 @@
 //! What a type does beside what all types do, and where: the places that a type may fill, and the table of all types.
 
 use crate::{
-    access::Right,
+    access::{Right, role_rules::KeptRoleRules},
     graph::Object,
     model::{Model, TypeId},
     rules::engine::{Create, Decision, Draft, Options, Work},
@@ -109,12 +109,18 @@ pub struct Rulebook {
     by_type: Vec<&'static Rules>,
     /// What operators set.
     pub options: Options,
+    /// What roles may do.
+    pub role_rules: KeptRoleRules,
 }
 
 impl Rulebook {
     /// From the types with behaviour of their own, by name.
     pub fn new(model: &Model, table: &[(&str, &'static Rules)], options: Options) -> Self {
-        Self { by_type: model.types().iter().map(|kind| Rules::in_table(table, &kind.name)).collect(), options }
+        Self {
+            by_type: model.types().iter().map(|kind| Rules::in_table(table, &kind.name)).collect(),
+            options,
+            role_rules: KeptRoleRules::new(model),
+        }
     }
 
     /// The rules of a type.

@@ -95,7 +95,8 @@ impl Update {
             let links = given.iter().map(|link| resolve(work, self.type_id, *id, link)).collect::<Option<Vec<_>>>();
             let links = links.ok_or_else(|| {
                 let field = kind.references.get(usize::from(id.0)).map_or("", |reference| &reference.field);
-                let text = format!("Unknown reference in resource update {} {}.", kind.field, document.literal());
+                let at_fault = document.repeated(field, &work.identity);
+                let text = format!("Unknown reference in resource update {} {at_fault}.", kind.field);
                 Rejection::bad_request(text).about(field)
             })?;
             draft.set_links_by_id(*id, links);

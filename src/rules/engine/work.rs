@@ -2,7 +2,7 @@
 //! when it has succeeded as a whole: a rejected request's fork is simply dropped, so nothing has to be undone (GEN-1).
 
 use crate::{
-    access::Identity,
+    access::{Identity, role_rules::KeptRoleRules},
     graph::{Graph, Hold, Holder, Link, Object},
     model::{ObjectType, ReferenceId, TypeId},
     rules::engine::{
@@ -86,6 +86,11 @@ impl Work {
     /// What the operator has set.
     pub fn options(&self) -> &Options {
         &self.rulebook.options
+    }
+
+    /// What roles may do.
+    pub fn role_rules(&self) -> &KeptRoleRules {
+        &self.rulebook.role_rules
     }
 
     /// The rules of a type.

@@ -388,6 +388,7 @@ fn the_state_of_what_may_not_be_read_is_told_to_nobody() {
         precondition,
         dry_run: false,
         identity: configuration.identity.clone(),
+        asked: crate::access::role_rules::Questions::default(),
     };
     let (graph, rulebook) = (configuration.graph.clone(), &configuration.rulebook);
     let mut work = Work::new(graph, request.identity.clone(), rulebook, Timestamp(1), Uuid::new_v4);

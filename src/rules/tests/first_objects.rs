@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn gen_14_the_first_objects_are_made_once() {
     let mut configuration = Configuration::new();
-    let (_, changes) = configuration.submit(Operation::Provision).unwrap();
+    let (_, changes) = configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert_eq!(changes.len(), 0);
     let kind = model().find("virtual-network").unwrap();
     let ids: Vec<Value> = configuration

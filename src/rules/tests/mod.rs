@@ -26,6 +26,7 @@ mod network_policy;
 mod project;
 mod quota;
 mod refusals;
+mod role_rules;
 mod routed_network;
 mod routing;
 mod security_draft;
@@ -45,7 +46,7 @@ use super::{
     rulebook,
 };
 use crate::{
-    access::Identity,
+    access::{Identity, role_rules::Questions},
     change_log::{LogEntry, Origin},
     graph::{Graph, Object},
     model::Model,
@@ -116,7 +117,7 @@ impl Configuration {
             now: 0,
             identity: Identity::server("test"),
         };
-        new.submit(Operation::Provision).unwrap();
+        new.submit(Operation::Provision { role_rules: false }).unwrap();
         new
     }
 
@@ -124,12 +125,13 @@ impl Configuration {
     fn submit(&mut self, operation: Operation) -> Decision<(Outcome, Vec<Change>)> {
         self.now += 1;
         let identity = self.identity.clone();
-        let request = Request { operation, precondition: None, dry_run: false, identity };
+        let asked = Questions::default();
+        let request = Request { operation, precondition: None, dry_run: false, identity, asked };
         let mut work =
             Work::new(self.graph.clone(), request.identity.clone(), &self.rulebook, Timestamp(self.now), Uuid::new_v4);
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
-        let origin = Origin { at: Timestamp(self.now), request_id: None, who: None };
+        let origin = Origin { at: Timestamp(self.now), request_id: None, who: None, caller: None };
         for change in &changes {
             LogEntry::new(change, &self.graph, &graph, &origin).apply(&mut self.follower);
         }

@@ -24,9 +24,9 @@ fn prj_c1_prj_r1_a_project_has_a_policy_set_from_the_start() {
     old.links.clear();
     configuration.graph.put(&Arc::new(old));
     configuration.graph.remove(set.uuid);
-    configuration.submit(Operation::Provision).unwrap();
+    configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert!(configuration.find("application-policy-set", &format!("default-domain:p:{SET}")).is_some());
-    let (_, changes) = configuration.submit(Operation::Provision).unwrap();
+    let (_, changes) = configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert!(changes.is_empty());
 }
 

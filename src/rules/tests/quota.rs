@@ -120,7 +120,7 @@ fn qta_5_limits_of_the_default_project_survive_a_start() {
     let project = configuration.project();
     assert_eq!(configuration.get(&project, "quota"), json!({"defaults": -1}));
     configuration.update(&project, json!({"quota": {"network_policy": 1}})).unwrap();
-    configuration.submit(Operation::Provision).unwrap();
+    configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert_eq!(configuration.get(&project, "quota"), json!({"network_policy": 1}));
 }
 

@@ -249,10 +249,10 @@ fn osd_1_osd_13_osd_14_the_width_of_ids_is_a_setting() {
     assert_eq!(configuration.get(&tag_type(&configuration, "tier").unwrap(), "tag_type_id"), "0x0002");
     // Started with the other width: the same pairs of numbers, written the other way.
     configuration.rulebook = Arc::new(rulebook(&model(), Options::default()));
-    configuration.submit(Operation::Provision).unwrap();
+    configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert_eq!(seen(&configuration), (json!("0x00020000"), json!([0x0002_0000])));
     assert_eq!(id(&configuration, &large), "0x000280000001", "it does not fit, and is not cut");
-    let (_, changes) = configuration.submit(Operation::Provision).unwrap();
+    let (_, changes) = configuration.submit(Operation::Provision { role_rules: false }).unwrap();
     assert!(changes.is_empty());
     // A server with the other width beside it takes no number twice.
     let options = Options { tag_id_digits: TagIdDigits::Twelve, ..Options::default() };

@@ -13,7 +13,10 @@ use crate::{
 
 impl Configuration {
     fn many(&mut self, operations: Vec<Operation>) -> Decision<(Vec<Outcome>, Vec<Change>)> {
-        let steps = operations.into_iter().map(|operation| Step { operation, precondition: None }).collect();
+        let steps = operations
+            .into_iter()
+            .map(|operation| Step { operation, precondition: None, asked: Questions::default() })
+            .collect();
         match self.submit(Operation::Many(Transaction { steps }))? {
             (Outcome::Many(outcomes), changes) => Ok((outcomes, changes)),
             (other, _) => panic!("{other:?}"),
@@ -59,7 +62,7 @@ fn deletion(object: &Object) -> Operation {
 
 /// Letters of the log.
 fn operations(changes: &[Change], graph: &Graph) -> Vec<(LogOperation, Uuid)> {
-    let origin = Origin { at: Timestamp(0), request_id: None, who: None };
+    let origin = Origin { at: Timestamp(0), request_id: None, who: None, caller: None };
     changes.iter().map(|change| (LogEntry::new(change, graph, graph, &origin).operation, change.uuid)).collect()
 }
 
@@ -275,8 +278,10 @@ fn a_precondition_is_about_the_state_right_before_the_operation() {
     let rename = |name: &str| change(&object, json!({ "display_name": name }));
     let tag = etag(&object);
     let steps = |second: Option<Precondition>| {
-        let first = Step { operation: rename("a"), precondition: matches(tag.clone()) };
-        Transaction { steps: vec![first, Step { operation: rename("b"), precondition: second }] }
+        let first = Step { operation: rename("a"), precondition: matches(tag.clone()), asked: Questions::default() };
+        Transaction {
+            steps: vec![first, Step { operation: rename("b"), precondition: second, asked: Questions::default() }],
+        }
     };
     let refused = configuration.submit(Operation::Many(steps(matches(tag.clone())))).unwrap_err();
     assert_eq!((refused.kind, refused.operation), (Kind::Unmet, Some(1)));
@@ -320,6 +325,7 @@ fn what_is_to_be_absent_is_looked_for_by_name_and_by_uuid() {
     let create = |body: Value| Step {
         operation: creation("network-policy", policy("p", body)),
         precondition: Some(Precondition::IsAbsent),
+        asked: Questions::default(),
     };
     let mut decide = |step: Step| configuration.submit(Operation::Many(Transaction { steps: vec![step] })).map(|_| ());
     let name = "['default-domain', 'default-project', 'p']";
@@ -338,6 +344,7 @@ fn what_is_to_be_absent_is_looked_for_by_name_and_by_uuid() {
     let tag = || Step {
         operation: creation("tag", json!({"fq_name": ["x"], "tag_type_name": "tier", "tag_value": "web"})),
         precondition: Some(Precondition::IsAbsent),
+        asked: Questions::default(),
     };
     decide(tag()).unwrap();
     assert!(refusal(decide(tag())).contains("['tier=web'] exists"));

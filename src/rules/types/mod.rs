@@ -4,6 +4,7 @@
 pub mod address_group;
 pub mod alarm;
 pub mod alias_ip;
+pub mod api_access_list;
 pub mod application_policy_set;
 pub mod bare_metal_port;
 pub mod bgp_as_a_service;

@@ -48,7 +48,7 @@ const FILL: &str = "
     set session_replication_role = default;";
 
 /// What readers, the heartbeat and whoever settles a batch ask, with names for people, and with what it is asked.
-const QUESTIONS: [(&str, &str, &str); 12] = [
+const QUESTIONS: [(&str, &str, &str); 13] = [
     ("what was committed last", sequence::PEEK, ""),
     ("the turn to write", sequence::LOCK, ""),
     ("whether it is this database", sequence::RECOGNISE, ""),
@@ -59,8 +59,9 @@ const QUESTIONS: [(&str, &str, &str); 12] = [
     ("a page of the log", load::LOG_PAGE, "(29000, 100)"),
     ("when a change was decided", load::DECIDED_AT, "(20000)"),
     ("texts by key", key_value::RETRIEVE, "('{1,20000,no}')"),
-    ("a text that is written", key_value::STORE, "('1', 'y')"),
-    ("a text that is forgotten", key_value::DELETE, "('1')"),
+    ("a text that is written", key_value::STORE, "('1', 'y', null, false)"),
+    ("a text that is forgotten", key_value::DELETE, "('1', null, false)"),
+    ("whether there is a key", key_value::IS_THERE, "('1')"),
 ];
 
 /// A change of the tables that makes a statement read one as a whole, and which part of a batch that is.
