@@ -137,11 +137,8 @@ async fn admin_1_and_admin_4_by_the_socket(server: &Server, tokens: &Tokens, soc
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).unwrap();
     for path in ["/", "/virtual-networks", "/healthz", "/nowhere"] {
         let Answer { status, body } = ask(socket, Some(STRANGER), &[], path);
-        assert_eq!(
-            (status.as_str(), body.as_str()),
-            ("403", "This socket is for root and the user of the server"),
-            "{path}"
-        );
+        assert_eq!(status, "403", "{path}");
+        assert_eq!(body, "This socket is for root and the user of the server", "{path}");
     }
     let token = format!("X-Auth-Token: {}", Tokens::of("admin"));
     assert_eq!(ask(socket, Some(STRANGER), &["--header", &token], "/domains").status, "403", "no token is looked at");
