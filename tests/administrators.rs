@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::tokens::{ALICE_PROJECT, Tokens, make_projects};
+use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Process, Server, fresh_directory};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -60,6 +60,7 @@ pub async fn admin_4_ways_in_for_administrators() {
     ];
     let mut server = Server::start_with(&options.concat());
     make_projects(&tokens.api(&server, "admin")).await;
+    allow_all_types(&tokens.api(&server, "admin")).await;
     println!("by the socket");
     admin_1_and_admin_4_by_the_socket(&server, &tokens, &socket).await;
     println!("by the port");

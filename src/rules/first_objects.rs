@@ -23,7 +23,7 @@ const TAG_TYPES: [(&str, &str); 7] = [
     ("neutron_tag", "0x0006"),
 ];
 
-/// RBAC-12: what everybody may do from the start: object, field, letters. Whoever narrows it later finds it so after the next start,
+/// RBAC-12, RBAC-13: what everybody may do from the start: object, field, letters. Whoever narrows it later finds it so after the next start,
 /// for the list is made once.
 const DEFAULT_ROLE_RULES: [(&str, &str, &str); 7] = [
     ("fqname-to-id", "", "CRUD"),
