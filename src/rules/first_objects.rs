@@ -175,6 +175,7 @@ fn unless_there(work: &mut Work, mut draft: Draft, complete: impl FnOnce(&Work, 
     work.save(&draft)
 }
 
+/// PERM-8: what everybody needs.
 fn share(draft: &mut Draft, global_access: i64) {
     let mut perms2 = draft.value(field_name::PERMS2).unwrap_or_default();
     if let Some(fields) = perms2.as_object_mut() {
