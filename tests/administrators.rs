@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::tokens::{ALICE_PROJECT, Tokens, make_projects};
+use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Process, Server, fresh_directory};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -60,6 +60,7 @@ pub async fn admin_4_ways_in_for_administrators() {
     ];
     let mut server = Server::start_with(&options.concat());
     make_projects(&tokens.api(&server, "admin")).await;
+    allow_all_types(&tokens.api(&server, "admin")).await;
     println!("by the socket");
     admin_1_and_admin_4_by_the_socket(&server, &tokens, &socket).await;
     println!("by the port");
@@ -136,11 +137,8 @@ async fn admin_1_and_admin_4_by_the_socket(server: &Server, tokens: &Tokens, soc
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).unwrap();
     for path in ["/", "/virtual-networks", "/healthz", "/nowhere"] {
         let Answer { status, body } = ask(socket, Some(STRANGER), &[], path);
-        assert_eq!(
-            (status.as_str(), body.as_str()),
-            ("403", "This socket is for root and the user of the server"),
-            "{path}"
-        );
+        assert_eq!(status, "403", "{path}");
+        assert_eq!(body, "This socket is for root and the user of the server", "{path}");
     }
     let token = format!("X-Auth-Token: {}", Tokens::of("admin"));
     assert_eq!(ask(socket, Some(STRANGER), &["--header", &token], "/domains").status, "403", "no token is looked at");

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::tokens::{Tokens, make_projects};
+use crate::support::tokens::{Tokens, allow_all_types, make_projects};
 use crate::support::{Answer, Api, Checks, Server, wait_until};
 
 pub async fn who_did_what() {
     let (server, tokens) = Tokens::start("rbac", &["--log", "trace"]);
     let api = |name: &str| tokens.api(&server, name);
     make_projects(&api("admin")).await;
+    allow_all_types(&api("admin")).await;
     let mut checks = Checks::default();
     checks
         .run("kv_1 texts have owners", texts_have_owners([api("admin"), api("reader"), api("alice"), api("bob")]))
@@ -20,7 +21,7 @@ pub async fn who_did_what() {
     checks
         .run("refused_1 each refusal is one line", async move {
             let last = refusals.last().map(|(id, ..)| format!(" refused id={id:?}")).unwrap();
-            wait_until("the log is read", Duration::from_secs(60), || server.log().contains(&last));
+            wait_until("the log is read", Duration::from_mins(1), || server.log().contains(&last));
             one_line_each(&refusals, &server.log());
         })
         .await;

@@ -25,7 +25,16 @@ const MOST: usize = 20;
 pub async fn many_connections() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let server = Server::start_with(&["--log", "warn", "--max-requests", "32", "--body-timeout", "300"]);
+    let server = Server::start_with(&[
+        "--log",
+        "warn",
+        "--max-requests",
+        "32",
+        "--body-timeout",
+        "300",
+        "--least-body-rate",
+        "0",
+    ]);
     let another = |options: &[&str]| server.start_another_with(&[&["--log", "warn"], options].concat());
     let few = another(&["--max-connections", "20", "--body-timeout", "2"]);
     let behind = another(&["--trusted-proxies", "127.0.0.0/8,::1"]);
@@ -33,7 +42,7 @@ pub async fn many_connections() {
     let mut checks = Checks::default();
     let (api, address, process) = (server.api(), server.address(), server.process_id());
     checks.run("idle ones, and slow bodies", idle_and_slow(api, address, process)).await;
-    checks.run("bodies that come too slowly", slow_bodies(address, few.address())).await;
+    checks.run("bodies that come too slowly", slow_bodies(behind.address(), few.address())).await;
     checks.run("heads that are too large", large_heads(address)).await;
     checks.run("more connections than there may be", too_many(few.address())).await;
     checks.run("who is believed about others (tls_6)", forwarded(behind.api(), alone.api())).await;

@@ -16,11 +16,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::tokens::Tokens;
 use crate::support::{Answer, Api, Server};
 use normal::{Run, compare, covers, is_uuid, plain_error, sorted};
 
 /// What does something else than changing the configuration, and can't be tried.
 const NOT_TRIED: [&str; 2] = ["/execute-job", "/useragent-kv"];
+
+/// One of the requests was recorded under that name.
+const OPTIONS: [&str; 2] = ["--allowed-hosts", "config.example.org"];
+/// Differences of those who say who they are.
+const WITH_A_TOKEN: &str = "difference_with_a_token";
 
 struct Expected {
     case: String,
@@ -31,17 +37,30 @@ struct Expected {
 }
 
 pub async fn recorded_exchanges() {
+    let server = Server::start_with(&OPTIONS);
+    replay_all(&server.api(), "").await;
+}
+
+/// The same of a cloud admin, where everybody has to say who it is: nothing is another.
+pub async fn recorded_exchanges_of_an_admin() {
+    let tokens = Tokens::new();
+    // Called as what is recorded of those who say nothing of themselves.
+    tokens.write(&Tokens::line("cloud-admin", r#"roles = ["cloud-admin-group"]"#));
+    let options = [&tokens.options("rbac")[..], &["--cloud-admin-role", "cloud-admin-group"], &OPTIONS].concat();
+    let server = Server::start_with(&options);
+    replay_all(&tokens.api(&server, "cloud-admin"), WITH_A_TOKEN).await;
+}
+
+/// Replays all cases; those differences that are of this kind are expected, too.
+async fn replay_all(api: &Api, kind: &str) {
     let cases = cases();
-    let expected = expected_differences(&cases);
-    // One of the requests was recorded under that name.
-    let server = Server::start_with(&["--allowed-hosts", "config.example.org"]);
-    let api = server.api();
+    let expected = expected_differences(&cases, kind);
     let mut complaints = Vec::new();
     let (mut steps, mut as_recorded) = (0, 0);
     let mut trials = Trials::default();
 
     for (name, case) in &cases {
-        let differing = replay(&api, name, case, &mut trials).await;
+        let differing = replay(api, name, case, &mut trials).await;
         let count = case["steps"].as_array().unwrap().len();
         steps += count;
         as_recorded += count - differing.len();
@@ -93,9 +112,11 @@ fn cases() -> BTreeMap<String, Value> {
     cases
 }
 
-fn expected_differences(cases: &BTreeMap<String, Value>) -> Vec<Expected> {
+fn expected_differences(cases: &BTreeMap<String, Value>, kind: &str) -> Vec<Expected> {
     let table: toml::Table = include_str!("golden/expected-differences.toml").parse().expect("the table is TOML");
-    let entries = table.get("difference").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let of = |name: &str| table.get(name).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let mut entries = of("difference");
+    entries.extend(of(kind));
     let mut seen = BTreeSet::new();
     let parse = |entry: toml::Value| {
         let text = |key: &str| match entry.get(key).and_then(toml::Value::as_str) {

@@ -10,10 +10,10 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::events::{Event, Events};
-use crate::support::tokens::{ALICE_PROJECT, BOB_PROJECT, PEOPLE, Tokens, make_projects};
+use crate::support::tokens::{ALICE_PROJECT, BOB_PROJECT, PEOPLE, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Server};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Who there is, on a server.
 #[derive(Clone)]
@@ -36,22 +36,15 @@ pub async fn what_members_are_told() {
     let other = server.start_another_with(&tokens.options("rbac"));
     let (here, there) = (People::of(&server, &tokens), People::of(&other, &tokens));
     make_projects(&here.admin).await;
-    allow_members(&here.admin).await;
+    allow_all_types(&here.admin).await;
     let mut checks = Checks::default();
     checks.run("feed_1 members are told of what they may read", own_and_foreign(here.clone(), there.clone())).await;
+    checks.run("feed_1 what an object referred to stays unknown", references(here.clone(), there.clone())).await;
     checks.run("feed_2 what is shared comes, and what is not any more goes", shares(here.clone(), there.clone())).await;
     checks.run("feed_3 strangers do not learn who it was", who_it_was(here.clone(), there.clone())).await;
     checks.run("the log answers in SQL who did what", in_sql(here.clone(), server.database_url())).await;
     checks.run("feed_4 a stream ends with its token", ends_with_its_token(here, tokens)).await;
     checks.finish();
-}
-
-/// The rule for members, where rules are asked.
-async fn allow_members(admin: &Api) {
-    let rule = json!({"rule_object": "*", "rule_perms": [{"role_name": "member", "role_crud": "CRUD"}]});
-    let list = json!({"api-access-list": {"fq_name": ["default-domain", "members"], "parent_type": "domain",
-        "api_access_list_entries": {"rbac_rule": [rule]}}});
-    admin.post("/api-access-lists", &list).await.status_is(200);
 }
 
 async fn create(api: &Api, project: &str, name: &str) -> String {
@@ -150,6 +143,36 @@ async fn own_and_foreign(here: People, there: People) {
     for (api, expected) in [(&here.bob, 1), (&here.alice, 0), (&here.reader, 1), (&there.bob, 1), (&there.alice, 0)] {
         let told = api.get(&format!("/changes?since={since}")).await.ok();
         assert_eq!(told["changes"].as_array().unwrap().len(), expected, "{told}");
+    }
+}
+
+/// A network that alice may read, with a policy that she may not, before and after that policy is gone.
+async fn references(here: People, there: People) {
+    let since = here.admin.position().await;
+    let policy = create(&here.bob, "bob-proj", "kept-secret").await;
+    let link =
+        json!({"to": ["default-domain", "bob-proj", "kept-secret"], "attr": {"sequence": {"major": 0, "minor": 0}}});
+    let network = json!({"virtual-network": {"fq_name": ["default-domain", "bob-proj", "refers"], "parent_type": "project",
+        "perms2": {"owner": BOB_PROJECT.replace('-', ""), "global_access": 4}, "network_policy_refs": [link]}});
+    let network = here.bob.post("/virtual-networks", &network).await.ok()["virtual-network"]["uuid"].clone();
+    let told = async |api: &Api| {
+        let log = api.get(&format!("/changes?since={since}&resource_type=virtual_network")).await.ok();
+        let mut events = watch(api, &format!("resource_type=virtual_network&since={since}")).await;
+        let created = events.next().await.unwrap();
+        assert_eq!((created.name.as_str(), &created.data["virtual-network"]["uuid"]), ("create", &network));
+        format!("{log} {}", created.data)
+    };
+    for is_gone in [false, true] {
+        if is_gone {
+            let path = format!("/virtual-network/{}", network.as_str().unwrap());
+            here.bob.put(&path, &json!({"virtual-network": {"network_policy_refs": []}})).await.status_is(200);
+            here.bob.delete(&format!("/network-policy/{policy}")).await.status_is(200);
+        }
+        for people in [&here, &there] {
+            let seen = told(&people.alice).await;
+            assert!(!seen.contains("kept-secret") && !seen.contains(&policy), "gone: {is_gone}: {seen}");
+            assert!(told(&people.admin).await.contains("kept-secret"), "gone: {is_gone}");
+        }
     }
 }
 
@@ -322,7 +345,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// For random owners and shares: a member's watch, folded, is what it may list at the end, and so is the log.
+/// For random owners and shares: a member's watch, folded, is what it may list at the end, and so is the log, and all that it may
+/// read in other ways.
 pub fn what_a_member_was_told_is_what_it_may_read() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (server, tokens) = Tokens::start("rbac", &[]);
@@ -330,7 +354,13 @@ pub fn what_a_member_was_told_is_what_it_may_read() {
     let (here, there) = (People::of(&server, &tokens), People::of(&other, &tokens));
     runtime.block_on(async {
         make_projects(&here.admin).await;
-        allow_members(&here.admin).await;
+        allow_all_types(&here.admin).await;
+        // What all policies are below, and what they refer to, is seen by everybody.
+        let tag = json!({"tag": {"fq_name": ["label=all"], "tag_type_name": "label", "tag_value": "all"}});
+        let tag = here.admin.post("/tags", &tag).await.ok()["tag"]["uuid"].as_str().unwrap().to_owned();
+        for uuid in [&tag, ALICE_PROJECT, BOB_PROJECT] {
+            here.admin.post("/chmod", &json!({"uuid": uuid, "global_access": 4})).await.status_is(200);
+        }
     });
     let number = Cell::new(0);
     let acts = prop::collection::vec(act(), 1..30);
@@ -355,20 +385,25 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
     }
     // The last change that both see.
     let last = create(&here.admin, "alice-proj", &format!("last-{number}")).await;
+    let tagged = json!({"network-policy": {"tag_refs": [{"to": ["label=all"]}]}});
+    here.admin.put(&format!("/network-policy/{last}"), &tagged).await.status_is(200);
     here.admin.post("/chmod", &json!({"uuid": last, "global_access": 4})).await.status_is(200);
     let members = members.into_iter().zip([&there.alice, &there.bob]).zip(before).zip(watched);
     for (((member, elsewhere), mut logged), mut watched) in members {
         let mut seen = BTreeSet::new();
         while !seen.contains(&last) {
             let event = tokio::time::timeout(LIMIT, watched.next()).await.expect("in time").expect("an event");
-            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default().to_owned();
+            let uuid = event.data["network-policy"]["uuid"].as_str().unwrap_or_default();
             fold(&mut seen, &event.name, uuid)?;
         }
         let wanted = uuids(member).await;
         prop_assert_eq!(&seen, &wanted, "the watch");
+        for (way, found) in other_ways(&here.admin, member).await {
+            prop_assert_eq!(&found, &wanted, "{}", way);
+        }
         for change in changes(elsewhere, &since).await {
             let (operation, uuid) = (change["operation"].as_str().unwrap(), change["uuid"].as_str().unwrap());
-            fold(&mut logged, operation, uuid.to_owned())?;
+            fold(&mut logged, operation, uuid)?;
             // The state of what can be read, and nothing of what can't be any more.
             let is_gone = operation == "delete" && change.get("object").is_none();
             let perms2 = &change["object"]["perms2"];
@@ -379,12 +414,54 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
     Ok(())
 }
 
+/// The policies that somebody sees, by every way to see them but lists and feeds.
+async fn other_ways(admin: &Api, member: &Api) -> Vec<(&'static str, BTreeSet<String>)> {
+    let of = |links: &Value| -> BTreeSet<String> {
+        links.as_array().into_iter().flatten().map(|link| link["uuid"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut read = BTreeSet::new();
+    for uuid in uuids(admin).await {
+        if member.get(&format!("/network-policy/{uuid}")).await.status == 200 {
+            read.insert(uuid);
+        }
+    }
+    let mut children = BTreeSet::new();
+    for project in PROJECTS {
+        let project = member.get(&format!("/project/{project}")).await.ok();
+        children.extend(of(&project["project"]["network_policys"]));
+    }
+    let tag = member.find("tag", &json!(["label=all"])).await.unwrap();
+    let seen = member.get(&format!("/tag/{tag}")).await.ok();
+    let referring = member.get(&format!("/network-policys?back_ref_id={tag}")).await.ok();
+    let below = member.get(&format!("/network-policys?parent_id={}", PROJECTS.join(","))).await.ok();
+    let bulk = member.post("/list-bulk-collection", &json!({"type": "network-policy"})).await.ok();
+    let mut paged = BTreeSet::new();
+    let mut marker = String::from("none");
+    loop {
+        let page = member.get(&format!("/network-policys?page_limit=2&page_marker={marker}")).await.ok();
+        paged.extend(of(&page["network-policys"]));
+        match page["marker"].as_str() {
+            Some(next) => next.clone_into(&mut marker),
+            None => break,
+        }
+    }
+    vec![
+        ("reads", read),
+        ("children", children),
+        ("back references", of(&seen["tag"]["network_policy_back_refs"])),
+        ("a list by a reference", of(&referring["network-policys"])),
+        ("a list by parents", of(&below["network-policys"])),
+        ("the list by its body", of(&bulk["network-policys"])),
+        ("pages", paged),
+    ]
+}
+
 /// Takes an event into account, which has to make sense to who knows no more than the events before it.
-fn fold(known: &mut BTreeSet<String>, event: &str, uuid: String) -> Result<(), TestCaseError> {
+fn fold(known: &mut BTreeSet<String>, event: &str, uuid: &str) -> Result<(), TestCaseError> {
     match event {
-        "create" => prop_assert!(known.insert(uuid.clone()), "{} is created twice", uuid),
-        "delete" => prop_assert!(known.remove(&uuid), "{} goes, and was not there", uuid),
-        "update" => prop_assert!(known.contains(&uuid), "{} changes, and was not there", uuid),
+        "create" => prop_assert!(known.insert(uuid.to_owned()), "{} is created twice", uuid),
+        "delete" => prop_assert!(known.remove(uuid), "{} goes, and was not there", uuid),
+        "update" => prop_assert!(known.contains(uuid), "{} changes, and was not there", uuid),
         "bookmark" => {}
         other => return Err(TestCaseError::fail(format!("{other} of {uuid}"))),
     }
@@ -398,7 +475,8 @@ async fn plays_one(admin: &Api, act: &Act, number: u32) {
     };
     let policy = match act {
         Act::Create(policy) => {
-            let body = json!({"network-policy": {"fq_name": name(policy), "parent_type": "project"}});
+            let body = json!({"network-policy": {"fq_name": name(policy), "parent_type": "project",
+                "tag_refs": [{"to": ["label=all"]}]}});
             admin.post("/network-policys", &body).await;
             return;
         }

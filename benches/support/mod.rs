@@ -15,6 +15,8 @@ use std::{
 pub struct Server {
     process: Child,
     pub address: String,
+    /// What clients send to say who they are.
+    pub token: Option<String>,
     /// The last server on it removes it.
     directory: Arc<tempfile::TempDir>,
 }
@@ -59,7 +61,7 @@ impl Server {
         let line = first_line(process.stdout.take().unwrap());
         let address = line.trim().rsplit('/').next().unwrap().to_owned();
         assert!(address.contains(':'), "not ready but {line:?}");
-        Self { process, address, directory }
+        Self { process, address, token: None, directory }
     }
 
     /// The process id.
@@ -80,7 +82,12 @@ impl Server {
     pub fn connect(&self) -> Connection {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Connection { reader: BufReader::new(stream.try_clone().unwrap()), stream, host: self.address.clone() }
+        Connection {
+            reader: BufReader::new(stream.try_clone().unwrap()),
+            stream,
+            host: self.address.clone(),
+            token: self.token.clone(),
+        }
     }
 
     /// The time that the process has computed, in seconds, its database not included.
@@ -128,10 +135,11 @@ impl Drop for Server {
 }
 
 /// A request as it is sent.
-pub fn request_text(host: &str, method: &str, path: &str, body: &str) -> String {
+pub fn request_text(host: &str, token: Option<&str>, method: &str, path: &str, body: &str) -> String {
     let length = body.len();
+    let token = token.map(|token| format!("X-Auth-Token: {token}\r\n")).unwrap_or_default();
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     )
 }
 
@@ -148,12 +156,13 @@ pub struct Connection {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
     host: String,
+    token: Option<String>,
 }
 
 impl Connection {
     /// Sends a request, and waits for the whole answer.
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
-        self.stream.write_all(request_text(&self.host, method, path, body).as_bytes()).unwrap();
+        self.stream.write_all(request_text(&self.host, self.token.as_deref(), method, path, body).as_bytes()).unwrap();
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         let status = line.split(' ').nth(1).unwrap().parse().unwrap();

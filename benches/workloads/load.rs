@@ -188,7 +188,7 @@ pub fn sent(servers: &[&Server], clients: usize, duration: Duration, make: &impl
     let scripts = servers.iter().zip(0..).map(|(server, index)| {
         let requests = (0..most).map(|number| {
             let (method, path, body) = make(number * count + index);
-            request_text(&server.address, method, &path, &body)
+            request_text(&server.address, server.token.as_deref(), method, &path, &body)
         });
         let file = server.directory().join(format!("requests-{index}"));
         fs::write(&file, requests.collect::<Vec<_>>().join("\x01")).unwrap();
@@ -200,8 +200,10 @@ pub fn sent(servers: &[&Server], clients: usize, duration: Duration, make: &impl
 /// The same request again and again, by wrk.
 pub fn repeated(server: &Server, clients: usize, duration: Duration, request: &Request) -> Measured {
     let (method, path, body) = request;
+    let token = server.token.as_deref().map(|token| format!("wrk.headers[\"X-Auth-Token\"] = \"{token}\"\n"));
+    let token = token.unwrap_or_default();
     let lines = format!(
-        "wrk.method = \"{method}\"\nwrk.body = {body:?}\nwrk.headers[\"Content-Type\"] = \"application/json\"\n"
+        "wrk.method = \"{method}\"\nwrk.body = {body:?}\nwrk.headers[\"Content-Type\"] = \"application/json\"\n{token}"
     );
     wrk(&[Script { server, path: path.clone(), lines }], clients, duration)
 }

@@ -172,7 +172,8 @@ impl Identity {
         rights
     }
 
-    /// Whether the caller may do this with an object. One that is hidden is not there but for cloud admins (access contract 5.9).
+    /// Whether the caller may do this with an object. One that is hidden is not there but for cloud admins (access contract 5.9,
+    /// LIST-6).
     pub fn may(&self, right: Right, object: &Object) -> bool {
         self.is_admin() || !object.hidden && right.is_in(self.rights(&object.permissions))
     }
@@ -211,7 +212,7 @@ impl Identity {
         project.into_iter().chain(domain).chain([Grantee::Everybody]).collect()
     }
 
-    /// The objects of a type that may be read, by name, from a name on: what is the caller's own, or shared with it.
+    /// The objects of a type that may be read, by name, from a name on: what is the caller's own, or shared with it (LIST-1).
     pub fn readable<'g>(
         &self,
         graph: &'g Graph,

@@ -180,7 +180,7 @@ impl ListRequest {
         })
     }
 
-    /// How many objects it is about.
+    /// How many objects it is about, of those that may be read (LIST-4).
     async fn count(&self, graph: &Graph, identity: &Identity) -> usize {
         if !self.is_whole_type() {
             return self.select(graph, identity).await.objects.len();
@@ -269,7 +269,7 @@ impl ListRequest {
     }
 
     /// A page and the marker of the next one, without what others share: it begins at its marker, and no more is looked at
-    /// than fills it. Pages of an anchor go by uuid, which the uuids of all that is there have to be sorted for.
+    /// than fills it. What may not be read is on no page, and in no marker (LIST-5). Pages of an anchor go by uuid, which the uuids of all that is there have to be sorted for.
     async fn page(&self, page: &Page, graph: &Graph, identity: &Identity) -> (Vec<Arc<Object>>, Option<Value>) {
         let anchors = self.anchors(graph, identity).await;
         let mut turn = Pace::new();
@@ -328,6 +328,8 @@ impl ListRequest {
     }
 
     /// The uuids asked for, by uuid or name, each once, where they are asked for.
+    ///
+    /// Those that may not be read are left out later, as if they were not there (LIST-8).
     fn wanted_uuids(&self, graph: &Graph) -> Option<Vec<Uuid>> {
         if self.uuids.is_none() && self.names.is_none() {
             return None;

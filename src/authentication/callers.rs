@@ -22,7 +22,11 @@ impl Callers {
     /// Roles without a name are none (ROLE-7), and how much is allowed follows from the others (ROLE-1, ROLE-2), whichever project or
     /// domain the token is for, if any (ROLE-9, KS-4). Without a domain, and with that of the setting, it is `default-domain` (KS-2).
     /// What is not the form of a uuid stays a text that no object has (KS-5).
+    /// All of it is stored with what the caller does, so no name has what can't be.
     pub fn complete(&self, mut caller: Caller) -> Caller {
+        let scopes = [&mut caller.project, &mut caller.domain].into_iter().flatten();
+        let names = scopes.flat_map(|scope| [Some(&mut scope.id), scope.name.as_mut()]).flatten();
+        names.chain(&mut caller.user).chain(&mut caller.user_id).chain(&mut caller.roles).for_each(make_storable);
         caller.roles.retain(|role| !role.trim().is_empty());
         caller.level = self.roles.level(&caller.roles);
         caller.user = caller.user.map(kept);
@@ -39,5 +43,12 @@ impl Callers {
     fn is_default(&self, domain: &Scope) -> bool {
         let default = Scope::new(self.default_domain_id.as_str(), None);
         domain.id.is_empty() || domain.id == default.id || domain.uuid.is_some() && domain.uuid == default.uuid
+    }
+}
+
+/// The database takes no NUL. What stands for it makes it another name, and not that of somebody else.
+fn make_storable(name: &mut String) {
+    if name.contains('\0') {
+        *name = name.replace('\0', "\u{fffd}");
     }
 }

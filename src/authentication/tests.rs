@@ -164,3 +164,20 @@ fn a_client_is_told_where_to_go() {
     assert_eq!(of(None), "Bearer realm=\"cirrus\"");
     assert_eq!(of(Some("http://keystone:5000/v3")), "Keystone uri=\"http://keystone:5000/v3\"");
 }
+
+#[test]
+fn names_that_no_database_takes_are_others() {
+    let scope = |id: &str| Some(Scope::new(id, Some("a\0name".to_owned())));
+    let caller = Caller {
+        user: Some("al\0ice".to_owned()),
+        user_id: Some("\0".to_owned()),
+        project: scope("a\0project"),
+        domain: scope("a\0domain"),
+        ..with(&["ad\0min", "member"])
+    };
+    // By hand, as `with` has completed it already.
+    let caller = callers().complete(Caller { roles: vec!["ad\0min".to_owned(), "member".to_owned()], ..caller });
+    assert!(!format!("{caller:?}").contains("\\0"), "{caller:?}");
+    assert_eq!(caller.level, Level::Member, "it is not the role without it");
+    assert!(!caller.has_role("admin") && caller.has_role("member"));
+}

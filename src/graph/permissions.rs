@@ -64,7 +64,7 @@ struct Text<'a> {
 
 const READ: u8 = 4;
 
-/// An access as it may have been stored: whatever it is, it gives no more than it says.
+/// An access as it may have been stored, before what PERM-11 says was looked at: whatever it is, it gives no more than it says.
 fn access(value: &Value, absent: u8) -> u8 {
     match value {
         Value::Null => absent,
@@ -73,8 +73,8 @@ fn access(value: &Value, absent: u8) -> u8 {
 }
 
 impl Permissions {
-    /// From the text of a `perms2`. There is nothing that can't be read: what is missing has its default, and what makes no sense
-    /// gives nothing to anybody (PERM-10).
+    /// From the text of a `perms2`. There is nothing that can't be read: what is missing has its default, what makes no sense
+    /// gives nothing to anybody (PERM-10), and without a text there is no owner (PERM-9).
     pub fn read(perms2: Option<&str>) -> Self {
         let Some(text) = perms2.and_then(|text| serde_json::from_str::<Text<'_>>(text).ok()) else {
             return Self::default();
@@ -95,7 +95,7 @@ impl Permissions {
         }
     }
 
-    /// Who may read the object, as far as it says so; one may be named several times.
+    /// Who may read the object, as far as it says so; one may be named several times. To link is not to read (LIST-3).
     pub fn readers(&self) -> impl Iterator<Item = Grantee> {
         let owner = match self.owner {
             Owner::Project(owner) => Some((Grantee::Project(owner), self.owner_access)),

@@ -23,7 +23,7 @@ const TAG_TYPES: [(&str, &str); 7] = [
     ("neutron_tag", "0x0006"),
 ];
 
-/// RBAC-12: what everybody may do from the start: object, field, letters. Whoever narrows it later finds it so after the next start,
+/// RBAC-12, RBAC-13: what everybody may do from the start: object, field, letters. Whoever narrows it later finds it so after the next start,
 /// for the list is made once.
 const DEFAULT_ROLE_RULES: [(&str, &str, &str); 7] = [
     ("fqname-to-id", "", "CRUD"),
@@ -175,6 +175,7 @@ fn unless_there(work: &mut Work, mut draft: Draft, complete: impl FnOnce(&Work, 
     work.save(&draft)
 }
 
+/// PERM-8: what everybody needs.
 fn share(draft: &mut Draft, global_access: i64) {
     let mut perms2 = draft.value(field_name::PERMS2).unwrap_or_default();
     if let Some(fields) = perms2.as_object_mut() {

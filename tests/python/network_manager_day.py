@@ -1,6 +1,8 @@
 """A day of a Kubernetes network manager: a four-tier application comes, grows, shrinks, changes and goes.
 
-    network_manager_day.py URL
+    network_manager_day.py URL [TOKEN PROJECT]
+
+With a token it is a member of a project like others, which is that of the namespace.
 
 Plays through the Python client library what kube-network-manager does for a load generator, a frontend, a redis-master
 and a redis-slave with fifty pods in the end, and by plain HTTP what its Go client sends and the Python library never
@@ -19,6 +21,7 @@ from vnc_api.vnc_api import *  # the way in which everybody imports it
 from checks import refused, same
 
 URL = sys.argv[1]
+TOKEN, PROJECT = sys.argv[2:4] if len(sys.argv) > 2 else (None, None)
 SERVER = urlparse(URL)
 NAMESPACE = "k8petstore"
 HIDE = "?exclude_back_refs=true&exclude_children=true"
@@ -49,7 +52,10 @@ def answer(method, path, body=None):
     """The status and the body, as JSON where it is JSON."""
     path = path[len(URL):] if path.startswith(URL) else path
     content = None if body is None else json.dumps(body).encode()
-    connection.request(method, path, content, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if TOKEN:
+        headers["X-Auth-Token"] = TOKEN
+    connection.request(method, path, content, headers)
     response = connection.getresponse()
     text = response.read().decode()
     if response.getheader("Content-Type", "").startswith("application/json"):
@@ -91,6 +97,11 @@ def find(read, fq_name, **named):
 
 def uuids(references):
     return sorted(item["uuid"] for item in references or [])
+
+
+def new_project():
+    """The uuid of the project of the namespace: whoever is a member of one has that."""
+    return PROJECT or str(uuid.uuid4())
 
 
 # What is there
@@ -499,7 +510,10 @@ class NetworkManager:
                     self.pod_deleted(tier)
 
 
-vnc = VncApi(api_server_host=SERVER.hostname, api_server_port=SERVER.port, auth_type="noauth")
+if TOKEN:
+    vnc = VncApi(api_server_host=SERVER.hostname, api_server_port=SERVER.port, auth_type="keystone", auth_token=TOKEN)
+else:
+    vnc = VncApi(api_server_host=SERVER.hostname, api_server_port=SERVER.port, auth_type="noauth")
 empty = objects()
 manager = NetworkManager()
 manager.start()
@@ -530,7 +544,7 @@ refusal = answer("POST", "/virtual-machines", {"virtual-machine": {
     "fq_name": ["default-domain", "too-early"], "parent_type": "domain"}})
 same("a machine below a domain", refusal, (400, "Invalid parent type: domain. Allowed types: ['config-root']"))
 same_objects("after what was refused", before)
-manager.namespace_added(str(uuid.uuid4()))
+manager.namespace_added(new_project())
 machine = manager.machine("alone", str(uuid.uuid4()), 0)
 text = refused("delete of a project with a machine", RefsExistError, manager.namespace_deleted)
 same("text of it", text, "Delete when children still present: ['%s/virtual-machine/%s']" % (URL, machine.uuid))
@@ -540,7 +554,7 @@ same_objects("after a machine below a project", before)
 
 # The application comes: some services before their pods, some after them, and one before the tier that uses it
 
-manager.namespace_added(str(uuid.uuid4()))
+manager.namespace_added(new_project())
 manager.service_added("redis-slave")
 manager.scale(FIRST_PODS)
 manager.check()

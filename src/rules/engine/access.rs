@@ -100,7 +100,8 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
     Ok(())
 }
 
-/// Whether this object may be changed. Who may do what with it is said by its owner, and by nobody who may only write to it (W10).
+/// Whether this object may be changed. Who may do what with it is said by its owner, and by nobody who may only write to it (W10); an
+/// owner that has taken the right to write from itself is no exception (PERM-13).
 ///
 /// # Errors
 /// 403, 404

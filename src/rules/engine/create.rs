@@ -85,7 +85,7 @@ impl Create {
     }
 
     fn decide_named(&self, work: &mut Work, rules: &Rules) -> Decision<Arc<Object>> {
-        // Who may not create there is not told which names are taken (W17).
+        // Who may not create there is not told which names are taken (W17, PERM-5).
         let parent = self.parent(work, rules);
         if let Ok(parent) = &parent {
             access::check_create(work, parent.as_ref())?;

@@ -103,7 +103,8 @@ pub fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
     let owner = work.rules_of(draft.type_id).owner;
     match (owner, uuid) {
         (Owner::Itself, GivenUuid::Given) => return draft.uuid.simple().to_string(),
-        (Owner::Itself, GivenUuid::Null) => return "None".to_owned(),
+        // Who is known by a token would have made something that it can't use.
+        (Owner::Itself, GivenUuid::Null) if work.identity.is_admin() => return "None".to_owned(),
         _ => {}
     }
     let is_owner = |parent: &&Arc<Object>| {
