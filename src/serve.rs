@@ -9,7 +9,7 @@ use crate::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
         SocketFile, Tls, files_for, server,
     },
-    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile},
+    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, keystone::Keystone},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -26,6 +26,7 @@ use crate::{
 use actix_web::web::Data;
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io::{ErrorKind, Write},
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -252,8 +253,12 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
         let file = TokenFile::read(path, Arc::clone(&callers)).map_err(told).map_err(StartError::Settings)?;
         sources.push(Source::File(Arc::new(file)));
     }
+    let told = |field: &str, value: &dyn Display| settings.told(field, value);
+    let keystone = Keystone::new(&settings.keystone, Arc::clone(&callers), told).map_err(StartError::Settings)?;
+    let keystone_uri = keystone.as_ref().map(|keystone| keystone.url().to_owned());
+    sources.extend(keystone.map(Source::Keystone));
     let failures = Failures::limited_to(access.failed_authentications);
-    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
+    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, keystone_uri.as_deref()))
 }
 
 /// What a server consists of when it can begin to answer.

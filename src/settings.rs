@@ -7,6 +7,7 @@ mod shared;
 mod value;
 
 use crate::{
+    authentication::keystone::KeystoneSettings,
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
@@ -170,6 +171,10 @@ pub struct ServeSettings {
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessSettings,
+
+    /// Where Keystone is.
+    #[command(flatten)]
+    pub keystone: KeystoneSettings,
 
     /// Ways in, and their limits.
     #[command(flatten)]

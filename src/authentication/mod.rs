@@ -3,6 +3,7 @@
 
 mod callers;
 mod failures;
+pub mod keystone;
 pub mod token;
 mod token_file;
 
@@ -15,6 +16,7 @@ use crate::{
 };
 pub use callers::Callers;
 pub use failures::{Failures, source};
+use keystone::Keystone;
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -78,13 +80,16 @@ impl SpecialRoles {
 pub enum Source {
     /// A file of tokens.
     File(Arc<TokenFile>),
+    /// Keystone.
+    Keystone(Arc<Keystone>),
 }
 
 impl Source {
     /// Whether a token is of its kind. Nobody else gets to see tokens that were made for the file.
-    fn is_for(&self, _token: &str) -> bool {
+    fn is_for(&self, token: &str) -> bool {
         match self {
             Self::File(_) => true,
+            Self::Keystone(_) => !token.starts_with(token::PREFIX),
         }
     }
 
@@ -93,6 +98,7 @@ impl Source {
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         match self {
             Self::File(file) => file.ask(token, service_token),
+            Self::Keystone(keystone) => keystone.ask(token, service_token).await,
         }
     }
 }
@@ -151,6 +157,8 @@ impl Authenticator {
                     let file = Arc::clone(file);
                     supervision.keep("file of tokens", move || Arc::clone(&file).follow());
                 }
+                // It is asked when somebody comes.
+                Source::Keystone(_) => {}
             }
         }
     }
@@ -163,6 +171,14 @@ impl Authenticator {
     /// What roles and domains mean.
     pub fn callers(&self) -> &Callers {
         &self.callers
+    }
+
+    /// Keystone, if it is one of those who know tokens.
+    pub fn keystone(&self) -> Option<&Arc<Keystone>> {
+        self.sources.iter().find_map(|source| match source {
+            Source::Keystone(keystone) => Some(keystone),
+            Source::File(_) => None,
+        })
     }
 
     /// What a client is told that has to say who it is: `WWW-Authenticate`.

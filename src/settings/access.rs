@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 #[derive(Args, Debug, Clone)]
 pub struct AccessSettings {
     /// Who may do what: with `no-auth` everybody may do everything, with `cloud-admin` only cloud admins may do anything, with
-    /// `rbac` others may do what their roles and the owners of objects allow. The last two need tokens (--token-file)
+    /// `rbac` others may do what their roles and the owners of objects allow. The last two need tokens (--keystone-url, --token-file)
     #[arg(long, env = "CIRRUS_AAA_MODE", value_name = "MODE", value_enum, default_value_t = AaaMode::NoAuth)]
     pub aaa_mode: AaaMode,
 
@@ -40,13 +40,6 @@ pub struct AccessSettings {
     pub failed_authentications: u32,
 }
 
-impl AccessSettings {
-    /// Whether there is somebody who knows tokens.
-    fn has_source(&self) -> bool {
-        self.token_file.is_some()
-    }
-}
-
 impl ServeSettings {
     /// Checks that nobody is let in by oversight (MODE-1, MODE-4).
     ///
@@ -56,9 +49,10 @@ impl ServeSettings {
         let access = &self.access;
         let mode = self.told("aaa_mode", access.aaa_mode.name());
         if access.aaa_mode != AaaMode::NoAuth {
-            if !access.has_source() {
+            if access.token_file.is_none() && self.keystone.keystone_url.is_none() {
                 return Err(format!(
-                    "{mode} needs to know whose tokens are: say with --token-file (CIRRUS_TOKEN_FILE)"
+                    "{mode} needs to know whose tokens are: say with --keystone-url (CIRRUS_KEYSTONE_URL) or --token-file \
+                     (CIRRUS_TOKEN_FILE)"
                 ));
             }
             if access.open {
@@ -66,9 +60,12 @@ impl ServeSettings {
             }
             return Ok(());
         }
-        if let Some(file) = &access.token_file {
-            let file = self.told("token_file", file.display());
-            return Err(format!("{file} is of no use with {mode}, which asks nobody for a token: say --aaa-mode rbac"));
+        let file = access.token_file.as_ref().map(|file| self.told("token_file", file.display()));
+        let keystone = self.keystone.keystone_url.as_ref().map(|url| self.told("keystone_url", url));
+        if let Some(source) = file.or(keystone) {
+            return Err(format!(
+                "{source} is of no use with {mode}, which asks nobody for a token: say --aaa-mode rbac"
+            ));
         }
         if is_loopback(self.listen) || access.open {
             return Ok(());
@@ -133,6 +130,9 @@ mod tests {
             assert!(check(&["--aaa-mode", mode, "--open"]).is_err());
             assert_eq!(check(&["--aaa-mode", mode, "--token-file", "t", "--open"]), Ok(()));
         }
+        assert_eq!(check(&["--aaa-mode", "rbac", "--keystone-url", "http://keystone:5000/v3"]), Ok(()));
+        let refused = check(&["--keystone-url", "http://keystone:5000/v3"]).unwrap_err();
+        assert!(refused.starts_with("--keystone-url http://keystone:5000/v3 is of no use"), "{refused}");
         let refused = check(&["--token-file", "t"]).unwrap_err();
         assert!(
             refused.contains("--token-file t") && refused.contains("--aaa-mode no-auth (the default)"),
