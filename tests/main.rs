@@ -33,6 +33,7 @@ mod idempotency;
 mod interface_route;
 mod jobs;
 mod kept_changes;
+mod keystone;
 mod large_lists;
 mod lease;
 mod member_feeds;
@@ -99,6 +100,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(bad_input::bad_input_is_refused),
     asynchronous!(amqp::the_message_bus),
     asynchronous!(address_capacity::whole_pools),
+    asynchronous!(keystone::tokens_of_the_real_keystone),
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(slow_readers::slow_readers),
@@ -178,6 +180,8 @@ const TESTS: &[(&str, Call)] = &[
 const THREADS: usize = 3;
 
 fn main() -> ExitCode {
+    // For clients of https, of which the library of HTTP wants to know how even where there are none.
+    rustls::crypto::ring::default_provider().install_default().expect("nobody was faster");
     let mut arguments = Arguments::from_args();
     // Each waits for servers, brokers and clocks a third of its time.
     arguments.test_threads.get_or_insert(THREADS);
