@@ -379,6 +379,7 @@ async fn serve_on(
             proxies => Proxies::These(proxies.to_vec()),
         },
         administrators,
+        hides_forbidden: settings.access.hide_forbidden,
         authenticator: Arc::new(authenticator),
     });
     let (tell, signalled) = oneshot::channel();

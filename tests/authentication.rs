@@ -388,6 +388,7 @@ pub async fn a_token_of_ones_own() {
     let file = temporary.path().join("tokens");
     std::fs::write(&file, format!("# tokens\n{line}\n{other_line}\n")).unwrap();
     let server = Server::start_with(&["--aaa-mode", "rbac", "--token-file", file.to_str().unwrap()]);
+    allow_all_types(&Api::with_headers(server.url(), &[("X-Auth-Token", &other)])).await;
     let of = async |token: &str| {
         Api::with_headers(server.url(), &[("X-Auth-Token", token)]).get("/obj-perms").await.ok()["token_info"]["token"]
             .take()

@@ -156,6 +156,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(relaxed_references::a_mark_outlives_the_server),
     asynchronous!(openapi::each_example_can_be_sent),
     asynchronous!(tenants::tenants_know_nothing_of_each_other),
+    asynchronous!(tenants::what_is_forbidden_can_be_hidden),
     asynchronous!(access_matrix::every_operation_asks_who_may),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),

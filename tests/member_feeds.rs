@@ -345,7 +345,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// For random owners and shares: a member's watch, folded, is what it may list at the end, and so is the log.
+/// For random owners and shares: a member's watch, folded, is what it may list at the end, and so is the log, and all that it may
+/// read in other ways.
 pub fn what_a_member_was_told_is_what_it_may_read() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (server, tokens) = Tokens::start("rbac", &[]);
@@ -354,6 +355,12 @@ pub fn what_a_member_was_told_is_what_it_may_read() {
     runtime.block_on(async {
         make_projects(&here.admin).await;
         allow_all_types(&here.admin).await;
+        // What all policies are below, and what they refer to, is seen by everybody.
+        let tag = json!({"tag": {"fq_name": ["label=all"], "tag_type_name": "label", "tag_value": "all"}});
+        let tag = here.admin.post("/tags", &tag).await.ok()["tag"]["uuid"].as_str().unwrap().to_owned();
+        for uuid in [&tag, ALICE_PROJECT, BOB_PROJECT] {
+            here.admin.post("/chmod", &json!({"uuid": uuid, "global_access": 4})).await.status_is(200);
+        }
     });
     let number = Cell::new(0);
     let acts = prop::collection::vec(act(), 1..30);
@@ -378,6 +385,8 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
     }
     // The last change that both see.
     let last = create(&here.admin, "alice-proj", &format!("last-{number}")).await;
+    let tagged = json!({"network-policy": {"tag_refs": [{"to": ["label=all"]}]}});
+    here.admin.put(&format!("/network-policy/{last}"), &tagged).await.status_is(200);
     here.admin.post("/chmod", &json!({"uuid": last, "global_access": 4})).await.status_is(200);
     let members = members.into_iter().zip([&there.alice, &there.bob]).zip(before).zip(watched);
     for (((member, elsewhere), mut logged), mut watched) in members {
@@ -389,6 +398,9 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
         }
         let wanted = uuids(member).await;
         prop_assert_eq!(&seen, &wanted, "the watch");
+        for (way, found) in other_ways(&here.admin, member).await {
+            prop_assert_eq!(&found, &wanted, "{}", way);
+        }
         for change in changes(elsewhere, &since).await {
             let (operation, uuid) = (change["operation"].as_str().unwrap(), change["uuid"].as_str().unwrap());
             fold(&mut logged, operation, uuid)?;
@@ -400,6 +412,48 @@ async fn plays(here: &People, there: &People, acts: &[Act], number: u32) -> Resu
         prop_assert_eq!(&logged, &wanted, "the log");
     }
     Ok(())
+}
+
+/// The policies that somebody sees, by every way to see them but lists and feeds.
+async fn other_ways(admin: &Api, member: &Api) -> Vec<(&'static str, BTreeSet<String>)> {
+    let of = |links: &Value| -> BTreeSet<String> {
+        links.as_array().into_iter().flatten().map(|link| link["uuid"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut read = BTreeSet::new();
+    for uuid in uuids(admin).await {
+        if member.get(&format!("/network-policy/{uuid}")).await.status == 200 {
+            read.insert(uuid);
+        }
+    }
+    let mut children = BTreeSet::new();
+    for project in PROJECTS {
+        let project = member.get(&format!("/project/{project}")).await.ok();
+        children.extend(of(&project["project"]["network_policys"]));
+    }
+    let tag = member.find("tag", &json!(["label=all"])).await.unwrap();
+    let seen = member.get(&format!("/tag/{tag}")).await.ok();
+    let referring = member.get(&format!("/network-policys?back_ref_id={tag}")).await.ok();
+    let below = member.get(&format!("/network-policys?parent_id={}", PROJECTS.join(","))).await.ok();
+    let bulk = member.post("/list-bulk-collection", &json!({"type": "network-policy"})).await.ok();
+    let mut paged = BTreeSet::new();
+    let mut marker = String::from("none");
+    loop {
+        let page = member.get(&format!("/network-policys?page_limit=2&page_marker={marker}")).await.ok();
+        paged.extend(of(&page["network-policys"]));
+        match page["marker"].as_str() {
+            Some(next) => next.clone_into(&mut marker),
+            None => break,
+        }
+    }
+    vec![
+        ("reads", read),
+        ("children", children),
+        ("back references", of(&seen["tag"]["network_policy_back_refs"])),
+        ("a list by a reference", of(&referring["network-policys"])),
+        ("a list by parents", of(&below["network-policys"])),
+        ("the list by its body", of(&bulk["network-policys"])),
+        ("pages", paged),
+    ]
 }
 
 /// Takes an event into account, which has to make sense to who knows no more than the events before it.
@@ -421,7 +475,8 @@ async fn plays_one(admin: &Api, act: &Act, number: u32) {
     };
     let policy = match act {
         Act::Create(policy) => {
-            let body = json!({"network-policy": {"fq_name": name(policy), "parent_type": "project"}});
+            let body = json!({"network-policy": {"fq_name": name(policy), "parent_type": "project",
+                "tag_refs": [{"to": ["label=all"]}]}});
             admin.post("/network-policys", &body).await;
             return;
         }

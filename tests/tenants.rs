@@ -324,6 +324,39 @@ async fn hidden(cast: Cast) {
     cast.admin.delete(&path).await.status_is(200);
 }
 
+/// W18: where the operator says so, what may not be read is as if it was not there.
+async fn as_if_it_was_not_there(cast: Cast) {
+    let unknown = "00000000-0000-4000-8000-00000000dead";
+    for (kind, uuid) in &cast.things {
+        let found = cast.bob.get(&format!("/{kind}/{uuid}")).await;
+        let none = cast.bob.get(&format!("/{kind}/{unknown}")).await;
+        assert_eq!((found.status, found.text.replace(uuid, unknown)), (404, none.text), "{kind}");
+        let other = if *kind == "project" { "domain" } else { "project" };
+        let found = cast.bob.get(&format!("/{other}/{uuid}")).await;
+        let none = cast.bob.get(&format!("/{other}/{unknown}")).await;
+        assert_eq!((found.status, found.text.replace(uuid, unknown)), (404, none.text), "{kind} as {other}");
+        let found = cast.bob.post("/id-to-fqname", &json!({ "uuid": uuid })).await;
+        let none = cast.bob.post("/id-to-fqname", &json!({ "uuid": unknown })).await;
+        assert_eq!((found.status, found.text.replace(uuid, unknown)), (404, none.text), "{kind}");
+    }
+    let ask = |name: &str| json!({"type": "virtual-network", "fq_name": ["default-domain", "alice-proj", name]});
+    let found = cast.bob.post("/fqname-to-id", &ask("secret-net")).await;
+    let none = cast.bob.post("/fqname-to-id", &ask("nothing")).await;
+    assert_eq!((found.status, found.text.replace("secret-net", "nothing")), (404, none.text));
+    let network = cast.uuid("virtual-network");
+    let count = |uuid: &str| format!("/virtual-network/{uuid}/subnet-ip-count");
+    let found = cast.bob.post(&count(network), &json!({})).await;
+    let none = cast.bob.post(&count(unknown), &json!({})).await;
+    assert_eq!((found.status, found.text.replace(network, unknown)), (404, none.text));
+    cast.alice.get(&format!("/virtual-network/{network}")).await.status_is(200);
+}
+
+pub async fn what_is_forbidden_can_be_hidden() {
+    let (server, tokens) = Tokens::start("rbac", &["--hide-forbidden"]);
+    let api = |name: &str| tokens.api(&server, name);
+    as_if_it_was_not_there(furnish(api("admin"), api("alice"), api("bob")).await).await;
+}
+
 pub async fn tenants_know_nothing_of_each_other() {
     let (server, tokens) = Tokens::start("rbac", &[]);
     let api = |name: &str| tokens.api(&server, name);

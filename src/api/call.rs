@@ -84,6 +84,8 @@ pub struct Call {
     pub from: Option<IpAddr>,
     /// By which way it came in.
     pub door: Door,
+    /// Whether what may not be read is answered as if it was not there.
+    pub hides_forbidden: bool,
     /// The connection of who asks.
     pub peer: Option<Peer>,
     /// Whether HTML is asked for by name before JSON, as browsers do.
@@ -161,6 +163,7 @@ impl Call {
             query: read_query(request.query_string()),
             identity,
             known: None,
+            hides_forbidden: false,
             from,
             door,
             standing: None,

@@ -129,6 +129,8 @@ pub struct App {
     pub proxies: Proxies,
     /// Who is let in by the ways for administrators.
     pub administrators: Administrators,
+    /// Whether what somebody may not read is answered as if it was not there.
+    pub hides_forbidden: bool,
     /// Who finds out who asks.
     pub authenticator: Arc<Authenticator>,
 }
@@ -155,6 +157,7 @@ impl<T: Unpin> MessageBody for Held<T> {
 pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
     let mut call = Call::new(&request, &app.proxies);
+    call.hides_forbidden = app.hides_forbidden;
     let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
         Ok(()) => app.dispatch(&mut call, &request, payload).await,

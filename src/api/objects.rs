@@ -147,8 +147,8 @@ impl App {
             snapshot = self.snapshot(call).await?;
         }
         let kind = self.model.object_type(type_id);
-        let object = self.find(&snapshot, type_id, uuid)?;
-        check_readable(call, object)?;
+        let object = self.find(&snapshot, call, type_id, uuid)?;
+        check_readable(call, object, || unknown_id(uuid))?;
         let etag = etag(object);
         if call.has_already(&etag) {
             return Ok(Answer::NotModified { etag });
@@ -180,10 +180,14 @@ impl App {
     }
 
     /// The object of a path.
-    fn find<'s>(&self, snapshot: &'s Snapshot, type_id: TypeId, uuid: &str) -> Answered<&'s Arc<Object>> {
+    fn find<'s>(&self, snapshot: &'s Snapshot, call: &Call, type_id: TypeId, uuid: &str) -> Answered<&'s Arc<Object>> {
         let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
-        let object = object.ok_or_else(|| ApiError::not_found(format!("Unknown id: {uuid}")))?;
+        let object = object.ok_or_else(|| unknown_id(uuid))?;
         if object.type_id != type_id {
+            // Of which type it is is for those who may read it.
+            if !call.identity.may_read(object) {
+                return Err(unknown_id(uuid));
+            }
             let kind = &self.model.object_type(type_id).name;
             return Err(ApiError::not_found(format!("No {kind} object found for id {uuid}")));
         }
@@ -203,7 +207,7 @@ impl App {
             // There is nothing to be done once.
             call.keyed()?;
             let snapshot = self.snapshot(call).await?;
-            check_visible(call, self.find(&snapshot, type_id, uuid)?)?;
+            check_visible(call, self.find(&snapshot, call, type_id, uuid)?)?;
             return Ok(Answer::Empty);
         }
         let document = Document::read_update(&self.model, kind, body);
@@ -228,6 +232,10 @@ impl App {
     }
 }
 
+fn unknown_id(uuid: &str) -> ApiError {
+    ApiError::not_found(format!("Unknown id: {uuid}"))
+}
+
 /// Whether an object is there for who asks.
 ///
 /// # Errors
@@ -239,15 +247,18 @@ fn check_visible(call: &Call, object: &Object) -> Answered<()> {
     Ok(())
 }
 
-/// Whether an object may be read by who asks.
+/// Whether an object may be read by who asks; `unknown` is what is answered where there is none.
 ///
 /// # Errors
-/// 404 for a hidden one, 403 without the right (PERM-4).
-pub fn check_readable(call: &Call, object: &Object) -> Answered<()> {
-    check_visible(call, object)?;
+/// 404 for a hidden one, 403 without the right (PERM-4), or the same as for none where the operator says so (W18).
+pub fn check_readable(call: &Call, object: &Object, unknown: impl FnOnce() -> ApiError) -> Answered<()> {
     if call.identity.may_read(object) {
         return Ok(());
     }
+    if call.hides_forbidden {
+        return Err(unknown());
+    }
+    check_visible(call, object)?;
     Err(Rejection::forbidden(call.identity.refusal(Right::Read)).by(rule::PERM_4).into())
 }
 

@@ -31,7 +31,7 @@ pub use request::{Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::addresses::Version;
 pub use transaction::{Step, Transaction};
-pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call};
+pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call, unknown_network};
 
 use crate::model::{Model, ObjectType, type_name};
 

@@ -34,6 +34,11 @@ pub struct AccessSettings {
     #[arg(long, env = "CIRRUS_DEFAULT_DOMAIN_ID", value_name = "ID", default_value = "default", value_parser = value::name)]
     pub default_domain_id: String,
 
+    /// Answer reads of what the caller may not read with 404, as if it was not there, and not with 403. Clients that tell one from
+    /// the other (Neutron's plug-in) need the 403
+    #[arg(long, env = "CIRRUS_HIDE_FORBIDDEN")]
+    pub hide_forbidden: bool,
+
     /// How many requests a minute may come from one address with tokens that are nobody's; to more of them the answer is 429
     #[arg(long, env = "CIRRUS_FAILED_AUTHENTICATIONS", value_name = "REQUESTS", default_value = "20",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -18,7 +18,7 @@ use crate::{
     ipam,
     rules::{
         AllocateAddresses, FreeAddresses, Operation, Outcome, Version, budget, count_addresses, network_of_call,
-        string_list,
+        string_list, unknown_network,
     },
 };
 use actix_web::http::Method;
@@ -106,9 +106,9 @@ impl App {
         let list = list.ok_or_else(|| ApiError::bad_request("Bad Request, subnet_list must be a list of uuids"))?;
         let snapshot = self.snapshot(call).await?;
         Named::Subnets.check(list.len())?;
-        let network = network_of_call(&snapshot.graph, network)?;
-        check_readable(call, &network)?;
-        let counts = count_addresses(&snapshot.graph, &network, &list);
+        let found = network_of_call(&snapshot.graph, network)?;
+        check_readable(call, &found, || unknown_network(network).into())?;
+        let counts = count_addresses(&snapshot.graph, &found, &list);
         let counts: Vec<u64> = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(u64::MAX)).collect();
         Ok(Answer::json(&json!({"ip_count_list": counts})))
     }

@@ -53,28 +53,33 @@ impl App {
     async fn host_based_service(&self, call: &Call) -> Answered<Answer> {
         let body = &call.object()?;
         let snapshot = self.snapshot(call).await?;
-        let service = self.find_service(&snapshot.graph, body)?;
-        check_readable(call, &service)?;
+        let service = self.find_service(&snapshot.graph, call, body)?;
         let manifests = manifests(&snapshot.graph, &call.identity, &service)?;
         Ok(Answer::json(&json!({ "hbs": manifests })))
     }
 
-    fn find_service(&self, graph: &Graph, body: &Body) -> Answered<Arc<Object>> {
+    fn find_service(&self, graph: &Graph, call: &Call, body: &Body) -> Answered<Arc<Object>> {
         let kind = self.model.find("host-based-service");
         if let Some(name) = given(body, "hbs_fq_name") {
             let name =
                 string_list(name).ok_or_else(|| ApiError::bad_request("hbs_fq_name must be a list of strings"))?;
             let found = kind.and_then(|kind| graph.find(kind, &name)).cloned();
-            found.ok_or_else(|| ApiError::not_found(format!("Name {} not found", python_literal::list(&name))))
+            readable(call, found, || ApiError::not_found(format!("Name {} not found", python_literal::list(&name))))
         } else if let Some(uuid) = given(body, "hbs_uuid") {
             let found = uuid.as_str().and_then(canonical_uuid).zip(kind);
             let found = found.and_then(|(uuid, kind)| graph.get_of_type(kind, uuid)).cloned();
-            found.ok_or_else(|| ApiError::not_found(format!("Unknown id: {}", text_of(Some(uuid)))))
+            readable(call, found, || ApiError::not_found(format!("Unknown id: {}", text_of(Some(uuid)))))
         } else {
             let text = "HBS fqname or uuid (hbs_fqname/hbs_uuid) required for hbs daemonset get";
             Err(ApiError::bad_request(text))
         }
     }
+}
+
+fn readable(call: &Call, found: Option<Arc<Object>>, unknown: impl Fn() -> ApiError) -> Answered<Arc<Object>> {
+    let found = found.ok_or_else(&unknown)?;
+    check_readable(call, &found, unknown)?;
+    Ok(found)
 }
 
 /// HBS-X1: left network, right network, daemon set.

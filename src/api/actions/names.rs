@@ -60,7 +60,7 @@ impl App {
         }
         let object = snapshot.graph.find(type_id, &elements);
         let object = object.ok_or_else(|| not_found(python_literal::list(&elements)))?;
-        check_readable(call, object)?;
+        check_readable(call, object, || not_found(python_literal::list(&elements)))?;
         Ok(Answer::json(&json!({"uuid": object.uuid.to_string()})))
     }
 
@@ -69,8 +69,9 @@ impl App {
         let uuid = given(body, "uuid").ok_or_else(|| ApiError::bad_request("Bad Request, uuid is missing"))?;
         let snapshot = self.snapshot(call).await?;
         let object = uuid.as_str().and_then(canonical_uuid).and_then(|uuid| snapshot.graph.get(uuid));
-        let object = object.ok_or_else(|| ApiError::not_found(format!("UUID {} not found", text_of(Some(uuid)))))?;
-        check_readable(call, object)?;
+        let unknown = || ApiError::not_found(format!("UUID {} not found", text_of(Some(uuid))));
+        let object = object.ok_or_else(unknown)?;
+        check_readable(call, object, unknown)?;
         let kind = &self.model.object_type(object.type_id).name;
         Ok(Answer::json(&json!({"fq_name": object.fq_name.elements(), "type": kind})))
     }

@@ -99,8 +99,9 @@ impl App {
         let (uuid, fields) = (needed("uuid", "uuid")?, needed("fields", "fields")?);
         let snapshot = self.snapshot(call).await?;
         let object = canonical_uuid(uuid).and_then(|uuid| snapshot.graph.get(uuid));
-        let object = object.ok_or_else(|| ApiError::not_found(format!("Object Not Found: {uuid}")))?;
-        check_readable(call, object)?;
+        let unknown = || ApiError::not_found(format!("Object Not Found: {uuid}"));
+        let object = object.ok_or_else(unknown)?;
+        check_readable(call, object, unknown)?;
         let kind = self.model.object_type(object.type_id);
         let mut answer = Map::new();
         for field in Named::Fields.once(fields.split(',').map(str::to_owned))? {

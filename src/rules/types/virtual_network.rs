@@ -349,7 +349,12 @@ pub struct AllocateAddresses {
 pub fn network_of_call(graph: &Graph, given: &str) -> Decision<Arc<Object>> {
     let kind = graph.model().find(type_name::VIRTUAL_NETWORK);
     let found = kind.zip(canonical_uuid(given)).and_then(|(kind, uuid)| graph.get_of_type(kind, uuid)).cloned();
-    found.ok_or_else(|| Rejection::not_found(format!("Virtual Network {given} not found!")))
+    found.ok_or_else(|| unknown_network(given))
+}
+
+/// The refusal of a direct call to a network that there is not.
+pub fn unknown_network(given: &str) -> Rejection {
+    Rejection::not_found(format!("Virtual Network {given} not found!"))
 }
 
 impl AllocateAddresses {
