@@ -9,7 +9,7 @@ use crate::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
         SocketFile, Tls, files_for, server,
     },
-    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, keystone::Keystone},
+    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -254,6 +254,8 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
         sources.push(Source::File(Arc::new(file)));
     }
     let told = |field: &str, value: &dyn Display| settings.told(field, value);
+    let issuer = Jwt::new(&settings.jwt, Arc::clone(&callers), told).map_err(StartError::Settings)?;
+    sources.extend(issuer.map(Source::Jwt));
     let keystone = Keystone::new(&settings.keystone, Arc::clone(&callers), told).map_err(StartError::Settings)?;
     let keystone_uri = keystone.as_ref().map(|keystone| keystone.url().to_owned());
     sources.extend(keystone.map(Source::Keystone));

@@ -7,7 +7,7 @@ mod shared;
 mod value;
 
 use crate::{
-    authentication::keystone::KeystoneSettings,
+    authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
@@ -175,6 +175,9 @@ pub struct ServeSettings {
     /// Where Keystone is.
     #[command(flatten)]
     pub keystone: KeystoneSettings,
+    /// Whose signed tokens are believed.
+    #[command(flatten)]
+    pub jwt: JwtSettings,
 
     /// Ways in, and their limits.
     #[command(flatten)]

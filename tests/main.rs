@@ -32,6 +32,7 @@ mod hungry_clients;
 mod idempotency;
 mod interface_route;
 mod jobs;
+mod jwt;
 mod kept_changes;
 mod keystone;
 mod large_lists;
@@ -146,6 +147,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
+    asynchronous!(jwt::tokens_that_an_issuer_has_signed),
+    asynchronous!(jwt::an_issuer_whose_certificate_is_looked_at),
     asynchronous!(authentication::cloud_admins_only),
     asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),

@@ -3,6 +3,8 @@
 
 mod callers;
 mod failures;
+mod https;
+pub mod jwt;
 pub mod keystone;
 pub mod token;
 mod token_file;
@@ -16,6 +18,7 @@ use crate::{
 };
 pub use callers::Callers;
 pub use failures::{Failures, source};
+use jwt::Jwt;
 use keystone::Keystone;
 use serde_json::Value;
 use std::{
@@ -82,6 +85,8 @@ pub enum Source {
     File(Arc<TokenFile>),
     /// Keystone.
     Keystone(Arc<Keystone>),
+    /// An issuer of signed tokens.
+    Jwt(Arc<Jwt>),
 }
 
 impl Source {
@@ -90,15 +95,16 @@ impl Source {
         match self {
             Self::File(_) => true,
             Self::Keystone(_) => !token.starts_with(token::PREFIX),
+            Self::Jwt(_) => jwt::has_shape(token),
         }
     }
 
     /// Whose a token is. A token of a service that comes along has to be good, too.
-    #[allow(clippy::unused_async)] // Those who are asked over the network are.
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         match self {
             Self::File(file) => file.ask(token, service_token),
             Self::Keystone(keystone) => keystone.ask(token, service_token).await,
+            Self::Jwt(issuer) => issuer.ask(token, service_token).await,
         }
     }
 }
@@ -159,6 +165,10 @@ impl Authenticator {
                 }
                 // It is asked when somebody comes.
                 Source::Keystone(_) => {}
+                Source::Jwt(issuer) => {
+                    let issuer = Arc::clone(issuer);
+                    supervision.keep("keys of signed tokens", move || Arc::clone(&issuer).follow());
+                }
             }
         }
     }
@@ -177,7 +187,7 @@ impl Authenticator {
     pub fn keystone(&self) -> Option<&Arc<Keystone>> {
         self.sources.iter().find_map(|source| match source {
             Source::Keystone(keystone) => Some(keystone),
-            Source::File(_) => None,
+            Source::File(_) | Source::Jwt(_) => None,
         })
     }
 

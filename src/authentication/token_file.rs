@@ -226,7 +226,7 @@ fn read_time(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 /// What Keystone says of a token of its own, as far as it applies (OBJ-2). There is no token in it, and no catalog (OBJ-3).
-fn token_info(caller: &Caller, expires_at: Option<OffsetDateTime>) -> Value {
+pub(super) fn token_info(caller: &Caller, expires_at: Option<OffsetDateTime>) -> Value {
     let microseconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     let expires_at = expires_at.and_then(|end| UtcDateTime::from(end).format(microseconds).ok());
     let domain = caller.domain.as_ref().map(|domain| json!({"id": domain.id, "name": domain.name}));

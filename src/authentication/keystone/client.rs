@@ -5,10 +5,10 @@ use super::{
     answer::{self, Place},
     settings::{Account, KeystoneSettings},
 };
+use crate::authentication::https;
 use reqwest::{
-    Certificate, RequestBuilder, Response,
+    RequestBuilder, Response,
     header::{CONTENT_TYPE, DATE, HeaderValue},
-    redirect,
 };
 use serde_json::Value;
 use std::{
@@ -25,8 +25,6 @@ use uuid::Uuid;
 
 /// How many questions are asked at the same time.
 const AT_THE_SAME_TIME: usize = 32;
-/// How long it may take until somebody answers at all.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(3);
 /// How long an answer may be, in bytes; the catalog of a large cloud is in one of them.
 const LONGEST_ANSWER: usize = 4 << 20;
 /// The server's own token is renewed so long before it ends, or after three quarters of its time.
@@ -304,10 +302,10 @@ impl Client {
         timeout(self.answers_within, async {
             let _place = self.places.acquire().await.map_err(|error| Away(error.to_string()))?;
             let (asked_at, asked_at_here) = (Instant::now(), SystemTime::now());
-            let mut response = attempt(question).await.map_err(|error| Away(told(&error)))?;
+            let mut response = attempt(question).await.map_err(|error| Away(https::told(&error)))?;
             let date = response.headers().get(DATE).and_then(|date| answer::date(date.to_str().ok()?));
             let mut body = Vec::new();
-            while let Some(piece) = response.chunk().await.map_err(|error| Away(told(&error)))? {
+            while let Some(piece) = response.chunk().await.map_err(|error| Away(https::told(&error)))? {
                 if body.len() + piece.len() > LONGEST_ANSWER {
                     return Err(Away(format!("an answer of Keystone has more than {LONGEST_ANSWER} bytes")));
                 }
@@ -351,47 +349,17 @@ async fn attempt(question: RequestBuilder) -> reqwest::Result<Response> {
     }
 }
 
-/// An error with its causes, which reqwest leaves out.
-fn told(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// What sends the questions: to nobody but who was named, without a proxy, and without following anybody elsewhere, since each has
 /// a token in it.
 fn http(settings: &KeystoneSettings, told: impl Fn(&str, &dyn Display) -> String) -> Result<reqwest::Client, String> {
-    // The one of the other connections of this process. If it is there already, all is well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authorities = match &settings.keystone_ca_file {
-        None => {
-            webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
-        }
-        Some(file) => {
-            let refused = |error: String| format!("{}: {error}", told("keystone_ca_file", &file.display()));
-            let pem = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error.to_string()))?;
-            if authorities.is_empty() {
-                return Err(refused("certificates are expected, as PEM".to_owned()));
-            }
-            authorities
-        }
-    };
     if settings.keystone_insecure {
         tracing::warn!("{}: whoever answers as Keystone is believed", told("keystone_insecure", &"").trim());
     }
-    let client = reqwest::Client::builder()
-        .user_agent(concat!("cirrus/", env!("CIRRUS_VERSION")))
-        .connect_timeout(CONNECTS_WITHIN)
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .tls_certs_only(authorities)
-        .tls_danger_accept_invalid_certs(settings.keystone_insecure);
-    client.build().map_err(|error| format!("{}: {}", told("keystone_url", &"").trim(), self::told(&error)))
+    let file = settings.keystone_ca_file.as_deref();
+    https::client(file, settings.keystone_insecure).map_err(|error| match file {
+        Some(file) => format!("{}: {error}", told("keystone_ca_file", &file.display())),
+        None => format!("{}: {error}", told("keystone_url", &"").trim()),
+    })
 }
 
 #[cfg(test)]
