@@ -9,7 +9,7 @@ use crate::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
         SocketFile, Tls, files_for, server,
     },
-    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt},
+    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
@@ -256,8 +256,11 @@ fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> 
     let told = |field: &str, value: &dyn Display| settings.told(field, value);
     let issuer = Jwt::new(&settings.jwt, Arc::clone(&callers), told).map_err(StartError::Settings)?;
     sources.extend(issuer.map(Source::Jwt));
+    let keystone = Keystone::new(&settings.keystone, Arc::clone(&callers), told).map_err(StartError::Settings)?;
+    let keystone_uri = keystone.as_ref().map(|keystone| keystone.url().to_owned());
+    sources.extend(keystone.map(Source::Keystone));
     let failures = Failures::limited_to(access.failed_authentications);
-    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, None))
+    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, keystone_uri.as_deref()))
 }
 
 /// What a server consists of when it can begin to answer.

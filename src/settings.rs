@@ -7,7 +7,7 @@ mod shared;
 mod value;
 
 use crate::{
-    authentication::jwt::JwtSettings,
+    authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
     model::Model,
@@ -172,6 +172,9 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub access: AccessSettings,
 
+    /// Where Keystone is.
+    #[command(flatten)]
+    pub keystone: KeystoneSettings,
     /// Whose signed tokens are believed.
     #[command(flatten)]
     pub jwt: JwtSettings,

@@ -127,7 +127,7 @@ impl Matrix {
         };
         let is_made_once = kind == "global-system-config";
         let key = format!("{kind}/minimal");
-        for caller in 0..CALLERS.len() {
+        for (caller, (called, _, _)) in CALLERS.iter().enumerate() {
             let api = self.apis[caller].clone();
             if let Some(parent) = &parent {
                 self.give(parent, caller).await;
@@ -147,7 +147,7 @@ impl Matrix {
             let row = format!("/{kind}/{{uuid}}");
             let status = Ask::get(&path).send(&api).await;
             self.note(&format!("GET {row}"), status);
-            let change = Some(json!({ &kind: {"display_name": CALLERS[caller].0} }));
+            let change = Some(json!({ &kind: {"display_name": called} }));
             let status = Ask { method: "PUT", path: path.clone(), body: change }.send(&api).await;
             self.note(&format!("PUT {row}"), status);
             if kind == "virtual-network" {
@@ -198,15 +198,14 @@ impl Matrix {
     /// All that is neither about a collection nor about an object as a whole, on things of alice.
     async fn of_actions(&mut self, operations: &[String]) {
         let stage = Stage::build(&self.admin).await;
-        for caller in 0..CALLERS.len() {
-            let api = self.apis[caller].clone();
+        for (caller, api) in self.apis.clone().iter().enumerate() {
             for operation in operations {
                 stage.restore(&self.admin).await;
                 for uuid in [&stage.network, &stage.service] {
                     self.give(uuid, caller).await;
                 }
                 let Some(ask) = stage.ask(operation) else { panic!("{operation} has no request here") };
-                let status = ask.send(&api).await;
+                let status = ask.send(api).await;
                 self.note(operation, status);
             }
         }

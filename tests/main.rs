@@ -34,6 +34,7 @@ mod interface_route;
 mod jobs;
 mod jwt;
 mod kept_changes;
+mod keystone;
 mod large_lists;
 mod lease;
 mod member_feeds;
@@ -100,6 +101,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(bad_input::bad_input_is_refused),
     asynchronous!(amqp::the_message_bus),
     asynchronous!(address_capacity::whole_pools),
+    asynchronous!(keystone::tokens_of_the_real_keystone),
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(slow_readers::slow_readers),

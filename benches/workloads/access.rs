@@ -9,7 +9,7 @@ use crate::{
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt, time::Duration};
 
 /// How many networks there are of others, of the member, shared with it, and for everybody.
 const OTHERS: u64 = 10_000;
@@ -24,7 +24,10 @@ fn token(name: &str) -> String {
 }
 
 fn line(name: &str, rest: &str) -> String {
-    let digest: String = Sha256::digest(token(name)).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digest = String::new();
+    for byte in Sha256::digest(token(name)) {
+        write!(digest, "{byte:02x}").unwrap();
+    }
     format!("sha256-{digest} = {{ user = \"{name}\", {rest} }}\n")
 }
 

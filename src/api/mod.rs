@@ -23,6 +23,7 @@ mod kept_lists;
 mod list;
 mod markers;
 mod objects;
+mod on_demand;
 pub mod openapi;
 mod pace;
 mod peer;

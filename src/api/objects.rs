@@ -39,6 +39,7 @@ impl App {
     /// 400 for what is no key, and for conditions that can't be kept.
     pub async fn decide(&self, call: &Call, operation: Operation) -> Answered<Decision<Outcome>> {
         let precondition = conditions::of_headers(call, &operation)?;
+        let (operation, precondition) = self.with_default_group(operation, precondition);
         let dry_run = conditions::is_dry_run(call)?;
         // What is only tried may be tried again.
         let keyed = call.keyed()?.filter(|_| !dry_run);
@@ -139,7 +140,12 @@ impl App {
     /// # Errors
     /// 404
     pub async fn read(&self, type_id: TypeId, uuid: &str, call: &Call) -> Answered<Answer> {
-        let snapshot = self.snapshot(call).await?;
+        let mut snapshot = self.snapshot(call).await?;
+        if let Some(missing) = canonical_uuid(uuid).filter(|uuid| snapshot.graph.get(*uuid).is_none())
+            && self.bring(type_id, missing).await?
+        {
+            snapshot = self.snapshot(call).await?;
+        }
         let kind = self.model.object_type(type_id);
         let object = self.find(&snapshot, call, type_id, uuid)?;
         check_readable(call, object, || unknown_id(uuid))?;

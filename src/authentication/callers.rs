@@ -40,7 +40,7 @@ impl Callers {
     }
 
     /// Whether it is the one that is `default-domain` here. Dashes in ids mean nothing (KS-1).
-    fn is_default(&self, domain: &Scope) -> bool {
+    pub fn is_default(&self, domain: &Scope) -> bool {
         let default = Scope::new(self.default_domain_id.as_str(), None);
         domain.id.is_empty() || domain.id == default.id || domain.uuid.is_some() && domain.uuid == default.uuid
     }

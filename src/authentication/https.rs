@@ -7,11 +7,12 @@ use std::{error::Error, path::Path, time::Duration};
 /// How long it may take until somebody answers at all.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(3);
 
-/// What asks. Whoever answers shows a certificate of one of the authorities in this file (PEM); without it, of a public one.
+/// What asks. Whoever answers shows a certificate of one of the authorities in this file (PEM); without it, of a public one;
+/// or any certificate.
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn client(authorities: Option<&Path>) -> Result<Client, String> {
+pub fn client(authorities: Option<&Path>, insecure: bool) -> Result<Client, String> {
     // The one of the other connections of this process. If it is there already, all is well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authorities = match authorities {
@@ -32,7 +33,8 @@ pub fn client(authorities: Option<&Path>) -> Result<Client, String> {
         .connect_timeout(CONNECTS_WITHIN)
         .no_proxy()
         .redirect(redirect::Policy::none())
-        .tls_certs_only(authorities);
+        .tls_certs_only(authorities)
+        .tls_danger_accept_invalid_certs(insecure);
     client.build().map_err(|error| told(&error))
 }
 

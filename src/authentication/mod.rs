@@ -5,6 +5,7 @@ mod callers;
 mod failures;
 mod https;
 pub mod jwt;
+pub mod keystone;
 pub mod token;
 mod token_file;
 
@@ -18,6 +19,7 @@ use crate::{
 pub use callers::Callers;
 pub use failures::{Failures, source};
 use jwt::Jwt;
+use keystone::Keystone;
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -81,6 +83,8 @@ impl SpecialRoles {
 pub enum Source {
     /// A file of tokens.
     File(Arc<TokenFile>),
+    /// Keystone.
+    Keystone(Arc<Keystone>),
     /// An issuer of signed tokens.
     Jwt(Arc<Jwt>),
 }
@@ -90,6 +94,7 @@ impl Source {
     fn is_for(&self, token: &str) -> bool {
         match self {
             Self::File(_) => true,
+            Self::Keystone(_) => !token.starts_with(token::PREFIX),
             Self::Jwt(_) => jwt::has_shape(token),
         }
     }
@@ -98,6 +103,7 @@ impl Source {
     async fn ask(&self, token: &str, service_token: Option<&str>) -> Result<Arc<Known>, Unknown> {
         match self {
             Self::File(file) => file.ask(token, service_token),
+            Self::Keystone(keystone) => keystone.ask(token, service_token).await,
             Self::Jwt(issuer) => issuer.ask(token, service_token).await,
         }
     }
@@ -157,6 +163,8 @@ impl Authenticator {
                     let file = Arc::clone(file);
                     supervision.keep("file of tokens", move || Arc::clone(&file).follow());
                 }
+                // It is asked when somebody comes.
+                Source::Keystone(_) => {}
                 Source::Jwt(issuer) => {
                     let issuer = Arc::clone(issuer);
                     supervision.keep("keys of signed tokens", move || Arc::clone(&issuer).follow());
@@ -173,6 +181,14 @@ impl Authenticator {
     /// What roles and domains mean.
     pub fn callers(&self) -> &Callers {
         &self.callers
+    }
+
+    /// Keystone, if it is one of those who know tokens.
+    pub fn keystone(&self) -> Option<&Arc<Keystone>> {
+        self.sources.iter().find_map(|source| match source {
+            Source::Keystone(keystone) => Some(keystone),
+            Source::File(_) | Source::Jwt(_) => None,
+        })
     }
 
     /// What a client is told that has to say who it is: `WWW-Authenticate`.

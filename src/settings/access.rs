@@ -9,7 +9,8 @@ use std::{net::SocketAddr, path::PathBuf};
 #[derive(Args, Debug, Clone)]
 pub struct AccessSettings {
     /// Who may do what: with `no-auth` everybody may do everything, with `cloud-admin` only cloud admins may do anything, with
-    /// `rbac` others may do what their roles and the owners of objects allow. The last two need tokens (--token-file, --jwt-issuer)
+    /// `rbac` others may do what their roles and the owners of objects allow. The last two need tokens (--keystone-url, --token-file,
+    /// --jwt-issuer)
     #[arg(long, env = "CIRRUS_AAA_MODE", value_name = "MODE", value_enum, default_value_t = AaaMode::NoAuth)]
     pub aaa_mode: AaaMode,
 
@@ -54,10 +55,12 @@ impl ServeSettings {
         let access = &self.access;
         let mode = self.told("aaa_mode", access.aaa_mode.name());
         if access.aaa_mode != AaaMode::NoAuth {
-            if access.token_file.is_none() && self.jwt.jwt_issuer.is_none() {
+            let has_source =
+                access.token_file.is_some() || self.keystone.keystone_url.is_some() || self.jwt.jwt_issuer.is_some();
+            if !has_source {
                 return Err(format!(
-                    "{mode} needs to know whose tokens are: say with --token-file (CIRRUS_TOKEN_FILE) or --jwt-issuer \
-                     (CIRRUS_JWT_ISSUER)"
+                    "{mode} needs to know whose tokens are: say with --keystone-url (CIRRUS_KEYSTONE_URL), --token-file \
+                     (CIRRUS_TOKEN_FILE) or --jwt-issuer (CIRRUS_JWT_ISSUER)"
                 ));
             }
             if access.open {
@@ -66,8 +69,9 @@ impl ServeSettings {
             return Ok(());
         }
         let file = access.token_file.as_ref().map(|file| self.told("token_file", file.display()));
+        let keystone = self.keystone.keystone_url.as_ref().map(|url| self.told("keystone_url", url));
         let issuer = self.jwt.jwt_issuer.as_ref().map(|issuer| self.told("jwt_issuer", issuer));
-        if let Some(source) = file.or(issuer) {
+        if let Some(source) = file.or(keystone).or(issuer) {
             return Err(format!(
                 "{source} is of no use with {mode}, which asks nobody for a token: say --aaa-mode rbac"
             ));
@@ -135,6 +139,9 @@ mod tests {
             assert!(check(&["--aaa-mode", mode, "--open"]).is_err());
             assert_eq!(check(&["--aaa-mode", mode, "--token-file", "t", "--open"]), Ok(()));
         }
+        assert_eq!(check(&["--aaa-mode", "rbac", "--keystone-url", "http://keystone:5000/v3"]), Ok(()));
+        let refused = check(&["--keystone-url", "http://keystone:5000/v3"]).unwrap_err();
+        assert!(refused.starts_with("--keystone-url http://keystone:5000/v3 is of no use"), "{refused}");
         let issuer = ["--jwt-issuer", "https://id.example", "--jwt-audience", "cirrus"];
         assert_eq!(check(&[&["--aaa-mode", "rbac"], issuer.as_slice()].concat()), Ok(()));
         let refused = check(&issuer).unwrap_err();

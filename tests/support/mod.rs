@@ -9,6 +9,7 @@
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
 pub mod events;
+pub mod keystone;
 pub mod postgresql;
 pub mod proxy;
 pub mod python;
@@ -49,11 +50,12 @@ pub fn fresh_directory() -> tempfile::TempDir {
 /// A child process with its output collected, and with an end that can be waited for with a time limit.
 pub struct Process {
     pub id: u32,
-    ended: Receiver<ExitStatus>,
+    /// What only one can wait for at a time is behind a lock, so that checks can share a process.
+    ended: Mutex<Receiver<ExitStatus>>,
     status: Option<ExitStatus>,
-    first_lines: Receiver<String>,
+    first_lines: Mutex<Receiver<String>>,
     errors: Arc<Mutex<String>>,
-    errors_end: Receiver<()>,
+    errors_end: Mutex<Receiver<()>>,
 }
 
 impl Process {
@@ -106,12 +108,20 @@ impl Process {
                 end_sender.send(status).ok();
             }
         });
-        Self { id, ended, status: None, first_lines, errors, errors_end }
+        Self {
+            id,
+            ended: Mutex::new(ended),
+            status: None,
+            first_lines: Mutex::new(first_lines),
+            errors,
+            errors_end: Mutex::new(errors_end),
+        }
     }
 
     /// The next line on standard output; `None` when the process closed it.
     pub fn next_line(&self, limit: Duration) -> Option<String> {
-        match self.first_lines.recv_timeout(limit) {
+        let line = self.first_lines.lock().unwrap().recv_timeout(limit);
+        match line {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
@@ -127,14 +137,14 @@ impl Process {
 
     /// All of it, of a process that has ended: the pipe may hold its last words for a moment longer than it lives.
     pub fn last_errors(&self, limit: Duration) -> String {
-        self.errors_end.recv_timeout(limit).ok();
+        self.errors_end.lock().unwrap().recv_timeout(limit).ok();
         self.errors()
     }
 
     /// Waits for the end; `None` when it still runs after the limit.
     pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         if self.status.is_none() {
-            self.status = self.ended.recv_timeout(limit).ok();
+            self.status = self.ended.lock().unwrap().recv_timeout(limit).ok();
         }
         self.status
     }
@@ -306,7 +316,7 @@ impl Server {
 
     /// Lines on standard output after the one that says where it listens.
     pub fn further_lines(&self) -> Vec<String> {
-        self.process.first_lines.try_iter().collect()
+        self.process.first_lines.lock().unwrap().try_iter().collect()
     }
 
     /// The main process of the private `PostgreSQL`, if it runs.

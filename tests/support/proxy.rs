@@ -97,6 +97,11 @@ impl Proxy {
         Self { port, state, runtime: Some(runtime) }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a [`Cluster`]'s database behind this proxy.
     pub fn database_url(&self) -> String {
         Cluster::url_through(self.port)

@@ -54,7 +54,10 @@ impl App {
         let name = given(body, "fq_name").ok_or_else(|| ApiError::bad_request("Bad Request, fq_name is missing"))?;
         let not_found = |printed: String| ApiError::not_found(format!("Name {printed} not found"));
         let elements = string_list(name).ok_or_else(|| not_found(python_literal::value(name)))?;
-        let snapshot = self.snapshot(call).await?;
+        let mut snapshot = self.snapshot(call).await?;
+        if snapshot.graph.find(type_id, &elements).is_none() && self.bring_named(type_id, &elements).await? {
+            snapshot = self.snapshot(call).await?;
+        }
         let object = snapshot.graph.find(type_id, &elements);
         let object = object.ok_or_else(|| not_found(python_literal::list(&elements)))?;
         check_readable(call, object, || not_found(python_literal::list(&elements)))?;

@@ -113,7 +113,7 @@ impl KeySet {
         })?;
         settings.check_place(&place).map_err(refused)?;
         let file = settings.jwt_ca_file.as_deref();
-        let http = https::client(file).map_err(|error| match file {
+        let http = https::client(file, false).map_err(|error| match file {
             Some(file) => format!("{}: {error}", told("jwt_ca_file", &file.display())),
             None => format!("{}: {error}", told(field, &address)),
         })?;
