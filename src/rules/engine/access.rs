@@ -129,10 +129,7 @@ pub fn check_permissions_after(work: &Work, before: &Object, after: &Object) -> 
     if before.permissions == after.permissions || work.identity.owns(&before.permissions) {
         return Ok(());
     }
-    let text = format!(
-        "{}: only its owner and cloud admins change who may do what with an object",
-        work.identity.refusal(Right::Write)
-    );
+    let text = "Permission Denied: only its owner and cloud admins change who may do what with an object";
     Err(Rejection::forbidden(text).by(rule::PERM_12).about("perms2"))
 }
 
