@@ -284,6 +284,12 @@ async fn ends_with_its_token(here: People, tokens: Tokens) {
     let mut plain = watch(&here.alice, query).await;
     let mut extended = watch(&here.alice, &format!("{query}&init=stream")).await;
     let mut of_admin = watch(&here.admin, &format!("{query}&since={}", here.admin.position().await)).await;
+    let waits = |api: &Api, since: &str| {
+        let (api, path) = (api.clone(), format!("/changes?since={since}&wait=60"));
+        tokio::spawn(async move { api.get(&path).await })
+    };
+    let since = here.admin.position().await;
+    let waiting = waits(&here.alice, &since);
     // Alice's token is withdrawn, and bob's ends soon.
     let soon = time::UtcDateTime::from(SystemTime::now() + Duration::from_secs(8));
     let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
@@ -308,13 +314,34 @@ async fn ends_with_its_token(here: People, tokens: Tokens) {
         assert!(last.data["network-policy"]["error"].as_str().unwrap().contains("token"), "{last:?}");
     }
     here.alice.get("/network-policys").await.status_is(401);
+    // There is nothing yet that it could be answered with.
+    let answer = tokio::time::timeout(LIMIT / 2, waiting).await.expect("it does not wait on").unwrap();
+    answer.status_is(401);
     if let Ok(mut of_bob) = Events::open(&here.bob, query, None).await.unwrap() {
         assert_eq!(end(&mut of_bob).await.name, "stop");
     }
     here.bob.get("/network-policys").await.status_is(401);
+    // What happens while an end is not seen yet is not told either.
+    tokens.write(&Tokens::lines(PEOPLE));
+    is_known(&here.alice, true).await;
+    let since = here.admin.position().await;
+    let waiting = waits(&here.alice, &since);
+    tokens.write(&Tokens::lines(&without_alice));
+    is_known(&here.alice, false).await;
     // All others go on.
     let policy = create(&here.admin, "alice-proj", "at-the-end").await;
     assert_eq!(next(&mut of_admin).await.1, policy);
+    waiting.await.unwrap().status_is(401);
+}
+
+/// Waits until the server has read the file of tokens.
+async fn is_known(api: &Api, expected: bool) {
+    let read = async {
+        while (api.get("/network-policys").await.status == 200) != expected {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, read).await.expect("the file is read");
 }
 
 /// What happens to one of a few policies.

@@ -6,6 +6,7 @@ use super::{
     answer::Answer,
     call::Call,
     error::{Answered, ApiError},
+    standing::Standing,
     watch::WatchedTypes,
 };
 use crate::{
@@ -41,7 +42,8 @@ impl App {
     /// says what was how long ago.
     ///
     /// # Errors
-    /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log.
+    /// 400 for arguments that can't be read, 401 if the token is not good any more when there is an answer, 404 for an unknown
+    /// type, 410 for a position that is not in the log.
     pub async fn changes(&self, call: &Call) -> Answered<Answer> {
         // Who may not read all types gets those that it may.
         let names = call.query.get("resource_type").map(String::as_str).or((!call.identity.is_admin()).then_some("*"));
@@ -74,6 +76,7 @@ impl App {
         let graph = self.replica.current();
         let mut changes = Vec::new();
         let mut count = 0_u64;
+        let mut standing = call.standing.clone();
         while count < limit && changes.len() < LARGEST && reader.position().revision - from.revision < LOOKED_AT {
             let reader_has_more = reader.position().revision < self.replica.current().revision();
             if count > 0 && !reader_has_more {
@@ -82,15 +85,25 @@ impl App {
             let next = reader.next_up_to(usize::try_from(limit - count).unwrap_or(usize::MAX));
             // What there is may take a moment to be read, also for who does not want to wait for more.
             let patience = if reader_has_more { deadline.max(Instant::now() + READ_WITHIN) } else { deadline };
+            let ask_at = standing.as_ref().map(Standing::ask_at);
+            let until = ask_at.filter(|_| !reader_has_more).map_or(patience, |at| at.min(patience));
             let asked = Instant::now();
-            let next = timeout_at(patience, next).await;
+            let next = timeout_at(until, next).await;
             if !reader_has_more {
                 call.waited.set(call.waited.get() + asked.elapsed());
+            }
+            // Who has waited is told nothing that came after the token was withdrawn.
+            let has_waited = !reader_has_more && !wait.is_zero();
+            let is_due = ask_at.is_some_and(|at| Instant::now() >= at);
+            if let Some(standing) = standing.as_mut().filter(|_| has_waited || is_due) {
+                self.stands(standing).await?;
             }
             let page = match next {
                 Ok(Ok(page)) => page,
                 Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
-                Ok(Err(Ended::Stopped)) | Err(_) => break,
+                Ok(Err(Ended::Stopped)) => break,
+                Err(_) if Instant::now() < patience => continue,
+                Err(_) => break,
             };
             for entry in &page {
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.fields(entry.type_id).is_some());

@@ -78,6 +78,15 @@ impl App {
         Ok(())
     }
 
+    /// Looks again at the token of a request that has waited (FEED-4).
+    ///
+    /// # Errors
+    /// 401 where it is not good any more, or other rights go with it.
+    pub(super) async fn stands(&self, standing: &mut Standing) -> Answered<()> {
+        let stands = standing.holds(&self.authenticator).await;
+        if stands { Ok(()) } else { Err(not_let_in(Refused::Unknown, self.authenticator.challenge())) }
+    }
+
     fn default_domain(&self) -> Option<Uuid> {
         let graph = self.replica.current();
         let domains = self.model.find("domain");
