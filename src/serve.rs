@@ -7,7 +7,7 @@ use crate::{
     },
     api::{
         Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
-        SocketFile, Tls, files_for, server,
+        SocketFile, Tls, UnusableFile, files_for, server,
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
@@ -42,6 +42,8 @@ use tokio::{
 const STOPS_WITHIN: Duration = Duration::from_secs(8);
 /// A database that has answered the heartbeat within this time can be asked at the end.
 const DATABASE_IS_HEARD: Duration = Duration::from_secs(1);
+/// The option that names the Unix socket for administrators.
+const ADMIN_SOCKET: &str = "--admin-socket";
 /// How long the last changes may take to be sent.
 const SENDS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -70,8 +72,15 @@ pub enum StartError {
     #[error("first objects: {0}")]
     FirstObjects(String),
     /// The address can't be listened on.
-    #[error("{0}: can't listen there: {1}{hint}", hint = listen_hint(.1))]
-    Listen(String, std::io::Error),
+    #[error("{place}: can't listen there: {error}{hint}", hint = listen_hint(option, error))]
+    Listen {
+        /// The setting with its value.
+        place: String,
+        /// The option.
+        option: &'static str,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The end shows that something went wrong before.
     #[error("{} findings; the first: {first}", count)]
     Unsound {
@@ -98,7 +107,7 @@ impl StartError {
             Self::Settings(_) | Self::NotShared(_) => true,
             Self::Private(error) => error.is_lasting(),
             Self::Store(_, error) => error.is_lasting(),
-            Self::Listen(_, error) => error.kind() == ErrorKind::PermissionDenied,
+            Self::Listen { error, .. } => error.kind() == ErrorKind::PermissionDenied,
             // One that was overtaken takes what there is when it is started again, unless it is told otherwise.
             Self::Overtaken(_)
             | Self::FirstObjects(_)
@@ -112,12 +121,16 @@ impl StartError {
 }
 
 /// What the system's text leaves out.
-fn listen_hint(error: &std::io::Error) -> &'static str {
+fn listen_hint(option: &str, error: &std::io::Error) -> String {
+    let is_port = option != ADMIN_SOCKET;
     match error.kind() {
-        ErrorKind::AddrInUse => ". Another program does already; stop it, or choose another port with --listen",
-        ErrorKind::PermissionDenied => ". Ports below 1024 are for root",
-        ErrorKind::AddrNotAvailable => ". It is no address of this machine",
-        _ => "",
+        ErrorKind::AddrInUse if is_port => {
+            format!(". Another program does already; stop it, or choose another port with {option}")
+        }
+        ErrorKind::AddrInUse => format!(". Stop it, or choose another file with {option}"),
+        ErrorKind::PermissionDenied if is_port => ". Ports below 1024 are for root".to_owned(),
+        ErrorKind::AddrNotAvailable => ". It is no address of this machine".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -182,14 +195,17 @@ struct Opened {
 
 /// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files that don't fit.
 fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
-    let told = |text| StartError::Settings(format!("TLS (--tls-certificate): {text}"));
+    let told = |UnusableFile { field, file, text }| {
+        StartError::Settings(format!("{}: {text}", settings.told(field, file.display())))
+    };
     let files = settings.tls_files().map_err(StartError::Settings)?;
     let tls = files.map(Tls::read).transpose().map_err(told)?.map(Arc::new);
     let admin_port = settings.admin_port().map_err(StartError::Settings)?;
-    let bind = |field: &str, address: SocketAddr| {
-        TcpListener::bind(address).map_err(|error| StartError::Listen(settings.told(field, address), error))
+    let bind = |field: &str, option: &'static str, address: SocketAddr| {
+        let told = |error| StartError::Listen { place: settings.told(field, address), option, error };
+        TcpListener::bind(address).map_err(told)
     };
-    let public = bind("listen", settings.listen)?;
+    let public = bind("listen", "--listen", settings.listen)?;
     let failures = Failures::limited_to(settings.access.failed_authentications);
     let mut listeners = Listeners { public, tls, administrators_socket: None, administrators_port: None };
     // ADMIN-1: everybody is as good as an administrator otherwise.
@@ -206,29 +222,54 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
     if let Some(AdminPort { listen, user, password_file }) = admin_port {
         let told = |error| settings.told("admin_password_file", format!("{}: {error}", password_file.display()));
         account = Some(Account::read(&user, &password_file).map_err(|error| StartError::Settings(told(error)))?);
-        let listener = bind("admin_listen", listen)?;
+        let listener = bind("admin_listen", "--admin-listen", listen)?;
         tracing::info!(address = %listener.local_addr()?, "administrators may come with a password");
         listeners.administrators_port = Some(listener);
     }
-    let mut socket_file = None;
-    if let Some(path) = settings.admin_socket(listeners.public.local_addr()?.port()) {
-        match SocketFile::open(&path) {
-            Ok((listener, file)) => {
-                tracing::info!(path = %path.display(), "administrators may come by a Unix socket");
-                listeners.administrators_socket = Some(listener);
-                socket_file = Some(file);
-            }
-            // Where nobody said so there may be no such place.
-            Err(error) if settings.doors.admin_socket.is_none() && error.kind() != ErrorKind::AddrInUse => {
-                tracing::warn!(path = %path.display(), %error, "there is no Unix socket for administrators (--admin-socket)");
-            }
-            Err(error) => {
-                let path = settings.told("admin_socket", path.display());
-                return Err(StartError::Settings(format!("{path}: can't listen there: {error}")));
-            }
+    let socket_file = administrators_socket(settings, &mut listeners)?;
+    Ok(Opened { listeners, administrators: Administrators::new(account, failures), socket_file })
+}
+
+/// Opens the Unix socket for administrators, where there is to be one.
+fn administrators_socket(
+    settings: &ServeSettings,
+    listeners: &mut Listeners,
+) -> Result<Option<SocketFile>, StartError> {
+    let is_given = settings.doors.admin_socket.is_some();
+    let Some(path) = settings.admin_socket(listeners.public.local_addr()?.port()) else {
+        if !is_given {
+            tracing::warn!(
+                "there is no Unix socket for administrators: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where; \
+                 --admin-socket FILE does, or none"
+            );
+        }
+        return Ok(None);
+    };
+    if let Some(directory) = path.parent().filter(|_| !is_given) {
+        // Where it can't be made there is none, which is told below.
+        let _ = std::fs::create_dir_all(directory);
+    }
+    match SocketFile::open(&path) {
+        Ok((listener, file)) => {
+            tracing::info!(path = %path.display(), "administrators may come by a Unix socket");
+            listeners.administrators_socket = Some(listener);
+            Ok(Some(file))
+        }
+        // It may end.
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let place = settings.told("admin_socket", path.display());
+            Err(StartError::Listen { place, option: ADMIN_SOCKET, error })
+        }
+        // Where nobody said so there may be no such place.
+        Err(error) if !is_given => {
+            tracing::warn!(path = %path.display(), %error, "there is no Unix socket for administrators (--admin-socket)");
+            Ok(None)
+        }
+        Err(error) => {
+            let path = settings.told("admin_socket", path.display());
+            Err(StartError::Settings(format!("{path}: can't listen there: {error}")))
         }
     }
-    Ok(Opened { listeners, administrators: Administrators::new(account, failures), socket_file })
 }
 
 /// How connections are let in.

@@ -190,12 +190,12 @@ async fn admin_2_and_admin_3_by_the_port(server: &Server) {
     api.send("GET", "/domains", &[("Authorization", basic)], None).await.unwrap().status_is(200);
 }
 
-/// A server with these options that does not start; gives what it says.
-fn refused(options: &[&str]) -> String {
+/// A server with these options that does not start, with this status; gives what it says.
+fn refused(options: &[&str], expected: i32) -> String {
     let mut process = Process::start(&[&["serve", "--listen", "127.0.0.1:0"], options].concat());
     let status = process.wait(LIMIT).unwrap_or_else(|| panic!("{options:?}: it starts"));
     let errors = process.last_errors(Duration::from_secs(5));
-    assert_eq!(status.code(), Some(2), "{options:?}: {errors}");
+    assert_eq!(status.code(), Some(expected), "{options:?}: {errors}");
     errors
 }
 
@@ -206,13 +206,19 @@ fn sockets_that_are_there(server: &Server, tokens: &Tokens, socket: &Path) {
         options.extend(["--database-url", &url, "--admin-socket", text(socket)].map(str::to_owned));
         options
     };
-    let refusal = |socket: &Path| refused(&with(socket).iter().map(String::as_str).collect::<Vec<_>>());
-    let said = refusal(socket);
+    let refusal =
+        |socket: &Path, status: i32| refused(&with(socket).iter().map(String::as_str).collect::<Vec<_>>(), status);
+    // That one may end: it is worth another try.
+    let said = refusal(socket, 1);
+    assert!(said.contains("choose another file with --admin-socket"), "{said}");
     assert!(said.contains(text(socket)) && said.contains("a server listens there already"), "{said}");
     assert_eq!(get(socket, "/")["href"], "http://localhost", "it is still the first one's");
     let file = socket.with_file_name("password");
-    let said = refusal(&file);
+    let said = refusal(&file, 2);
     assert!(said.contains("there is something that is no socket"), "{said}");
+    let below = socket.with_file_name("below");
+    let said = refusal(&below.join("admin.socket"), 2);
+    assert!(said.contains("there is no directory") && !below.exists(), "{said}");
 
     // One that a killed server has left behind is replaced.
     let left = socket.with_file_name("left.socket");
@@ -249,8 +255,22 @@ fn sockets_that_are_there(server: &Server, tokens: &Tokens, socket: &Path) {
         run(&["--admin-listen", "127.0.0.1:0", "--admin-user", "a", "--admin-password-file", text(&file)]);
     assert!(!is_there && said.contains("there are no ways in for administrators"), "{said}");
     assert_eq!(fs::read_dir(runtime.path()).unwrap().count(), 0);
+    if !is_root() {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).args(tokens.options("rbac"));
+        for variable in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "CIRRUS_ADMIN_SOCKET"] {
+            command.env_remove(variable);
+        }
+        let process = Process::spawn(&mut command);
+        assert!(process.next_line(Duration::from_mins(2)).is_some(), "{}", process.errors());
+        let said = process.errors();
+        assert!(
+            said.contains("neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR") && said.contains("--admin-socket"),
+            "{said}"
+        );
+    }
     fs::write(&file, "\n").unwrap();
     let account = ["--admin-listen", "127.0.0.1:0", "--admin-user", "a", "--admin-password-file", text(&file)];
-    let said = refused(&[&tokens.options("rbac")[..], &["--database-url", &url], &account].concat());
+    let said = refused(&[&tokens.options("rbac")[..], &["--database-url", &url], &account].concat(), 2);
     assert!(said.contains("there is no password in it") && said.contains(text(&file)), "{said}");
 }

@@ -281,7 +281,13 @@ pub async fn tokens_that_an_issuer_has_signed() {
     admin.get("/virtual-networks").await.ok();
     checks.finish();
     let log = server.log();
-    for why in ["it has ended", "it is for another audience", "its signature is not of this key", "(`kid`)"] {
+    for why in [
+        "it is of another issuer",
+        "it has ended",
+        "it is for another audience",
+        "its signature is not of this key",
+        "(`kid`)",
+    ] {
         assert!(log.contains(why), "'{why}' is not in the log:\n{log}");
     }
     assert!(!log.contains("eyJ"), "a part of a token is in the log:\n{log}");

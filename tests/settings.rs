@@ -79,6 +79,36 @@ fn by_name() {
             &[("CIRRUS_DATABASE_URL", "mysql://me:secret-word@db/x")],
             &["'...@db/x' for 'CIRRUS_DATABASE_URL (environment", "postgresql://user:password@host/name"],
         ),
+        (
+            &["--keystone-url", "http://me:secret-word@keystone/v3"],
+            &[],
+            &["'...@keystone/v3' for '--keystone-url", "--keystone-user"],
+        ),
+        (
+            &[],
+            &[("CIRRUS_KEYSTONE_URL", "http://keystone/v3?secret-word")],
+            &["'http://keystone/v3?...' for 'CIRRUS_KEYSTONE_URL (environment", "nothing may follow the path"],
+        ),
+        (
+            &["--jwt-issuer", "https://id", "--jwt-audience", "a", "--jwt-key-set-url", "https://me:secret-word@id/"],
+            &[],
+            &["'...@id/' for '--jwt-key-set-url"],
+        ),
+        (
+            &["--jwt-issuer", "https://id", "--jwt-audience", "a", "--aaa-mode", "rbac"],
+            &[("CIRRUS_JWT_KEY_SET_URL", "http://id/keys?key=secret-word")],
+            &["CIRRUS_JWT_KEY_SET_URL=http://id/keys?...: https is expected"],
+        ),
+        (
+            &["--jwt-issuer", "https://me:secret-word@id/", "--jwt-audience", "a", "--aaa-mode", "rbac"],
+            &[],
+            &["--jwt-issuer ...@id/: no user and no password may stand in it"],
+        ),
+        (
+            &["--jwt-audience", "a"],
+            &[("CIRRUS_JWT_ISSUER", "https://me:secret-word@id/")],
+            &["CIRRUS_JWT_ISSUER=...@id/ is of no use"],
+        ),
         (&["--database-wait", "99999999999999999999"], &[], &["--database-wait", "from 0 to 31536000"]),
         (
             &["--amqp-url", "http://me:secret-word@broker/"],

@@ -65,6 +65,16 @@ impl Files {
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Makes a certificate anew, with the same key, so that it has ended.
+    fn end(&self, name: &str) {
+        let mut command = Command::new("openssl");
+        command.args(["x509", "-in", &self.text(&format!("{name}.pem")), "-days", "-1"]);
+        command.args(["-signkey", &self.text(&format!("{name}.key")), "-out", &self.text("new")]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::rename(self.path("new"), self.path(&format!("{name}.pem"))).unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -319,6 +329,12 @@ fn reload(client: &Client, log: &dyn Fn() -> String) {
     assert!(served("server"), "{}", subject());
     files.make("renewed", Some("ca"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
 
+    // It is for three days.
+    assert!(log().contains("the certificate ends soon"), "{}", log());
+    // One that has ended is told, and served all the same.
+    files.end("server");
+    wait_until("it says that it has ended", LIMIT, || log().contains("the certificate has ended"));
+
     // A certificate without its key, and what is none at all: told, and passed over.
     files.put("renewed.pem", "server.pem");
     wait_until("it says that they don't fit", LIMIT, || log().contains("is not the key of the certificate in"));
@@ -344,11 +360,26 @@ fn bad_files() {
     let data = directory.path().join("data");
     fs::write(files.path("empty"), "").unwrap();
     let text = |name: &str| files.text(name);
-    let is_no_key_of = format!("{} is not the key of the certificate in {}", text("ca.key"), text("server.pem"));
+    let is_no_key_of =
+        format!("--tls-key {}: it is not the key of the certificate in {}", text("ca.key"), text("server.pem"));
+    for (name, options) in [("new.key", &["pkcs8", "-topk8"][..]), ("old.key", &["ec", "-aes256"])] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(options).args(["-passout", "pass:secret", "-in", &text("server.key"), "-out", &text(name)]);
+        assert!(openssl.output().unwrap().status.success());
+    }
+    let is_encrypted = |name: &str| format!("--tls-key {}: the key in it is encrypted", text(name));
     let cases = [
         (vec!["--tls-certificate", "server.pem", "--tls-key", "ca.key"], is_no_key_of),
-        (vec!["--tls-certificate", "server.pem", "--tls-key", "gone"], format!("{}: No such file", text("gone"))),
-        (vec!["--tls-certificate", "gone", "--tls-key", "server.key"], format!("{}: No such file", text("gone"))),
+        (vec!["--tls-certificate", "server.pem", "--tls-key", "new.key"], is_encrypted("new.key")),
+        (vec!["--tls-certificate", "server.pem", "--tls-key", "old.key"], is_encrypted("old.key")),
+        (
+            vec!["--tls-certificate", "server.pem", "--tls-key", "gone"],
+            format!("--tls-key {}: No such file", text("gone")),
+        ),
+        (
+            vec!["--tls-certificate", "gone", "--tls-key", "server.key"],
+            format!("--tls-certificate {}: No such file", text("gone")),
+        ),
         (vec!["--tls-certificate", "empty", "--tls-key", "server.key"], "there is no certificate in it".to_owned()),
         (
             vec!["--tls-certificate", "server.pem", "--tls-key", "server.pem"],
@@ -366,7 +397,7 @@ fn bad_files() {
         ),
         (
             vec!["--tls-certificate", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "empty"],
-            format!("{}: there is no certificate in it", text("empty")),
+            format!("--tls-client-ca {}: there is no certificate in it", text("empty")),
         ),
     ];
     for (options, told) in cases {

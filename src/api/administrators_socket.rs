@@ -3,7 +3,7 @@
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
-    fs::{Metadata, Permissions, create_dir_all, remove_file, rename, set_permissions, symlink_metadata},
+    fs::{Metadata, Permissions, remove_file, rename, set_permissions, symlink_metadata},
     io,
     os::unix::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt},
@@ -24,7 +24,8 @@ impl SocketFile {
     /// Listens there.
     ///
     /// # Errors
-    /// Why that can't be: a server listens there, something else is there, or the system does not allow it.
+    /// Why that can't be: a server listens there, something else is there, there is no such directory, or the system does not
+    /// allow it.
     pub fn open(path: &Path) -> io::Result<(UnixListener, Self)> {
         if let Ok(there) = symlink_metadata(path) {
             if !there.file_type().is_socket() {
@@ -34,8 +35,9 @@ impl SocketFile {
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, "a server listens there already"));
             }
         }
-        if let Some(directory) = path.parent() {
-            create_dir_all(directory)?;
+        if let Some(directory) = path.parent().filter(|path| !path.as_os_str().is_empty() && !path.is_dir()) {
+            let text = format!("there is no directory {}", directory.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
         }
         // It gets its mode before anybody can find it, and its name at once.
         let mut new = path.as_os_str().to_owned();
@@ -87,7 +89,10 @@ mod tests {
     #[test]
     fn it_takes_the_place_of_one_that_was_left_behind_and_of_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("below").join("admin.socket");
+        let below = directory.path().join("below");
+        let path = below.join("admin.socket");
+        assert_eq!(refusal(&path), format!("there is no directory {}", below.display()));
+        std::fs::create_dir(&below).unwrap();
         let (listener, file) = SocketFile::open(&path).unwrap();
         assert_eq!(symlink_metadata(&path).unwrap().mode() & 0o777, 0o600);
         UnixStream::connect(&path).unwrap();

@@ -79,7 +79,7 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-pub use tls::Tls;
+pub use tls::{Tls, UnusableFile};
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");

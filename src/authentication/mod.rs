@@ -237,6 +237,22 @@ impl Authenticator {
                 Err(unavailable) => unknown = unavailable,
             }
         }
+        if unknown == Unknown::Nobody {
+            self.log_foreign([Some(token), service_token]);
+        }
         Err(unknown)
+    }
+
+    /// Tells why a signed token that no source has taken was not for the one that takes signed tokens: its issuer may be
+    /// misspelt in the settings.
+    fn log_foreign(&self, tokens: [Option<&str>; 2]) {
+        let issuers = self.sources.iter().filter_map(|source| match source {
+            Source::Jwt(issuer) => Some(issuer),
+            Source::File(_) | Source::Keystone(_) => None,
+        });
+        for why in issuers.flat_map(|issuer| tokens.into_iter().flatten().filter_map(|token| issuer.why_foreign(token)))
+        {
+            tracing::info!(why, "a signed token is nobody's");
+        }
     }
 }

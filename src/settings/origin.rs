@@ -11,7 +11,17 @@ use std::{collections::BTreeMap, ffi::OsString, fmt::Display};
 
 /// What settings are called where they came from, by field.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(BTreeMap<String, (String, Option<ValueSource>)>);
+pub struct Origins(BTreeMap<String, Origin>);
+
+/// Where one came from.
+#[derive(Clone, Debug)]
+struct Origin {
+    /// What its value follows: `--quota `, or `CIRRUS_QUOTA=`.
+    name: String,
+    source: Option<ValueSource>,
+    /// Whether there may be a password in it.
+    is_secret: bool,
+}
 
 impl Origins {
     fn of(command: &clap::Command, matches: &clap::ArgMatches) -> Self {
@@ -23,21 +33,26 @@ impl Origins {
                 (_, _, Some(long)) => format!("--{long} "),
                 _ => return None,
             };
-            Some((field.to_owned(), (name, source)))
+            let is_secret = argument.is_hide_env_values_set();
+            Some((field.to_owned(), Origin { name, source, is_secret }))
         };
         Self(command.get_arguments().filter_map(origin).collect())
     }
 
     /// Whether somebody gave it: it is not the default.
     pub fn is_given(&self, field: &str) -> bool {
-        self.0.get(field).is_some_and(|(_, source)| source.is_some_and(|source| source != ValueSource::DefaultValue))
+        let source = self.0.get(field).and_then(|origin| origin.source);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
     }
 
-    /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, or `--keep-changes 1000000 (the default)`.
+    /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, or `--keep-changes 1000000 (the default)`; without passwords.
     pub fn told(&self, field: &str, value: impl Display) -> String {
         match self.0.get(field) {
-            Some((name, Some(ValueSource::DefaultValue))) => format!("{name}{value} (the default)"),
-            Some((name, _)) => format!("{name}{value}"),
+            Some(Origin { name, source: Some(ValueSource::DefaultValue), .. }) => {
+                format!("{name}{value} (the default)")
+            }
+            Some(Origin { name, is_secret: true, .. }) => format!("{name}{}", masked(&value.to_string())),
+            Some(Origin { name, .. }) => format!("{name}{value}"),
             None => format!("--{} {value}", field.replace('_', "-")),
         }
     }
@@ -96,6 +111,18 @@ fn find<'a>(command: &'a clap::Command, called: &str) -> Option<&'a Arg> {
     own.or_else(|| command.get_subcommands().find_map(|below| find(below, called)))
 }
 
+/// A URL without its user and password, and without what follows its path.
+fn masked(url: &str) -> String {
+    let (user, place) = url.rsplit_once('@').map_or((None, url), |(user, place)| (Some(user), place));
+    if user.is_some_and(|user| user.contains(['?', '#'])) {
+        // It may stand before the host, or behind it.
+        return "...".to_owned();
+    }
+    let shown = place.find(['?', '#']).map_or(place, |end| place.get(..=end).unwrap_or_default());
+    let more = if shown.len() < place.len() { "..." } else { "" };
+    format!("{}{shown}{more}", if user.is_some() { "...@" } else { "" })
+}
+
 /// A refusal of a value, which names the variable where it is in the environment, and holds no password.
 fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &[OsString]) -> clap::Error {
     let called = |error: &clap::Error| match error.get(ContextKind::InvalidArg) {
@@ -109,9 +136,8 @@ fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &[OsS
     let Some(argument) = find(&whole, &name) else { return error };
     if argument.is_hide_env_values_set()
         && let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-        && let Some((_, host)) = value.rsplit_once('@')
     {
-        let shown = format!("...@{host}");
+        let shown = masked(value);
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
     // If it is wrong without the environment, too, it is on the command line.
@@ -122,4 +148,27 @@ fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &[OsS
         error.insert(ContextKind::InvalidArg, ContextValue::String(name));
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("mysql://me:secret@db/x", "...@db/x"),
+            ("mysql://me:se@cret@db/x", "...@db/x"),
+            ("https://id/keys?key=secret", "https://id/keys?..."),
+            ("https://me:secret@id/keys?key=secret", "...@id/keys?..."),
+            ("https://id/keys?key=secret@more", "..."),
+            ("https://me:sec?ret@id/", "..."),
+            ("https://id/#secret", "https://id/#..."),
+            ("keystone:5000", "keystone:5000"),
+            ("x?", "x?"),
+            ("", ""),
+        ] {
+            assert_eq!(masked(url), shown, "{url}");
+        }
+    }
 }

@@ -118,6 +118,19 @@ impl Jwt {
         self.whose(token).await
     }
 
+    /// Why a token that is a signed one is not for this source; nothing where it is.
+    pub fn why_foreign(&self, token: &str) -> Option<String> {
+        if !has_shape(token) {
+            return None;
+        }
+        match dangerous::insecure_decode_claims::<Issuer>(token) {
+            Ok(Issuer { iss }) if iss == self.issuer => None,
+            // Whoever sends it writes what it likes there.
+            Ok(Issuer { iss }) => Some(format!("it is of another issuer, {:?}", kept(iss))),
+            Err(_) => Some("it does not name its issuer (`iss`)".to_owned()),
+        }
+    }
+
     async fn whose(&self, token: &str) -> Result<Arc<Known>, Unknown> {
         let digest = token::digest(token);
         let known = self.keys.current().and_then(|keys| self.verified().find(&digest, &keys.digest));
@@ -137,12 +150,8 @@ impl Jwt {
 
     /// Checks a token, and keeps whose it is.
     async fn verify(&self, token: &str, digest: Digest) -> Result<Arc<Known>, Refused> {
-        if !has_shape(token) {
+        if !has_shape(token) || self.why_foreign(token).is_some() {
             return Err(Refused::OfAnother);
-        }
-        match dangerous::insecure_decode_claims::<Issuer>(token) {
-            Ok(Issuer { iss }) if iss == self.issuer => {}
-            _ => return Err(Refused::OfAnother),
         }
         let (algorithm, name) = read_header(token)?;
         let found = self.keys.find(&name, algorithm).await.map_err(|Away| Refused::Away)?;

@@ -9,7 +9,7 @@ use std::{net::IpAddr, path::PathBuf};
 pub struct JwtSettings {
     /// Who signs tokens (JWT), as in their claim `iss`. Without --jwt-key-set-url it is asked, as `OpenID` Connect has it, where
     /// its keys are
-    #[arg(long, env = "CIRRUS_JWT_ISSUER", value_name = "ISSUER", requires = "jwt_audience")]
+    #[arg(long, env = "CIRRUS_JWT_ISSUER", value_name = "ISSUER", hide_env_values = true, requires = "jwt_audience")]
     pub jwt_issuer: Option<String>,
 
     /// For whom these tokens have to be, as in their claim `aud`
@@ -17,7 +17,7 @@ pub struct JwtSettings {
     pub jwt_audience: Option<String>,
 
     /// Where the keys of the issuer are (JWKS)
-    #[arg(long, env = "CIRRUS_JWT_KEY_SET_URL", value_name = "URL", requires = "jwt_issuer", value_parser = url)]
+    #[arg(long, env = "CIRRUS_JWT_KEY_SET_URL", value_name = "URL", hide_env_values = true, requires = "jwt_issuer", value_parser = url)]
     pub jwt_key_set_url: Option<Url>,
 
     /// The certificates of authorities that the issuer's is of, as PEM, instead of the public ones
@@ -58,7 +58,11 @@ impl JwtSettings {
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.jwt_allow_http || is_loopback(url) => Ok(()),
-            _ => Err(format!("https is expected, or http on this machine; --jwt-allow-http lets {url} be")),
+            _ => {
+                let mut shown = url.clone();
+                shown.set_query(url.query().map(|_| "..."));
+                Err(format!("https is expected, or http on this machine; --jwt-allow-http lets {shown} be"))
+            }
         }
     }
 }

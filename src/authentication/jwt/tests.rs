@@ -257,6 +257,13 @@ async fn what_is_not_as_it_has_to_be_is_nobodys() {
         let refused = jwt.ask(&signed("a", &header, &with(claim)), None).await.err();
         assert_eq!(refused, Some(Unknown::Nobody), "{bad}");
     }
+    let why = |claim: Value| jwt.why_foreign(&signed("a", &header, &with(claim)));
+    assert_eq!(why(json!({})), None);
+    assert_eq!(jwt.why_foreign("nonsense"), None);
+    let long = format!("\u{1b}[2J\n{}", "x".repeat(10_000));
+    let told = why(json!({ "iss": long })).unwrap();
+    assert!(told.starts_with(r#"it is of another issuer, "\u{1b}[2J\nxxx"#) && told.len() < 400, "{told}");
+    assert!(why(json!({"iss": 7})).unwrap().contains("`iss`"));
     for (bad, header) in [
         ("another key", json!({"alg": "EdDSA", "kid": "b"})),
         ("no key", json!({"alg": "EdDSA"})),

@@ -34,7 +34,7 @@ impl Interface {
 #[derive(Args, Debug, Clone)]
 pub struct KeystoneSettings {
     /// Keystone, which knows whose tokens are, as <http://host:5000/v3>
-    #[arg(long, env = "CIRRUS_KEYSTONE_URL", value_name = "URL", value_parser = url)]
+    #[arg(long, env = "CIRRUS_KEYSTONE_URL", value_name = "URL", hide_env_values = true, value_parser = url)]
     pub keystone_url: Option<Url>,
 
     /// The server's own account there, which may look at tokens of others, projects and domains
