@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("../docs/access.md");
 /// The parts whose commands follow each other on one server.
 const PARTS: &[&str] = &["Tokens in a file", "Roles and rules", "Owner and shares"];
 /// What is no command but an example of something else begins otherwise.
-const PROGRAMS: &[&str] = &["umask", "cirrus", "sed", "printf", "curl", "red=", "blue=", "network="];
+const PROGRAMS: &[&str] = &["umask", "cirrus", "sed", "rm", "printf", "curl", "red=", "blue=", "network="];
 
 /// Runs a request until the token of it is known, which takes a second or two after its line has come: STATUS ARGUMENTS.
 const CHECK: &str = r#"

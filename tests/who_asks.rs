@@ -136,6 +136,9 @@ pub fn what_is_contradictory_is_refused() {
     let empty = directory.path().join("empty");
     std::fs::write(&empty, "\nsecret-token\n").unwrap();
     let empty = empty.to_str().unwrap();
+    let of_server = directory.path().join("tokens.toml");
+    std::fs::write(&of_server, "# secret\nsha256-00 = { user = \"secret\", roles = [] }\n").unwrap();
+    let of_server = of_server.to_str().unwrap();
     let keystone = ["-u", "me", "-w", "secret-word", "--auth-url", "http://127.0.0.1:1/v3"];
     let with = |more: &[&'static str]| [&keystone[..], more].concat();
     let server = StandIn::plain(guarded("x-auth-token: none"));
@@ -148,6 +151,7 @@ pub fn what_is_contradictory_is_refused() {
         (&["--token", "secret-token", "-u", "me"], &[], "--token and --user contradict each other: give one"),
         (&["--token-file", "/nowhere/token"], &[], "--token-file /nowhere/token: No such file"),
         (&["--token-file", empty], &[], "is empty, or has characters that no token has"),
+        (&["--token-file", of_server], &[], "that is a server's file"),
         (&["--token", "secret\ntoken"], &[], "the token of --token is empty, or has characters that no token has"),
         (&[], &[("CIRRUS_TOKEN", "secret\u{1}")], "the token of CIRRUS_TOKEN is empty, or has"),
         (&["--cacert", "/nowhere/ca.pem"], &[], "--cacert /nowhere/ca.pem: No such file"),
@@ -176,7 +180,16 @@ pub fn what_is_contradictory_is_refused() {
         assert!(complaint.contains(text), "{arguments:?} {variables:?}: {complaint}");
         assert!(!complaint.contains("secret"), "{complaint}");
     }
+    let named = format!("127.0.0.1:{}", server.port);
+    let complaint = answer(&show(&named, 1, &[], &[])).unwrap_err();
+    assert_eq!(complaint, format!("--server '{named}' and --port 1 contradict each other"));
     assert!(server.requests().is_empty(), "nothing is asked before it is clear who asks");
+    for server in [named.clone(), format!("http://{named}/")] {
+        let elsewhere = [("CIRRUS_API_PORT", "1")];
+        let reached = tool(&["interface-route", "show", UUID, "-s", &server], &elsewhere).output().unwrap();
+        assert!(answer(&reached).unwrap_err().contains("wants to know who asks"), "{server}");
+    }
+    assert_eq!(server.requests().len(), 2);
     let complaint = answer(&show("https://me:secret-word@127.0.0.1", server.port, &[], &[])).unwrap_err();
     assert!(complaint.contains("--server has user or password in it") && !complaint.contains("secret"), "{complaint}");
 }

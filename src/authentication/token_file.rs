@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(3);
 /// Larger files are no files of tokens, in bytes.
 const LARGEST: u64 = 64 << 20;
 /// What a line has to be.
-const LINE: &str = "a line that `cirrus token new` prints is expected";
+const LINE: &str = "a line like the second one that `cirrus token new` prints is expected";
 
 /// Whose tokens are.
 type Tokens = HashMap<token::Digest, Arc<Known>>;
@@ -176,6 +176,10 @@ struct Entry {
 /// What is in a file.
 fn parse(text: &str, callers: &Callers) -> Result<Tokens, String> {
     let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    let is_token = |line: &str| line.trim_start_matches([' ', '\t', '"', '\'']).starts_with(token::PREFIX);
+    if let Some(at) = text.lines().position(is_token) {
+        return Err(format!("line {}: a token itself has no place here; {LINE}", at + 1));
+    }
     let entries: BTreeMap<Spanned<String>, Entry> = toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| format!("line {}: ", line(span.start))).unwrap_or_default();
         // The text of the library may repeat what is there.

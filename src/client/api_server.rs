@@ -4,11 +4,14 @@ use super::{
     ClientError, ServerSettings,
     caller::{Caller, Credential, not_accepted},
     connection::Connection,
-    on_one_line,
+    environment, on_one_line,
 };
 use serde_json::Value;
 use std::cell::RefCell;
 use ureq::http;
+
+/// Where a contrail-api listens.
+const DEFAULT_PORT: u16 = 8082;
 
 /// `cirrus-watch/0.1.0 alice@host`.
 fn user_agent(tool: &str) -> String {
@@ -21,6 +24,20 @@ fn user_agent(tool: &str) -> String {
     text.chars()
         .map(|character| if character == ' ' || character.is_ascii_graphic() { character } else { '?' })
         .collect()
+}
+
+/// The name of a host as it is in a URL, and its port where it has one; nothing where that is none.
+fn split_port(name: &str) -> Option<(String, Option<u16>)> {
+    // The address of IPv6 is in brackets in a URL.
+    if name.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Some((format!("[{name}]"), None));
+    }
+    match name.rsplit_once(':') {
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => {
+            Some((host.to_owned(), Some(port.parse().ok()?)))
+        }
+        _ => Some((name.to_owned(), None)),
+    }
 }
 
 /// What requests are made with.
@@ -70,10 +87,16 @@ impl ApiServer {
             let text = "--server has user or password in it; they are given with -u and -w (OS_USERNAME, OS_PASSWORD)";
             return Err(ClientError::Argument(text.to_owned()));
         }
-        // The address of IPv6 is in brackets in a URL.
-        let host = if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
-        let base = format!("{scheme}://{host}:{}", settings.port);
         let refuse = || ClientError::Argument(format!("--server '{}' is not the name of a host", settings.server));
+        let (host, port) = split_port(name).ok_or_else(refuse)?;
+        let port = match (port, settings.port) {
+            (Some(named), Some(given)) if named != given && !settings.port_yields(&environment) => {
+                let text = format!("--server '{}' and --port {given} contradict each other", settings.server);
+                return Err(ClientError::Argument(text));
+            }
+            (named, given) => named.or(given).unwrap_or(DEFAULT_PORT),
+        };
+        let base = format!("{scheme}://{host}:{port}");
         let url: http::Uri = base.parse().map_err(|_| refuse())?;
         if host.is_empty() || host.contains('/') || !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(refuse());
@@ -152,5 +175,26 @@ impl ApiServer {
         let request = request.body(body).map_err(|error| ClientError::Argument(error.to_string()))?;
         let (head, text) = self.connection.run(request)?;
         Ok((head.status.as_u16(), text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_port;
+
+    #[test]
+    fn a_server_is_named_with_or_without_its_port() {
+        for (name, host, port) in [
+            ("localhost", "localhost", None),
+            ("127.0.0.1:8082", "127.0.0.1", Some(8082)),
+            ("::1", "[::1]", None),
+            ("[::1]", "[::1]", None),
+            ("[::1]:80", "[::1]", Some(80)),
+        ] {
+            assert_eq!(split_port(name), Some((host.to_owned(), port)), "{name}");
+        }
+        for bad in ["localhost:", "localhost:x", "localhost:65536", "[::1]:x"] {
+            assert_eq!(split_port(bad), None, "{bad}");
+        }
     }
 }

@@ -165,7 +165,17 @@ fn read(file: &Path) -> Result<Credential, ClientError> {
     let what = format!("the token of --token-file {}", file.display());
     let text = std::fs::read_to_string(file)
         .map_err(|error| ClientError::Argument(format!("--token-file {}: {error}", file.display())))?;
-    Credential::token(text.lines().next().unwrap_or_default(), what)
+    let first = text.lines().next().unwrap_or_default();
+    // What a server knows of tokens is called much the same.
+    if !first.starts_with("cirrus_") && text.lines().any(|line| line.trim_start().starts_with("sha256-")) {
+        let text = format!(
+            "--token-file {}: that is a server's file, in which no token is; the token is the first line that `cirrus token new` \
+             has printed",
+            file.display()
+        );
+        return Err(ClientError::Argument(text));
+    }
+    Credential::token(first, what)
 }
 
 /// User and password themselves.

@@ -38,18 +38,28 @@ pub enum ClientError {
 /// Which server, and who asks.
 #[derive(Args, Debug, Clone)]
 pub struct ServerSettings {
-    /// Name or address of the server; `https://NAME` if it speaks TLS
+    /// Name or address of the server, also with its port, or the URL that it prints; `https://NAME` if it speaks TLS
     #[arg(short, long, global = true, env = "CIRRUS_API_SERVER", default_value = "localhost")]
     pub server: String,
-    /// Its port
-    #[arg(short, long, global = true, env = "CIRRUS_API_PORT", default_value_t = 8082)]
-    pub port: u16,
+    /// Its port [default: 8082]
+    #[arg(short, long, global = true, env = "CIRRUS_API_PORT")]
+    pub port: Option<u16>,
     /// How servers are trusted.
     #[command(flatten)]
     pub tls: TlsSettings,
     /// Who asks.
     #[command(flatten)]
     pub caller: CallerSettings,
+}
+
+impl ServerSettings {
+    /// Whether the port is of the environment, and the server is not: what is on the command line comes first.
+    fn port_yields(&self, environment: &impl Fn(&str) -> Option<String>) -> bool {
+        let port = self.port.map(|port| port.to_string());
+        let port = Given::new("--port", "CIRRUS_API_PORT", port.as_ref());
+        let server = Given::new("--server", "CIRRUS_API_SERVER", Some(&self.server));
+        !port.is_option(environment) && server.is_option(environment)
+    }
 }
 
 /// One of several ways to say the same thing, as somebody may have given it.
