@@ -101,9 +101,8 @@ impl App {
             let page = match next {
                 Ok(Ok(page)) => page,
                 Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
-                Ok(Err(Ended::Stopped)) => break,
                 Err(_) if Instant::now() < patience => continue,
-                Err(_) => break,
+                Ok(Err(Ended::Stopped)) | Err(_) => break,
             };
             for entry in &page {
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.fields(entry.type_id).is_some());
