@@ -42,6 +42,7 @@ pub struct DomainAccess {
 /// What a type is, where types differ, and what it does around the steps that all have. Each hook may refuse; then nothing of the
 /// request remains. Those that get a `Draft` may complete it, and see the graph as it was before the object; those that get an
 /// `Object` come after it, and what they change is other objects.
+#[allow(clippy::struct_excessive_bools)] // They are how types differ.
 pub struct Rules {
     /// Whether names may have colons in them.
     pub colons_in_names: bool,
