@@ -121,6 +121,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(feeds::feeds),
+    asynchronous!(feeds::no_project_has_all_watchers),
     asynchronous!(hungry_clients::clients_that_take_nothing),
     asynchronous!(migrations::databases_of_earlier_releases),
     asynchronous!(lease::no_read_is_stale_when_another_server_takes_over),
