@@ -146,6 +146,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(browsers::pages_from_elsewhere_have_no_power),
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
+    asynchronous!(interface_route::static_routes_of_members),
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(jwt::tokens_that_an_issuer_has_signed),
