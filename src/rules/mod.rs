@@ -36,7 +36,7 @@ pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_address
 use crate::model::{Model, ObjectType, type_name};
 
 /// The types with behaviour of their own.
-static RULES: [(&str, &Rules); 60] = [
+static RULES: [(&str, &Rules); 61] = [
     (type_name::ADDRESS_GROUP, &types::address_group::RULES),
     (type_name::ALARM, &types::alarm::RULES),
     (type_name::ALIAS_IP, &types::alias_ip::RULES),
@@ -67,6 +67,7 @@ static RULES: [(&str, &Rules); 60] = [
     (type_name::NODE, &types::node::RULES),
     (type_name::PHYSICAL_INTERFACE, &types::physical_interface::RULES),
     (type_name::PHYSICAL_ROUTER, &types::physical_router::RULES),
+    (type_name::POLICY_MANAGEMENT, &types::policy_management::RULES),
     (type_name::PORT, &types::port::RULES),
     (type_name::PORT_PROFILE, &types::port_profile::RULES),
     (type_name::PORT_TUPLE, &types::port_tuple::RULES),

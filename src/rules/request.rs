@@ -89,8 +89,7 @@ impl Operation {
     /// 412 if it does not, and the refusals of the operation.
     pub fn decide(&self, precondition: Option<&Precondition>, work: &mut Work) -> Decision<Outcome> {
         // What the request names itself may be said again.
-        let says = |uuid: &str| format!("{self:?}").contains(uuid);
-        self.decide_unseen(precondition, work).map_err(|refusal| access::seen(work, refusal, says))
+        self.decide_unseen(precondition, work).map_err(|refusal| access::seen(work, refusal, || format!("{self:?}")))
     }
 
     fn decide_unseen(&self, precondition: Option<&Precondition>, work: &mut Work) -> Decision<Outcome> {

@@ -4,9 +4,9 @@
 use crate::{
     access::Right,
     graph::Object,
-    model::field_name,
+    model::{TypeId, field_name},
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Work, rejection::Text, rule},
+    rules::engine::{Decision, Draft, Rejection, Work, rejection::Text, rule, rulebook::Owner},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -49,18 +49,26 @@ pub fn check_visible(work: &Work, object: &Object) -> Decision<()> {
 ///
 /// # Errors
 /// 403, 404
-pub fn check_create(work: &Work, parent: Option<&Arc<Object>>) -> Decision<()> {
-    match parent {
-        Some(parent) => check(work, work.rules_of(parent.type_id).right_to_create_below, parent),
-        None => Ok(()),
+pub fn check_create(work: &Work, type_id: TypeId, parent: Option<&Arc<Object>>) -> Decision<()> {
+    if let Some(parent) = parent {
+        return check(work, work.rules_of(parent.type_id).right_to_create_below, parent);
     }
+    if work.rules_of(type_id).is_for_all && !work.identity.is_admin() {
+        let kind = &work.graph.model().object_type(type_id).name;
+        let text = format!(
+            "Permission Denied: what is called a {kind} holds for all projects, and is made by cloud admins only"
+        );
+        return Err(Rejection::forbidden(text).by(rule::PERM_4));
+    }
+    Ok(())
 }
 
-/// Whether a new object may be what it says of itself: hidden, whose it is, and what it refers to.
+/// Whether a new object may be what it says of itself: hidden, whose it is, and what it refers to. With `chosen` its uuid is one that
+/// the client has chosen: a project that is its own owner is made so by its members alone, or it would be somebody else's.
 ///
 /// # Errors
 /// 400 for one that is hidden, 403 for one that is to be another project's (W12), or refers to what may not be referred to.
-pub fn check_new(work: &Work, draft: &Draft, inherited_owner: &str) -> Decision<()> {
+pub fn check_new(work: &Work, draft: &Draft, inherited_owner: &str, chosen: bool) -> Decision<()> {
     if work.identity.is_admin() {
         return Ok(());
     }
@@ -68,11 +76,18 @@ pub fn check_new(work: &Work, draft: &Draft, inherited_owner: &str) -> Decision<
     if draft.given(field_name::ID_PERMS).is_some_and(hides) {
         return Err(Rejection::bad_request("This object is not visible by users").about("id_perms.user_visible"));
     }
+    let project = work.identity.caller.project_uuid();
+    let owns_itself = work.rules_of(draft.type_id).owner == Owner::Itself;
+    if owns_itself && chosen && project != Some(draft.uuid) {
+        let kind = &draft.object_type().name;
+        let text =
+            format!("Permission Denied: only its own members and cloud admins create a {kind} with a given uuid");
+        return Err(Rejection::forbidden(text).about("uuid"));
+    }
     let owner = draft.given(field_name::PERMS2).and_then(|perms2| perms2.get("owner")?.as_str()).unwrap_or_default();
     let uuid = Uuid::try_parse(owner).ok();
-    let is_own = uuid.is_some() && uuid == work.identity.caller.project_uuid();
-    let is_itself = uuid == Some(draft.uuid);
-    if !is_own && !is_itself && owner != inherited_owner {
+    let is_own = uuid.is_some() && uuid == project;
+    if !is_own && owner != inherited_owner {
         let text = "Permission Denied: only cloud admins create objects that belong to another project";
         return Err(Rejection::forbidden(text).about("perms2.owner"));
     }
@@ -129,8 +144,24 @@ pub fn check_permissions_after(work: &Work, before: &Object, after: &Object) -> 
     if before.permissions == after.permissions || work.identity.owns(&before.permissions) {
         return Ok(());
     }
+    Err(not_its_owner())
+}
+
+/// The same of a change that may be kept aside as a draft, before it is: what it says of permissions would come into force with
+/// the others.
+///
+/// # Errors
+/// 403
+pub fn check_given_permissions(work: &Work, draft: &Draft, before: &Object) -> Decision<()> {
+    if draft.given(field_name::PERMS2).is_none() || work.identity.owns(&before.permissions) {
+        return Ok(());
+    }
+    Err(not_its_owner())
+}
+
+fn not_its_owner() -> Rejection {
     let text = "Permission Denied: only its owner and cloud admins change who may do what with an object";
-    Err(Rejection::forbidden(text).by(rule::PERM_12).about("perms2"))
+    Rejection::forbidden(text).by(rule::PERM_12).about("perms2")
 }
 
 /// Whether this object may be deleted: by who may write to it and owns it (W8).
@@ -147,33 +178,26 @@ pub fn check_delete(work: &Work, object: &Arc<Object>) -> Decision<()> {
 
 /// What stands in a text for an object that who asks may not read.
 const SOMETHING: &str = "(not yours to see)";
+/// How many objects are taken out of a text by name. Of one that names more the rest is left out: to look for each of thousands
+/// would hold up everybody.
+const MOST_NAMED: usize = 8;
 
 /// A refusal as who asks may read it: without the uuids and names of objects that are not for it (W17), but for what the request
 /// says itself.
-pub fn seen(work: &Work, mut refusal: Rejection, says: impl Fn(&str) -> bool) -> Rejection {
+pub fn seen(work: &Work, mut refusal: Rejection, request: impl FnOnce() -> String) -> Rejection {
     if work.identity.sees_everything() {
         return refusal;
     }
     // What went with the request is not told either.
     let may_read = |uuid: Uuid| work.graph.get(uuid).is_some_and(|object| work.identity.may_read(object));
-    let is_known = |uuid: Uuid| work.graph.get(uuid).is_some();
     let objects = std::mem::take(&mut refusal.objects);
     match &mut refusal.text {
         Text::WithObjects { objects, .. } => objects.retain(|(_, uuid)| may_read(*uuid)),
         Text::Plain(text) => {
-            let named = uuids_in(text).into_iter().filter(|uuid| is_known(*uuid));
+            let named = uuids_in(text).into_iter().map(|(_, uuid)| uuid).filter(|uuid| work.graph.get(*uuid).is_some());
             let hidden: BTreeSet<Uuid> = named.chain(objects.iter().copied()).filter(|uuid| !may_read(*uuid)).collect();
-            for uuid in hidden {
-                let uuid_text = uuid.to_string();
-                if text.contains(&uuid_text) && !says(&uuid_text) {
-                    *text = text.replace(&uuid_text, SOMETHING);
-                }
-                let Some(name) = work.graph.get(uuid).map(|object| &object.fq_name) else { continue };
-                for told in [python_literal::list(name.elements()), name.joined().to_string()] {
-                    if text.contains(&told) && !name.elements().into_iter().all(&says) {
-                        *text = text.replace(&told, SOMETHING);
-                    }
-                }
+            if !hidden.is_empty() {
+                *text = without(work, text, &hidden, &request());
             }
         }
     }
@@ -181,10 +205,73 @@ pub fn seen(work: &Work, mut refusal: Rejection, says: impl Fn(&str) -> bool) ->
     refusal
 }
 
-/// The uuids that a text names, with dashes.
-fn uuids_in(text: &str) -> BTreeSet<Uuid> {
-    const LENGTH: usize = 36;
-    let dashes = text.match_indices('-').map(|(index, _)| index);
-    let starts = dashes.filter_map(|dash| dash.checked_sub(8));
-    starts.filter_map(|start| Uuid::try_parse(text.get(start..start + LENGTH)?).ok()).collect()
+/// A text without the uuids and names of these objects, as far as the request does not say them.
+fn without(work: &Work, text: &str, hidden: &BTreeSet<Uuid>, request: &str) -> String {
+    let said: BTreeSet<Uuid> = uuids_in(request).into_iter().map(|(_, uuid)| uuid).collect();
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    let places = uuids_in(text).into_iter().filter(|(_, uuid)| hidden.contains(uuid) && !said.contains(uuid));
+    for (number, (place, _)) in places.enumerate() {
+        let start = place.saturating_sub(text.len() - rest.len());
+        let (before, from) = rest.split_at_checked(start).unwrap_or((rest, ""));
+        told.push_str(before);
+        told.push_str(SOMETHING);
+        rest = from.get(UUID_LENGTH..).unwrap_or_default();
+        if number == MOST_NAMED {
+            rest = "";
+        }
+    }
+    told.push_str(rest);
+    if hidden.len() > MOST_NAMED {
+        // Their names may be anywhere in it.
+        return told.split(['\'', '(', '[', ':']).next().unwrap_or_default().trim_end().to_owned() + " " + SOMETHING;
+    }
+    for object in hidden.iter().filter_map(|uuid| work.graph.get(*uuid)) {
+        let name = &object.fq_name;
+        if name.elements().into_iter().all(|element| request.contains(element)) {
+            continue;
+        }
+        for whole in [python_literal::list(name.elements()), name.joined().to_string()] {
+            told = told.replace(&whole, SOMETHING);
+        }
+        told = without_word(&told, name.name());
+    }
+    told
+}
+
+/// A text without a name that stands alone in it.
+fn without_word(text: &str, name: &str) -> String {
+    let is_part = |character: Option<char>| {
+        character.is_some_and(|character| character.is_alphanumeric() || matches!(character, '-' | '_' | '.'))
+    };
+    let (mut told, mut copied) = (String::with_capacity(text.len()), 0);
+    for (place, _) in text.match_indices(name).filter(|_| !name.is_empty()) {
+        let (before, after) =
+            (text.get(..place).unwrap_or_default(), text.get(place + name.len()..).unwrap_or_default());
+        if !is_part(before.chars().next_back()) && !is_part(after.chars().next()) {
+            told.push_str(text.get(copied..place).unwrap_or_default());
+            told.push_str(SOMETHING);
+            copied = place + name.len();
+        }
+    }
+    told.push_str(text.get(copied..).unwrap_or_default());
+    told
+}
+
+/// With dashes.
+const UUID_LENGTH: usize = 36;
+
+/// The uuids that a text names, with dashes, and where each begins.
+fn uuids_in(text: &str) -> Vec<(usize, Uuid)> {
+    let mut found: Vec<(usize, Uuid)> = Vec::new();
+    for (dash, _) in text.match_indices('-') {
+        let Some(start) =
+            dash.checked_sub(8).filter(|start| found.last().is_none_or(|(last, _)| *start >= last + UUID_LENGTH))
+        else {
+            continue;
+        };
+        let uuid = text.get(start..start + UUID_LENGTH).and_then(|text| Uuid::try_parse(text).ok());
+        found.extend(uuid.map(|uuid| (start, uuid)));
+    }
+    found
 }

@@ -88,7 +88,7 @@ impl Create {
         // Who may not create there is not told which names are taken (W17, PERM-5).
         let parent = self.parent(work, rules);
         if let Ok(parent) = &parent {
-            access::check_create(work, parent.as_ref())?;
+            access::check_create(work, self.type_id, parent.as_ref())?;
         }
         self.check_name_is_free(work)?;
         let parent = parent?;
@@ -139,7 +139,7 @@ impl Create {
                 draft.set_links_by_id(*id, links);
             }
         }
-        access::check_new(work, &draft, &owner)?;
+        access::check_new(work, &draft, &owner, uuid_given == GivenUuid::Given)?;
         Ok(draft)
     }
 

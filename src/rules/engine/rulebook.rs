@@ -51,6 +51,8 @@ pub struct Rules {
     pub owner: Owner,
     /// Whether what is below its objects belongs to whom they belong to; else to who makes it.
     pub is_owner_of_children: bool,
+    /// Whether objects without a parent hold for all projects, so that cloud admins make them.
+    pub is_for_all: bool,
     /// What is needed of an object to create below it.
     pub right_to_create_below: Right,
     /// What the domain of an object may do with it.
@@ -89,6 +91,7 @@ impl Rules {
         former_parent: None,
         owner: Owner::Parent,
         is_owner_of_children: true,
+        is_for_all: false,
         right_to_create_below: Right::Write,
         domain_access: None,
         quota_key: None,

@@ -62,6 +62,18 @@ fn holder(work: &Work, scope: &Object) -> Option<Arc<Object>> {
     work.graph.find_joined(kind, &name).cloned()
 }
 
+/// Refuses to members what the server makes: a holder of drafts of their own would be taken for that of a scope.
+///
+/// # Errors
+/// 403
+pub fn check_new_holder(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    if draft.fq_name.name() != HOLDER || draft.internal || work.identity.is_admin() {
+        return Ok(());
+    }
+    let text = format!("Permission Denied: {HOLDER} is made by the server, where drafts are enabled");
+    Err(Rejection::forbidden(text).about("fq_name"))
+}
+
 /// The holder of drafts of objects with this parent, if they are to be drafted.
 fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> Option<Arc<Object>> {
     let parent = parent.filter(|_| has_drafts(kind))?;
@@ -79,7 +91,8 @@ fn holder_for(work: &Work, kind: &ObjectType, parent: Option<&Arc<Object>>) -> O
 /// The draft of an object.
 fn draft_of(work: &Work, holder: &Object, object: &Draft) -> Option<Arc<Object>> {
     let name = holder.fq_name.child(object.fq_name.name());
-    work.graph.find_joined(object.type_id, name.joined()).cloned()
+    // What somebody has made there otherwise is no draft.
+    work.graph.find_joined(object.type_id, name.joined()).filter(|draft| state(work, draft).is_some()).cloned()
 }
 
 /// The draft of an object in force, if there is one.

@@ -35,6 +35,7 @@ fn change(work: &mut Work, mut draft: Draft, aspect: Aspect) -> Decision<Arc<Obj
         return Ok(work.save(&draft));
     }
     access::check_references(work, &draft)?;
+    access::check_given_permissions(work, &draft, &before)?;
     security_draft::check_given(work, &draft)?;
     if let Some(pending) = security_draft::divert_update(work, &mut draft)? {
         return Ok(pending);
@@ -76,6 +77,10 @@ impl Update {
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find(work, self.type_id, &self.uuid)?;
         access::check_visible(work, &stored)?;
+        // An empty body asks for nothing. All else is not even told what would come of it.
+        if !self.document.as_ref().is_ok_and(|document| document.body.is_empty()) {
+            access::check(work, Right::Write, &stored)?;
+        }
         let basis = security_draft::basis(work, &stored);
         let document = match &self.document {
             Ok(document) => document.clone(),
@@ -214,6 +219,7 @@ impl ReferenceUpdate {
         let reference = reference.ok_or_else(|| Rejection::internal("unknown reference"))?;
         let target = self.find_target(work, reference.target)?;
         let stored = find(work, self.type_id, &self.uuid)?;
+        access::check(work, Right::Write, &stored)?;
         let basis = security_draft::basis(work, &stored)?;
         let target = target.filter(|target| target.type_id == reference.target);
         if target.is_none() && self.add {

@@ -2,6 +2,7 @@
 //! for Nova (contrail-api R21: VMI-C6, VMI-U5, VMI-U6, VMI-U7, VMI-D2).
 
 use crate::{
+    access::Right,
     graph::Object,
     model::{field_name, type_name},
     rules::engine::{Decision, Draft, NewLink, Rejection, Work, rule},
@@ -183,7 +184,8 @@ pub fn follow_machine(work: &mut Work, before: &Object, after: &Object) {
     if let Some((router, machine)) = old {
         leave(work, &router, machine);
     }
-    if let Some((router, machine)) = new {
+    // Who may not refer to a router does not write into it by saying its name.
+    if let Some((router, machine)) = new.filter(|(router, _)| work.identity.may(Right::Link, router)) {
         let mut draft = Draft::update(work, &work.graph.get(router.uuid).cloned().unwrap_or(router));
         let mut links = draft.stored_links(MACHINES);
         if links.iter().all(|link| link.target != machine) {

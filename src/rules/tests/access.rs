@@ -398,3 +398,132 @@ fn the_state_of_what_may_not_be_read_is_told_to_nobody() {
     let mut work = Work::new(graph, request.identity.clone(), rulebook, Timestamp(1), Uuid::new_v4);
     denied(request.decide(&mut work), "write");
 }
+
+#[test]
+fn perm_12_a_draft_is_no_way_around_the_owner() {
+    let Tenants { mut configuration, alice, bob, .. } = tenants();
+    configuration.ask_as(Who::Of(&alice));
+    let group = configuration.below(&alice, "service-group", "g", json!({})).unwrap();
+    configuration.update(&alice, json!({"enable_security_policy_draft": true})).unwrap();
+    configuration.share(&group, &bob, 7, Who::Of(&bob));
+    let taken = json!({"perms2": {"owner": bob.uuid.to_string(), "owner_access": 7, "global_access": 7, "share": []}});
+    let refused = refusal(configuration.update(&group, taken));
+    assert!(refused.starts_with("403 Permission Denied: only its owner"), "{refused}");
+}
+
+#[test]
+fn perm_4_what_is_kept_aside_is_told_to_nobody_else() {
+    let Tenants { mut configuration, alice, bob, .. } = tenants();
+    configuration.ask_as(Who::Of(&alice));
+    let group = configuration.below(&alice, "service-group", "g", json!({})).unwrap();
+    configuration.update(&alice, json!({"enable_security_policy_draft": true})).unwrap();
+    configuration.delete(&group).unwrap();
+    configuration.ask_as(Who::Of(&bob));
+    denied(configuration.update(&group, json!({"fq_name": ["q"]})), "write");
+    denied(configuration.update(&group, json!({"display_name": "q"})), "write");
+}
+
+#[test]
+fn a_holder_of_drafts_is_made_by_the_server_alone() {
+    let Tenants { mut configuration, bob, .. } = tenants();
+    configuration.ask_as(Who::Of(&bob));
+    let refused = refusal(configuration.below(&bob, "policy-management", "draft-policy-management", json!({})));
+    assert!(refused.starts_with("403 Permission Denied: draft-policy-management is made by the server"), "{refused}");
+    for kind in ["policy-management", "domain", "tag-type", "sub-cluster"] {
+        let refused = refusal(configuration.at_top(kind, "mine", json!({})));
+        assert!(refused.starts_with("403 Permission Denied: what is called a "), "{kind}: {refused}");
+    }
+}
+
+#[test]
+fn perm_6_a_project_that_is_not_there_yet_is_nobody_elses_to_make() {
+    let Tenants { mut configuration, bob, .. } = tenants();
+    let (domain, carol) = (configuration.find("domain", "default-domain").unwrap(), Uuid::new_v4().to_string());
+    configuration.ask_as(Who::Of(&bob));
+    let body = json!({"uuid": carol, "perms2": {"owner_access": 4, "share": []}});
+    let refused = refusal(configuration.below(&domain, "project", "carol", body));
+    assert!(refused.starts_with("403 ") && refused.contains("with a given uuid"), "{refused}");
+    let body = json!({"uuid": carol, "perms2": {"owner": carol}});
+    let refused = refusal(configuration.at_top("virtual-machine", "m", body));
+    assert!(refused.starts_with("403 ") && refused.contains("belong to another project"), "{refused}");
+    // Without one it is bob's.
+    let own = configuration.below(&domain, "project", "more", json!({"uuid": null})).unwrap();
+    assert_eq!(own.permissions.owner, Owner::Project(bob.uuid));
+}
+
+#[test]
+fn members_do_not_lift_their_own_limits() {
+    let Tenants { mut configuration, bob, .. } = tenants();
+    let quota = |limit: i64| json!({"quota": {"virtual_network": limit}});
+    configuration.ask_as(Who::Admin);
+    configuration.update(&bob, quota(1)).unwrap();
+    configuration.ask_as(Who::Of(&bob));
+    for change in [quota(-1), json!({"quota": null})] {
+        let refused = refusal(configuration.update(&bob, change));
+        assert!(refused.starts_with("403 ") && refused.contains("quota"), "{refused}");
+    }
+    // As it is, it may be written back.
+    configuration.update(&bob, json!({"quota": {"virtual_network": 1}, "display_name": "bob"})).unwrap();
+}
+
+#[test]
+fn references_by_name_need_the_same_as_others() {
+    let Tenants { mut configuration, alice, bob, .. } = tenants();
+    configuration.ask_as(Who::Of(&alice));
+    let prefix = json!({"address_group_prefix": {"subnet": [{"ip_prefix": "10.0.0.0", "ip_prefix_len": 24}]}});
+    let group = configuration.below(&alice, "address-group", "addresses", prefix).unwrap();
+    let rule = |name: &str| {
+        json!({"action_list": {"simple_action": "pass"}, "direction": "<>",
+            "service": {"protocol": "any", "dst_ports": {"start_port": -1, "end_port": -1}},
+            "endpoint_1": {"address_group": name}, "endpoint_2": {"any": true}})
+    };
+    configuration.ask_as(Who::Of(&bob));
+    denied(configuration.below(&bob, "firewall-rule", "r", rule(group.fq_name.joined())), "link");
+    configuration.share(&group, &bob, 1, Who::Of(&bob));
+    configuration.below(&bob, "firewall-rule", "r", rule(group.fq_name.joined())).unwrap();
+    let domain = configuration.find("domain", "default-domain").unwrap();
+    let server = |next: Option<&str>| {
+        json!({"virtual_DNS_data": {"domain_name": "example.org", "dynamic_records_from_client": true,
+            "record_order": "random", "default_ttl_seconds": 60, "next_virtual_DNS": next}})
+    };
+    configuration.ask_as(Who::Of(&alice));
+    let dns = configuration.below(&domain, "virtual-DNS", "dns", server(None)).unwrap();
+    configuration.chmod(&dns, &json!({"share": []})).unwrap();
+    configuration.ask_as(Who::Of(&bob));
+    denied(configuration.below(&domain, "virtual-DNS", "bobs", server(Some(dns.fq_name.joined()))), "link");
+}
+
+#[test]
+fn a_type_of_tags_stays_as_its_maker_wants_it() {
+    let Tenants { mut configuration, bob, .. } = tenants();
+    configuration.ask_as(Who::Admin);
+    configuration.at_top("tag-type", "zone", json!({})).unwrap();
+    configuration.ask_as(Who::Of(&bob));
+    let tag = |kind: &str| json!({"tag_type_name": kind, "tag_value": "one"});
+    for (kind, stays) in [("zone", true), ("brought", false)] {
+        let made = configuration.below(&bob, "tag", "ignored", tag(kind)).unwrap();
+        configuration.delete(&made).unwrap();
+        assert_eq!(configuration.find("tag-type", kind).is_some(), stays, "{kind}");
+    }
+}
+
+/// A refusal that names thousands of objects is told as fast as another one: everybody waits meanwhile.
+#[test]
+fn what_may_not_be_read_is_taken_out_of_a_text_in_one_pass() {
+    let Tenants { mut configuration, bob, .. } = tenants();
+    configuration.ask_as(Who::Of(&bob));
+    let mut refs = Vec::new();
+    for number in 0..300 {
+        let network =
+            configuration.below(&bob, "virtual-network", &format!("n{number}"), json!({"is_provider_network": true}));
+        refs.push(json!({"uuid": network.unwrap().uuid.to_string()}));
+    }
+    for item in &refs {
+        let uuid = Uuid::try_parse(item["uuid"].as_str().unwrap()).unwrap();
+        let network = Arc::clone(configuration.graph.get(uuid).unwrap());
+        configuration.chmod(&network, &json!({"owner_access": 1})).unwrap();
+    }
+    let body = json!({"virtual_network_refs": refs, "display_name": "x".repeat(500_000)});
+    let text = refusal(configuration.below(&bob, "virtual-network", "boom", body));
+    assert!(text.starts_with("400 ") && text.len() < 2_000_000, "{}", &text[..text.len().min(300)]);
+}

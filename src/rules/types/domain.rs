@@ -5,6 +5,7 @@ use crate::rules::engine::{Decision, Draft, Rejection, Rules, Work, rule, rulebo
 /// The rules of the type.
 pub const RULES: Rules = Rules {
     is_owner_of_children: false,
+    is_for_all: true,
     domain_access: Some(DomainAccess { itself: true, access: 6 }),
     before_update,
     ..Rules::NONE

@@ -5,7 +5,7 @@ use crate::{
     model::{field_name, type_name},
     python_literal,
     rules::{
-        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rule, rulebook::Tags, security_draft},
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, access, rule, rulebook::Tags, security_draft},
         shared::firewall_scope,
         types::{service_group::number_protocol, tag, tag_type},
     },
@@ -33,6 +33,10 @@ fn complete(work: &mut Work, draft: &mut Draft) -> Decision<()> {
     complete_service(draft)?;
     complete_match_tags(work, draft)?;
     complete_endpoints(work, draft)?;
+    // They are references as well as if they were given as such.
+    if !draft.internal {
+        access::check_references(work, draft)?;
+    }
     check_action(work, draft)
 }
 

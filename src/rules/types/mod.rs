@@ -29,6 +29,7 @@ pub mod network_policy;
 pub mod node;
 pub mod physical_interface;
 pub mod physical_router;
+pub mod policy_management;
 pub mod port;
 pub mod port_profile;
 pub mod port_tuple;

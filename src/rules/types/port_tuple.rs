@@ -79,13 +79,17 @@ fn after_delete(work: &mut Work, tuple: &Arc<Object>) -> Decision<()> {
 pub fn take_away(work: &mut Work, service: &Object) -> Decision<()> {
     let (interfaces, addresses) = (work.type_id(type_name::LOGICAL_INTERFACE)?, work.type_id(type_name::INSTANCE_IP)?);
     for end in ends(work, service)? {
-        if let Some(address) = work.graph.find(addresses, &[&end.address_name]).cloned() {
+        let name = end.interface.fq_name.child(&end.name);
+        let Some(interface) = work.graph.find_joined(interfaces, name.joined()).cloned() else { continue };
+        // Of this name there may be one of another service: the VLAN is for whoever makes a service to say, the unit is not.
+        let is_its = |address: &&Arc<Object>| {
+            let links = work.links(address, field_name::LOGICAL_INTERFACE_REFS);
+            links.iter().any(|link| link.target == interface.uuid)
+        };
+        if let Some(address) = work.graph.find(addresses, &[&end.address_name]).filter(is_its).cloned() {
             delete_side_object(work, &address)?;
         }
-        let name = end.interface.fq_name.child(&end.name);
-        if let Some(interface) = work.graph.find_joined(interfaces, name.joined()).cloned() {
-            delete_side_object(work, &interface)?;
-        }
+        delete_side_object(work, &interface)?;
     }
     Ok(())
 }

@@ -7,13 +7,32 @@
 use crate::{
     graph::Object,
     model::{field_name, type_name},
-    rules::engine::{Decision, Draft, NewLink, Rules, Work, rulebook::Owner, security_draft},
+    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rulebook::Owner, security_draft},
 };
 use serde_json::Value;
 use std::sync::Arc;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { after_create, after_update, before_delete, owner: Owner::Itself, ..Rules::NONE };
+pub const RULES: Rules = Rules {
+    before_create: check_quota,
+    before_update: check_quota,
+    after_create,
+    after_update,
+    before_delete,
+    owner: Owner::Itself,
+    ..Rules::NONE
+};
+
+/// A limit that who is limited could lift would be none.
+fn check_quota(work: &mut Work, draft: &mut Draft) -> Decision<()> {
+    // Null takes limits away that there are.
+    let says_nothing = |quota: &Value| quota.is_null() && draft.stored.is_none();
+    if work.identity.is_admin() || draft.given(field_name::QUOTA).is_none_or(says_nothing) {
+        return Ok(());
+    }
+    Err(Rejection::forbidden("Permission Denied: the quota of a project is set by cloud admins only")
+        .about(field_name::QUOTA))
+}
 
 const DEFAULT_SET: &str = "default-application-policy-set";
 

@@ -11,7 +11,7 @@ use crate::{
 use serde_json::Value;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, ..Rules::NONE };
+pub const RULES: Rules = Rules { before_create, before_update, is_for_all: true, ..Rules::NONE };
 
 const ID: &str = field_name::SUB_CLUSTER_ID;
 

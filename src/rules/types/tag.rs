@@ -232,7 +232,9 @@ fn after_delete(work: &mut Work, tag: &Arc<Object>) -> Decision<()> {
         work.links(tag, field_name::TAG_TYPE_REFS).iter().filter_map(|link| work.graph.get(link.target)).cloned();
     for tag_type in tag_types.collect::<Vec<_>>() {
         let own = tag_type::number(work, &tag_type).is_some_and(|number| number >= FIRST_OWN_TYPE);
-        if own && work.graph.all_referrers(tag_type.uuid).next().is_none() {
+        // One that an operator has made is not taken away with the tag of somebody else.
+        let may_go = tag_type.hidden || work.identity.owns(&tag_type.permissions);
+        if own && may_go && work.graph.all_referrers(tag_type.uuid).next().is_none() {
             work.remove(&tag_type);
         }
     }

@@ -14,7 +14,8 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The rules of the type.
-pub const RULES: Rules = Rules { before_create, before_update, after_update, ..Rules::NONE };
+/// Types that members need come with their tags (TAG-C4).
+pub const RULES: Rules = Rules { before_create, before_update, after_update, is_for_all: true, ..Rules::NONE };
 
 const ID: &str = field_name::TAG_TYPE_ID;
 

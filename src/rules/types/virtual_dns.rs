@@ -2,11 +2,12 @@
 //! (VDNS-C1, `permissions.rs`).
 
 use crate::{
+    access::Right,
     graph::Object,
     ipam,
     model::{field_name, type_name},
     rules::{
-        engine::{Decision, Draft, Rejection, Rules, Work, rule, rulebook::DomainAccess},
+        engine::{Decision, Draft, Rejection, Rules, Work, access, rule, rulebook::DomainAccess},
         shared::domain_name,
     },
 };
@@ -89,6 +90,10 @@ fn check_next(work: &Work, draft: &Draft, next: &str) -> Decision<()> {
             .about("virtual_DNS_data.next_virtual_DNS")
     };
     let server = server.ok_or_else(refuse)?;
+    let is_new = draft.stored.as_ref().is_none_or(|stored| next_of(work, stored).as_deref() != Some(next));
+    if is_new {
+        access::check(work, Right::Link, &server)?;
+    }
     if next_of(work, &server).as_deref() == Some(draft.fq_name.joined()) {
         return Err(Rejection::forbidden("Cannot have Virtual DNS Servers referring to each other")
             .by(rule::VDNS_C5)
