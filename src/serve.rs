@@ -416,6 +416,7 @@ async fn serve_on(
         requests: settings.requests,
         admission: Admission::new(settings.requests, settings.doors.connections),
         watch,
+        shares: Arc::default(),
         allowed_hosts: AllowedHosts::new(&settings.allowed_hosts),
         proxies: match settings.doors.trusted_proxies.as_slice() {
             [] if settings.access.aaa_mode == AaaMode::NoAuth => Proxies::All,

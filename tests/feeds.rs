@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::support::events::{Event, Events};
+use crate::support::tokens::{Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Process, Server, fresh_directory, wait_until};
 
 /// For what has to come at once.
@@ -418,6 +419,37 @@ async fn bad_input(api: Api) {
         }
     }
     api.post("/changes", &json!({})).await.status_is(405);
+}
+
+pub async fn no_project_has_all_watchers() {
+    let (server, tokens) = Tokens::start("rbac", &["--watch-keepalive-interval", "1", "--watch-limit", "8"]);
+    let [admin, alice, bob] = ["admin", "alice", "bob"].map(|name| tokens.api(&server, name));
+    make_projects(&admin).await;
+    allow_all_types(&admin).await;
+    let watch = "resource_type=alarm";
+    let first = open(&alice, watch).await;
+    let second = open(&alice, watch).await;
+    let text =
+        "This project has 2 of 8 watchers already; no more are served to one project (a quarter of --watch-limit)";
+    // Who waits is one of them, and who does not is none.
+    for path in ["/watch?resource_type=alarm", "/changes?wait=60"] {
+        assert_eq!(alice.get(path).await.status_is(503).text, text, "{path}");
+    }
+    alice.get("/changes").await.status_is(200);
+    let others = [open(&bob, watch).await, open(&bob, watch).await];
+    bob.get("/watch?resource_type=alarm").await.status_is(503);
+    let administrators = [open(&admin, watch).await, open(&admin, watch).await, open(&admin, watch).await];
+    drop(first);
+    let begin = Instant::now();
+    let third = loop {
+        if let Ok(events) = Events::open(&alice, watch, None).await.unwrap() {
+            break events;
+        }
+        assert!(begin.elapsed() < SOON, "watchers that have left are still counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    alice.get("/watch?resource_type=alarm").await.status_is(503);
+    drop((second, third, others, administrators));
 }
 
 async fn too_many(api: Api) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::tokens::{Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Server, python};
 
 /// What a run of the tool printed, or the one line that it complained with.
@@ -45,6 +46,78 @@ pub async fn static_routes_of_an_interface() {
     checks.run("an interrupted run is finished by the next", interrupted(api.clone(), port)).await;
     checks.run("a script on the Python library makes the same objects", same_as_python(api, port)).await;
     checks.finish();
+}
+
+/// Tables are where members may make them, and what is there for whoever asks goes on being used.
+pub async fn static_routes_of_members() {
+    let (server, tokens) = Tokens::start("rbac", &[]);
+    let [admin, alice] = ["admin", "alice"].map(|name| tokens.api(&server, name));
+    make_projects(&admin).await;
+    allow_all_types(&admin).await;
+    let port = server.address().port();
+    let run = |who: &str, arguments: &[&str]| {
+        answer(&tool(port, arguments).env("CIRRUS_TOKEN", Tokens::of(who)).output().unwrap())
+    };
+    let create = async |api: &Api, kind: &str, mut body: Value, fq_name: &[&str]| {
+        body["fq_name"] = json!(fq_name);
+        body["parent_type"] = "project".into();
+        let created = api.post(&format!("/{kind}s"), &json!({ kind: body })).await.ok();
+        created[kind]["uuid"].as_str().unwrap().to_owned()
+    };
+    let blue = ["default-domain", "alice-proj", "blue"];
+    create(&alice, "virtual-network", json!({}), &blue).await;
+    let refs = json!({"virtual_network_refs": [{"to": blue}]});
+    let uuid = create(&alice, "virtual-machine-interface", refs, &["default-domain", "alice-proj", "port"]).await;
+    let tables = async |of: &Api| {
+        let stored = of.get(&format!("/virtual-machine-interface/{uuid}")).await.ok();
+        let refs = stored["virtual-machine-interface"]["interface_route_table_refs"].as_array().cloned();
+        let names = refs.unwrap_or_default().into_iter().map(|reference| reference["to"].clone());
+        names.collect::<Vec<_>>()
+    };
+    let here = json!(["default-domain", "alice-proj", uuid]);
+    let there = json!(["default-domain", "default-project", uuid]);
+
+    // By a member, from the first to the last.
+    assert_eq!(run("alice", &["show", &uuid]), Ok("no static routes\n".to_owned()));
+    assert_eq!(run("alice", &["add", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&alice).await, std::slice::from_ref(&here));
+    assert_eq!(run("alice", &["add", "default-domain:alice-proj:port", "10.2.0.0/16"]), Ok(String::new()));
+    assert_eq!(run("admin", &["show", &uuid]), run("alice", &["show", &uuid]));
+    assert!(run("alice", &["show", &uuid]).unwrap().contains("10.2.0.0/16"));
+    assert_eq!(run("admin", &["delete", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    let refused = run("bob", &["delete", &uuid]).unwrap_err();
+    assert!(refused.starts_with(&format!("http://127.0.0.1:{port} answers 403: Permission Denied for ")), "{refused}");
+    assert!(refused.ends_with(&format!(" (GET /virtual-machine-interface/{uuid})")), "{refused}");
+    assert_eq!(run("alice", &["delete", &uuid]), Ok(String::new()));
+    assert_eq!(tables(&admin).await, Vec::<Value>::new());
+    assert_eq!(admin.get("/interface-route-tables").await.ok(), json!({"interface-route-tables": []}));
+
+    // A run that was interrupted.
+    let routes = json!({"interface_route_table_routes": {"route": [{"prefix": "10.1.0.0/16"}]}});
+    let table = create(&alice, "interface-route-table", routes.clone(), &["default-domain", "alice-proj", &uuid]).await;
+    assert_eq!(run("alice", &["add", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&admin).await, std::slice::from_ref(&here));
+    assert!(run("admin", &["delete", &uuid]).is_ok());
+    admin.get(&format!("/interface-route-table/{table}")).await.status_is(404);
+
+    // Where earlier releases made it. Members don't see it, and are not kept from having one.
+    create(&admin, "interface-route-table", routes, &["default-domain", "default-project", &uuid]).await;
+    assert_eq!(run("admin", &["add", &uuid, "10.3.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&admin).await, std::slice::from_ref(&there));
+    assert_eq!(run("alice", &["show", &uuid]), Ok("no static routes\n".to_owned()));
+    assert_eq!(run("alice", &["add", &uuid, "10.1.0.0/16"]), Ok(String::new()));
+    assert_eq!(tables(&alice).await, [here]);
+    assert_eq!(tables(&admin).await.len(), 2);
+    assert_eq!(run("alice", &["delete", &uuid]), Ok(String::new()));
+    // A table by another name is of several interfaces: the tool leaves it alone.
+    let shared = ["default-domain", "alice-proj", "shared"];
+    let other = create(&alice, "interface-route-table", json!({}), &shared).await;
+    let reference = json!({"type": "virtual-machine-interface", "uuid": uuid, "ref-type": "interface-route-table",
+        "ref-uuid": other, "operation": "ADD", "attr": null});
+    alice.post("/ref-update", &reference).await.status_is(200);
+    assert_eq!(run("alice", &["delete", &uuid]), Err("the interface has no static routes".to_owned()));
+    assert_eq!(run("admin", &["delete", &uuid]), Ok(String::new()));
+    assert_eq!(tables(&admin).await, [json!(shared)]);
 }
 
 async fn network(api: &Api) {

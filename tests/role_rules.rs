@@ -171,6 +171,41 @@ async fn rbac_7_actions_ask_for_the_types_they_are_about(people: &People) {
     denied(&alice.post("/list-bulk-collection", &listing).await, "R virtual-network");
     denied(&alice.post("/prop-collection-update", &elements).await, "U project");
     denied(&alice.get(&part).await, "R project");
+    // Neither is there a way around them by what changes permissions, tags and links.
+    let others = ["chmod", "chown", "set-tag", "ref-relax-for-delete", "security-policy-draft"];
+    let of_others = others.map(|action| format!("{action} member:C"));
+    let change = json!({"uuid": network, "owner_access": 7, "global_access": 0, "owner": ALICE_PROJECT});
+    let tag = json!({"obj_type": "virtual-network", "obj_uuid": network, "label": null});
+    let relax = json!({"uuid": network, "ref-uuid": policy});
+    let scope = json!({"scope_uuid": ALICE_PROJECT, "action": "commit"});
+    let around = [
+        ("/chmod", &change, "U virtual-network"),
+        ("/chown", &change, "U virtual-network"),
+        ("/set-tag", &tag, "U virtual-network"),
+        ("/ref-relax-for-delete", &relax, "U virtual-network"),
+        ("/security-policy-draft", &scope, "U project"),
+    ];
+    let mut rules: Vec<&str> = of_others.iter().map(String::as_str).collect();
+    rewrite(admin, &uuid, &rules).await.status_is(200);
+    for (path, body, what) in around {
+        denied(&alice.post(path, body).await, what);
+    }
+    rules.extend(["virtual-network member:U", "virtual-network.perms2 admin:U", "virtual-network.tag_refs admin:U"]);
+    rewrite(admin, &uuid, &rules).await.status_is(200);
+    for (path, body, what) in &around[..3] {
+        denied(&alice.post(path, body).await, what);
+    }
+    alice.post("/ref-relax-for-delete", &relax).await.status_is(200);
+    rules.truncate(rules.len() - 2);
+    rules.push("virtual-network.is_shared admin:U");
+    rewrite(admin, &uuid, &rules).await.status_is(200);
+    denied(&alice.post("/chmod", &change).await, "U virtual-network");
+    for path in ["/chown", "/set-tag"] {
+        let body = if path == "/chown" { &change } else { &tag };
+        alice.post(path, body).await.status_is(200);
+    }
+    alice.post("/chmod", &json!({"uuid": network, "owner_access": 7})).await.status_is(200);
+    rewrite(admin, &uuid, &of_actions.each_ref().map(String::as_str)).await.status_is(200);
     // What is not there is not there.
     let unknown = "/prop-collection-get?uuid=bbbbbbbb-0000-4000-8000-000000000000&fields=annotations";
     alice.get(unknown).await.status_is(404);

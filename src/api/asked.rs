@@ -135,6 +135,11 @@ fn asked_by_action(model: &Model, call: &Call, action: &'static Action, body: Op
             asked.and(uuid.map(|uuid| read(Subject::TypeOf(uuid))))
         }
         "prop-collection-update" => asked.and(of_collection_update(body, canonical_uuid)),
+        "chmod" => asked.and(of_mode_change(body)),
+        "chown" => asked.and(of_object(body, "uuid", &["perms2"])),
+        SET_TAG => asked.and(of_tags(model, body)),
+        "ref-relax-for-delete" => asked.and(of_object(body, "uuid", &[])),
+        "security-policy-draft" => asked.and(of_object(body, "scope_uuid", &[])),
         "watch" | "changes" => {
             let names = call.query.get("resource_type").into_iter().flat_map(|names| names.split(','));
             let types = names.filter_map(|name| model.find(name));
@@ -151,6 +156,25 @@ fn of_reference_update(model: &Model, body: Option<&Value>) -> Option<Question> 
     let reference = type_of("ref-type").and_then(|target| model.object_type(type_id).reference_to(target));
     let fields = reference.map(|(_, reference)| reference.field.clone()).into_iter().collect();
     Some(question(Subject::Type(type_id), Letter::Update, fields))
+}
+
+/// An update of these fields of the object that a body names. Some actions know it in any spelling of its uuid.
+fn of_object(body: Option<&Value>, member: &str, fields: &[&str]) -> Option<Question> {
+    let uuid = Uuid::try_parse(body?.get(member)?.as_str()?).ok()?;
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    Some(question(Subject::TypeOf(uuid), Letter::Update, fields))
+}
+
+/// What `/chmod` does to the type of the object. What everybody may do with it is in a field of its own, too.
+fn of_mode_change(body: Option<&Value>) -> Option<Question> {
+    let is_for_all = body?.get("global_access").is_some_and(|access| !access.is_null());
+    of_object(body, "uuid", if is_for_all { &["perms2", "is_shared"] } else { &["perms2"] })
+}
+
+/// What `/set-tag` does to the type of the object.
+fn of_tags(model: &Model, body: Option<&Value>) -> Option<Question> {
+    let type_id = model.find(body?.get("obj_type")?.as_str()?)?;
+    Some(question(Subject::Type(type_id), Letter::Update, vec!["tag_refs".to_owned()]))
 }
 
 /// What `/prop-collection-update` does to the type of the object.

@@ -43,7 +43,7 @@ impl App {
     ///
     /// # Errors
     /// 400 for arguments that can't be read, 401 if the token is not good any more when there is an answer, 404 for an unknown
-    /// type, 410 for a position that is not in the log.
+    /// type, 410 for a position that is not in the log, 503 where the caller's project waits too often already.
     pub async fn changes(&self, call: &Call) -> Answered<Answer> {
         // Who may not read all types gets those that it may.
         let names = call.query.get("resource_type").map(String::as_str).or((!call.identity.is_admin()).then_some("*"));
@@ -71,6 +71,8 @@ impl App {
         let left = left.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         let wait = Duration::from_secs(wait);
         let deadline = Instant::now() + left.map_or(wait, |left| left.min(wait));
+        // Who waits counts among the watchers.
+        let _share = if wait.is_zero() { None } else { self.take_share(call)? };
         let mut reader = self.feed.open(since).await?;
         let from = reader.position();
         let graph = self.replica.current();

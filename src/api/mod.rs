@@ -30,6 +30,7 @@ mod peer;
 mod refusal_log;
 mod routes;
 mod seats;
+mod shares;
 mod standing;
 mod tls;
 mod transport;
@@ -73,6 +74,7 @@ pub use kept_lists::KeptLists;
 use list::ListRequest;
 use routes::{Found, Route};
 pub use seats::{Seats, files_for};
+pub use shares::Shares;
 use std::{
     pin::Pin,
     sync::Arc,
@@ -123,6 +125,8 @@ pub struct App {
     pub admission: Admission,
     /// How watchers are served.
     pub watch: WatcherSettings,
+    /// Whose watchers there are.
+    pub shares: Arc<Shares>,
     /// By which names it may be asked.
     pub allowed_hosts: AllowedHosts,
     /// Who is believed about others.

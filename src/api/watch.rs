@@ -9,6 +9,7 @@ use super::{
     error::{Answered, ApiError, gone_json},
     objects::field_names,
     pace::Pace,
+    shares::{Party, Share, share_of},
     standing::Standing,
 };
 use crate::{
@@ -150,13 +151,14 @@ impl App {
     ///
     /// # Errors
     /// 400 for arguments that can't be read, 404 for an unknown type, 410 for a position that is not in the log, 503 when
-    /// there are too many watchers.
+    /// there are too many watchers, or too many of one project.
     pub async fn watch(&self, call: &Call) -> Answered<Answer> {
         let mut wanted = Wanted::read(&self.model, call)?;
         if self.feed.reader_count() >= self.watch.limit {
             let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
             return Err(ApiError::unavailable(text));
         }
+        let share = self.take_share(call)?;
         let snapshot = self.snapshot(call).await?;
         wanted.types.keep(|type_id| self.may_read_type(call, &snapshot.graph, type_id));
         let reader = match wanted.since {
@@ -183,6 +185,7 @@ impl App {
             wanted,
             start,
             reader: Some(reader),
+            _share: share,
             keepalive: Duration::from_secs(self.watch.keepalive_interval),
             silent_since: now,
             rests_until: now,
@@ -195,6 +198,25 @@ impl App {
             Some((Ok::<_, Infallible>(Bytes::from(piece)), watcher))
         });
         Ok(Answer::Events(BodyStream::new(pieces).boxed()))
+    }
+
+    /// A part of what the caller's project may have of all watchers. Cloud admins have no such limit.
+    ///
+    /// # Errors
+    /// 503 where it has all of it.
+    pub fn take_share(&self, call: &Call) -> Answered<Option<Share>> {
+        if call.identity.is_admin() {
+            return Ok(None);
+        }
+        let (party, most) = (Party::of(&call.identity.caller), share_of(self.watch.limit));
+        let whose = party.called();
+        let refuse = || {
+            ApiError::unavailable(format!(
+                "This {whose} has {most} of {} watchers already; no more are served to one {whose} (a quarter of --watch-limit)",
+                self.watch.limit
+            ))
+        };
+        self.shares.take(party, most).map(Some).ok_or_else(refuse)
     }
 }
 
@@ -228,6 +250,8 @@ struct Watcher {
     start: Option<Start>,
     /// None at the end.
     reader: Option<Reader>,
+    /// What it has of the share of its project; none of cloud admins.
+    _share: Option<Share>,
     /// Up to where the client knows that it has everything.
     told: Position,
     keepalive: Duration,

@@ -114,7 +114,9 @@ impl ApiServer {
     pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
         let (status, text) = self.exchange(method, path, body)?;
         if status != 200 {
-            return Err(ClientError::Refused { server: self.base.clone(), status, text: on_one_line(&text) });
+            let path = path.split('?').next().unwrap_or_default();
+            let text = format!("{} ({} {path})", on_one_line(&text), method.name());
+            return Err(ClientError::Refused { server: self.base.clone(), status, text });
         }
         if text.is_empty() {
             return Ok(Value::Null);
@@ -125,22 +127,6 @@ impl ApiServer {
             text: format!("what is no JSON ({error}); is it a contrail-api?"),
         };
         serde_json::from_str(&text).map_err(refuse)
-    }
-
-    /// The same, with nothing for what does not exist.
-    ///
-    /// # Errors
-    /// The server's other refusals, or why there is no answer.
-    pub fn call_unless_absent(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Option<Value>, ClientError> {
-        match self.call(method, path, body) {
-            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
-            answer => answer.map(Some),
-        }
     }
 
     fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, String), ClientError> {

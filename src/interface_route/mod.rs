@@ -1,9 +1,10 @@
 //! `cirrus interface-route`: the static routes of an interface, over HTTP, on any server that speaks the interface of
 //! contrail-api.
 //!
-//! They are the routes of one interface-route-table, `default-domain:default-project:<uuid of the interface>`, to which
-//! the interface refers. The table is there as long as it has a route. A run that was interrupted between table and
-//! reference is finished by the next one that adds or deletes.
+//! They are the routes of one interface-route-table, to which the interface refers. It has the interface's uuid as its name, and
+//! is in the interface's project, so that whoever may change the interface may change it, too; scripts and earlier releases made
+//! it in `default-domain:default-project`, and where it is there for the caller, it goes on being used. The table is there as
+//! long as it has a route. A run that was interrupted between table and reference is finished by the next one that adds or deletes.
 
 mod settings;
 mod static_routes;

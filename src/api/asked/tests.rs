@@ -78,6 +78,44 @@ fn rbac_6_rbac_7_rbac_9_what_requests_ask() {
         ),
         ("POST", "/set-tag", &json!({"obj_type": "x", "obj_uuid": "y", "Site": null}), &["C set-tag .site"]),
         (
+            "POST",
+            "/set-tag",
+            &json!({"obj_type": "virtual_network", "obj_uuid": SOMEBODY, "site": null}),
+            &["C set-tag .site", "U virtual-network .tag_refs"],
+        ),
+        (
+            "POST",
+            "/chmod",
+            &json!({"uuid": SOMEBODY, "owner_access": 7, "global_access": null}),
+            &["C chmod .owner_access .global_access", &format!("U the type of {SOMEBODY} .perms2")],
+        ),
+        (
+            "POST",
+            "/chmod",
+            // In its other spelling.
+            &json!({"uuid": SOMEBODY.replace('-', ""), "global_access": 0}),
+            &["C chmod .global_access", &format!("U the type of {SOMEBODY} .perms2 .is_shared")],
+        ),
+        ("POST", "/chmod", &json!({"uuid": 7}), &["C chmod"]),
+        (
+            "POST",
+            "/chown",
+            &json!({"uuid": SOMEBODY, "owner": SOMEBODY}),
+            &["C chown .owner", &format!("U the type of {SOMEBODY} .perms2")],
+        ),
+        (
+            "POST",
+            "/ref-relax-for-delete",
+            &json!({"uuid": SOMEBODY, "ref-uuid": SOMEBODY}),
+            &["C ref-relax-for-delete .ref-uuid", &format!("U the type of {SOMEBODY}")],
+        ),
+        (
+            "POST",
+            "/security-policy-draft",
+            &json!({"scope_uuid": SOMEBODY, "action": "commit"}),
+            &["C security-policy-draft .scope_uuid .action", &format!("U the type of {SOMEBODY}")],
+        ),
+        (
             "GET",
             "/watch?resource_type=project,virtual_network",
             &nothing,
