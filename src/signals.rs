@@ -1,7 +1,13 @@
 //! The signals that stop a server. They are heard from its first moment on, so that what it has started by then (a
 //! PostgreSQL of its own) is stopped with it.
 
-use std::{fs, io, sync::Arc};
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -26,12 +32,21 @@ pub fn listen() -> io::Result<watch::Receiver<bool>> {
         if kind == SignalKind::hangup() && is_ignored(kind) {
             continue;
         }
+        // The library hears a signal a moment before it has somebody to tell it to, and forgets one that comes in between.
+        let has_come = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(kind.as_raw_value(), Arc::clone(&has_come))?;
         let mut signals = signal(kind)?;
         let stopping = Arc::clone(&stopping);
+        let stop = move || {
+            tracing::info!(signal = name, "stopping: what is under way is finished");
+            stopping.send_replace(true);
+        };
+        if has_come.load(Ordering::SeqCst) {
+            stop();
+        }
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                tracing::info!(signal = name, "stopping: what is under way is finished");
-                stopping.send_replace(true);
+                stop();
             }
         });
     }
