@@ -1,5 +1,7 @@
 //! Who asks, as it was found out once for a request.
 
+use super::role_rules::Letter;
+use crate::python_literal;
 use uuid::Uuid;
 
 /// How much is allowed to somebody whatever objects say.
@@ -73,6 +75,14 @@ impl Caller {
     /// The project, if its id is a uuid.
     pub fn project_uuid(&self) -> Option<Uuid> {
         self.project.as_ref().and_then(|project| project.uuid)
+    }
+
+    /// What is said to whose roles do not allow this (access contract 4.4).
+    pub fn refusal(&self, letter: Letter, object: &str) -> String {
+        let user = self.user.as_ref().or(self.user_id.as_ref()).map_or("None", String::as_str);
+        let project = self.project.as_ref().map_or("None", Scope::called);
+        let (roles, letter) = (python_literal::list(&self.roles), letter.name());
+        format!("Permission Denied for {user} as {roles} to {letter} {object} in {project}")
     }
 
     /// Whether the caller has a role, in whatever case it is written.

@@ -5,7 +5,7 @@ use super::{
     door::Door,
     error::{Answered, ApiError},
 };
-use crate::authentication::Failures;
+use crate::authentication::{Failures, read_password};
 use actix_web::http::{StatusCode, header::HeaderValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustix::process::geteuid;
@@ -36,21 +36,16 @@ impl Account {
         Self { user: Sha256::digest(user).into(), password: Sha256::digest(password).into() }
     }
 
-    /// With the password in a file, whose last end of line does not count.
+    /// With the password in a file.
     ///
     /// # Errors
     /// Why there is none.
     pub fn read(user: &str, password_file: &Path) -> io::Result<Self> {
-        let read = std::fs::read(password_file)?;
-        let password = read.strip_suffix(b"\n").unwrap_or(&read);
-        let password = password.strip_suffix(b"\r").unwrap_or(password);
-        if password.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no password in it"));
-        }
+        let password = read_password(password_file)?;
         if std::fs::metadata(password_file)?.permissions().mode() & 0o077 != 0 {
             tracing::warn!(file = %password_file.display(), "others than its owner may read the password of administrators");
         }
-        Ok(Self::new(user, password))
+        Ok(Self::new(user, password.as_bytes()))
     }
 
     /// Whether it is this one (W22).
@@ -125,9 +120,7 @@ fn not_known(text: &str) -> ApiError {
 
 fn too_many(pause: Duration) -> ApiError {
     let text = "Too many passwords were wrong. Try again later.";
-    // In whole seconds, and not too early.
-    let again_after = Some(pause.as_secs() + 1);
-    ApiError { plain: true, again_after, ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, text) }
+    ApiError { plain: true, ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, text) }.again_after(pause)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn read(subject: Subject) -> Question {
 }
 
 /// RBAC-6
-fn letter_of(method: &Method) -> Letter {
+pub fn letter_of(method: &Method) -> Letter {
     match *method {
         Method::POST => Letter::Create,
         Method::PUT => Letter::Update,

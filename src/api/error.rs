@@ -11,6 +11,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The media type of refusals as JSON (RFC 9457).
@@ -79,6 +80,12 @@ impl ApiError {
     /// 503, for a moment.
     pub fn unavailable(text: impl Into<String>) -> Self {
         Self { again_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
+    }
+
+    /// The same, to be tried again after this time: in whole seconds, and not too early.
+    #[must_use]
+    pub fn again_after(self, pause: Duration) -> Self {
+        Self { again_after: Some(pause.as_secs() + 1), ..self }
     }
 
     /// 405 with the methods that there are.

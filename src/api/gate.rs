@@ -4,6 +4,7 @@
 use super::{
     App,
     actions::Access,
+    asked::letter_of,
     call::Call,
     error::{Answered, ApiError},
     routes::{Found, Route},
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     access::{AaaMode, Caller, Level, Scope, kept},
     authentication::{Presented, Refused},
-    python_literal,
 };
 use actix_web::{
     HttpRequest,
@@ -22,7 +22,7 @@ use actix_web::{
     },
 };
 use serde_json::json;
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The name of the domain of those who have none.
@@ -149,11 +149,10 @@ fn not_let_in(refused: Refused, challenge: &str) -> ApiError {
             challenge: Some(challenge.to_owned()),
             ..told(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
         },
-        Refused::TooMany(pause) => ApiError {
-            // In whole seconds, and not too early.
-            again_after: Some(pause.as_secs() + 1),
-            ..told(StatusCode::TOO_MANY_REQUESTS, "Too many tokens from this address were nobody's. Try again later.")
-        },
+        Refused::TooMany(pause) => {
+            told(StatusCode::TOO_MANY_REQUESTS, "Too many tokens from this address were nobody's. Try again later.")
+                .again_after(pause)
+        }
         Refused::Unavailable(text) => ApiError { plain: true, ..ApiError::unavailable(format!("{AWAY}{text}")) },
     }
 }
@@ -164,19 +163,8 @@ fn denied(call: &Call) -> ApiError {
     if call.path == "/aaa-mode" {
         return ApiError::new(StatusCode::FORBIDDEN, " Permission denied");
     }
-    let caller = &call.identity.caller;
-    let user = caller.user.as_deref().unwrap_or("None");
-    let roles = python_literal::list(&caller.roles);
-    let operation = match call.method {
-        Method::POST => "C",
-        Method::PUT => "U",
-        Method::DELETE => "D",
-        _ => "R",
-    };
     let object = call.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let project =
-        caller.project.as_ref().and_then(|project| project.name.as_deref()).map_or(Cow::Borrowed("None"), Cow::from);
-    let text = format!("Permission Denied for {user} as {roles} to {operation} {object} in {project}");
+    let text = call.identity.caller.refusal(letter_of(&call.method), object);
     ApiError::new(StatusCode::FORBIDDEN, text)
 }
 

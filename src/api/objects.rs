@@ -16,8 +16,8 @@ use crate::{
     render::{FieldNames, Renderer, Selection, escaped},
     replica::Snapshot,
     rules::{
-        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Rejection, Request, Told, Update, asked,
-        canonical_uuid, check_name, etag, rule, string_list,
+        Create, Decision, Delete, Document, Operation, Outcome, Purpose, Request, Told, Update, asked, canonical_uuid,
+        check_name, check_right, check_visible, etag, string_list,
     },
 };
 use serde_json::{Map, Value, json};
@@ -207,7 +207,7 @@ impl App {
             // There is nothing to be done once.
             call.keyed()?;
             let snapshot = self.snapshot(call).await?;
-            check_visible(call, self.find(&snapshot, call, type_id, uuid)?)?;
+            check_visible(&call.identity, self.find(&snapshot, call, type_id, uuid)?)?;
             return Ok(Answer::Empty);
         }
         let document = Document::read_update(&self.model, kind, body);
@@ -236,17 +236,6 @@ fn unknown_id(uuid: &str) -> ApiError {
     ApiError::not_found(format!("Unknown id: {uuid}"))
 }
 
-/// Whether an object is there for who asks.
-///
-/// # Errors
-/// 404 for a hidden one.
-fn check_visible(call: &Call, object: &Object) -> Answered<()> {
-    if object.hidden && !call.identity.is_admin() {
-        return Err(ApiError::not_found(format!("This object is not visible by users: {}", object.uuid)));
-    }
-    Ok(())
-}
-
 /// Whether an object may be read by who asks; `unknown` is what is answered where there is none.
 ///
 /// # Errors
@@ -258,8 +247,7 @@ pub fn check_readable(call: &Call, object: &Object, unknown: impl FnOnce() -> Ap
     if call.hides_forbidden {
         return Err(unknown());
     }
-    check_visible(call, object)?;
-    Err(Rejection::forbidden(call.identity.refusal(Right::Read)).by(rule::PERM_4).into())
+    Ok(check_right(&call.identity, Right::Read, object)?)
 }
 
 /// The argument that names fields.

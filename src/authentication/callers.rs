@@ -28,7 +28,7 @@ impl Callers {
         let names = scopes.flat_map(|scope| [Some(&mut scope.id), scope.name.as_mut()]).flatten();
         names.chain(&mut caller.user).chain(&mut caller.user_id).chain(&mut caller.roles).for_each(make_storable);
         caller.roles.retain(|role| !role.trim().is_empty());
-        caller.level = self.roles.level(&caller.roles);
+        caller.level = self.roles.level(&caller);
         caller.user = caller.user.map(kept);
         caller.user_id = caller.user_id.map(kept);
         let domain = caller.domain.filter(|domain| !self.is_default(domain));

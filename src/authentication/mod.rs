@@ -6,6 +6,7 @@ mod failures;
 mod https;
 pub mod jwt;
 pub mod keystone;
+mod password_file;
 pub mod token;
 mod token_file;
 
@@ -20,6 +21,7 @@ pub use callers::Callers;
 pub use failures::{Failures, source};
 use jwt::Jwt;
 use keystone::Keystone;
+pub use password_file::read_password;
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -69,13 +71,13 @@ pub struct SpecialRoles {
 }
 
 impl SpecialRoles {
-    /// How much somebody with these roles is allowed; case means nothing (ROLE-4).
-    pub fn level(&self, roles: &[String]) -> Level {
-        let has = |wanted: &str| !wanted.is_empty() && roles.iter().any(|role| role.eq_ignore_ascii_case(wanted));
-        if has(&self.cloud_admin) {
+    /// How much somebody is allowed for its roles.
+    pub fn level(&self, caller: &Caller) -> Level {
+        if caller.has_role(&self.cloud_admin) {
             return Level::Admin;
         }
-        if self.global_read_only.as_deref().is_some_and(has) { Level::ReadAll } else { Level::Member }
+        let reads_all = self.global_read_only.as_deref().is_some_and(|role| caller.has_role(role));
+        if reads_all { Level::ReadAll } else { Level::Member }
     }
 }
 

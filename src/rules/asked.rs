@@ -3,11 +3,10 @@
 
 use crate::{
     access::{
-        Identity, Scope,
+        Identity,
         role_rules::{KeptRoleRules, Question, Questions, Verdict},
     },
     graph::Graph,
-    python_literal,
     rules::engine::{Decision, Rejection, rule},
 };
 
@@ -27,10 +26,6 @@ pub fn check(kept: &KeptRoleRules, graph: &Graph, identity: &Identity, asked: &Q
 }
 
 fn refusal(graph: &Graph, identity: &Identity, question: &Question) -> Rejection {
-    let caller = &identity.caller;
-    let user = caller.user.as_ref().or(caller.user_id.as_ref()).map_or("None", String::as_str);
-    let project = caller.project.as_ref().map_or("None", Scope::called);
-    let (roles, letter) = (python_literal::list(&caller.roles), question.letter.name());
     let object = question.subject.name(graph).unwrap_or("None");
-    Rejection::forbidden(format!("Permission Denied for {user} as {roles} to {letter} {object} in {project}"))
+    Rejection::forbidden(identity.caller.refusal(question.letter, object))
 }

@@ -103,7 +103,7 @@ impl Condition {
         };
         let object = self.object(work);
         if let Some(object) = &object {
-            access::check(work, Right::Read, object)?;
+            access::check_right(&work.identity, Right::Read, object)?;
         }
         match (object, self.exists) {
             (None, true) => Err(Rejection::unmet(format!("{} {asked} does not exist", kind.name))),

@@ -38,7 +38,7 @@ impl SetTag {
         let object = canonical_uuid(&self.uuid).and_then(|uuid| work.graph.get_of_type(self.type_id, uuid)).cloned();
         let object =
             object.ok_or_else(|| Rejection::not_found(format!("Unknown id: {}", self.uuid)).about("obj_uuid"))?;
-        access::check(work, Right::Write, &object)?;
+        access::check_right(&work.identity, Right::Write, &object)?;
         let basis = security_draft::basis(work, &object)?;
         let mut draft = Draft::update(work, &basis);
         let before = by_type(work, draft.stored_links(REFERENCES));

@@ -1,5 +1,6 @@
 //! What is said of Keystone on the command line (access contract 7.2, `KEYSTONE`).
 
+use crate::authentication::read_password;
 use clap::{ArgAction, Args, ValueEnum};
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -158,14 +159,7 @@ impl Password {
     pub fn read(&self) -> Result<String, String> {
         match self {
             Self::Given(password) => Ok(password.clone()),
-            Self::InFile(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                let password = text.trim_end_matches(['\r', '\n']);
-                if password.is_empty() {
-                    return Err(format!("{}: there is no password in it", file.display()));
-                }
-                Ok(password.to_owned())
-            }
+            Self::InFile(file) => read_password(file).map_err(|error| format!("{}: {error}", file.display())),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! rules do by themselves beside a request is not asked for (ROLE-8). Refusals name no object that who asks may not read.
 
 use crate::{
-    access::Right,
+    access::{Identity, Right},
     graph::Object,
     model::{TypeId, field_name},
     python_literal,
@@ -25,20 +25,20 @@ pub enum Aspect {
 ///
 /// # Errors
 /// 404 for a hidden one, 403 without the right (PERM-4).
-pub fn check(work: &Work, right: Right, object: &Object) -> Decision<()> {
-    check_visible(work, object)?;
-    if work.identity.may(right, object) {
+pub fn check_right(identity: &Identity, right: Right, object: &Object) -> Decision<()> {
+    check_visible(identity, object)?;
+    if identity.may(right, object) {
         return Ok(());
     }
-    Err(Rejection::forbidden(work.identity.refusal(right)).by(rule::PERM_4))
+    Err(Rejection::forbidden(identity.refusal(right)).by(rule::PERM_4))
 }
 
 /// Whether an object is there for who asks.
 ///
 /// # Errors
 /// 404 for a hidden one.
-pub fn check_visible(work: &Work, object: &Object) -> Decision<()> {
-    if object.hidden && !work.identity.is_admin() {
+pub fn check_visible(identity: &Identity, object: &Object) -> Decision<()> {
+    if object.hidden && !identity.is_admin() {
         return Err(Rejection::not_found(format!("This object is not visible by users: {}", object.uuid)));
     }
     Ok(())
@@ -51,12 +51,12 @@ pub fn check_visible(work: &Work, object: &Object) -> Decision<()> {
 /// 403, 404
 pub fn check_create(work: &Work, type_id: TypeId, parent: Option<&Arc<Object>>) -> Decision<()> {
     if let Some(parent) = parent {
-        return check(work, work.rules_of(parent.type_id).right_to_create_below, parent);
+        return check_right(&work.identity, work.rules_of(parent.type_id).right_to_create_below, parent);
     }
     if work.rules_of(type_id).is_for_all && !work.identity.is_admin() {
         let kind = &work.graph.model().object_type(type_id).name;
         let text = format!(
-            "Permission Denied: what is called a {kind} holds for all projects, and is made by cloud admins only"
+            "Permission Denied: a {kind} without a parent holds for all projects, and is made by cloud admins only"
         );
         return Err(Rejection::forbidden(text).by(rule::PERM_4));
     }
@@ -108,7 +108,7 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
         for link in draft.given_links(&reference.field).unwrap_or_default() {
             let is_stored = draft.stored.as_ref().is_some_and(|stored| stored.link(id, link.target).is_some());
             if let Some(target) = work.graph.get(link.target).filter(|_| !is_stored) {
-                check(work, Right::Link, target).map_err(|refusal| refusal.about(&reference.field))?;
+                check_right(&work.identity, Right::Link, target).map_err(|refusal| refusal.about(&reference.field))?;
             }
         }
     }
@@ -122,9 +122,9 @@ pub fn check_references(work: &Work, draft: &Draft) -> Decision<()> {
 /// 403, 404
 pub fn check_update(work: &Work, object: &Arc<Object>, aspect: Aspect) -> Decision<()> {
     match aspect {
-        Aspect::Content => check(work, Right::Write, object),
+        Aspect::Content => check_right(&work.identity, Right::Write, object),
         Aspect::Permissions => {
-            check_visible(work, object)?;
+            check_visible(&work.identity, object)?;
             let may = |right| work.identity.may(right, object);
             if may(Right::Read) && may(Right::Write) && work.identity.owns(&object.permissions) {
                 return Ok(());
@@ -169,7 +169,7 @@ fn not_its_owner() -> Rejection {
 /// # Errors
 /// 403, 404
 pub fn check_delete(work: &Work, object: &Arc<Object>) -> Decision<()> {
-    check(work, Right::Write, object)?;
+    check_right(&work.identity, Right::Write, object)?;
     if work.identity.owns(&object.permissions) {
         return Ok(());
     }
@@ -211,15 +211,11 @@ fn without(work: &Work, text: &str, hidden: &BTreeSet<Uuid>, request: &str) -> S
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
     let places = uuids_in(text).into_iter().filter(|(_, uuid)| hidden.contains(uuid) && !said.contains(uuid));
-    for (number, (place, _)) in places.enumerate() {
-        let start = place.saturating_sub(text.len() - rest.len());
-        let (before, from) = rest.split_at_checked(start).unwrap_or((rest, ""));
+    for (place, _) in places {
+        let (before, from) = rest.split_at_checked(place - (text.len() - rest.len())).unwrap_or((rest, ""));
         told.push_str(before);
         told.push_str(SOMETHING);
         rest = from.get(UUID_LENGTH..).unwrap_or_default();
-        if number == MOST_NAMED {
-            rest = "";
-        }
     }
     told.push_str(rest);
     if hidden.len() > MOST_NAMED {

@@ -217,7 +217,7 @@ impl CollectionUpdate {
     /// 404 for an unknown object, 400 for an update that does not fit its property.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = update::find_any(work, &self.uuid, "Object Not Found: ")?;
-        access::check(work, Right::Write, &stored)?;
+        access::check_right(&work.identity, Right::Write, &stored)?;
         budget::check(&budget::UPDATES, self.updates.len())?;
         let steps = self.updates.iter().map(|update| update.check(work, &stored)).collect::<Decision<Vec<_>>>()?;
         if steps.is_empty() {

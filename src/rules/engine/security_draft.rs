@@ -332,7 +332,7 @@ impl ReviewDrafts {
     /// 404 for an unknown scope, 400 for one without drafts, 412 where committed objects are over a quota.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let scope = crate::rules::engine::update::find_any(work, &self.scope, "Unknown id: ")?;
-        access::check(work, Right::Write, &scope)?;
+        access::check_right(&work.identity, Right::Write, &scope)?;
         let holder = holder(work, &scope).filter(|_| work.property(&scope, MODE) == Some(Value::Bool(true)));
         let Some(holder) = holder else {
             let (title, name) = (&work.type_of(&scope).title, python_literal::list(scope.fq_name.elements()));

@@ -76,10 +76,10 @@ impl Update {
     /// 404 for an unknown object, then the refusals of the body, then those of the type's rules.
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let stored = find(work, self.type_id, &self.uuid)?;
-        access::check_visible(work, &stored)?;
+        access::check_visible(&work.identity, &stored)?;
         // An empty body asks for nothing. All else is not even told what would come of it.
         if !self.document.as_ref().is_ok_and(|document| document.body.is_empty()) {
-            access::check(work, Right::Write, &stored)?;
+            access::check_right(&work.identity, Right::Write, &stored)?;
         }
         let basis = security_draft::basis(work, &stored);
         let document = match &self.document {
@@ -219,7 +219,7 @@ impl ReferenceUpdate {
         let reference = reference.ok_or_else(|| Rejection::internal("unknown reference"))?;
         let target = self.find_target(work, reference.target)?;
         let stored = find(work, self.type_id, &self.uuid)?;
-        access::check(work, Right::Write, &stored)?;
+        access::check_right(&work.identity, Right::Write, &stored)?;
         let basis = security_draft::basis(work, &stored)?;
         let target = target.filter(|target| target.type_id == reference.target);
         if target.is_none() && self.add {
@@ -288,7 +288,7 @@ impl RelaxReference {
     pub fn decide(&self, work: &mut Work) -> Decision<Arc<Object>> {
         let unknown = || Rejection::not_found(format!("uuid {} not found", self.uuid)).about("uuid");
         let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
-        access::check(work, Right::Write, &holder)?;
+        access::check_right(&work.identity, Right::Write, &holder)?;
         let target = crate::rules::engine::document::canonical_uuid(&self.target);
         let Some(target) = target.filter(|target| !holder.relaxed.contains(target)) else { return Ok(holder) };
         let mut draft = Draft::update(work, &holder);

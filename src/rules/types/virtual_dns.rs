@@ -92,7 +92,7 @@ fn check_next(work: &Work, draft: &Draft, next: &str) -> Decision<()> {
     let server = server.ok_or_else(refuse)?;
     let is_new = draft.stored.as_ref().is_none_or(|stored| next_of(work, stored).as_deref() != Some(next));
     if is_new {
-        access::check(work, Right::Link, &server)?;
+        access::check_right(&work.identity, Right::Link, &server)?;
     }
     if next_of(work, &server).as_deref() == Some(draft.fq_name.joined()) {
         return Err(Rejection::forbidden("Cannot have Virtual DNS Servers referring to each other")

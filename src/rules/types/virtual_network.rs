@@ -364,7 +364,7 @@ impl AllocateAddresses {
     /// 404 for an unknown network or subnet, 409 when there are not enough: then none is taken.
     pub fn decide(&self, work: &mut Work) -> Decision<Vec<String>> {
         let network = network_of_call(&work.graph, &self.network)?;
-        access::check(work, Right::Write, &network)?;
+        access::check_right(&work.identity, Right::Write, &network)?;
         let wish = Wish { subnet: self.subnet, version: self.version, ..Wish::default() };
         budget::check(&budget::ADDRESSES, self.count)?;
         let holds = addresses::find_many(work, &network, &wish, self.count).map_err(|refusal| {
@@ -397,7 +397,7 @@ impl FreeAddresses {
     /// 404 for an unknown network.
     pub fn decide(&self, work: &mut Work) -> Decision<()> {
         let network = network_of_call(&work.graph, &self.network)?;
-        access::check(work, Right::Write, &network)?;
+        access::check_right(&work.identity, Right::Write, &network)?;
         budget::check(&budget::ADDRESSES, self.addresses.len())?;
         let ipams = work.links(&network, field_name::NETWORK_IPAM_REFS).iter().map(|link| link.target);
         // What is held lies in a subnet; there may be as many ipams and subnets as addresses.
