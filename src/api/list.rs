@@ -9,12 +9,12 @@ use super::{
     filters::Filters,
     kept_lists::{KeptLists, ListKey, ListOf, Piece},
     markers,
-    pace::Pace,
 };
 use crate::{
     access::Identity,
     graph::{self, Grantee, Graph, Object},
     model::{Model, ObjectType, Parent, TypeId},
+    pace::Pace,
     render::{BriefRenderer, FieldNames, Renderer, Selection, escaped},
     rules::{canonical_uuid, string_list},
 };

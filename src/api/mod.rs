@@ -25,7 +25,6 @@ mod markers;
 mod objects;
 mod on_demand;
 pub mod openapi;
-mod pace;
 mod peer;
 mod refusal_log;
 mod routes;

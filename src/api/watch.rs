@@ -8,7 +8,6 @@ use super::{
     call::Call,
     error::{Answered, ApiError, gone_json},
     objects::field_names,
-    pace::Pace,
     shares::{Party, Share, share_of},
     standing::Standing,
 };
@@ -20,6 +19,7 @@ use crate::{
     graph::{self, Graph, Object, Position},
     json_text,
     model::{Model, TypeId},
+    pace::Pace,
     render::{FieldNames, Renderer, Selection},
     replica::Replica,
 };

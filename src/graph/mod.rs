@@ -12,6 +12,7 @@ mod object;
 mod permissions;
 mod pools;
 mod position;
+mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
 pub use invariants::{differences, object_differences, violations};
@@ -20,6 +21,7 @@ pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
+pub use write_times::Column;
 
 use crate::{
     model::{Model, TypeId},

@@ -14,9 +14,9 @@ use crate::{
             operation::{Described, SERVER, about},
             vocabulary::{anything, nullable, nullable_list, object, simple},
         },
-        pace::Pace,
     },
     graph::{Graph, Object},
+    pace::Pace,
     rules::{canonical_uuid, string_list},
 };
 use actix_web::http::Method;

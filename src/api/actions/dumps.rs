@@ -13,10 +13,10 @@ use crate::{
             operation::{Described, SERVER, UNREAD_BODY, about},
             vocabulary::{anything, list, object},
         },
-        pace::Pace,
     },
     graph::{Graph, Object},
     model::TypeId,
+    pace::Pace,
     render::{FieldNames, Renderer, Selection},
 };
 use actix_web::http::Method;

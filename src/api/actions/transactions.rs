@@ -23,10 +23,10 @@ use crate::{
                 AnySchema, BARE_TEXT, any_of, anything, json_answer, list, nullable_text, object, simple, text, texts,
             },
         },
-        pace::Pace,
         unknown_fields,
     },
     model::{ObjectType, TypeId},
+    pace::Pace,
     python_literal,
     rules::{
         Asked, Condition, Delete, Document, Operation, Outcome, Precondition, Step, Told, Transaction, Update, budget,

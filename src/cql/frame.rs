@@ -1,0 +1,1 @@
+//! The frames of CQL's native protocol, versions 3 and 4.

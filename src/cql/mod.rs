@@ -1,0 +1,4 @@
+//! The configuration as stock control-plane daemons read it: from a server of Cassandra's query language (CQL).
+
+mod frame;
+mod statement;
