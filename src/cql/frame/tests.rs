@@ -1,0 +1,1 @@
+//! Frames against those of others.
