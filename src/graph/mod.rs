@@ -5,6 +5,7 @@
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
 mod counts;
+mod elements;
 mod grants;
 mod invariants;
 mod numbers;
@@ -15,6 +16,7 @@ mod position;
 mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
+pub use elements::{Element, elements, map_key};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
