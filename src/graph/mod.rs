@@ -23,7 +23,7 @@ pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
-pub use write_times::Column;
+pub use write_times::{Column, TimeBases, Written};
 
 use crate::{
     model::{Model, TypeId},
@@ -75,6 +75,7 @@ pub struct Graph {
     pools: Pools,
     counts: Counts,
     grants: Grants,
+    time_bases: TimeBases,
 }
 
 impl Graph {
@@ -87,6 +88,7 @@ impl Graph {
             pools: Pools::new(&model),
             counts: Counts::new(&model),
             grants: Grants::default(),
+            time_bases: TimeBases::default(),
             model,
             position: Position::default(),
             objects: HashMap::default(),
