@@ -117,3 +117,139 @@ impl Graph {
         base.saturating_add_unsigned(revision)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        graph::{FqName, Link},
+        model::Model,
+    };
+
+    const NAME: &str = "display_name";
+    const PORTS: &str = "virtual_machine_interface_fat_flow_protocols";
+
+    struct Case {
+        model: Model,
+        before: Object,
+    }
+
+    impl Case {
+        /// An interface that was made with change 3 and has changed since.
+        fn new() -> Self {
+            let model = Model::embedded().unwrap();
+            let type_id = model.find("virtual-machine-interface").unwrap();
+            let case = Self { before: Object::new(Uuid::nil(), type_id, FqName::new(&["it"]), 3), model };
+            let mut before = case.before.clone();
+            before.set_property(case.property(NAME), Some(r#"{"a":1,"bc":[1,{"x":"\u00fc","y":null}]}"#.into()));
+            before.set_property(
+                case.property(PORTS),
+                Some(r#"{"fat_flow_protocol":[{"port":1,"x":2},{"port":2}]}"#.into()),
+            );
+            before.links = vec![case.link(1, Some(r#"{"a":1,"b":2}"#)), case.link(2, None)];
+            before.written = vec![
+                (Column::Property(case.property(NAME)), 5),
+                (case.element("0"), 6),
+                (Column::Link(Uuid::from_u128(1)), 7),
+            ];
+            Self { before, ..case }
+        }
+
+        fn kind(&self) -> &ObjectType {
+            self.model.object_type(self.before.type_id)
+        }
+
+        fn property(&self, name: &str) -> PropertyId {
+            self.kind().property(name).unwrap().0
+        }
+
+        fn element(&self, key: &str) -> Column {
+            Column::Element(self.property(PORTS), key.into())
+        }
+
+        fn link(&self, target: u128, attribute: Option<&str>) -> Link {
+            let (reference, _) = self.kind().reference("virtual_network_refs").unwrap();
+            Link { reference, target: Uuid::from_u128(target), attribute: attribute.map(Into::into) }
+        }
+
+        /// What was written, when the object is changed like this by a request that begins with change 9.
+        fn after(&self, change: impl FnOnce(&mut Object)) -> Written {
+            let mut after = self.before.clone();
+            after.written = vec![(Column::Name, 8)];
+            change(&mut after);
+            after.stamp(Some(&self.before), 9, self.kind());
+            assert!(after.written.is_sorted());
+            after.written
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_keeps_its_time_however_it_is_written() {
+        let case = Case::new();
+        assert_eq!(case.after(|_| {}), case.before.written);
+        let rewritten = case.after(|after| {
+            let name = r#"{"bc":[1,{"y":null,"x":"ü"}],"a":1}"#;
+            after.set_property(case.property(NAME), Some(name.into()));
+            let ports = r#"{"fat_flow_protocol":[{"x":2,"port":1},{"port":2}]}"#;
+            after.set_property(case.property(PORTS), Some(ports.into()));
+            after.links = vec![case.link(1, Some(r#"{"b":2,"a":1}"#)), case.link(2, None)];
+        });
+        assert_eq!(rewritten, case.before.written);
+    }
+
+    #[test]
+    fn what_has_changed_has_the_time_of_the_request() {
+        let case = Case::new();
+        let (name, link) = (Column::Property(case.property(NAME)), |target| Column::Link(Uuid::from_u128(target)));
+        let renamed = case.after(|after| {
+            after.fq_name = FqName::new(&["other"]);
+            after.set_property(case.property(NAME), Some("1".into()));
+        });
+        assert_eq!(renamed, [(Column::Name, 9), (name.clone(), 9), (case.element("0"), 6), (link(1), 7)]);
+        let element = case.after(|after| {
+            let ports = r#"{"fat_flow_protocol":[{"port":1,"x":2},{"port":3},{"port":4}]}"#;
+            after.set_property(case.property(PORTS), Some(ports.into()));
+            after.links = vec![case.link(1, Some("null")), case.link(2, None), case.link(4, None)];
+        });
+        let expected = [
+            (name.clone(), 5),
+            (case.element("0"), 6),
+            (case.element("1"), 9),
+            (case.element("2"), 9),
+            (link(1), 9),
+            (link(4), 9),
+        ];
+        assert_eq!(element, expected);
+        // The same elements, at other positions.
+        let moved = case.after(|after| {
+            after.positions.insert(case.property(PORTS), vec!["a".to_owned(), "0".to_owned()]);
+        });
+        assert_eq!(moved, [(name, 5), (case.element("0"), 9), (case.element("a"), 9), (link(1), 7)]);
+        let gone = case.after(|after| {
+            for name in [NAME, PORTS] {
+                after.set_property(case.property(name), None);
+            }
+            after.links.clear();
+        });
+        assert_eq!(gone, []);
+    }
+
+    #[test]
+    fn another_object_under_its_uuid_is_as_it_was_made() {
+        let case = Case::new();
+        for change in [|after: &mut Object| after.created = 9, |after: &mut Object| after.type_id.0 += 1] {
+            assert_eq!(case.after(change), []);
+        }
+        let mut new = case.before.clone();
+        new.stamp(None, 9, case.kind());
+        assert_eq!((new.written(&Column::Name), new.written), (3, Written::new()));
+    }
+
+    #[test]
+    fn revisions_are_times_of_their_history() {
+        let mut graph = Graph::new(Arc::new(Model::embedded().unwrap()));
+        assert_eq!(graph.write_time(7), 7);
+        graph.set_time_bases([(0, 1000), (5, 2000)].into());
+        assert_eq!([1, 5, 6, 7].map(|revision| graph.write_time(revision)), [1001, 1005, 2006, 2007]);
+    }
+}
