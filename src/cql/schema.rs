@@ -6,6 +6,10 @@ use uuid::{Builder, Uuid};
 
 /// The keyspace of the configuration.
 pub const CONFIG: &str = "config_db_uuid";
+/// The keyspace of texts by key.
+pub const USERAGENT: &str = "useragent";
+/// Its only table.
+pub const USERAGENT_TABLE: &str = "useragent_keyval_table";
 /// What each table consists of: name, kind in `system_schema`, order, place and type.
 pub const COLUMNS: [(&str, &str, &str, i32, &str); 3] = [
     ("column1", "clustering", "asc", 0, "blob"),

@@ -8,6 +8,8 @@ mod tests;
 
 pub use term::{Invalid, Term};
 
+use super::frame::{BatchKind, Values};
+
 /// A text that is not a statement: an error of kind [`super::frame::ErrorKind::Syntax`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {line}:{column} {problem}")]
@@ -293,7 +295,7 @@ pub struct Delete {
 #[derive(Clone, PartialEq, Debug)]
 pub struct BatchText {
     /// `UNLOGGED`, or `COUNTER`.
-    pub kind: super::frame::BatchKind,
+    pub kind: BatchKind,
     /// When, for all that don't say it themselves.
     pub using: Using,
     /// [`Statement::Insert`], [`Statement::Update`], and [`Statement::Delete`].
@@ -352,6 +354,19 @@ impl Selected {
             (None, Selector::Count) => "count".to_owned(),
             (None, Selector::Token(columns)) => format!("system.token({})", columns.join(", ")),
             (None, Selector::Function { name, columns }) => format!("system.{name}({})", columns.join(", ")),
+        }
+    }
+}
+
+impl Parsed {
+    /// Whether there are as many values as markers. Values by name are looked for when they are needed.
+    pub fn check(&self, values: &Values) -> Result<(), Invalid> {
+        let expected = self.markers.len();
+        match values {
+            Values::Positional(values) if values.len() != expected => {
+                Err(Invalid(format!("There are {} values, expected {expected}: one for each marker", values.len())))
+            }
+            Values::Positional(_) | Values::Named(_) => Ok(()),
         }
     }
 }
