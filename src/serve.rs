@@ -6,8 +6,8 @@ use crate::{
         role_rules::{KeptRoleRules, Questions},
     },
     api::{
-        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Seats,
-        SocketFile, Tls, UnusableFile, files_for, server,
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, SocketFile,
+        server,
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
@@ -17,10 +17,12 @@ use crate::{
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
+    seats::{Seats, files_for},
     settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
+    tls::{Tls, UnusableFile},
     writer::Writer,
 };
 use actix_web::web::Data;

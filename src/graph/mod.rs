@@ -5,6 +5,7 @@
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
 mod counts;
+mod elements;
 mod grants;
 mod invariants;
 mod numbers;
@@ -15,13 +16,14 @@ mod position;
 mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
+pub use elements::{Element, elements, map_key};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
-pub use write_times::Column;
+pub use write_times::{Column, TimeBases, Written};
 
 use crate::{
     model::{Model, TypeId},
@@ -83,6 +85,7 @@ pub struct Graph {
     pools: Pools,
     counts: Counts,
     grants: Grants,
+    time_bases: TimeBases,
 }
 
 impl Graph {
@@ -95,6 +98,7 @@ impl Graph {
             pools: Pools::new(&model),
             counts: Counts::new(&model),
             grants: Grants::default(),
+            time_bases: TimeBases::default(),
             model,
             position: Position::default(),
             objects: HashMap::default(),

@@ -1,6 +1,6 @@
 //! One object of the configuration, as every room below `api` sees it.
 
-use super::Permissions;
+use super::{Column, Permissions, Written};
 use crate::{
     json_text::{self, is_plain},
     model::{PropertyId, ReferenceId, TypeId},
@@ -154,6 +154,8 @@ pub struct Object {
     pub relaxed: Vec<Uuid>,
     /// The address that it occupies.
     pub hold: Option<Hold>,
+    /// Its columns that became what they are after it was made.
+    pub written: Written,
 }
 
 impl Object {
@@ -173,6 +175,7 @@ impl Object {
             links: Vec::new(),
             relaxed: Vec::new(),
             hold: None,
+            written: Written::new(),
         }
     }
 
@@ -231,10 +234,15 @@ impl Object {
         let lists = self.positions.values().flatten();
         let positions: usize = lists.map(|position| position.len() + size_of::<String>()).sum();
         let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed.as_slice());
-        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions
+        let keys = self.written.iter().map(|(column, _)| match column {
+            Column::Element(_, key) => text_weight(key),
+            Column::Name | Column::Property(_) | Column::Link(_) => 0,
+        });
+        let written = keys.sum::<usize>() + size_of_val(self.written.as_slice());
+        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions + written
     }
 
-    /// Whether two states of an object differ in nothing, however their values are written.
+    /// Whether two states of an object differ in nothing, however their values are written, and whenever they were.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let same_link = |one: &Link, other: &Link| {
             (one.reference, one.target) == (other.reference, other.target)

@@ -8,6 +8,7 @@
 
 mod append;
 mod check;
+pub mod cql_servers;
 mod database;
 mod error;
 pub mod feed_position;
@@ -27,6 +28,7 @@ pub mod shared_settings;
 #[cfg(test)]
 mod tests;
 mod views;
+pub mod wide_rows;
 
 pub use append::{Rows, Turn, append};
 pub use check::check;

@@ -111,3 +111,13 @@ pub const OLDER: Operation = operation("older changes", USUAL, Again::NextRound)
 pub const KEY_VALUES: Operation = operation("reading of key-values", USUAL, Again::Never);
 /// The same, written: each statement is a transaction, whose commit nobody can ask for.
 pub const KEY_VALUES_WRITE: Operation = operation("writing of key-values", USUAL, Again::Never);
+/// The schema and a page of the tables of wide rows.
+pub const WIDE_READ: Operation = operation("reading of wide rows", USUAL, Again::AtOnce);
+/// A batch that is written into them. It may be written again by whoever sent it.
+pub const WIDE_WRITE: Operation = operation("writing of wide rows", USUAL, Again::Never);
+/// A keyspace or a table of them that is made.
+pub const WIDE_SCHEMA: Operation = operation("keyspaces and tables of wide rows", USUAL, Again::Never);
+/// One that goes with all that is in it, or is emptied.
+pub const WIDE_DROP: Operation = operation("end of wide rows", UPKEEP, Again::Never);
+/// Which processes listen for clients of Cassandra.
+pub const CQL_SERVERS: Operation = operation("processes that listen for CQL", SOON, Again::NextRound);
