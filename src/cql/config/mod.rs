@@ -21,10 +21,7 @@ use names::Names;
 use objects::{Children, Objects};
 use output::{Counter, Flow, Gate, Output, Stop, Writer};
 use shares::Shares;
-use std::{
-    num::NonZeroU64,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uuid::Uuid;
 
 /// A table of the keyspace.
@@ -178,15 +175,9 @@ pub struct Reading {
 
 impl Reading {
     /// Rows of these fields, which may be none (to count): as many as the question has, or a page of so many at most. A limit
-    /// of the question ends the answer, a page only interrupts it.
-    pub fn new(
-        snapshot: Arc<Snapshot>,
-        table: ConfigTable,
-        read: Read,
-        fields: Vec<Field>,
-        page: Option<NonZeroU64>,
-    ) -> Self {
-        Self { snapshot, table, read, fields, page: page.map(NonZeroU64::get), left: 0, walk: None }
+    /// of the question ends the answer, a page only interrupts it; a page of none is no page.
+    pub fn new(snapshot: Arc<Snapshot>, table: ConfigTable, read: Read, fields: Vec<Field>, page: Option<u64>) -> Self {
+        Self { snapshot, table, read, fields, page: page.filter(|page| *page > 0), left: 0, walk: None }
     }
 
     /// Goes through the rows and says how many they are and how long; lets others have their turn meanwhile.
@@ -231,3 +222,6 @@ impl Reading {
         walk.advance(&self.read, &mut gate) == Flow::Break(Stop::Pause)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -559,13 +559,11 @@ fn relaxed_at(graph: &Graph, source: Uuid, target: Uuid) -> u64 {
 
 /// The latest of all columns of an object but the back references.
 fn own_latest(graph: &Graph, object: &Object) -> u64 {
-    let properties = object.properties.iter().map(|(id, _)| object.written(&Column::Property(*id)));
-    let links = object.links.iter().map(|link| object.written(&Column::Link(link.target)));
     let children = graph.child_types(object.uuid).filter_map(|child_type| {
         // They are in the order of their creation.
         graph.child_uuids(object.uuid, child_type).next_back().map(|(_, created)| created)
     });
     let relaxing = graph.relaxing(object.uuid).map(|source| relaxed_at(graph, source, object.uuid));
-    let own = [object.created, object.written(&Column::Name)];
-    own.into_iter().chain(properties).chain(links).chain(children).chain(relaxing).max().unwrap_or_default()
+    let own = object.written.iter().map(|(_, revision)| *revision);
+    own.chain(children).chain(relaxing).fold(object.created, u64::max)
 }
