@@ -203,8 +203,7 @@ fn peer(other: Process, told: &Told<'_>) -> Vec<Value> {
     ]
 }
 
-const KEYSPACES: Head =
-    &[("keyspace_name", Of::Text), ("durable_writes", Of::Boolean), ("replication", Of::TextMap)];
+const KEYSPACES: Head = &[("keyspace_name", Of::Text), ("durable_writes", Of::Boolean), ("replication", Of::TextMap)];
 
 fn keyspaces(schema: &Schema) -> Vec<Vec<Value>> {
     let row = |name: &str, replication: Vec<(String, String)>| {
@@ -244,9 +243,8 @@ const TABLES: Head = &[
 ];
 
 fn tables(schema: &Schema) -> Vec<Vec<Value>> {
-    let map = |pairs: &[(&str, &str)]| {
-        Value::Map(pairs.iter().map(|(name, value)| (text(name), text(value))).collect())
-    };
+    let map =
+        |pairs: &[(&str, &str)]| Value::Map(pairs.iter().map(|(name, value)| (text(name), text(value))).collect());
     let row = |keyspace: &str, table: &str| {
         vec![
             text(keyspace),
@@ -344,12 +342,8 @@ const AGGREGATES: Head = &[
     ("state_type", Of::Text),
 ];
 
-const TRIGGERS: Head = &[
-    ("keyspace_name", Of::Text),
-    ("table_name", Of::Text),
-    ("trigger_name", Of::Text),
-    ("options", Of::TextMap),
-];
+const TRIGGERS: Head =
+    &[("keyspace_name", Of::Text), ("table_name", Of::Text), ("trigger_name", Of::Text), ("options", Of::TextMap)];
 
 const INDEXES: Head = &[
     ("keyspace_name", Of::Text),
