@@ -234,6 +234,7 @@ impl<S: AsyncRead> Reading<'_, S> {
             Request::Register(kinds) => {
                 self.wanted = kinds;
                 self.events = Some(self.server.events());
+                self.session.hear_events();
                 Ok(Response::Ready)
             }
             request => {

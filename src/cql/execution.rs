@@ -13,7 +13,7 @@ use super::{
     server::CqlServer,
     session::Session,
     statement::{CreateTable, Invalid, Marker, MarkerPlace, Parsed, Select, Statement, SyntaxError, TableName, Term},
-    system_tables::{SystemTable, Told, system_table},
+    system_tables::{RELEASE, RELEASE_FOR_PEOPLE, SystemTable, Told, system_table},
     writes::Writes,
 };
 use crate::{
@@ -63,11 +63,11 @@ impl From<WideRowError> for Error {
     }
 }
 
-fn unconfigured(table: &str) -> Error {
+pub(super) fn unconfigured(table: &str) -> Error {
     ErrorKind::Invalid.with(format!("unconfigured table {table}"))
 }
 
-fn no_keyspace(keyspace: &str) -> Error {
+pub(super) fn no_keyspace(keyspace: &str) -> Error {
     ErrorKind::Invalid.with(format!("Keyspace '{keyspace}' does not exist"))
 }
 
@@ -142,6 +142,7 @@ impl CqlServer {
             Statement::CreateTable(create) => done(self.create_table(session, create).await),
             Statement::AlterTable { table, .. } => done(self.alter_table(session, table).await),
             Statement::DropTable { table, if_exists } => done(self.drop_table(session, table, *if_exists).await),
+            Statement::Describe(described) => Ok(Response::Rows(self.describe(session, described).await?).into()),
             Statement::Unsupported(what) => Err(ErrorKind::Invalid
                 .with(format!("{what} is not served: this is a configuration server, with tables of one shape"))),
         }
@@ -184,6 +185,7 @@ impl CqlServer {
             let told = Told {
                 this: self.this,
                 reached_at: session.ends.local,
+                release: if session.hears_events() { RELEASE } else { RELEASE_FOR_PEOPLE },
                 others: &others,
                 schema: &schema,
                 cluster: self.cluster(),

@@ -9,12 +9,13 @@
 //! | `execution.rs` | what is done for a request; `select.rs`, `selection.rs`: how rows are asked for; `writes.rs`: what is written |
 //! | `answer.rs`, `paging.rs`, `snapshots.rs` | how rows go out, in pieces and in pages |
 //! | `config/` | the configuration as rows |
-//! | `schema.rs`, `system_tables.rs`, `neighbours.rs` | what drivers want to know first: which tables there are, and which processes |
+//! | `schema.rs`, `system_tables.rs`, `description.rs`, `neighbours.rs` | what drivers, and people, want to know first: which tables there are, and which processes |
 //! | `server.rs` | what all connections have in common |
 
 mod answer;
 mod config;
 mod connection;
+mod description;
 mod execution;
 mod frame;
 mod listener;
