@@ -79,7 +79,8 @@ impl RowsAnswer {
         };
         let written = (output.len() - before) as u64;
         let left = self.bytes.checked_sub(written).filter(|left| has_more || *left == 0);
-        self.bytes = left.ok_or_else(|| io::Error::other("the rows of an answer are not as long as they were measured"))?;
+        self.bytes =
+            left.ok_or_else(|| io::Error::other("the rows of an answer are not as long as they were measured"))?;
         Ok(has_more)
     }
 }

@@ -30,14 +30,14 @@ impl Snapshots {
     /// The one that a page was of, if it is still here.
     pub fn find(&self, position: Position) -> Option<Arc<Snapshot>> {
         let mut kept = self.kept();
-        let found = kept.iter_mut().find(|kept| kept.snapshot.position() == position)?;
+        let found = kept.iter_mut().find(|kept| kept.snapshot.graph().position() == position)?;
         found.used = Instant::now();
         Some(Arc::clone(&found.snapshot))
     }
 
     /// Keeps one for the next page; of several that are too many the one goes that was not used for the longest time.
     pub fn keep(&self, snapshot: &Arc<Snapshot>) {
-        if self.find(snapshot.position()).is_some() {
+        if self.find(snapshot.graph().position()).is_some() {
             return;
         }
         let mut kept = self.kept();
@@ -52,9 +52,9 @@ impl Snapshots {
     /// Lets go of what nobody reads any more, or what has become too old.
     pub fn tidy(&self, current: Position) {
         self.kept().retain(|kept| {
-            let position = kept.snapshot.position();
-            let is_young = position.epoch == current.epoch
-                && current.revision.saturating_sub(position.revision) <= MOST_CHANGES;
+            let position = kept.snapshot.graph().position();
+            let is_young =
+                position.epoch == current.epoch && current.revision.saturating_sub(position.revision) <= MOST_CHANGES;
             is_young && kept.used.elapsed() < KEPT_FOR
         });
     }

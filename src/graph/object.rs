@@ -2,10 +2,11 @@
 
 use super::{Column, Permissions, Written};
 use crate::{
-    json_text::is_plain,
+    json_text::{self, is_plain},
     model::{PropertyId, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
+use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
@@ -61,6 +62,35 @@ impl FqName {
     /// The last element.
     pub fn name(&self) -> &str {
         if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }
+    }
+
+    /// Appends it as a list of its elements in JSON. Nearly all names are plain, and there are many of them.
+    pub fn write_json(&self, output: &mut Vec<u8>) {
+        if !self.plain {
+            return json_text::write(output, &self.elements());
+        }
+        output.extend_from_slice(b"[\"");
+        let mut rest = self.joined.as_bytes();
+        // All colons are between elements, but in a name of a single one.
+        while let Some(colon) = memchr(b':', rest).filter(|_| !self.single) {
+            output.extend_from_slice(rest.get(..colon).unwrap_or_default());
+            output.extend_from_slice(b"\",\"");
+            rest = rest.get(colon + 1..).unwrap_or_default();
+        }
+        output.extend_from_slice(rest);
+        output.extend_from_slice(b"\"]");
+    }
+
+    /// How many bytes that appends.
+    pub fn json_len(&self) -> usize {
+        if !self.plain {
+            let mut output = Vec::new();
+            self.write_json(&mut output);
+            return output.len();
+        }
+        let colons = if self.single { 0 } else { memchr_iter(b':', self.joined.as_bytes()).count() };
+        // A colon becomes two quotes and a comma; brackets and quotes are around all.
+        self.joined.len() + 2 * colons + 4
     }
 
     /// About how much memory it takes beside itself, in bytes.

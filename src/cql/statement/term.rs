@@ -84,8 +84,7 @@ impl Term {
                 Ok(number) => bytes(number.to_be_bytes()),
                 Err(_) => return Err(mismatch(what, wanted, "a number of more than 32 bits")),
             },
-            // As near as a double can be.
-            #[expect(clippy::cast_precision_loss)]
+            #[expect(clippy::cast_precision_loss, reason = "as near as a double can be")]
             (Self::Integer(number), ValueType::Double) => bytes((*number as f64).to_be_bytes()),
             (Self::Float(number), ValueType::Double) => bytes(number.to_be_bytes()),
             (Self::Boolean(boolean), ValueType::Boolean) => bytes([u8::from(*boolean)]),

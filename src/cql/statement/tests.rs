@@ -527,7 +527,7 @@ proptest! {
 
     #[test]
     fn texts_and_blobs_come_through(text in "\\PC{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat();
         let quoted = text.replace('\'', "''");
         let Statement::Insert(insert) =
             parse(&format!("INSERT INTO t (a, b, c) VALUES ('{quoted}', 0x{hex}, textAsBlob('{quoted}'))"))
