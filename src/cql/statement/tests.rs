@@ -216,7 +216,6 @@ fn statements_that_are_not_served_are_named() {
         ("ALTER TABLE t ADD c int", "ALTER TABLE ... ADD"),
         ("GRANT SELECT ON t TO x", "GRANT"),
         ("LIST ROLES", "LIST"),
-        ("DESCRIBE KEYSPACES", "DESCRIBE"),
         ("SELECT JSON * FROM t", "SELECT JSON"),
         ("SELECT a FROM t GROUP BY a", "GROUP BY"),
         ("INSERT INTO t JSON '{}'", "INSERT JSON"),
@@ -224,6 +223,26 @@ fn statements_that_are_not_served_are_named() {
         ("BEGIN BATCH DELETE FROM t WHERE b = 2 IF EXISTS APPLY BATCH", "DELETE ... IF"),
     ] {
         assert_eq!(parse(text), Statement::Unsupported(what.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_to_be_described() {
+    let table =
+        |keyspace: Option<&str>, name: &str| TableName { keyspace: keyspace.map(str::to_owned), name: name.to_owned() };
+    for (text, described) in [
+        ("DESCRIBE KEYSPACES", Described::Keyspaces),
+        ("desc tables;", Described::Tables),
+        ("DESCRIBE CLUSTER", Described::Cluster),
+        ("DESCRIBE FULL SCHEMA", Described::Schema),
+        ("DESCRIBE KEYSPACE", Described::Keyspace(None)),
+        ("DESCRIBE KEYSPACE ks;", Described::Keyspace(Some("ks".to_owned()))),
+        ("DESCRIBE KEYSPACE WITH INTERNALS", Described::Keyspace(None)),
+        ("DESCRIBE TABLE ks.\"T\" WITH INTERNALS", Described::Table(table(Some("ks"), "T"))),
+        ("DESCRIBE t", Described::Named(table(None, "t"))),
+        ("DESCRIBE TYPES", Described::Nothing),
+    ] {
+        assert_eq!(parse(text), Statement::Describe(described), "{text}");
     }
 }
 
