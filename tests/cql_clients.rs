@@ -2,7 +2,7 @@
 //! held against what REST tells, made into columns by a program that knows the contract and not the server.
 
 use crate::support::rabbitmq::free_port;
-use crate::support::{Api, Checks, Server, cql, fresh_directory, python};
+use crate::support::{Api, Checks, Server, cql, fresh_directory, python, wait_until};
 use crate::tls::Files;
 use crate::write_back;
 use serde_json::{Value, json};
@@ -58,8 +58,9 @@ async fn read(server: &Server, address: SocketAddr, more: &[&str]) {
 
 /// Two processes on one database, at two addresses and one port, and what is kept between two looks.
 struct Pair {
-    first: Server,
+    /// Ends before the first, which has the database.
     second: Server,
+    first: Server,
     addresses: [SocketAddr; 2],
     directory: tempfile::TempDir,
 }
@@ -77,8 +78,9 @@ impl Pair {
         let second = first.start_another_with(&[&["--cql-listen", &listen[1]], &OPTIONS[..]].concat());
         for server in [&first, &second] {
             cql::address(server);
+            wait_until_two(server, 1);
         }
-        Self { first, second, addresses, directory: fresh_directory() }
+        Self { second, first, addresses, directory: fresh_directory() }
     }
 
     fn kill_second(&mut self) {
@@ -89,6 +91,7 @@ impl Pair {
         let listen = self.addresses[1].to_string();
         self.second = self.first.start_another_with(&[&["--cql-listen", &listen], &OPTIONS[..]].concat());
         cql::address(&self.second);
+        wait_until_two(&self.second, 1);
     }
 
     /// Compares all that both tell with what REST tells, and with what they told before.
@@ -99,6 +102,11 @@ impl Pair {
         let printed = python::run("cql_oracle.py", &arguments, LIMIT).await;
         println!("{when}:\n{printed}");
     }
+}
+
+/// Waits until a server knows of another one, for so many times.
+fn wait_until_two(server: &Server, times: usize) {
+    wait_until("it knows the other one", LIMIT, || server.log().matches("CQL: another process is there").count() >= times);
 }
 
 /// Every type, every reference, drafts, what is hidden and what is shared, after changes, kills and restarts.
@@ -272,7 +280,7 @@ pub async fn people_use_the_shell() {
 
     let version = shell("SHOW VERSION; SHOW HOST; DESCRIBE CLUSTER").await;
     good(&version);
-    has(&version, &["cqlsh 6.2.2", "Cassandra 3.11.11", "Native protocol v4", "Murmur3Partitioner"]);
+    has(&version, &["cqlsh 6.2.2", "Cassandra 4.0.0", "Native protocol v4", "Murmur3Partitioner"]);
     let keyspaces = shell("DESCRIBE KEYSPACES").await;
     good(&keyspaces);
     has(&keyspaces, &["config_db_uuid", "to_bgp_keyspace", "svc_monitor_keyspace", "dm_keyspace", "system_schema"]);

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::support::cql::{Answer, Client, ERROR, Frame, QUERY, STARTUP, V4, query, text_map};
 use crate::support::random::Random;
-use crate::support::{Api, Checks, Server, cql};
+use crate::support::{Api, Checks, cql};
 
 /// What has to be there within this time is not told as late by a client that waits for a minute.
 const SOON: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub async fn broken_and_mean_clients() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let (server, address) = block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
-    let (api, process) = (server.api(), server.process_id());
+    let process = server.process_id();
     let beside = Beside::start(server.api());
     let mut checks = Checks::default();
     checks.run("random bodies", random_bodies(address)).await;
@@ -43,8 +43,8 @@ pub async fn broken_and_mean_clients() {
     checks.run("lengths that are none", lengths(address, process)).await;
     checks.run("what is no CQL", other_protocols(address)).await;
     checks.run("long and deep statements", long_statements(address, process)).await;
-    checks.run("a client that takes no answers", no_answers_taken(api, address, process)).await;
-    checks.run("connections on which nothing comes", half_open(&server, address, maximum)).await;
+    checks.run("a client that takes no answers", no_answers_taken(server.api(), address, process)).await;
+    checks.run("connections on which nothing comes", half_open(server.api(), process, address, maximum)).await;
     let served = beside.stop().await;
     checks.run("REST was served meanwhile", async move { assert!(served > 20, "{served} requests") }).await;
     checks.finish();
@@ -400,10 +400,9 @@ async fn no_answers_taken(api: Api, address: SocketAddr, process: u32) {
 }
 
 /// More than there may be. Others find room when these are gone.
-async fn half_open(server: &Server, address: SocketAddr, files: Option<u64>) {
+async fn half_open(api: Api, process: u32, address: SocketAddr, files: Option<u64>) {
     let possible = usize::try_from(files.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).saturating_sub(1000);
     let number = HALF_OPEN.min(possible);
-    let process = server.process_id();
     let before = memory(process, "VmRSS");
     let mut connections = Vec::with_capacity(number);
     let mut refused = 0;
@@ -422,7 +421,7 @@ async fn half_open(server: &Server, address: SocketAddr, files: Option<u64>) {
     let after = memory(process, "VmRSS");
     println!("        {number} connections, {refused} refused: {before:.0} -> {after:.0} MiB");
     assert!(after < before + 250.0, "memory grows from {before:.0} to {after:.0} MiB");
-    server.api().get("/projects").await.ok();
+    api.get("/projects").await.ok();
     drop(connections);
     let begin = std::time::Instant::now();
     // The server hears of each end by itself.
