@@ -14,6 +14,7 @@ import os
 import sys
 import tomllib
 from urllib.parse import urlencode, urlparse
+from uuid import UUID
 
 SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "schema")
 # What an answer of REST has beside properties and links.
@@ -255,6 +256,8 @@ def check_shared(rows, uuids):
         for share in perms.get("share") or []:
             of = share["tenant"]
             scope, _, tenant = of.rpartition(":")
+            # Whoever shares may leave out the dashes.
+            tenant = UUID(tenant)
             shared[row["type"]]["%s:%s:%s" % (scope or "tenant", tenant, uuid)] = str(share["tenant_access"])
     texts = {kind: {column: value for column, (value, _) in row.items()} for kind, row in rows.items()}
     stop_if(differences("obj_shared_table", texts, dict(shared)) if texts else [])
