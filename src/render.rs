@@ -138,7 +138,7 @@ impl<'o> Fields<'o> {
     }
 
     fn fq_name(&mut self, json_key: &str, fq_name: &FqName) {
-        write_fq_name(self.key(json_key), fq_name);
+        fq_name.write_json(self.key(json_key));
     }
 
     /// The base is part of a JSON text already.
@@ -163,23 +163,6 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     }
     let quoted = json_text::text(&text.into());
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned().into()
-}
-
-/// A name as a list of its elements. Nearly all names are plain, and there are many of them.
-fn write_fq_name(output: &mut Vec<u8>, fq_name: &FqName) {
-    if !fq_name.is_plain() {
-        return json_text::write(output, &fq_name.elements());
-    }
-    output.extend_from_slice(b"[\"");
-    let mut rest = fq_name.joined().as_bytes();
-    // All colons are between elements, but in a name of a single one.
-    while let Some(colon) = memchr(b':', rest).filter(|_| !fq_name.is_single()) {
-        output.extend_from_slice(rest.get(..colon).unwrap_or_default());
-        output.extend_from_slice(b"\",\"");
-        rest = rest.get(colon + 1..).unwrap_or_default();
-    }
-    output.extend_from_slice(rest);
-    output.extend_from_slice(b"\"]");
 }
 
 /// The data of a link as JSON.
@@ -401,7 +384,7 @@ impl BriefRenderer {
 
     fn fq_name(&mut self, output: &mut Vec<u8>, fq_name: &FqName) {
         if !fq_name.is_plain() || fq_name.is_single() {
-            return write_fq_name(output, fq_name);
+            return fq_name.write_json(output);
         }
         let joined = fq_name.joined().as_bytes();
         let mut own = joined.strip_prefix(self.parent.as_slice()).unwrap_or(joined);
@@ -459,8 +442,10 @@ mod tests {
         for elements in
             [&["a", "b-c", "d e"][..], &["target:1:2"], &[""], &["", ""], &["ü", "x"], &["a\"", "\\", "\n\u{7f}"]]
         {
+            let name = FqName::new(elements);
             let mut output = Vec::new();
-            write_fq_name(&mut output, &FqName::new(elements));
+            name.write_json(&mut output);
+            assert_eq!(name.json_len(), output.len());
             assert_eq!(serde_json::from_slice::<Vec<String>>(&output).unwrap(), elements);
             assert!(output.is_ascii());
         }

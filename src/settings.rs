@@ -1,6 +1,7 @@
 //! The command line, and the environment behind it.
 
 mod access;
+mod cql;
 mod doors;
 mod origin;
 mod shared;
@@ -19,6 +20,7 @@ use crate::{
 };
 pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
+pub use cql::CqlSettings;
 pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
 use origin::Origins;
 use std::{
@@ -212,6 +214,10 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub doors: DoorSettings,
 
+    /// Where the configuration is shown over CQL.
+    #[command(flatten)]
+    pub cql: CqlSettings,
+
     /// What requests may cost.
     #[command(flatten)]
     pub requests: RequestSettings,
@@ -314,6 +320,7 @@ impl ServeSettings {
     /// Names the settings that contradict each other, or the model.
     pub fn check(&self, model: &Model) -> Result<Retention, String> {
         self.check_access()?;
+        self.check_cql()?;
         self.quota.check(model).map_err(|text| format!("{}: {text}", self.told("quota", &self.quota)))?;
         let LogRetention { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } =
             self.log_retention;

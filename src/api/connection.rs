@@ -6,9 +6,11 @@ use super::{
     door::Door,
     handle,
     peer::Peer,
+    transport::{Transport, set_up},
+};
+use crate::{
     seats::{Seat, Seats},
     tls::Tls,
-    transport::{Transport, set_up},
 };
 use actix_http::{Extensions, HttpService, error::DispatchError};
 use actix_service::{ServiceFactory, ServiceFactoryExt, map_config};

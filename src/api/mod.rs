@@ -28,10 +28,8 @@ pub mod openapi;
 mod peer;
 mod refusal_log;
 mod routes;
-mod seats;
 mod shares;
 mod standing;
-mod tls;
 mod transport;
 mod unknown_fields;
 mod watch;
@@ -72,7 +70,6 @@ pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
 use routes::{Found, Route};
-pub use seats::{Seats, files_for};
 pub use shares::Shares;
 use std::{
     pin::Pin,
@@ -80,7 +77,6 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-pub use tls::{Tls, UnusableFile};
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");

@@ -176,17 +176,28 @@ impl LogEntry {
         }
     }
 
-    /// Makes a graph follow.
+    /// Makes a graph follow that has all that came before. Its revision moves when a request is whole: the number after it is the
+    /// first one of the request, with which columns were written.
     pub fn apply(&self, graph: &mut Graph) {
         match (&self.subject, self.operation) {
             (Subject::Object(object), LogOperation::Delete) => {
                 graph.remove(object.uuid);
             }
-            (Subject::Object(object), _) => graph.put(object),
+            (Subject::Object(object), _) => match graph.get(object.uuid).cloned() {
+                Some(before) => {
+                    let mut object = Object::clone(object);
+                    let kind = graph.model().object_type(object.type_id);
+                    object.stamp(Some(&before), graph.next_creation(), kind);
+                    graph.put(&Arc::new(object));
+                }
+                None => graph.put(object),
+            },
             (Subject::Addresses(holds), LogOperation::Free) => holds.iter().for_each(|hold| graph.release(*hold)),
             (Subject::Addresses(holds), _) => holds.iter().for_each(|hold| graph.reserve(*hold)),
         }
-        graph.set_revision(self.revision);
+        if self.request <= self.revision {
+            graph.set_revision(self.revision);
+        }
     }
 
     /// About how much memory it takes, in bytes: all that may be there for its sake alone. The state of an object is, as soon

@@ -1,8 +1,8 @@
 //! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
 //! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
 
-use super::{Graph, Hold, Holder, Object, Permissions, Position, object::is_same_json};
-use crate::model::{Model, TypeId, field_name};
+use super::{Column, Graph, Hold, Holder, Object, Permissions, Position, Written, elements, object::is_same_json};
+use crate::model::{Model, PropertyId, TypeId, field_name};
 use serde::de::IgnoredAny;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,6 +57,8 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
         graph.grants.all().map(|grant| (format!("{grant:?}"), true)).collect()
     };
     compare.equal("the grant", &grants(graph), &grants(others));
+    let time_bases = |graph: &Graph| -> BTreeMap<u64, i64> { graph.time_bases.iter().copied().collect() };
+    compare.equal("the base of times after", &time_bases(graph), &time_bases(others));
     found
 }
 
@@ -82,6 +84,37 @@ fn check_permissions(model: &Model, object: &Object, described: &str, found: &mu
     }
 }
 
+/// Times are those of columns that are there, and of revisions that were.
+fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+    if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
+        found.push(format!("{described} has the times of its columns in disorder"));
+    }
+    let kind = graph.model.object_type(object.type_id);
+    let elements: BTreeSet<(PropertyId, String)> = match object.written.is_empty() {
+        true => BTreeSet::new(),
+        false => kind
+            .properties
+            .iter()
+            .flat_map(|property| elements(object, property).into_iter().map(|element| (property.id, element.key)))
+            .collect(),
+    };
+    let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
+    for (column, revision) in &object.written {
+        let is_there = match column {
+            Column::Name => true,
+            Column::Property(id) => object.property_text(*id).is_some(),
+            Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
+            Column::Link(target) => targets.contains(target),
+        };
+        if !is_there {
+            found.push(format!("{described} has a time of {column:?}, which it does not have"));
+        }
+        if *revision > graph.revision() {
+            found.push(format!("{described} has {column:?} of {revision}, which is still to come"));
+        }
+    }
+}
+
 /// What does not hold of a graph.
 pub fn violations(graph: &Graph) -> Vec<String> {
     let mut found = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
@@ -97,7 +130,7 @@ pub fn violations(graph: &Graph) -> Vec<String> {
         check_links(graph, object, &described, &mut found);
         check_texts(&graph.model, object, &described, &mut found);
         check_permissions(&graph.model, object, &described, &mut found);
-        check_permissions(&graph.model, object, &described, &mut found);
+        check_written(graph, object, &described, &mut found);
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {
@@ -166,6 +199,7 @@ fn rebuilt(graph: &Graph) -> Graph {
     let reserved = graph.pools.all_held().filter(|(_, holder)| *holder == Holder::Reservation);
     reserved.for_each(|(hold, _)| rebuilt.reserve(hold));
     rebuilt.position = graph.position;
+    rebuilt.time_bases = Arc::clone(&graph.time_bases);
     rebuilt
 }
 
@@ -230,6 +264,13 @@ impl Comparison<'_> {
                         let described = describe(&one.model, object);
                         self.found.push(format!("{described} differs between {name} and {other_name}: {difference}"));
                     }
+                    if object.written != others.written {
+                        let (described, written) = (describe(&one.model, object), (&object.written, &others.written));
+                        self.found.push(format!(
+                            "{described} was written otherwise in {name} and {other_name}: {:?} and {:?}",
+                            written.0, written.1
+                        ));
+                    }
                 }
             }
         }
@@ -239,11 +280,16 @@ impl Comparison<'_> {
     }
 }
 
-/// What is not the same in two states of an object. Values are the same if their JSON says the same: what was stored may have
+/// What is not the same in two states of an object, but for when they were written: the log does not say that. Values are the same if their JSON says the same: what was stored may have
 /// its members in another order.
 pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
     let mut found = Vec::new();
-    let plain = |object: &Object| Object { properties: Vec::new(), links: Vec::new(), ..object.clone() };
+    let plain = |object: &Object| Object {
+        properties: Vec::new(),
+        links: Vec::new(),
+        written: Written::new(),
+        ..object.clone()
+    };
     if plain(one) != plain(other) {
         found.push(format!("{:?} and {:?}", plain(one), plain(other)));
     }

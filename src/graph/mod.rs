@@ -5,6 +5,7 @@
 //! alone, so each process that applies the same changes in the same order holds the same graph.
 
 mod counts;
+mod elements;
 mod grants;
 mod invariants;
 mod numbers;
@@ -15,13 +16,14 @@ mod position;
 mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
+pub use elements::{Element, elements, map_key};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
-pub use write_times::Column;
+pub use write_times::{Column, TimeBases, Written};
 
 use crate::{
     model::{Model, TypeId},
@@ -53,6 +55,16 @@ pub fn after(name: Option<&Arc<str>>) -> Bound<Arc<str>> {
     name.map_or(Bound::Unbounded, |name| Bound::Excluded(Arc::clone(name)))
 }
 
+/// All types that there are something of, by a look-up of the first one from a type on.
+fn each_type(first: impl Fn(TypeId) -> Option<TypeId>) -> impl Iterator<Item = TypeId> {
+    let mut next = first(TypeId(0));
+    iter::from_fn(move || {
+        let found = next?;
+        next = found.0.checked_add(1).and_then(|from| first(TypeId(from)));
+        Some(found)
+    })
+}
+
 /// A snapshot of the whole configuration at one revision.
 #[derive(Clone)]
 pub struct Graph {
@@ -73,6 +85,7 @@ pub struct Graph {
     pools: Pools,
     counts: Counts,
     grants: Grants,
+    time_bases: TimeBases,
 }
 
 impl Graph {
@@ -85,6 +98,7 @@ impl Graph {
             pools: Pools::new(&model),
             counts: Counts::new(&model),
             grants: Grants::default(),
+            time_bases: TimeBases::default(),
             model,
             position: Position::default(),
             objects: HashMap::default(),
@@ -187,6 +201,11 @@ impl Graph {
         self.objects_in(type_id, &after(name))
     }
 
+    /// The last of a type whose name, joined by `:`, is no greater than this one.
+    pub fn last_up_to(&self, type_id: TypeId, joined: &str) -> Option<&Arc<Object>> {
+        self.names.get(usize::from(type_id.0))?.get_prev(joined).map(|(_, object)| object)
+    }
+
     /// How many objects of a type there are.
     pub fn count_of(&self, type_id: TypeId) -> usize {
         self.names.get(usize::from(type_id.0)).map_or(0, OrdMap::len)
@@ -213,21 +232,60 @@ impl Graph {
 
     /// The objects of one type that refer to this one, by uuid; not those of a symmetric reference.
     pub fn referrers(&self, target: Uuid, source_type: TypeId) -> impl Iterator<Item = &Arc<Object>> {
-        self.back_references
-            .range((target, source_type, Uuid::nil())..=(target, source_type, Uuid::max()))
-            .filter_map(|(_, _, uuid)| self.objects.get(uuid))
+        self.referrers_from(target, source_type, Uuid::nil())
     }
 
     /// All objects that refer to this one, by type and uuid; not those of a symmetric reference.
     pub fn all_referrers(&self, target: Uuid) -> impl Iterator<Item = &Arc<Object>> {
+        self.all_referrers_from(target, (TypeId(0), Uuid::nil()))
+    }
+
+    /// The same from a type, and in it from a uuid, on.
+    pub fn all_referrers_from(&self, target: Uuid, from: (TypeId, Uuid)) -> impl Iterator<Item = &Arc<Object>> {
         self.back_references
-            .range((target, TypeId(0), Uuid::nil())..=(target, TypeId(u16::MAX), Uuid::max()))
+            .range((target, from.0, from.1)..=(target, TypeId(u16::MAX), Uuid::max()))
             .filter_map(|(_, _, uuid)| self.objects.get(uuid))
+    }
+
+    /// The same from a uuid on.
+    pub fn referrers_from(&self, target: Uuid, source_type: TypeId, from: Uuid) -> impl Iterator<Item = &Arc<Object>> {
+        self.back_references
+            .range((target, source_type, from)..=(target, source_type, Uuid::max()))
+            .filter_map(|(_, _, uuid)| self.objects.get(uuid))
+    }
+
+    /// The types of the objects that refer to this one, each once, without looking at all of them.
+    pub fn referrer_types(&self, target: Uuid) -> impl Iterator<Item = TypeId> {
+        each_type(move |from| {
+            let next =
+                self.back_references.range((target, from, Uuid::nil())..=(target, TypeId(u16::MAX), Uuid::max()));
+            next.map(|(_, source_type, _)| *source_type).next()
+        })
+    }
+
+    /// The same of the children.
+    pub fn child_types(&self, parent: Uuid) -> impl Iterator<Item = TypeId> {
+        each_type(move |from| {
+            let next = (parent, from, 0, Uuid::nil())..=(parent, TypeId(u16::MAX), u64::MAX, Uuid::max());
+            self.children.range(next).map(|(_, child_type, _, _)| *child_type).next()
+        })
+    }
+
+    /// The children of one type without a look at them: uuid, and order number of their creation, by which they are sorted.
+    pub fn child_uuids(&self, parent: Uuid, child_type: TypeId) -> impl DoubleEndedIterator<Item = (Uuid, u64)> {
+        self.children
+            .range((parent, child_type, 0, Uuid::nil())..=(parent, child_type, u64::MAX, Uuid::max()))
+            .map(|(_, _, created, uuid)| (*uuid, *created))
     }
 
     /// The objects whose references do not stop the delete of this one, by uuid; they need not have any to it.
     pub fn relaxing(&self, target: Uuid) -> impl Iterator<Item = Uuid> {
-        self.relaxing.range((target, Uuid::nil())..=(target, Uuid::max())).map(|(_, uuid)| *uuid)
+        self.relaxing_from(target, Uuid::nil())
+    }
+
+    /// The same from a uuid on.
+    pub fn relaxing_from(&self, target: Uuid, from: Uuid) -> impl Iterator<Item = Uuid> {
+        self.relaxing.range((target, from)..=(target, Uuid::max())).map(|(_, uuid)| *uuid)
     }
 
     /// Numbers that objects occupy: network ids and the like.

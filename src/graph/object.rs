@@ -1,11 +1,12 @@
 //! One object of the configuration, as every room below `api` sees it.
 
-use super::Permissions;
+use super::{Column, Permissions, Written};
 use crate::{
-    json_text::is_plain,
+    json_text::{self, is_plain},
     model::{PropertyId, ReferenceId, TypeId},
     timestamp::Timestamp,
 };
+use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
@@ -61,6 +62,35 @@ impl FqName {
     /// The last element.
     pub fn name(&self) -> &str {
         if self.single { &self.joined } else { self.joined.rsplit(':').next().unwrap_or_default() }
+    }
+
+    /// Appends it as a list of its elements in JSON. Nearly all names are plain, and there are many of them.
+    pub fn write_json(&self, output: &mut Vec<u8>) {
+        if !self.plain {
+            return json_text::write(output, &self.elements());
+        }
+        output.extend_from_slice(b"[\"");
+        let mut rest = self.joined.as_bytes();
+        // All colons are between elements, but in a name of a single one.
+        while let Some(colon) = memchr(b':', rest).filter(|_| !self.single) {
+            output.extend_from_slice(rest.get(..colon).unwrap_or_default());
+            output.extend_from_slice(b"\",\"");
+            rest = rest.get(colon + 1..).unwrap_or_default();
+        }
+        output.extend_from_slice(rest);
+        output.extend_from_slice(b"\"]");
+    }
+
+    /// How many bytes that appends.
+    pub fn json_len(&self) -> usize {
+        if !self.plain {
+            let mut output = Vec::new();
+            self.write_json(&mut output);
+            return output.len();
+        }
+        let colons = if self.single { 0 } else { memchr_iter(b':', self.joined.as_bytes()).count() };
+        // A colon becomes two quotes and a comma; brackets and quotes are around all.
+        self.joined.len() + 2 * colons + 4
     }
 
     /// About how much memory it takes beside itself, in bytes.
@@ -124,6 +154,8 @@ pub struct Object {
     pub relaxed: Vec<Uuid>,
     /// The address that it occupies.
     pub hold: Option<Hold>,
+    /// Its columns that became what they are after it was made.
+    pub written: Written,
 }
 
 impl Object {
@@ -143,6 +175,7 @@ impl Object {
             links: Vec::new(),
             relaxed: Vec::new(),
             hold: None,
+            written: Written::new(),
         }
     }
 
@@ -201,10 +234,15 @@ impl Object {
         let lists = self.positions.values().flatten();
         let positions: usize = lists.map(|position| position.len() + size_of::<String>()).sum();
         let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed.as_slice());
-        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions
+        let keys = self.written.iter().map(|(column, _)| match column {
+            Column::Element(_, key) => text_weight(key),
+            Column::Name | Column::Property(_) | Column::Link(_) => 0,
+        });
+        let written = keys.sum::<usize>() + size_of_val(self.written.as_slice());
+        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions + written
     }
 
-    /// Whether two states of an object differ in nothing, however their values are written.
+    /// Whether two states of an object differ in nothing, however their values are written, and whenever they were.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let same_link = |one: &Link, other: &Link| {
             (one.reference, one.target) == (other.reference, other.target)

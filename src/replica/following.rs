@@ -122,8 +122,13 @@ pub async fn follow(
         if page.is_empty() {
             return Ok(None);
         }
+        let known = graph.revision();
         for entry in &page {
             entry.apply(&mut graph);
+        }
+        if graph.revision() == known {
+            // A request without an end.
+            return Ok(None);
         }
         entries.extend(page);
     }

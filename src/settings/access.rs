@@ -98,7 +98,7 @@ impl ServeSettings {
 }
 
 /// Whether only this machine reaches it.
-fn is_loopback(address: SocketAddr) -> bool {
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 

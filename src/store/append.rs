@@ -4,7 +4,7 @@ use super::{
     Session, StoreError,
     idempotency::{Kept, KeptAnswers, Key, kept_for},
     operation::BATCH,
-    record::{HoldBody, body_json, positions, properties_json},
+    record::{HoldBody, body_json, positions, properties_json, written},
 };
 use crate::{
     change_log::{LogEntry, Subject},
@@ -50,6 +50,7 @@ struct ObjectRow {
     properties: String,
     positions: Option<String>,
     relaxed: Option<String>,
+    written: Option<String>,
 }
 
 /// What decided requests make of the tables: the rows of a batch.
@@ -198,7 +199,7 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     let changes = &rows.changes;
     let mut arguments = PgArguments::default();
     // All at once, for what is long.
-    arguments.reserve(52, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
+    arguments.reserve(55, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
     arguments.add(turn.batch)?;
     arguments.add(turn.now.0)?;
     arguments.add(signed(turn.after.revision))?;
@@ -272,6 +273,7 @@ struct ObjectRows<'r> {
     properties: Vec<&'r str>,
     positions: Vec<Option<&'r str>>,
     relaxed: Vec<Option<&'r str>>,
+    written: Vec<Option<&'r str>>,
 }
 
 /// References that go.
@@ -334,6 +336,7 @@ impl ObjectRow {
             properties,
             positions: (!positions.is_empty()).then(|| json!(positions).to_string()),
             relaxed: (!object.relaxed.is_empty()).then(relaxed),
+            written: (!object.written.is_empty()).then(|| json!(written(kind, object)).to_string()),
         }
     }
 }
@@ -349,6 +352,7 @@ impl<'r> ObjectRows<'r> {
         self.properties.push(&row.properties);
         self.positions.push(row.positions.as_deref());
         self.relaxed.push(row.relaxed.as_deref());
+        self.written.push(row.written.as_deref());
     }
 
     fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
@@ -360,7 +364,8 @@ impl<'r> ObjectRows<'r> {
         arguments.add(self.revision)?;
         arguments.add(self.properties)?;
         arguments.add(self.positions)?;
-        arguments.add(self.relaxed)
+        arguments.add(self.relaxed)?;
+        arguments.add(self.written)
     }
 }
 
@@ -440,28 +445,28 @@ pub const PARTS: [Part; 9] = [
     Part {
         name: "changed",
         after: &["deleted"],
-        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
             select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
-                   relaxed::uuid[]
+                   relaxed::uuid[], written::jsonb
             from unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[],
-                        $20::text[], $21::text[])
-                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+                        $20::text[], $21::text[], $22::text[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
             where WHEN
             -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
             on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
                 created = excluded.created, revision = excluded.revision, properties = excluded.properties,
-                positions = excluded.positions, relaxed = excluded.relaxed
+                positions = excluded.positions, relaxed = excluded.relaxed, written = excluded.written
             returning 1",
     },
     Part {
         name: "created",
         after: &["deleted", "changed"],
-        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
             select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
-                   relaxed::uuid[]
-            from unnest($22::uuid[], $23::text[], $24::text[], $25::uuid[], $26::bigint[], $27::bigint[], $28::text[],
-                        $29::text[], $30::text[])
-                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed)
+                   relaxed::uuid[], written::jsonb
+            from unnest($23::uuid[], $24::text[], $25::text[], $26::uuid[], $27::bigint[], $28::bigint[], $29::text[],
+                        $30::text[], $31::text[], $32::text[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
             where WHEN",
     },
     Part {
@@ -469,7 +474,7 @@ pub const PARTS: [Part; 9] = [
         after: &["unlinked"],
         sql: "insert into reference (source, target, name, attr)
             select source, target, name, attr::jsonb
-            from unnest($31::uuid[], $32::uuid[], $33::text[], $34::text[]) as new (source, target, name, attr)
+            from unnest($33::uuid[], $34::uuid[], $35::text[], $36::text[]) as new (source, target, name, attr)
             where WHEN",
     },
     Part {
@@ -477,7 +482,7 @@ pub const PARTS: [Part; 9] = [
         after: &["freed"],
         sql: "insert into address_hold (scope, address, owner)
             select scope, address, owner
-            from unnest($35::uuid[], $36::inet[], $37::uuid[]) as new (scope, address, owner)
+            from unnest($37::uuid[], $38::inet[], $39::uuid[]) as new (scope, address, owner)
             where WHEN",
     },
     Part {
@@ -486,7 +491,7 @@ pub const PARTS: [Part; 9] = [
         sql: concat!(
             "delete from idempotency_key where ctid = any(array(
                 select kept.ctid
-                from unnest($49::text[], $50::text[]) as new (who, key),
+                from unnest($51::text[], $52::text[]) as new (who, key),
                      -- By key: how many are old changes from minute to minute.
                      lateral (select ctid, at from idempotency_key as kept
                               where kept.who = new.who and kept.key = new.key offset 0) as kept
@@ -502,7 +507,7 @@ pub const PARTS: [Part; 9] = [
         // Where there is a key already its answer stays, and the batch is refused: it was decided without it.
         sql: "insert into idempotency_key (who, key, fingerprint, batch, revision, outcome)
             select who, key, fingerprint, $1::uuid, revision, outcome::json
-            from unnest($49::text[], $50::text[], $51::bytea[], $52::bigint[], $53::text[])
+            from unnest($51::text[], $52::text[], $53::bytea[], $54::bigint[], $55::text[])
                  as new (who, key, fingerprint, revision, outcome)
             where WHEN",
     },
@@ -531,8 +536,8 @@ pub fn statement(needed: Needed) -> String {
             insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
                    fq_name::text[], body::json, trace, who, caller::jsonb, former_perms2
-            from unnest($38::bigint[], $39::bigint[], $40::text[], $41::text[], $42::uuid[], $43::text[], $44::text[],
-                        $45::text[], $46::text[], $47::text[], $48::text[])
+            from unnest($40::bigint[], $41::bigint[], $42::text[], $43::text[], $44::uuid[], $45::text[], $46::text[],
+                        $47::text[], $48::text[], $49::text[], $50::text[])
                  as new (rev, request, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             where exists (select from turn)
         )

@@ -85,6 +85,7 @@ async fn check_log(
     let sequence = sequence::peek(connection).await?;
     let mut log = Log { floor: sequence.floor, ..Log::default() };
     let mut last = sequence.floor;
+    let mut follows = known.position().epoch == sequence.epoch && known.revision() >= sequence.floor;
     let mut request = None;
     let mut entries = Box::pin(read_log(connection, graph.model(), sequence.floor));
     while let Some((entry, batch)) = entries.try_next().await? {
@@ -92,6 +93,7 @@ async fn check_log(
         if revision != last + 1 {
             findings.push(format!("after change {last} the log has {revision}"));
             request = None;
+            follows = false;
         }
         last = revision;
         if entry.request < revision || request.is_some_and(|begun| begun != (entry.request, batch)) {
@@ -99,7 +101,7 @@ async fn check_log(
         }
         request = (entry.request > revision).then_some((entry.request, batch));
         log.add(&entry, findings);
-        if known.position().epoch == sequence.epoch && known.revision() + 1 == revision {
+        if follows && revision > known.revision() {
             entry.apply(known);
         }
     }

@@ -3,13 +3,13 @@
 use super::{
     Session, StoreError,
     operation::LOAD,
-    record::{Body, HoldBody, Reference, Surroundings, object, surroundings},
+    record::{Body, HoldBody, Reference, Surroundings, object, read_written, surroundings},
     row::{json, json_if_any, number},
     sequence::{self, Sequence},
 };
 use crate::{
     change_log::{FormerPermissions, LogEntry, LogOperation, LoggedCaller, Subject},
-    graph::{FqName, Graph, Hold, Object},
+    graph::{FqName, Graph, Hold, Object, TimeBases},
     model::Model,
     timestamp::Timestamp,
 };
@@ -46,7 +46,8 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
     let (mut holds, reservations) = load_holds(transaction).await?;
     let mut graph = Graph::new(Arc::clone(model));
     let mut rows = transaction.stream(sqlx::query(
-        "select uuid, type, fq_name, parent, created, properties::text as properties, positions::text as positions, relaxed
+        "select uuid, type, fq_name, parent, created, properties::text as properties, positions::text as positions, relaxed,
+                written::text as written
          from object order by created, revision",
     ));
     while let Some(row) = rows.try_next().await? {
@@ -60,6 +61,7 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
     }
     graph.set_revision(sequence.last_revision);
     graph.set_epoch(sequence.epoch);
+    graph.set_time_bases(load_time_bases(transaction).await?);
     Ok(graph)
 }
 
@@ -85,7 +87,21 @@ fn read_object(
         hold,
     };
     let fq_name: Vec<String> = row.try_get("fq_name")?;
-    object(model, row.try_get("type")?, uuid, &fq_name, &body)
+    let mut object = object(model, row.try_get("type")?, uuid, &fq_name, &body)?;
+    let kind = model.object_type(object.type_id);
+    let times: Option<BTreeMap<String, u64>> = json_if_any(row, "written")?;
+    object.written = times.map(|times| read_written(kind, &times)).transpose()?.unwrap_or_default();
+    Ok(object)
+}
+
+async fn load_time_bases(connection: &mut Session) -> Result<TimeBases, StoreError> {
+    let mut bases = Vec::new();
+    let query = "select after_revision, base from write_time_base order by after_revision";
+    let mut rows = connection.stream(sqlx::query(query));
+    while let Some(row) = rows.try_next().await? {
+        bases.push((number(&row, "after_revision")?, row.try_get("base")?));
+    }
+    Ok(bases.into())
 }
 
 type References = BTreeMap<String, Vec<Reference>>;

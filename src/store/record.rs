@@ -3,9 +3,9 @@
 use super::{StoreError, row::json};
 use crate::{
     change_log::LogEntry,
-    graph::{FqName, Hold, Link, Object, Permissions},
+    graph::{Column, FqName, Hold, Link, Object, Permissions, Written},
     json_text,
-    model::{Model, ObjectType, PropertyId, TypeId, field_name},
+    model::{Collection, Model, ObjectType, PropertyId, TypeId, field_name},
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,58 @@ pub fn positions(kind: &ObjectType, object: &Object) -> BTreeMap<String, Vec<Str
         Some((kind.properties.get(usize::from(id.0))?.name.clone(), positions.clone()))
     };
     object.positions.iter().filter_map(named).collect()
+}
+
+/// What elements of a property are called by, as columns, and the property itself if it is not made of any.
+fn column_prefix(collection: &Collection) -> &'static str {
+    match collection {
+        Collection::None => "prop",
+        Collection::List { .. } => "propl",
+        Collection::Map { .. } => "propm",
+    }
+}
+
+/// The revisions of an object's columns, by what those are called who read it by columns, but for the types of links.
+pub fn written<'o>(kind: &'o ObjectType, object: &'o Object) -> BTreeMap<String, u64> {
+    let property = |id: PropertyId| {
+        let property = kind.properties.get(usize::from(id.0))?;
+        Some(format!("{}:{}", column_prefix(&property.collection), property.name))
+    };
+    let named = |(column, revision): &(Column, u64)| {
+        let name = match column {
+            Column::Name => "fq_name".to_owned(),
+            Column::Property(id) => property(*id)?,
+            Column::Element(id, key) => format!("{}:{key}", property(*id)?),
+            Column::Link(target) => format!("ref:{target}"),
+        };
+        Some((name, *revision))
+    };
+    object.written.iter().filter_map(named).collect()
+}
+
+/// The same, read. Properties that the model does not know are passed over: they are of a newer release.
+///
+/// # Errors
+/// For a name that is none of a column.
+pub fn read_written(kind: &ObjectType, times: &BTreeMap<String, u64>) -> Result<Written, StoreError> {
+    let mut written = Written::with_capacity(times.len());
+    for (name, revision) in times {
+        let refused = || StoreError::Row(format!("written: {name} is no column"));
+        let column = match name.split_once(':') {
+            None if name == "fq_name" => Some(Column::Name),
+            Some(("ref", target)) => Some(Column::Link(Uuid::try_parse(target).map_err(|_| refused())?)),
+            Some(("prop", name)) => kind.property(name).map(|(id, _)| Column::Property(id)),
+            Some(("propl" | "propm", element)) => {
+                let (name, key) = element.split_once(':').ok_or_else(refused)?;
+                kind.property(name).map(|(id, _)| Column::Element(id, key.into()))
+            }
+            _ => return Err(refused()),
+        };
+        written.extend(column.map(|column| (column, *revision)));
+    }
+    written.sort_unstable();
+    written.shrink_to_fit();
+    Ok(written)
 }
 
 /// A name as the list of its elements.
@@ -239,6 +291,7 @@ pub fn object(
         links,
         relaxed: body.relaxed.clone(),
         hold: body.hold.map(Hold::from),
+        written: Written::new(),
     };
     let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.property_text(id));
     object.permissions = Permissions::read(perms2.map(|text| &**text));

@@ -8,9 +8,12 @@ use crate::{
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
+    replica::follow,
     rules::{
         self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
-        ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update, rulebook,
+        ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update,
+        collection::{CollectionUpdate, ElementUpdate},
+        rulebook,
     },
     store::{
         Database, Session, Turn, append, check,
@@ -39,6 +42,10 @@ enum Step {
     Interface(u8, u8, u8),
     Subnets(u8, usize),
     Rename(u8, u8),
+    /// Annotations: those of these bits, with this value.
+    Annotate(u8, u8, u8),
+    /// An element of a list, at this position: put there, or taken away.
+    Element(u8, u8, Option<u8>),
     Delete(u8),
     Allocate(u8, usize),
     GiveBack(u8, u8),
@@ -63,6 +70,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (uuid(), name(), uuid()).prop_map(|(uuid, name, network)| Step::Interface(uuid, name, network)),
         2 => (uuid(), 0..SUBNETS.len()).prop_map(|(uuid, which)| Step::Subnets(uuid, which)),
         1 => (uuid(), any::<u8>()).prop_map(|(uuid, name)| Step::Rename(uuid, name)),
+        2 => (uuid(), 0..8_u8, 0..2_u8).prop_map(|(uuid, keys, value)| Step::Annotate(uuid, keys, value)),
+        2 => (uuid(), 0..3_u8, prop::option::of(0..2_u8))
+            .prop_map(|(uuid, position, port)| Step::Element(uuid, position, port)),
         8 => uuid().prop_map(Step::Delete),
         4 => (uuid(), 1..4_usize).prop_map(|(uuid, count)| Step::Allocate(uuid, count)),
         2 => (uuid(), 0..8_u8).prop_map(|(uuid, last)| Step::GiveBack(uuid, last)),
@@ -145,6 +155,22 @@ fn request(graph: &Graph, step: &Step) -> Option<Request> {
         }
         Step::Subnets(uuid, which) => update(graph, *uuid, json!({"network_ipam_refs": subnets(*which)})),
         Step::Rename(uuid, name) => update(graph, *uuid, json!({"display_name": name.to_string()})),
+        Step::Annotate(uuid, keys, value) => {
+            let pairs = (0..3).filter(|key| keys & (1 << key) != 0);
+            let pairs: Vec<Value> =
+                pairs.map(|key| json!({"value": value.to_string(), "key": format!("k:{key}")})).collect();
+            update(graph, *uuid, json!({"annotations": {"key_value_pair": pairs}}))
+        }
+        Step::Element(uuid, position, port) => graph.get(uuid_of(*uuid)).map(|object| {
+            let update = ElementUpdate {
+                field: "virtual_machine_interface_fat_flow_protocols".to_owned(),
+                operation: if port.is_some() { "modify" } else { "delete" }.to_owned(),
+                value: port.map(|port| json!({"protocol": "tcp", "port": port})),
+                position: Some(format!("p:{position}")),
+                given: Value::Null,
+            };
+            Operation::CollectionUpdate(CollectionUpdate { uuid: object.uuid.to_string(), updates: vec![update] })
+        }),
         Step::Delete(uuid) => {
             let object = graph.get(uuid_of(*uuid))?;
             Some(Operation::Delete(Delete { type_id: object.type_id, uuid: object.uuid.to_string() }))
@@ -244,6 +270,7 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
     let rulebook = without_settings(model);
     let mut graph = emptied(connection, model).await;
+    let mut loaded = graph.clone();
     for (round, steps) in batches.iter().enumerate() {
         let before = graph.clone();
         let mut batch = Batch::on(graph.clone());
@@ -294,12 +321,68 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<S
             again = Batch::on(batch.fork.clone());
         }
         graph = batch.fork;
-        for known in [graph.clone(), before] {
-            let findings = check(connection, known).await.unwrap().findings;
-            prop_assert!(findings.is_empty(), "{}", findings.join("\n"));
+        // The writer, who follows it, and who follows it and has begun with what is in the tables, where values are written in
+        // another way.
+        let mut latest = None;
+        for known in [graph.clone(), before, loaded] {
+            let checked = check(connection, known).await.unwrap();
+            prop_assert!(checked.findings.is_empty(), "{}", checked.findings.join("\n"));
+            latest = Some(checked.graph);
+        }
+        loaded = latest.unwrap();
+        if round % 2 == 1 {
+            // It goes on after a restart.
+            graph = loaded.clone();
         }
     }
     Ok(())
+}
+
+#[test]
+fn times_of_a_new_history_are_later_than_all_that_were_told_of() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        let graph = emptied(connection, &place.model).await;
+        let mut batch = Batch::on(graph);
+        batch.decide(&request(&batch.fork, &Step::Policy(0, 0)).unwrap(), &rulebook);
+        write(connection, &batch).await;
+        let clock = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
+        let (mut graph, mut was_put_back) = (batch.fork, false);
+        // Twice without a change in between, then with one, and then with a clock that lags a hundred days behind.
+        for (steps, lead) in [(0, 0_i64), (0, 0), (1, 0), (1, 8_640_000_000_000), (0, 0), (1, 0)] {
+            for _ in 0..steps {
+                let mut batch = Batch::on(graph);
+                let number = u8::try_from(batch.fork.revision() % 256).unwrap();
+                batch.decide(&request(&batch.fork, &Step::Rename(0, number)).unwrap(), &rulebook);
+                write(connection, &batch).await;
+                graph = batch.fork;
+            }
+            let query = AssertSqlSafe(format!("update write_time_base set base = base + {lead}"));
+            connection.execute(raw_sql(query)).await.unwrap();
+            let known = load_snapshot(connection, &place.model).await.unwrap();
+            let now: i64 = connection.value(sqlx::query(clock)).await.unwrap();
+            was_put_back |= lead > 0;
+            assert!(was_put_back || known.write_time(known.revision()) <= now, "times lag behind the clock");
+            // What this history might have gone on with, that nobody will know of.
+            let lost = known.write_time(known.revision() + 1000);
+
+            sequence::begin_epoch(connection).await.unwrap();
+            let sequence = sequence::peek(connection).await.unwrap();
+            assert!(follow(known.clone(), connection, &sequence).await.unwrap().is_none(), "it is loaded anew");
+            let next = load_snapshot(connection, &place.model).await.unwrap();
+            assert_ne!(next.position(), known.position());
+            for revision in 1..=known.revision() {
+                assert_eq!(next.write_time(revision), known.write_time(revision), "what was there stays");
+                assert!(revision == 1 || next.write_time(revision - 1) < next.write_time(revision));
+            }
+            assert!(next.write_time(next.revision() + 1) > lost, "{lost}");
+            assert_eq!(check(connection, next.clone()).await.unwrap().findings, Vec::<String>::new());
+            graph = next;
+        }
+    });
+    place.stop();
 }
 
 /// A database of its own, and a connection to write with.
@@ -355,7 +438,7 @@ fn any_batch_leaves_the_tables_the_log_and_the_memory_the_same() {
 }
 
 /// What is done to a sound database, and what is found then.
-const DAMAGES: [(&str, &str); 14] = [
+const DAMAGES: [(&str, &str); 16] = [
     ("update object set revision = revision + 1 where type = 'domain'", "was changed last by"),
     ("update object set properties = '{}' where type = 'domain'", "is not what change"),
     ("update object set parent = null where fq_name[3] = 'n0'", "is not what change"),
@@ -370,12 +453,20 @@ const DAMAGES: [(&str, &str); 14] = [
     ("update feed_sequence set last_rev = last_rev + 1", "the log ends with"),
     ("update feed_sequence set partitioned_until = 7", "partitions up to"),
     ("delete from reference where name = 'virtual_network_refs'", "references"),
+    ("update object set written = '{\"fq_name\": 999}' where type = 'domain'", "is still to come"),
+    ("update object set written = '{\"propm:annotations:a\": 2}' where fq_name[3] = 'n0'", "which it does not have"),
 ];
 
 /// What is done to a sound database so that it can't be read, and what is said then: where it is, and what.
-const UNREADABLE: [(&str, &str, &str); 8] = [
+const UNREADABLE: [(&str, &str, &str); 10] = [
     ("update object set properties = '[]' where uuid = $$", "object $$", "properties: "),
     ("update object set positions = '{\"display_name\": 1}' where uuid = $$", "object $$", "positions: "),
+    (
+        "update object set written = '{\"what:it is\": 1}' where uuid = $$",
+        "object $$",
+        "written: what:it is is no column",
+    ),
+    ("update object set written = '{\"fq_name\": -1}' where uuid = $$", "object $$", "written: "),
     ("update object set created = -1 where uuid = $$", "object $$", "created is -1"),
     ("update object set type = 'nothing' where uuid = $$", "object $$", "type nothing"),
     (

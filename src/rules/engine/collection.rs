@@ -2,10 +2,10 @@
 
 use crate::{
     access::Right,
-    graph::Object,
+    graph::{Object, map_key},
     model::{Collection, PropertyId},
     python_literal,
-    rules::engine::{Decision, Draft, Rejection, Work, access, budget, document::map_key, security_draft, update},
+    rules::engine::{Decision, Draft, Rejection, Work, access, budget, security_draft, update},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};

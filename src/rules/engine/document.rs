@@ -3,6 +3,7 @@
 
 use crate::{
     access::Identity,
+    graph::map_key,
     model::{Collection, Model, ObjectType, PropertyId, Reference, ReferenceId, field_name},
     python_literal,
     rules::engine::{Decision, Rejection, rule},
@@ -186,15 +187,6 @@ pub fn value_of_key<'a>(pairs: &'a Value, key: &str) -> Option<&'a str> {
     let pairs = pairs.get(field_name::KEY_VALUE_PAIR)?.as_array()?;
     let pair = pairs.iter().find(|pair| pair.get("key").is_some_and(|known| known == key))?;
     pair.get("value")?.as_str()
-}
-
-/// The key of a map's element, as the text that positions use.
-pub fn map_key(item: &Value, key: &str) -> String {
-    match item.get(key) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => String::new(),
-    }
 }
 
 /// A map has one element a key, the last one given, in the order of the keys.

@@ -17,6 +17,19 @@ use serde_json::Value;
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
+/// A new object counts as made by its change at the latest: what is changed by a later request has a greater number than that. It
+/// was counted further where the request has made objects before that went again.
+fn made_by(graph: &mut Graph, revision: u64, effect: Effect) -> Effect {
+    match effect {
+        Effect::Put { before: None, after, implicit } if after.created > revision => {
+            let after = Arc::new(Object { created: revision, ..Object::clone(&after) });
+            graph.put(&after);
+            Effect::Put { before: None, after, implicit }
+        }
+        effect => effect,
+    }
+}
+
 /// An object that the request has changed. One that goes and comes again is another one.
 struct Touched {
     uuid: Uuid,
@@ -199,6 +212,13 @@ impl Work {
             return Arc::new(object);
         }
         permissions::stamp(self.graph.model(), &mut object, before.as_deref(), self.now);
+        // As those see it who know only what was before the request, and what is after it.
+        let first = self.first_state(object.uuid, before.as_ref());
+        object.stamp(
+            first.map(|first| &**first),
+            self.graph.next_creation(),
+            self.graph.model().object_type(object.type_id),
+        );
         let object = Arc::new(object);
         self.graph.put(&object);
         self.touch(object.uuid, before, implicit);
@@ -267,6 +287,13 @@ impl Work {
         }
     }
 
+    /// The state of an object before the request, if it was there and has not gone since: now it is as given.
+    fn first_state<'a>(&'a self, uuid: Uuid, now: Option<&'a Arc<Object>>) -> Option<&'a Arc<Object>> {
+        let now = now?;
+        let touched = self.latest.get(&uuid).and_then(|index| self.touched.get(*index));
+        touched.map_or(Some(now), |touched| touched.before.as_ref())
+    }
+
     fn touch(&mut self, uuid: Uuid, before: Option<Arc<Object>>, implicit: bool) {
         let known = self.latest.get(&uuid).filter(|_| before.is_some());
         if let Some(touched) = known.and_then(|index| self.touched.get_mut(*index)) {
@@ -304,7 +331,11 @@ impl Work {
         let start = graph.revision();
         let request = start + effects.len() as u64;
         graph.set_revision(request);
-        let number = |(index, (uuid, effect))| Change { revision: start + 1 + index as u64, request, uuid, effect };
+        let number = |(index, (uuid, effect))| {
+            let revision = start + 1 + index as u64;
+            let effect = made_by(&mut graph, revision, effect);
+            Change { revision, request, uuid, effect }
+        };
         let changes = effects.into_iter().enumerate().map(number).collect();
         (graph, changes)
     }

@@ -38,6 +38,7 @@ mod virtual_machine_interface;
 mod virtual_network;
 mod virtual_port_group;
 mod write_back;
+mod write_times;
 
 use super::{
     Change, Create, Decision, Delete, Document, Kind, Operation, Options, Outcome, Purpose, ReferenceUpdate, Rejection,
@@ -96,6 +97,8 @@ fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
 struct Configuration {
     graph: Graph,
     follower: Graph,
+    /// When columns were written.
+    book: write_times::Book,
     rulebook: Arc<Rulebook>,
     now: i64,
     /// Who asks.
@@ -113,6 +116,7 @@ impl Configuration {
         let mut new = Self {
             graph: Graph::new(model()),
             follower: Graph::new(model()),
+            book: write_times::Book::default(),
             rulebook: Arc::new(rulebook(&model(), options)),
             now: 0,
             identity: Identity::server("test"),
@@ -135,6 +139,7 @@ impl Configuration {
         for change in &changes {
             LogEntry::new(change, &self.graph, &graph, &origin).apply(&mut self.follower);
         }
+        self.book.follow(&self.graph, &changes);
         self.graph = graph;
         Ok((outcome, changes))
     }

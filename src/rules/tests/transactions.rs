@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Configuration {
-    fn many(&mut self, operations: Vec<Operation>) -> Decision<(Vec<Outcome>, Vec<Change>)> {
+    pub fn many(&mut self, operations: Vec<Operation>) -> Decision<(Vec<Outcome>, Vec<Change>)> {
         let steps = operations
             .into_iter()
             .map(|operation| Step { operation, precondition: None, asked: Questions::default() })
@@ -24,13 +24,13 @@ impl Configuration {
     }
 
     #[track_caller]
-    fn check_follower(&self) {
+    pub fn check_follower(&self) {
         assert_eq!(differences(("it", &self.graph), ("the follower", &self.follower)), Vec::<String>::new());
         assert_eq!(violations(&self.graph), Vec::<String>::new());
     }
 }
 
-fn creation(kind: &str, body: Value) -> Operation {
+pub fn creation(kind: &str, body: Value) -> Operation {
     let model = model();
     let type_id = model.find(kind).unwrap();
     let Value::Object(body) = body else { panic!("an object") };
@@ -39,7 +39,7 @@ fn creation(kind: &str, body: Value) -> Operation {
     Operation::Create(Create { type_id, fq_name, document, chosen: None })
 }
 
-fn chosen(kind: &str, uuid: Uuid, body: Value) -> Operation {
+pub fn chosen(kind: &str, uuid: Uuid, body: Value) -> Operation {
     let Operation::Create(create) = creation(kind, body) else { panic!("a create") };
     Operation::Create(Create { chosen: Some(uuid), ..create })
 }
@@ -50,13 +50,13 @@ fn policy(name: &str, members: Value) -> Value {
     body
 }
 
-fn change(object: &Object, body: Value) -> Operation {
+pub fn change(object: &Object, body: Value) -> Operation {
     let Value::Object(body) = body else { panic!("an object") };
     let document = Document::read_update(&model(), model().object_type(object.type_id), body);
     Operation::Update(Update { type_id: object.type_id, uuid: object.uuid.to_string(), document })
 }
 
-fn deletion(object: &Object) -> Operation {
+pub fn deletion(object: &Object) -> Operation {
     Operation::Delete(Delete { type_id: object.type_id, uuid: object.uuid.to_string() })
 }
 

@@ -1,0 +1,227 @@
+//! The keyspace `config_db_uuid`, rendered straight from the graph (CQL contract 4.1): objects column by column, their names, and
+//! with whom they are shared. Nothing of it is stored anywhere.
+
+mod elements;
+mod names;
+mod objects;
+mod output;
+mod plan;
+mod shares;
+mod types;
+
+pub use plan::Plans;
+
+use crate::{
+    graph::Graph,
+    model::TypeId,
+    pace::Pace,
+    wide_row::{Field, Keys, Place, Read},
+};
+use names::Names;
+use objects::{Children, Objects};
+use output::{Counter, Flow, Gate, Output, Stop, Writer};
+use shares::Shares;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use uuid::Uuid;
+
+/// A table of the keyspace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConfigTable {
+    /// The objects, by uuid.
+    ObjUuid,
+    /// Their names, by type.
+    ObjFqName,
+    /// With whom they are shared, by type.
+    ObjShared,
+}
+
+impl ConfigTable {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ObjFqName, Self::ObjShared, Self::ObjUuid];
+
+    /// What clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ObjUuid => "obj_uuid_table",
+            Self::ObjFqName => "obj_fq_name_table",
+            Self::ObjShared => "obj_shared_table",
+        }
+    }
+
+    /// The one that clients call this.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+}
+
+/// The configuration at one revision, for any number of readings: what one of them had to sort, the others share.
+pub struct Snapshot {
+    graph: Arc<Graph>,
+    plans: Arc<Plans>,
+    /// The uuids of all objects in their order, once somebody has asked for all.
+    uuids: OnceLock<Arc<[Uuid]>>,
+    /// The last long list of children: somebody may read it page by page.
+    children: Mutex<Option<(Uuid, TypeId, Children)>>,
+}
+
+/// How many children are not sorted anew for each page.
+const MANY_CHILDREN: usize = 1024;
+
+impl Snapshot {
+    /// Of this graph, whose model the plans are for.
+    pub fn new(graph: Arc<Graph>, plans: Arc<Plans>) -> Self {
+        Self { graph, plans, uuids: OnceLock::new(), children: Mutex::default() }
+    }
+
+    /// What it is of.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// About how much memory it holds beside the graph, in bytes; it grows while readings go on.
+    pub fn weight(&self) -> usize {
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let uuids = self.uuids.get().map_or(0, |uuids| size_of_val(&**uuids));
+        uuids + children.as_ref().map_or(0, |(_, _, children)| size_of_val(&**children))
+    }
+
+    /// The uuids of all objects in their order.
+    async fn sorted(&self) -> Arc<[Uuid]> {
+        if let Some(uuids) = self.uuids.get() {
+            return Arc::clone(uuids);
+        }
+        let mut pace = Pace::new();
+        // Sorted in parts by their first bytes, so that others have their turn between these.
+        let mut parts = vec![Vec::new(); 1 << 8];
+        for (index, object) in self.graph.all().enumerate() {
+            let [first, ..] = object.uuid.into_bytes();
+            if let Some(part) = parts.get_mut(usize::from(first)) {
+                part.push(object.uuid);
+            }
+            if index % STEPS_AT_A_TIME == 0 {
+                pace.step().await;
+            }
+        }
+        let mut uuids = Vec::with_capacity(self.graph.len());
+        for mut part in parts {
+            part.sort_unstable();
+            uuids.append(&mut part);
+            pace.step().await;
+        }
+        Arc::clone(self.uuids.get_or_init(|| uuids.into()))
+    }
+
+    /// The children of one type by uuid, each with the order number of its creation.
+    fn children(&self, parent: Uuid, child_type: TypeId) -> Children {
+        // Nothing in there is ever half done.
+        let known = || self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, children)) = known().as_ref().filter(|(uuid, id, _)| (*uuid, *id) == (parent, child_type)) {
+            return Arc::clone(children);
+        }
+        let mut children: Vec<(Uuid, u64)> = self.graph.child_uuids(parent, child_type).collect();
+        children.sort_unstable();
+        let children: Children = children.into();
+        if children.len() >= MANY_CHILDREN {
+            *known() = Some((parent, child_type, Arc::clone(&children)));
+        }
+        children
+    }
+}
+
+/// How long an answer is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Measured {
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes they take: for each field of each row its length in 4 bytes, and the field.
+    pub bytes: u64,
+    /// The last place of a page, if more rows follow: where the next page goes on.
+    pub more: Option<Place>,
+}
+
+/// How many columns or objects are looked at before others may have their turn: some 30 microseconds.
+const STEPS_AT_A_TIME: usize = 256;
+/// How many are for one piece: some milliseconds, if nothing of all that is asked for.
+const STEPS_OF_A_PIECE: usize = 16_384;
+
+/// How far the rows were gone through.
+enum Walk {
+    Objects(Box<Objects>),
+    Names(Names),
+    Shares(Shares),
+}
+
+impl Walk {
+    fn advance<O: Output>(&mut self, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
+        match self {
+            Self::Objects(objects) => objects.advance(read, gate),
+            Self::Names(names) => names.advance(read, gate),
+            Self::Shares(shares) => shares.advance(read, gate),
+        }
+    }
+}
+
+/// The answer to a question to a table of the keyspace: first it is measured, then written in pieces, both from the same snapshot.
+pub struct Reading {
+    snapshot: Arc<Snapshot>,
+    table: ConfigTable,
+    read: Read,
+    fields: Vec<Field>,
+    page: Option<u64>,
+    /// What was measured and is to be written: how many rows, and from where on.
+    left: u64,
+    walk: Option<Walk>,
+}
+
+impl Reading {
+    /// Rows of these fields, which may be none (to count): as many as the question has, or a page of so many at most. A limit
+    /// of the question ends the answer, a page only interrupts it; a page of none is no page.
+    pub fn new(snapshot: Arc<Snapshot>, table: ConfigTable, read: Read, fields: Vec<Field>, page: Option<u64>) -> Self {
+        Self { snapshot, table, read, fields, page: page.filter(|page| *page > 0), left: 0, walk: None }
+    }
+
+    /// Goes through the rows and says how many they are and how long; lets others have their turn meanwhile.
+    pub async fn measure(&mut self) -> Measured {
+        let mut counter = Counter::new(&self.fields, self.page, self.read.limit);
+        let mut walk = self.walk().await;
+        let mut pace = Pace::new();
+        while !counter.is_full() {
+            let mut gate = Gate::new(&mut counter, self.read.value.as_deref(), STEPS_AT_A_TIME);
+            match walk.advance(&self.read, &mut gate) {
+                Flow::Break(Stop::Pause) => pace.step().await,
+                Flow::Break(Stop::End) | Flow::Continue(()) => break,
+            }
+        }
+        self.left = counter.rows;
+        self.walk = Some(self.walk().await);
+        Measured { rows: counter.rows, bytes: counter.bytes, more: counter.into_more() }
+    }
+
+    /// Before the first row.
+    async fn walk(&self) -> Walk {
+        match self.table {
+            ConfigTable::ObjUuid => {
+                let sorted = match self.read.keys {
+                    Keys::All => Some(self.snapshot.sorted().await),
+                    Keys::These(_) => None,
+                };
+                Walk::Objects(Box::new(Objects::new(&self.snapshot, &self.read, sorted)))
+            }
+            ConfigTable::ObjFqName => Walk::Names(Names::new(&self.snapshot, &self.read)),
+            ConfigTable::ObjShared => Walk::Shares(Shares::new(&self.snapshot, &self.read)),
+        }
+    }
+
+    /// Appends the next of the rows that were measured until there are about so many bytes in the output, which may be in the
+    /// middle of an object, never of a row; or fewer, even none, where little of much is asked for. False when nothing more will
+    /// come. Each field is the number of its bytes as an i32 and the bytes, a null is -1; a time is an i64.
+    pub fn write_piece(&mut self, output: &mut Vec<u8>, about: usize) -> bool {
+        let Some(walk) = self.walk.as_mut().filter(|_| self.left > 0) else { return false };
+        let writer = Writer { fields: &self.fields, left: &mut self.left, output, about };
+        let mut gate = Gate::new(writer, self.read.value.as_deref(), STEPS_OF_A_PIECE);
+        walk.advance(&self.read, &mut gate) == Flow::Break(Stop::Pause)
+    }
+}
+
+#[cfg(test)]
+mod tests;

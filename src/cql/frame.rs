@@ -1,1 +1,0 @@
-//! The frames of CQL's native protocol, versions 3 and 4.

@@ -1,0 +1,148 @@
+//! What a client is told when something went wrong.
+
+use super::{Output, PreparedId};
+
+/// An answer of opcode ERROR.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Error {
+    /// What programs act on.
+    pub kind: ErrorKind,
+    /// What people read.
+    pub text: String,
+}
+
+/// Kinds of errors, with what belongs to them besides a text (CQL contract 1.4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ErrorKind {
+    /// Of the server itself.
+    Server,
+    /// The frame is not what the protocol wants.
+    Protocol,
+    /// Nobody is known by these credentials.
+    BadCredentials,
+    /// Too few replicas are alive.
+    Unavailable {
+        /// As asked for.
+        consistency: u16,
+        /// Replicas that are needed.
+        required: i32,
+        /// Replicas that are alive.
+        alive: i32,
+    },
+    /// Too much is asked at once.
+    Overloaded,
+    /// Not yet ready to serve.
+    Bootstrapping,
+    /// A table was not emptied.
+    Truncate,
+    /// It is not known whether the write was done.
+    WriteTimeout {
+        /// As asked for.
+        consistency: u16,
+        /// Replicas that have answered.
+        received: i32,
+        /// Replicas that are needed.
+        required: i32,
+        /// `SIMPLE`, `UNLOGGED_BATCH`, `BATCH` ...
+        write_type: &'static str,
+    },
+    /// A read took too long.
+    ReadTimeout {
+        /// As asked for.
+        consistency: u16,
+        /// Replicas that have answered.
+        received: i32,
+        /// Replicas that are needed.
+        required: i32,
+        /// Whether the replica that was asked for the rows has answered.
+        data_present: bool,
+    },
+    /// The text is not a statement.
+    Syntax,
+    /// The caller may not do this.
+    Unauthorized,
+    /// The statement does not suit what is there.
+    Invalid,
+    /// The statement is refused for how the server is set up.
+    Configuration,
+    /// What shall be created is there.
+    AlreadyExists {
+        /// The keyspace, or that of the table.
+        keyspace: String,
+        /// Empty if it is about a keyspace.
+        table: String,
+    },
+    /// The statement of this id is not known: the client prepares it again.
+    Unprepared(PreparedId),
+}
+
+impl ErrorKind {
+    /// The number that stands for it.
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Server => 0x0000,
+            Self::Protocol => 0x000A,
+            Self::BadCredentials => 0x0100,
+            Self::Unavailable { .. } => 0x1000,
+            Self::Overloaded => 0x1001,
+            Self::Bootstrapping => 0x1002,
+            Self::Truncate => 0x1003,
+            Self::WriteTimeout { .. } => 0x1100,
+            Self::ReadTimeout { .. } => 0x1200,
+            Self::Syntax => 0x2000,
+            Self::Unauthorized => 0x2100,
+            Self::Invalid => 0x2200,
+            Self::Configuration => 0x2300,
+            Self::AlreadyExists { .. } => 0x2400,
+            Self::Unprepared(_) => 0x2500,
+        }
+    }
+
+    /// An error of this kind.
+    pub fn with(self, text: impl Into<String>) -> Error {
+        Error { kind: self, text: text.into() }
+    }
+}
+
+impl Error {
+    /// Writes the body of the answer.
+    pub(super) fn write(&self, output: &mut impl Output) {
+        output.put(&self.kind.code().to_be_bytes());
+        output.string(&self.text);
+        match &self.kind {
+            ErrorKind::Unavailable { consistency, required, alive } => {
+                output.short(*consistency);
+                output.int(*required);
+                output.int(*alive);
+            }
+            ErrorKind::WriteTimeout { consistency, received, required, write_type } => {
+                output.short(*consistency);
+                output.int(*received);
+                output.int(*required);
+                output.string(write_type);
+            }
+            ErrorKind::ReadTimeout { consistency, received, required, data_present } => {
+                output.short(*consistency);
+                output.int(*received);
+                output.int(*required);
+                output.byte(u8::from(*data_present));
+            }
+            ErrorKind::AlreadyExists { keyspace, table } => {
+                output.string(keyspace);
+                output.string(table);
+            }
+            ErrorKind::Unprepared(id) => id.write(output),
+            ErrorKind::Server
+            | ErrorKind::Protocol
+            | ErrorKind::BadCredentials
+            | ErrorKind::Overloaded
+            | ErrorKind::Bootstrapping
+            | ErrorKind::Truncate
+            | ErrorKind::Syntax
+            | ErrorKind::Unauthorized
+            | ErrorKind::Invalid
+            | ErrorKind::Configuration => {}
+        }
+    }
+}
