@@ -123,7 +123,7 @@ struct Told {
     tables: BTreeMap<(String, String), (u64, u64)>,
     /// Keyspaces that are not imported.
     elsewhere: BTreeSet<String>,
-    /// Ids in `ZooKeeper`, and those of them that its client can't be told.
+    /// How many ids of `ZooKeeper` its client can be told, and which not.
     ids: u64,
     unspeakable: Vec<String>,
 }
@@ -261,11 +261,11 @@ impl Contents for Import<'_> {
 
     fn node(&mut self, path: &str, value: Option<&str>) -> Result<(), ImportError> {
         let Some(path) = zookeeper::id_of_daemon(path) else { return Ok(()) };
-        self.told.ids += 1;
         if !zookeeper::can_be_told(&path, value) {
             self.told.unspeakable.push(path);
             return Ok(());
         }
+        self.told.ids += 1;
         let Some(file) = self.zookeeper_out else { return Ok(()) };
         let name = file.display().to_string();
         let failed = |error| ImportError::File(name.clone(), error);

@@ -17,13 +17,14 @@ pub fn id_of_daemon(path: &str) -> Option<String> {
     (is_one(path) || is_one(below_cluster)).then(|| format!("/{path}"))
 }
 
-/// Whether there is a way to say it: the client knows two kinds of quotes, in neither of which anything is escaped, and reads lines.
+/// Whether there is a way to say it: the client knows two kinds of quotes, in neither of which anything is escaped, reads lines,
+/// and takes for an option what begins with a dash, quoted or not.
 pub fn can_be_told(path: &str, value: Option<&str>) -> bool {
     quoted(path).is_some() && quoted(value.unwrap_or_default()).is_some()
 }
 
 fn quoted(text: &str) -> Option<String> {
-    if text.contains(['\n', '\r']) {
+    if text.contains(['\n', '\r']) || text.starts_with('-') {
         return None;
     }
     ['"', '\''].into_iter().find(|quote| !text.contains(*quote)).map(|quote| format!("{quote}{text}{quote}"))
@@ -114,6 +115,6 @@ mod tests {
             assert_eq!(id_of_daemon(path).as_deref(), found, "{path}");
         }
         assert!(can_be_told("/a", None) && can_be_told("/a", Some("'")) && can_be_told("/a", Some("\"")));
-        assert!(!can_be_told("/a", Some("'\"")) && !can_be_told("/a\nb", None));
+        assert!(!can_be_told("/a", Some("-e")) && !can_be_told("/a", Some("'\"")) && !can_be_told("/a\nb", None));
     }
 }
