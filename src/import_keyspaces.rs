@@ -98,7 +98,7 @@ pub async fn run(settings: &ImportSettings) -> Result<(), ImportError> {
 }
 
 /// Reads the dump from its beginning to its end.
-fn read<'s>(settings: &ImportSettings, mut import: Import<'s>) -> Result<Told, ImportError> {
+fn read(settings: &ImportSettings, mut import: Import<'_>) -> Result<Told, ImportError> {
     let name = settings.file.display().to_string();
     let failed = |error| ImportError::File(name.clone(), error);
     let mut file = BufReader::with_capacity(BUFFER, File::open(&settings.file).map_err(failed)?);
@@ -139,14 +139,11 @@ impl Told {
             writeln!(output, "{keyspace}: left out; it is configuration, which moves by other ways")?;
         }
         let ids = self.ids;
-        match &settings.zookeeper_out {
-            Some(file) if !settings.dry_run => {
-                writeln!(output, "ZooKeeper: commands for {ids} ids in {}", file.display())?
-            }
-            _ => {
-                writeln!(output, "ZooKeeper: {ids} ids of daemons, for which --zookeeper-out FILE writes the commands")?
-            }
-        }
+        let what = match &settings.zookeeper_out {
+            Some(file) if !settings.dry_run => format!("commands for {ids} ids in {}", file.display()),
+            _ => format!("{ids} ids of daemons, for which --zookeeper-out FILE writes the commands"),
+        };
+        writeln!(output, "ZooKeeper: {what}")?;
         for path in &self.unspeakable {
             writeln!(output, "ZooKeeper: {path}: its client can't be told that; left out")?;
         }

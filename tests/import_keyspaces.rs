@@ -23,9 +23,19 @@ pub async fn keyspaces_are_imported() {
     });
     let mut checks = Checks::default();
     checks.run("dumps of each form", each_form(directory.path().to_owned(), url.clone())).await;
-    checks.run("ids of daemons", ids(directory.path().to_owned(), url.clone())).await;
+    checks
+        .run("ids of daemons", {
+            let (directory, url) = (directory.path().to_owned(), url.clone());
+            async move { ids(&directory, &url) }
+        })
+        .await;
     checks.run("broken dumps", broken(directory.path().to_owned(), url.clone())).await;
-    checks.run("a large dump takes little memory", large(directory.path().to_owned(), url.clone())).await;
+    checks
+        .run("a large dump takes little memory", {
+            let (directory, url) = (directory.path().to_owned(), url.clone());
+            async move { large(&directory, &url) }
+        })
+        .await;
     checks.finish();
 }
 
@@ -96,8 +106,7 @@ async fn each_form(directory: PathBuf, url: String) {
     assert_eq!(stored(url, "config_db_uuid").await, json!([]));
 }
 
-async fn ids(directory: PathBuf, url: String) {
-    let (directory, url) = (directory.as_path(), url.as_str());
+fn ids(directory: &Path, url: &str) {
     let (file, commands) = (directory.join("dump"), directory.join("commands"));
     let stat = json!([1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1]);
     let nodes = json!([
@@ -150,8 +159,7 @@ async fn broken(directory: PathBuf, url: String) {
 }
 
 /// 70 MB, most of it in one string and in what is left out, with no more than 60 MB of memory to be had.
-async fn large(directory: PathBuf, url: String) {
-    let (directory, url) = (directory.as_path(), url.as_str());
+fn large(directory: &Path, url: &str) {
     let file = directory.join("large");
     let mut output = BufWriter::new(File::create(&file).unwrap());
     let long = "x".repeat(1000);
