@@ -30,7 +30,7 @@ impl From<Error> for Answer {
 /// Where rows come from.
 pub enum Source {
     /// They are made while they are sent.
-    Config(Reading),
+    Config(Box<Reading>),
     /// They are there, in memory that is counted.
     Made {
         /// All of them.

@@ -153,8 +153,7 @@ impl<S: AsyncRead> Reading<'_, S> {
                     Ok(event) if self.wanted.iter().any(|kind| kind == event.kind()) => {
                         self.say(self.session.version(), EVENT_STREAM, Response::Event(event).into()).await?;
                     }
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => self.events = None,
                 },
             }

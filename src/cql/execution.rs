@@ -5,7 +5,7 @@ use super::{
     config::ConfigTable,
     frame::{
         Batch, BatchStatement, Column, Error, ErrorKind, Parameters, Prepared, PreparedId, Request, Response,
-        SchemaChange, TableColumns, ValueType, Values,
+        SchemaChange, TableColumns, ValueType,
     },
     frame::{Change as Changing, Changed},
     schema::{SYSTEM, Schema, USERAGENT_TABLE},
@@ -97,7 +97,9 @@ impl CqlServer {
     /// What the client is told.
     pub async fn answer(&self, session: &Session, request: Request) -> Result<Answer, Error> {
         match request {
-            Request::Query { statement, parameters } => {
+            Request::Query { statement, mut parameters } => {
+                // Only of a prepared statement does the client know the columns (CQL contract 1.3).
+                parameters.skip_metadata = false;
                 let parsed = Statement::parse(&statement)?;
                 self.execute(session, &parsed, &parameters).await
             }
@@ -114,12 +116,7 @@ impl CqlServer {
     }
 
     async fn execute(&self, session: &Session, parsed: &Parsed, parameters: &Parameters) -> Result<Answer, Error> {
-        if matches!(&parameters.values, Values::Positional(values) if values.len() != parsed.markers.len()) {
-            let (expected, given) = (parsed.markers.len(), parameters.values.len());
-            return Err(
-                ErrorKind::Invalid.with(format!("{expected} values are expected for the markers, {given} came"))
-            );
-        }
+        parsed.check(&parameters.values)?;
         let done = |answer: Result<Response, Error>| answer.map(Answer::from);
         match &parsed.statement {
             Statement::Use(keyspace) => self.use_keyspace(session, keyspace).await,
@@ -227,6 +224,7 @@ impl CqlServer {
                 BatchStatement::Text(text) => Statement::parse(text)?,
                 BatchStatement::Prepared(id) => prepared(id)?,
             };
+            parsed.check(&entry.values)?;
             writes.add(self, session, &parsed.statement, &entry.values, batch.timestamp)?;
         }
         self.write(writes).await

@@ -102,7 +102,7 @@ impl CqlServer {
             PagingState { position, last, read: asked.read_before + rows }
         });
         let rows = u32::try_from(rows).ok().filter(|_| bytes <= MOST_BYTES).ok_or_else(too_long)?;
-        Ok(asked.rows(more.as_ref(), rows, bytes, Source::Config(reading)))
+        Ok(asked.rows(more.as_ref(), rows, bytes, Source::Config(Box::new(reading))))
     }
 
     async fn select_stored(
@@ -176,9 +176,14 @@ impl Asked {
         Response::Rows(Rows { metadata, rows: vec![vec![count]] }).into()
     }
 
-    fn rows(self, more: Option<&PagingState>, rows: u32, bytes: u64, source: Source) -> Answer {
-        let columns = if self.skips_head { Columns::Known(self.head.columns.len()) } else { Columns::Said(self.head) };
-        let metadata = RowsMetadata { columns, paging_state: more.map(PagingState::encoded) };
+    fn metadata(&self, more: Option<&PagingState>) -> RowsMetadata {
+        let known = self.head.columns.len();
+        let columns = if self.skips_head { Columns::Known(known) } else { Columns::Said(self.head.clone()) };
+        RowsMetadata { columns, paging_state: more.map(PagingState::encoded) }
+    }
+
+    fn rows(&self, more: Option<&PagingState>, rows: u32, bytes: u64, source: Source) -> Answer {
+        let metadata = self.metadata(more);
         Answer::Rows(Box::new(RowsAnswer { metadata, rows, bytes, source }))
     }
 }
@@ -222,11 +227,7 @@ impl<'a> Made<'a> {
         let read = asked.read_before + rows as u64;
         let more = more.map(|last| PagingState { position: None, last, read });
         let (number, length) = (u32::try_from(rows).map_err(|_| too_long())?, bytes.len() as u64);
-        let columns = match asked.skips_head {
-            true => Columns::Known(asked.head.columns.len()),
-            false => Columns::Said(asked.head.clone()),
-        };
-        let metadata = RowsMetadata { columns, paging_state: more.as_ref().map(PagingState::encoded) };
+        let metadata = asked.metadata(more.as_ref());
         let source = Source::Made { rows: bytes, sent: 0, _memory: memory };
         Ok(Answer::Rows(Box::new(RowsAnswer { metadata, rows: number, bytes: length, source })))
     }

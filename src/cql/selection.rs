@@ -141,7 +141,7 @@ impl Range {
                 Field::Column => range.restrict_columns(relation, values)?,
                 _ => match relation {
                     Relation::Compare(Comparison::Equal, term) => {
-                        range.value = Some(given(term.text(values, name)?, name)?)
+                        range.value = Some(given(term.text(values, name)?, name)?);
                     }
                     _ => return refused("value can only be asked for with ="),
                 },

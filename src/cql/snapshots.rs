@@ -15,6 +15,9 @@ const KEPT_FOR: Duration = Duration::from_mins(1);
 /// How many changes old: each may hold some kilobytes.
 const MOST_CHANGES: u64 = 20_000;
 
+/// How much memory they may take beside the objects, in bytes.
+const MOST_WEIGHT: usize = 64 << 20;
+
 struct Kept {
     snapshot: Arc<Snapshot>,
     used: Instant,
@@ -41,10 +44,8 @@ impl Snapshots {
             return;
         }
         let mut kept = self.kept();
-        if kept.len() >= MOST
-            && let Some(oldest) = (0..kept.len()).min_by_key(|index| kept.get(*index).map(|kept| kept.used))
-        {
-            kept.swap_remove(oldest);
+        if kept.len() >= MOST {
+            drop_oldest(&mut kept);
         }
         kept.push(Kept { snapshot: Arc::clone(snapshot), used: Instant::now() });
     }
@@ -57,9 +58,19 @@ impl Snapshots {
                 position.epoch == current.epoch && current.revision.saturating_sub(position.revision) <= MOST_CHANGES;
             is_young && kept.used.elapsed() < KEPT_FOR
         });
+        let mut kept = self.kept();
+        while kept.iter().map(|kept| kept.snapshot.weight()).sum::<usize>() > MOST_WEIGHT {
+            drop_oldest(&mut kept);
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn drop_oldest(kept: &mut Vec<Kept>) {
+    if let Some(oldest) = (0..kept.len()).min_by_key(|index| kept.get(*index).map(|kept| kept.used)) {
+        kept.swap_remove(oldest);
     }
 }
