@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     access::Identity,
     graph::{Column, FqName, Grantee, JsonText, Link, Object, Permissions},
-    model::{Collection, Model, PropertyId, ReferenceId},
+    model::{Collection, Model, ReferenceId},
     render::{Renderer, Selection},
     wide_row::Columns,
 };
@@ -36,7 +36,7 @@ fn all() -> Read {
 /// What an answer says of the rows of [`FIELDS`].
 fn parse(mut bytes: &[u8]) -> Vec<Cell> {
     let mut cells = Vec::new();
-    let mut field = |bytes: &mut &[u8]| {
+    let field = |bytes: &mut &[u8]| {
         let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
         let length = i32::from_be_bytes(*length);
         *bytes = rest;
@@ -73,7 +73,7 @@ fn page(
     let mut piece = Vec::new();
     loop {
         let goes_on = reading.write_piece(&mut piece, about);
-        assert!(piece.len() < about + 100_000);
+        assert!(piece.len() < about.saturating_add(100_000));
         written.append(&mut piece);
         if !goes_on {
             break;
@@ -137,6 +137,10 @@ fn expected(book: &Book, read: &Read) -> Vec<Cell> {
     cells
 }
 
+fn text(value: &Json) -> String {
+    crate::json_text::text(value).into()
+}
+
 /// The columns of an object by what REST shows of it.
 fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     let identity = Identity::server("test");
@@ -151,7 +155,7 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     let made = object.created;
     let mut put = |column: String, value: String, revision: u64| columns.insert(column, (value, revision));
     put("type".into(), format!("\"{}\"", kind.field), made);
-    put("fq_name".into(), shown["fq_name"].to_string(), object.written(&Column::Name));
+    put("fq_name".into(), text(&shown["fq_name"]), object.written(&Column::Name));
     if let Some(parent) = shown.get("parent_type") {
         put("parent_type".into(), parent.to_string(), made);
         let name = parent.as_str().unwrap().replace('-', "_");
@@ -161,11 +165,7 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
         let value = &shown[&property.name];
         let (letter, key, wrapper) = match &property.collection {
             Collection::None => {
-                put(
-                    format!("prop:{}", property.name),
-                    value.to_string(),
-                    object.written(&Column::Property(property.id)),
-                );
+                put(format!("prop:{}", property.name), text(value), object.written(&Column::Property(property.id)));
                 continue;
             }
             Collection::List { wrapper } => ('l', None, wrapper),
@@ -178,13 +178,13 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
                 None => chosen.unwrap_or(index.to_string()),
             };
             let revision = object.written(&Column::Element(property.id, place.as_str().into()));
-            put(format!("prop{letter}:{}:{place}", property.name), element.to_string(), revision);
+            put(format!("prop{letter}:{}:{place}", property.name), text(element), revision);
         }
     }
     let links = |field: &str| shown.get(field).and_then(Json::as_array).cloned().unwrap_or_default();
     let link = |link: &Json| {
         let uuid: Uuid = link["uuid"].as_str().unwrap().parse().unwrap();
-        (uuid, format!("{{\"attr\":{},\"is_weakref\":false}}", link["attr"]))
+        (uuid, format!("{{\"attr\":{},\"is_weakref\":false}}", text(&link["attr"])))
     };
     for reference in &kind.references {
         let target = &MODEL.object_type(reference.target).field;
@@ -360,14 +360,20 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         object.relaxed.sort_unstable();
         object.relaxed.dedup();
         // Some columns have changed since.
-        let columns = object.properties.iter().map(|(id, _)| Column::Property(*id));
-        let columns = columns.chain(object.links.iter().map(|link| Column::Link(link.target))).chain([Column::Name]);
-        let elements = [Column::Element(PropertyId(0), "1".into()), Column::Element(PropertyId(3), "a".into())];
-        let changed = columns.enumerate().filter(|(index, _)| seed >> (index % 60) & 1 == 1);
-        let mut written: Vec<(Column, u64)> = changed.map(|(index, column)| (column, 100 + index as u64)).collect();
-        if object.properties.iter().any(|(id, _)| *id == PropertyId(0)) {
-            drop(elements);
+        let kind = MODEL.object_type(object.type_id);
+        let mut columns: Vec<Column> = object.links.iter().map(|link| Column::Link(link.target)).collect();
+        for (id, text) in &object.properties {
+            let property = &kind.properties[usize::from(id.0)];
+            if property.collection != Collection::None {
+                let elements = crate::graph::elements(object, property).into_iter();
+                columns.extend(elements.map(|element| Column::Element(*id, element.key.into())));
+            } else if &**text != "null" {
+                columns.push(Column::Property(*id));
+            }
         }
+        columns.push(Column::Name);
+        let changed = columns.into_iter().enumerate().filter(|(index, _)| seed >> (index % 60) & 1 == 1);
+        let mut written: Vec<(Column, u64)> = changed.map(|(index, column)| (column, 100 + index as u64)).collect();
         written.sort_unstable();
         object.written = written;
     }
