@@ -165,6 +165,8 @@ async fn make_unusual(api: &Api) -> (String, String) {
         "virtual_machine_interface_bindings": {"key_value_pair": [{"key": "host_id", "value": "h:1"}]},
     });
     let port = create("virtual-machine-interface", "unusual", port).await;
+    let provider = create("virtual-network", "provider", json!({"is_provider_network": true})).await;
+    let reference = json!([{"uuid": provider}]);
     create("virtual-network", "beside", json!({"virtual_network_refs": reference})).await;
     (network, port)
 }

@@ -33,6 +33,7 @@ pub async fn broken_and_mean_clients() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let (server, address) = block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
+    let server = Arc::new(server);
     let (api, process) = (server.api(), server.process_id());
     let beside = Beside::start(server.api());
     let mut checks = Checks::default();
@@ -44,7 +45,7 @@ pub async fn broken_and_mean_clients() {
     checks.run("what is no CQL", other_protocols(address)).await;
     checks.run("long and deep statements", long_statements(address, process)).await;
     checks.run("a client that takes no answers", no_answers_taken(api, address, process)).await;
-    checks.run("connections on which nothing comes", half_open(&server, address, maximum)).await;
+    checks.run("connections on which nothing comes", half_open(Arc::clone(&server), address, maximum)).await;
     let served = beside.stop().await;
     checks.run("REST was served meanwhile", async move { assert!(served > 20, "{served} requests") }).await;
     checks.finish();
@@ -400,7 +401,7 @@ async fn no_answers_taken(api: Api, address: SocketAddr, process: u32) {
 }
 
 /// More than there may be. Others find room when these are gone.
-async fn half_open(server: &Server, address: SocketAddr, files: Option<u64>) {
+async fn half_open(server: Arc<Server>, address: SocketAddr, files: Option<u64>) {
     let possible = usize::try_from(files.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).saturating_sub(1000);
     let number = HALF_OPEN.min(possible);
     let process = server.process_id();
