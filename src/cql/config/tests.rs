@@ -223,13 +223,13 @@ fn book_of(graph: &Graph, table: ConfigTable) -> Book {
     for object in graph.all() {
         let key = MODEL.object_type(object.type_id).field.clone().into_bytes();
         match table {
-            ConfigTable::ObjUuid => object_book(graph, object, &mut book),
-            ConfigTable::ObjFqName => {
+            ConfigTable::Objects => object_book(graph, object, &mut book),
+            ConfigTable::Names => {
                 let column = format!("{}:{}", object.fq_name.elements().join(":"), object.uuid);
                 let time = graph.write_time(object.written(&Column::Name));
                 book.insert((key, column.into_bytes()), ("null".into(), time));
             }
-            ConfigTable::ObjShared => {
+            ConfigTable::Shares => {
                 let perms2 = MODEL.object_type(object.type_id).property("perms2").unwrap().0;
                 let time = graph.write_time(object.written(&Column::Property(perms2)));
                 let mut put = |column: String, rights: u8| {
@@ -290,7 +290,7 @@ fn property_value(property: &crate::model::Property, seed: u64) -> String {
 
 /// The same value as the graph has it: without blanks, ASCII only.
 fn normal(text: &str) -> JsonText {
-    crate::json_text::normal(text).into()
+    json_text::normal(text).into()
 }
 
 fn graph_of(sketches: &[Sketch]) -> Graph {
@@ -376,7 +376,9 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
             put_link(object, link);
         }
     }
-    objects.iter().for_each(|object| graph.put(&Arc::new(object.clone())));
+    for object in &objects {
+        graph.put(&Arc::new(object.clone()));
+    }
     graph.set_time_bases(vec![(0, 1_000), (50, 2_000)].into());
     graph
 }
@@ -419,7 +421,7 @@ fn bound_of(columns: &[Vec<u8>], (index, cut, end, kind): &Place3) -> Bound<Byte
     }
 }
 
-fn columns_of(book: &Book, bounds: &(Place3, Place3), chosen: &Option<Vec<(prop::sample::Index, bool)>>) -> Columns {
+fn columns_of(book: &Book, bounds: &(Place3, Place3), chosen: Option<&[(prop::sample::Index, bool)]>) -> Columns {
     let columns: Vec<Vec<u8>> =
         book.keys().map(|(_, column)| column.clone()).collect::<BTreeSet<_>>().into_iter().collect();
     match chosen {
@@ -492,7 +494,7 @@ proptest! {
             let keys = given.map_or(Keys::All, |keys| Keys::These(keys.filter(|key| seen.insert(key.clone())).map(Bytes::from).collect()));
             let values: Vec<&String> = book.values().map(|(value, _)| value).collect();
             let value = value.filter(|_| !values.is_empty()).map(|value| values[value.index(values.len())].clone());
-            let read = Read { keys, columns: columns_of(&book, &bounds, &chosen), value, after: None, limit };
+            let read = Read { keys, columns: columns_of(&book, &bounds, chosen.as_deref()), value, after: None, limit };
             let expected = expected(&book, &read);
             assert_same(&whole(&snapshot, table, &read), &expected, (table, &read));
             assert_same(&page(&snapshot, table, &read, None, about).0, &expected, (table, &read));
@@ -522,10 +524,10 @@ proptest! {
         for (index, (name, uuid)) in names.iter().zip(&uuids).enumerate() {
             graph.put(&Arc::new(Object::new(*uuid, type_id, FqName::new(&[name]), index as u64 + 1)));
         }
-        let book = book_of(&graph, ConfigTable::ObjFqName);
+        let book = book_of(&graph, ConfigTable::Names);
         let snapshot = snapshot_of(graph);
-        let read = Read { columns: columns_of(&book, &bounds, &None), ..all() };
-        prop_assert_eq!(&whole(&snapshot, ConfigTable::ObjFqName, &read), &expected(&book, &read), "{:?}", &read);
-        prop_assert_eq!(&paged(&snapshot, ConfigTable::ObjFqName, &read, size, 100), &expected(&book, &read), "{:?}", &read);
+        let read = Read { columns: columns_of(&book, &bounds, None), ..all() };
+        prop_assert_eq!(&whole(&snapshot, ConfigTable::Names, &read), &expected(&book, &read), "{:?}", &read);
+        prop_assert_eq!(&paged(&snapshot, ConfigTable::Names, &read, size, 100), &expected(&book, &read), "{:?}", &read);
     }
 }

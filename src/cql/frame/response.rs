@@ -76,7 +76,6 @@ pub enum Changed {
 
 /// What clients are told if they have registered for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::enum_variant_names, reason = "so the protocol calls them")]
 pub enum Event {
     /// A server is there, or no longer.
     StatusChange {

@@ -293,7 +293,7 @@ fn theirs(version: Version) -> TheirVersion {
 
 /// What they read of our answer.
 fn read_by_them(response: &Response, version: Version, stream: i16) -> ResponseBody {
-    let frame = frame(&response, version, stream);
+    let frame = frame(response, version, stream);
     let parsed = Envelope::from_buffer(&frame, Compression::None).unwrap();
     assert_eq!(parsed.envelope_len, frame.len());
     assert_eq!(parsed.envelope.stream_id, stream);

@@ -398,10 +398,10 @@ async fn batches_take_turns() {
         tasks.push(tokio::spawn(async move {
             for round in 0..40_i64 {
                 let time = 1 + round * 6 + task;
-                let (text, turn) = (time.to_string(), usize::try_from(time).unwrap());
+                let (value, turn) = (time.to_string(), usize::try_from(time).unwrap());
                 let mut writes: Vec<Write> = (0..20_usize)
                     .map(|number| (number * (1 + turn % 3 * 2) + turn) % 20)
-                    .map(|number| put(&format!("k{}", number % 4), &format!("c{number}"), &text, time))
+                    .map(|number| put(&format!("k{}", number % 4), &format!("c{number}"), &value, time))
                     .collect();
                 let old = |key: String| Write::Delete { key: key.into(), columns: Columns::ALL, time: time - 1 };
                 writes.extend((0..4).map(|number| old(format!("k{}", (number + turn) % 4))));
