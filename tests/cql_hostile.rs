@@ -32,7 +32,8 @@ const MIB: f64 = 1024.0;
 pub async fn broken_and_mean_clients() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let (server, address) = block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
+    let (server, address) =
+        block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
     let server = Arc::new(server);
     let (api, process) = (server.api(), server.process_id());
     let beside = Beside::start(server.api());
@@ -139,7 +140,8 @@ async fn random_bodies(address: SocketAddr) {
             let frames: Vec<Vec<u8>> = (0..number)
                 .map(|stream| {
                     let body = random_bytes(&mut random, 64);
-                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream as i16, opcode, body) }.bytes()
+                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream as i16, opcode, body) }
+                        .bytes()
                 })
                 .collect();
             answered += send_all(&mut client, &frames).await;
@@ -322,8 +324,9 @@ async fn long_statements(address: SocketAddr, process: u32) {
     let column = String::from_utf8(fq_names[0][1].clone().unwrap()).unwrap();
     let there = column.rsplit(':').next().unwrap();
     let digits = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let keys: Vec<String> =
-        (0..14_000).map(|number| format!("0x{}", digits(&format!("{:08x}-0000-4000-8000-000000000000", number % 9000)))).collect();
+    let keys: Vec<String> = (0..14_000)
+        .map(|number| format!("0x{}", digits(&format!("{:08x}-0000-4000-8000-000000000000", number % 9000))))
+        .collect();
     let statement = format!(
         "SELECT key,column1,value,WRITETIME(value) FROM obj_uuid_table WHERE key IN ({},0x{}) AND (column1) >= (0x64)",
         keys.join(","),
@@ -331,7 +334,11 @@ async fn long_statements(address: SocketAddr, process: u32) {
     );
     assert!(statement.len() > 1_000_000);
     let rows = client.query(&statement).await.rows().rows;
-    assert!(rows.len() > 3 && rows.iter().all(|row| row[0].as_deref() == Some(there.as_bytes())), "{} columns", rows.len());
+    assert!(
+        rows.len() > 3 && rows.iter().all(|row| row[0].as_deref() == Some(there.as_bytes())),
+        "{} columns",
+        rows.len()
+    );
     let after = memory(process, "VmHWM");
     println!("        statements of a megabyte: {before:.0} -> {after:.0} MiB");
     assert!(after < before + 300.0, "memory grows from {before:.0} to {after:.0} MiB");
