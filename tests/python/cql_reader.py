@@ -118,11 +118,11 @@ while result.has_more_pages:
     result.fetch_next_page()
     pages.append(len(result.current_rows))
 same("pages of the row", pages, [PAGE_SIZE, len(row) - PAGE_SIZE])
-for size in 1, 97, len(row) - 1, len(row), len(row) + 1:
+for size in 1, 997, len(row) - 1, len(row), len(row) + 1:
     got = session(of, KEYSPACE, size).execute("SELECT %s %s" % (TEXTS, WHERE))
     # With the smallest pages the beginning is enough.
-    begin = row[:50] if size == 1 else row
-    same("pages of %d" % size, [tuple(entry) for entry in itertools.islice(got, None if begin is row else 50)], begin)
+    begin = row[:5] if size == 1 else row
+    same("pages of %d" % size, [tuple(entry) for entry in itertools.islice(got, None if begin is row else 5)], begin)
 
 CHOSEN = ["fq_name", "type", "prop:nothing", "propm:annotations:k:00001"]
 same("some columns", read(uuids, "SELECT %s %s AND column1 IN (%s) ALLOW FILTERING"
