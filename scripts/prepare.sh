@@ -201,12 +201,13 @@ prepare_rabbitmq() {
     export CIRRUS_RABBITMQ_SERVER
 }
 
-# The Python client of the original, and what reads the OpenAPI document, in .venv, for the tests. A stamp makes the second
-# time fast.
+# The Python client of the original, clients of Cassandra, and what reads the OpenAPI document, in .venv, for the tests. A stamp
+# makes the second time fast.
 prepare_python() {
     client=scripts/client-requirements.txt
     openapi=scripts/openapi-requirements.txt
-    if ! { cat "$client" "$openapi" | cmp -s - .venv/installed.txt && .venv/bin/python -c '' 2>/dev/null; }; then
+    cql=scripts/cql-requirements.txt
+    if ! { cat "$client" "$openapi" "$cql" | cmp -s - .venv/installed.txt && .venv/bin/python -c '' 2>/dev/null; }; then
         find_python || fail "python3 cannot make virtual environments, even with python3-venv installed."
         say "Installing the Python programs for the tests into .venv ..."
         rm -rf .venv
@@ -214,9 +215,11 @@ prepare_python() {
         install="pip install --quiet --disable-pip-version-check"
         # Without dependencies: the client asks for versions that no longer install; the file names those that do.
         .venv/bin/python -m $install --no-deps --use-pep517 -r "$client" || fail "could not install the Python client"
-        .venv/bin/python -m $install -r "$openapi" || fail "could not install what reads the OpenAPI document"
+        .venv/bin/python -m $install -r "$openapi" -r "$cql" ||
+            fail "could not install what reads the OpenAPI document, and clients of Cassandra"
         .venv/bin/python -c 'from vnc_api.vnc_api import *' || fail "the Python client does not work"
-        cat "$client" "$openapi" >.venv/installed.txt
+        .venv/bin/python -c 'import cassandra.cluster' || fail "the driver of Cassandra does not work"
+        cat "$client" "$openapi" "$cql" >.venv/installed.txt
     fi
     CIRRUS_PYTHON="$PWD/.venv/bin/python"
     export CIRRUS_PYTHON

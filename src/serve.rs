@@ -11,6 +11,7 @@ use crate::{
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
+    cql::{self, CqlServer, Process, Users},
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
@@ -18,7 +19,7 @@ use crate::{
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
     seats::{Seats, files_for},
-    settings::{AdminPort, ServeSettings},
+    settings::{AdminPort, ServeSettings, TlsFiles},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
@@ -26,15 +27,17 @@ use crate::{
     writer::Writer,
 };
 use actix_web::web::Data;
+use socket2::Socket;
 use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{ErrorKind, Write},
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
+    runtime::Runtime,
     sync::{oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout},
@@ -190,18 +193,40 @@ struct Prepared {
 /// The ways in.
 struct Opened {
     listeners: Listeners,
+    cql: Option<CqlDoor>,
     administrators: Administrators,
     /// Held to be taken away at the end.
     socket_file: Option<SocketFile>,
 }
 
+/// Where CQL is going to be spoken: nobody is let in before the configuration is loaded, so that who waits for the port waits for that.
+struct CqlDoor {
+    socket: Socket,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Takes the address for CQL, and reads what TLS there is made of. Clients show no certificates there: they have passwords.
+fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option<CqlDoor>, StartError> {
+    let Some(address) = settings.cql.cql_listen else { return Ok(None) };
+    let told =
+        |error| StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error };
+    let socket = cql::reserve(address).map_err(told)?;
+    let address = socket.local_addr().map_err(told)?.as_socket().unwrap_or(address);
+    let files = files.filter(|_| settings.cql.cql_tls).map(|files| TlsFiles { clients: None, ..files.clone() });
+    let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
+    Ok(Some(CqlDoor { socket, address, tls }))
+}
+
+fn unusable(settings: &ServeSettings, UnusableFile { field, file, text }: &UnusableFile) -> StartError {
+    StartError::Settings(format!("{}: {text}", settings.told(field, file.display())))
+}
+
 /// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files that don't fit.
 fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
-    let told = |UnusableFile { field, file, text }| {
-        StartError::Settings(format!("{}: {text}", settings.told(field, file.display())))
-    };
     let files = settings.tls_files().map_err(StartError::Settings)?;
-    let tls = files.map(Tls::read).transpose().map_err(told)?.map(Arc::new);
+    let cql = open_cql(settings, files.as_ref())?;
+    let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
     let admin_port = settings.admin_port().map_err(StartError::Settings)?;
     let bind = |field: &str, option: &'static str, address: SocketAddr| {
         let told = |error| StartError::Listen { place: settings.told(field, address), option, error };
@@ -218,7 +243,7 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
                 "there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)"
             );
         }
-        return Ok(Opened { listeners, administrators: Administrators::new(None, failures), socket_file: None });
+        return Ok(Opened { listeners, cql, administrators: Administrators::new(None, failures), socket_file: None });
     }
     let mut account = None;
     if let Some(AdminPort { listen, user, password_file }) = admin_port {
@@ -229,7 +254,7 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
         listeners.administrators_port = Some(listener);
     }
     let socket_file = administrators_socket(settings, &mut listeners)?;
-    Ok(Opened { listeners, administrators: Administrators::new(account, failures), socket_file })
+    Ok(Opened { listeners, cql, administrators: Administrators::new(account, failures), socket_file })
 }
 
 /// Opens the Unix socket for administrators, where there is to be one.
@@ -374,7 +399,7 @@ async fn serve_on(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
     let Prepared { retention, model, authenticator, opened } = prepared;
-    let Opened { listeners, administrators, socket_file } = opened;
+    let Opened { listeners, cql, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
     let started = tokio::select! {
@@ -393,6 +418,10 @@ async fn serve_on(
     if let Some(tls) = listeners.tls.clone() {
         supervision.keep("files of TLS", move || Arc::clone(&tls).follow());
     }
+    let mut cql = match cql {
+        None => None,
+        Some(door) => Some(SpeaksCql::start(door, settings, &database, &replica, &key_values, &supervision).await?),
+    };
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
     let sending = settings.amqp_url.clone().map(|servers| {
@@ -450,11 +479,15 @@ async fn serve_on(
     tokio::select! {
         ended = server => ended?,
         name = supervision.broke() => {
+            drop(cql);
             resign(&replica, Duration::from_secs(1)).await;
             return Err(StartError::Broken(name));
         }
     }
     drop(socket_file);
+    if let Some(cql) = cql.take() {
+        cql.stop().await;
+    }
     let signalled = signalled.await.unwrap_or_else(|_| Instant::now());
     let left = |least: u64| STOPS_WITHIN.saturating_sub(signalled.elapsed()).max(Duration::from_secs(least));
     // The last handle of the writer goes with the application; then it finishes what it has and ends.
@@ -483,6 +516,83 @@ async fn serve_on(
     match replica.agreement.overtaken() {
         Some(text) => sound.and(Err(StartError::Overtaken(text))),
         None => sound,
+    }
+}
+
+/// How long the last word to the other processes that speak CQL may take.
+const WITHDRAWS_WITHIN: Duration = Duration::from_secs(1);
+
+/// A server that speaks CQL, with threads of its own.
+struct SpeaksCql {
+    threads: Option<Runtime>,
+    server: Arc<CqlServer>,
+    stop: watch::Sender<bool>,
+    /// Who tells the other processes of this one.
+    neighbour: JoinHandle<()>,
+}
+
+impl SpeaksCql {
+    /// Lets in who may come.
+    async fn start(
+        door: CqlDoor,
+        settings: &ServeSettings,
+        database: &Database,
+        replica: &Arc<Replica>,
+        key_values: &Arc<KeyValueStore>,
+        supervision: &Arc<Supervision>,
+    ) -> Result<Self, StartError> {
+        let refused = |error: StoreError| StartError::Store(database.place(), Box::new(error));
+        let CqlDoor { socket, address, tls } = door;
+        let listens_at = Some(address.ip()).filter(|address| !address.is_unspecified());
+        let own = match settings.cql.cql_advertise.or(listens_at) {
+            Some(own) => own,
+            None => cql::own_address(database).await.map_err(refused)?.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        };
+        let this = Process { address: own.to_canonical(), port: address.port() };
+        tracing::info!(address = %this.place(), "CQL: other servers tell daemons that this one is reached there (--cql-advertise)");
+        let users = Users::of(settings.cql.cql_users_file.clone(), settings.access.failed_authentications);
+        let cluster_id = settings.cql.cql_cluster_id.clone();
+        let server =
+            CqlServer::start(database.clone(), Arc::clone(replica), Arc::clone(key_values), users, this, cluster_id)
+                .await
+                .map_err(refused)?;
+        let server = Arc::new(server);
+        if let Some(tls) = tls.clone() {
+            supervision.keep("files of TLS for CQL", move || Arc::clone(&tls).follow());
+        }
+        let threads = cql::threads()?;
+        let (stop, stopped) = watch::channel(false);
+        let most = usize::try_from(settings.cql.cql_max_connections).unwrap_or(usize::MAX);
+        let seats = Seats::new(most, most.div_ceil(2), Vec::new());
+        let listening = cql::listen(socket, Arc::clone(&server), seats, tls, stopped);
+        threads.spawn(async move {
+            if let Err(error) = listening.await {
+                tracing::error!(%error, "CQL can't be spoken");
+            }
+        });
+        let neighbour = Arc::clone(&server);
+        let neighbour =
+            supervision.keep("other processes that speak CQL", move || Arc::clone(&neighbour).keep_in_touch());
+        Ok(Self { threads: Some(threads), server, stop, neighbour })
+    }
+
+    /// Ends all connections, once the others know that this process goes.
+    async fn stop(mut self) {
+        self.server.leave();
+        let _ = timeout(WITHDRAWS_WITHIN, &mut self.neighbour).await;
+        self.stop.send_replace(true);
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl Drop for SpeaksCql {
+    fn drop(&mut self) {
+        // It must not be waited for in the middle of other work.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
     }
 }
 

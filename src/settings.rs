@@ -59,6 +59,8 @@ pub enum Command {
     Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
+    /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of db_json_exim
+    ImportKeyspaces(ImportSettings),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
@@ -76,6 +78,33 @@ pub struct CheckSettings {
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
     pub schema_dir: Option<PathBuf>,
+}
+
+/// What to import, and where. Servers may run on the database meanwhile.
+#[derive(Args, Debug)]
+pub struct ImportSettings {
+    /// The dump: JSON, which gzip may have packed. All keyspaces are stored but those of the configuration. What is stored
+    /// already stays where it was written later, so that an import may be repeated
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
+    /// the data directory, and good as long as the server runs
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
+        required_unless_present = "dry_run")]
+    pub database_url: Option<String>,
+
+    /// The id of the cluster, where daemons have one: it stands before the names of their keyspaces, but not in dumps
+    #[arg(long, value_name = "ID")]
+    pub cluster_id: Option<String>,
+
+    /// Write the ids that daemons keep in ZooKeeper to this file, as commands for its client: zkCli.sh < FILE
+    #[arg(long, value_name = "FILE")]
+    pub zookeeper_out: Option<PathBuf>,
+
+    /// Read the dump and tell what is in it; store and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Which interface to describe.

@@ -10,8 +10,8 @@ mod log;
 
 use crate::support::postgresql::Cluster;
 use crate::support::proxy::Proxy;
-use crate::support::{Answer, Api, Checks, Server, revision};
-use faults::{Fault, Random};
+use crate::support::{Answer, Api, Checks, Server, random::Random, revision};
+use faults::Fault;
 use linearizable::{Action, Operation, Outcome, State};
 use log::ObjectLog;
 use serde_json::{Value, json};

@@ -19,6 +19,10 @@ mod browsers;
 mod concurrency;
 mod concurrency_rules;
 mod connections;
+mod cql_clients;
+mod cql_control_node;
+mod cql_hostile;
+mod cql_recorded;
 mod crash;
 mod database_refusals;
 mod failover;
@@ -30,6 +34,7 @@ mod history;
 mod host_based_service;
 mod hungry_clients;
 mod idempotency;
+mod import_keyspaces;
 mod interface_route;
 mod jobs;
 mod jwt;
@@ -104,6 +109,13 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(keystone::tokens_of_the_real_keystone),
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
+    asynchronous!(cql_control_node::a_control_node_has_everything),
+    asynchronous!(cql_clients::tables_are_what_rest_tells),
+    asynchronous!(cql_clients::people_use_the_shell),
+    asynchronous!(cql_clients::daemons_read_the_configuration),
+    asynchronous!(cql_clients::another_server_takes_over),
+    asynchronous!(cql_hostile::broken_and_mean_clients),
+    asynchronous!(cql_recorded::what_was_recorded_is_answered),
     asynchronous!(slow_readers::slow_readers),
     asynchronous!(concurrency::two_processes_on_one_database),
     asynchronous!(idempotency::a_request_with_a_key_is_done_once),
@@ -113,6 +125,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(agreement::tables_log_and_memory_agree),
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
+    asynchronous!(import_keyspaces::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),
     asynchronous!(transactions::several_things_as_one),

@@ -67,7 +67,7 @@ async fn types(api: &Api) -> Vec<String> {
 }
 
 /// Each type with its smallest and with its richest body, and each reference set that can be.
-async fn make_examples(api: &Api) {
+pub async fn make_examples(api: &Api) {
     let mut samples = Samples::load();
     let all = samples.all.clone();
     for sample in &all {
@@ -100,7 +100,7 @@ async fn make_examples(api: &Api) {
 }
 
 /// Objects that were in the way of their own update.
-async fn make_what_was_refused(api: &Api) {
+pub async fn make_what_was_refused(api: &Api) {
     let of_project = |name: &str| json!(["default-domain", "default-project", name]);
     let create = async |kind: &str, name: &str, members: Value| {
         let mut body = json!({"fq_name": of_project(name), "parent_type": "project"});
@@ -140,7 +140,7 @@ async fn make_what_was_refused(api: &Api) {
 }
 
 /// Drafts of each state, in a project of their own.
-async fn make_drafts(api: &Api) {
+pub async fn make_drafts(api: &Api) {
     let project = json!({"project": {"fq_name": ["default-domain", "drafting"], "parent_type": "domain",
         "enable_security_policy_draft": true}});
     api.post("/projects", &project).await.ok();

@@ -30,7 +30,7 @@ impl From<Error> for Answer {
 /// Where rows come from.
 pub enum Source {
     /// They are made while they are sent.
-    Config(Reading),
+    Config(Box<Reading>),
     /// They are there, in memory that is counted.
     Made {
         /// All of them.
@@ -79,7 +79,8 @@ impl RowsAnswer {
         };
         let written = (output.len() - before) as u64;
         let left = self.bytes.checked_sub(written).filter(|left| has_more || *left == 0);
-        self.bytes = left.ok_or_else(|| io::Error::other("the rows of an answer are not as long as they were measured"))?;
+        self.bytes =
+            left.ok_or_else(|| io::Error::other("the rows of an answer are not as long as they were measured"))?;
         Ok(has_more)
     }
 }

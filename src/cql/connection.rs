@@ -6,17 +6,11 @@ use super::{
     frame::{EVENT_STREAM, Error, ErrorKind, Event, HEADER_LENGTH, Header, HeaderError, Request, Response, Version},
     server::CqlServer,
     session::{Ends, Session},
-    statement::{self, Statement},
+    statement::Statement,
 };
 use crate::pace::Pace;
 use bytes::{Bytes, BytesMut};
-use std::{
-    collections::BTreeMap,
-    io,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
     sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
@@ -159,8 +153,7 @@ impl<S: AsyncRead> Reading<'_, S> {
                     Ok(event) if self.wanted.iter().any(|kind| kind == event.kind()) => {
                         self.say(self.session.version(), EVENT_STREAM, Response::Event(event).into()).await?;
                     }
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => self.events = None,
                 },
             }
@@ -169,7 +162,9 @@ impl<S: AsyncRead> Reading<'_, S> {
             return Ok(None);
         }
         let rest = bytes.get_mut(1..).unwrap_or_default();
-        timeout(FRAME_WITHIN, self.stream.read_exact(rest)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        timeout(FRAME_WITHIN, self.stream.read_exact(rest))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         Ok(Some(bytes))
     }
 
@@ -180,7 +175,9 @@ impl<S: AsyncRead> Reading<'_, S> {
         let (mut bytes, mut memory) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
         while bytes.len() < length {
             let piece = PIECE.min(length - bytes.len());
-            let Ok(taken) = timeout_at(deadline, self.server.memory_of_requests(piece)).await else { return Ok(None) };
+            let Ok(Ok(taken)) = timeout_at(deadline, self.server.memory_of_requests(piece)).await else {
+                return Ok(None);
+            };
             match &mut memory {
                 Some(memory) => memory.merge(taken),
                 None => memory = Some(taken),
@@ -230,11 +227,13 @@ impl<S: AsyncRead> Reading<'_, S> {
             Request::Options => Ok(Response::Supported),
             Request::Startup(options) => self.start(&options),
             Request::AuthResponse(token) => self.let_in(token.as_deref().unwrap_or_default()).await,
-            _ if !self.is_ready => Err(ErrorKind::Protocol
-                .with("STARTUP has to come first, and a good password where one is asked for")),
+            _ if !self.is_ready => {
+                Err(ErrorKind::Protocol.with("STARTUP has to come first, and a good password where one is asked for"))
+            }
             Request::Register(kinds) => {
                 self.wanted = kinds;
                 self.events = Some(self.server.events());
+                self.session.hear_events();
                 Ok(Response::Ready)
             }
             request => {
@@ -279,18 +278,25 @@ impl<S: AsyncRead> Reading<'_, S> {
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
         let (server, session, outgoing) = (Arc::clone(&self.server), Arc::clone(&self.session), self.outgoing.clone());
         if let Request::Query { statement, .. } = &request
-            && let Ok(Statement::Use(keyspace)) = statement::parse(statement)
+            && begins_with_use(statement)
+            && let Ok(parsed) = Statement::parse(statement)
+            && let Statement::Use(keyspace) = &parsed.statement
         {
-            let answer = server.use_keyspace(&session, &keyspace).await.unwrap_or_else(Answer::from);
+            let answer = server.use_keyspace(&session, keyspace).await.unwrap_or_else(Answer::from);
             let _ = outgoing.send(Outgoing { version, stream, answer, _place: Some(place) }).await;
             return;
         }
         self.running.spawn(async move {
-            let answer = server.answer(&session, version, request).await.unwrap_or_else(Answer::from);
+            let answer = server.answer(&session, request).await.unwrap_or_else(Answer::from);
             drop(memory);
             let _ = outgoing.send(Outgoing { version, stream, answer, _place: Some(place) }).await;
         });
     }
+}
+
+/// Whether a statement may be one that what comes after it depends on; nearly all are not.
+fn begins_with_use(statement: &str) -> bool {
+    statement.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("use"))
 }
 
 /// The body of a frame.

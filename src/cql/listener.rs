@@ -25,7 +25,7 @@ const NICENESS: i32 = 10;
 /// How long the handshake of TLS may take.
 const SHAKES_HANDS_WITHIN: Duration = Duration::from_secs(10);
 /// After so much silence of a connection the system looks whether there is still somebody, and as often in the distance after it.
-const LOOKS_AFTER: Duration = Duration::from_secs(60);
+const LOOKS_AFTER: Duration = Duration::from_mins(1);
 const LOOKS_EVERY: Duration = Duration::from_secs(15);
 /// How long to wait where no connection can be taken.
 const PAUSE: Duration = Duration::from_millis(100);

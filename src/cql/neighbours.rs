@@ -10,14 +10,20 @@ use tokio::time::{MissedTickBehavior, interval};
 const EVERY: Duration = Duration::from_secs(1);
 
 impl CqlServer {
-    /// Says again and again that this process is there, for as long as it runs. A process that the database does not hear says nothing
+    /// Says again and again that this process is there, until it is about to go, and then that it is gone, so that the others tell it at
+    /// once. A process that the database does not hear says nothing
     /// of the others either: they may be as well as before.
     pub async fn keep_in_touch(self: Arc<Self>) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut session = None;
+        let mut leaving = self.leaving.subscribe();
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                biased;
+                _ = leaving.wait_for(|leaving| *leaving) => break,
+                _ = ticks.tick() => {}
+            }
             self.tidy();
             match self.look_around(&mut session).await {
                 Ok(others) => self.take_note_of(others),
@@ -26,6 +32,9 @@ impl CqlServer {
                     session = None;
                 }
             }
+        }
+        if let Err(error) = self.withdraw().await {
+            tracing::debug!(%error, "CQL: the others notice later that this process has gone");
         }
     }
 
@@ -71,11 +80,7 @@ impl CqlServer {
         }
     }
 
-    /// Says goodbye to the others, so that they tell it at once.
-    ///
-    /// # Errors
-    /// When the database is away; then it is noticed some seconds later.
-    pub async fn withdraw(&self) -> Result<(), StoreError> {
+    async fn withdraw(&self) -> Result<(), StoreError> {
         let mut session = self.database().connect(operation::CQL_SERVERS).await?;
         cql_servers::withdraw(&mut session, self.id()).await
     }

@@ -104,7 +104,9 @@ fn field(selector: &Selector) -> Result<(Field, ValueType), Invalid> {
         Selector::Ttl(name) => of_value(name, Field::Nothing),
         Selector::Count => refused("COUNT stands alone"),
         Selector::Token(_) => refused("token() is not served"),
-        Selector::Function { name, .. } => refused(format!("Unknown function '{name}'; there are blobAsText and textAsBlob")),
+        Selector::Function { name, .. } => {
+            refused(format!("Unknown function '{name}'; there are blobAsText and textAsBlob"))
+        }
     }
 }
 
@@ -129,14 +131,18 @@ impl Range {
         for Condition { subject, relation } in conditions {
             let name = match subject {
                 Subject::Column(name) => name,
-                Subject::Columns(_) => return refused("tuples of several columns are not served; column1 is the only one"),
+                Subject::Columns(_) => {
+                    return refused("tuples of several columns are not served; column1 is the only one");
+                }
                 Subject::Token(_) => return refused("token() is not served"),
             };
             match column(name)?.0 {
                 Field::Key => range.restrict_keys(relation, values)?,
                 Field::Column => range.restrict_columns(relation, values)?,
                 _ => match relation {
-                    Relation::Compare(Comparison::Equal, term) => range.value = Some(given(term.text(values, name)?, name)?),
+                    Relation::Compare(Comparison::Equal, term) => {
+                        range.value = Some(given(term.text(values, name)?, name)?);
+                    }
                     _ => return refused("value can only be asked for with ="),
                 },
             }
@@ -164,7 +170,9 @@ impl Range {
             self.columns = Columns::These(wanted);
             return Ok(());
         }
-        let Relation::Compare(comparison, term) = relation else { return refused("column1 can't be asked for like this") };
+        let Relation::Compare(comparison, term) = relation else {
+            return refused("column1 can't be asked for like this");
+        };
         let bound = given(term.blob(values, "column1")?, "column1")?;
         let slice = match comparison {
             Comparison::Less => Columns::Slice(Bound::Unbounded, Bound::Excluded(bound)),
@@ -174,8 +182,12 @@ impl Range {
             Comparison::Equal | Comparison::NotEqual => return refused("column1 can't be asked for with !="),
         };
         self.columns = match (std::mem::replace(&mut self.columns, Columns::ALL), slice) {
-            (Columns::These(columns), slice) => Columns::These(columns.into_iter().filter(|column| slice.has(column)).collect()),
-            (Columns::Slice(from, to), Columns::Slice(Bound::Unbounded, other)) => Columns::Slice(from, lower(to, other)),
+            (Columns::These(columns), slice) => {
+                Columns::These(columns.into_iter().filter(|column| slice.has(column)).collect())
+            }
+            (Columns::Slice(from, to), Columns::Slice(Bound::Unbounded, other)) => {
+                Columns::Slice(from, lower(to, other))
+            }
             (Columns::Slice(from, to), Columns::Slice(other, _)) => Columns::Slice(higher(from, other), to),
             (_, slice) => slice,
         };
@@ -191,7 +203,13 @@ fn lower(one: Bound<Bytes>, other: Bound<Bytes>) -> Bound<Bytes> {
         (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => match a.cmp(b) {
             std::cmp::Ordering::Less => one,
             std::cmp::Ordering::Greater => other,
-            std::cmp::Ordering::Equal => if matches!(one, Bound::Excluded(_)) { one } else { other },
+            std::cmp::Ordering::Equal => {
+                if matches!(one, Bound::Excluded(_)) {
+                    one
+                } else {
+                    other
+                }
+            }
         },
     }
 }
@@ -204,7 +222,13 @@ fn higher(one: Bound<Bytes>, other: Bound<Bytes>) -> Bound<Bytes> {
         (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => match a.cmp(b) {
             std::cmp::Ordering::Greater => one,
             std::cmp::Ordering::Less => other,
-            std::cmp::Ordering::Equal => if matches!(one, Bound::Excluded(_)) { one } else { other },
+            std::cmp::Ordering::Equal => {
+                if matches!(one, Bound::Excluded(_)) {
+                    one
+                } else {
+                    other
+                }
+            }
         },
     }
 }

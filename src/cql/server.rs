@@ -10,19 +10,16 @@ use super::{
 };
 use crate::{
     replica::Replica,
-    store::{
-        Database, KeyValueStore, StoreError,
-        wide_rows::{WideRowError, WideRows},
-    },
+    store::{Database, KeyValueStore, StoreError, wide_rows::WideRows},
 };
 use arc_swap::ArcSwap;
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use uuid::Uuid;
 
 /// How much memory bodies of requests may take together, in bytes.
@@ -67,6 +64,8 @@ pub struct CqlServer {
     schema: ArcSwap<KnownSchema>,
     others: ArcSwap<Vec<Process>>,
     events: broadcast::Sender<Event>,
+    /// Whether this process is about to go.
+    pub(super) leaving: watch::Sender<bool>,
     of_requests: Arc<Semaphore>,
     of_answers: Arc<Semaphore>,
     noted: Mutex<HashSet<(IpAddr, String)>>,
@@ -85,7 +84,7 @@ impl CqlServer {
         users: Users,
         this: Process,
         cluster_id: Option<String>,
-    ) -> Result<Self, WideRowError> {
+    ) -> Result<Self, StoreError> {
         let server = Self {
             this,
             users,
@@ -99,6 +98,7 @@ impl CqlServer {
             schema: ArcSwap::from_pointee(KnownSchema { schema: Arc::default(), since: Instant::now() }),
             others: ArcSwap::default(),
             events: broadcast::channel(EVENTS).0,
+            leaving: watch::Sender::new(false),
             of_requests: Arc::new(Semaphore::new(MOST_OF_REQUESTS)),
             of_answers: Arc::new(Semaphore::new(MOST_OF_ANSWERS)),
             noted: Mutex::default(),
@@ -111,7 +111,7 @@ impl CqlServer {
 
     /// Daemons with a cluster id look for their keyspaces under names that begin with it; if these are there from the beginning,
     /// none is made under a lock (CQL contract 2.2).
-    async fn make_prefixed(&self) -> Result<(), WideRowError> {
+    async fn make_prefixed(&self) -> Result<(), StoreError> {
         let Some(id) = &self.cluster_id else { return Ok(()) };
         let known = self.stored.schema().await?;
         let prefix = format!("{id}_");
@@ -163,10 +163,10 @@ impl CqlServer {
     ///
     /// # Errors
     /// When it is away.
-    pub async fn refresh_schema(&self) -> Result<(), WideRowError> {
+    pub async fn refresh_schema(&self) -> Result<(), StoreError> {
         let stored = self.stored.schema().await?;
         let of_stored = |(name, keyspace): (String, crate::store::wide_rows::Keyspace)| {
-            (name, Keyspace { replication: keyspace.replication, tables: keyspace.tables })
+            (name, Keyspace { replication: replication(&keyspace.replication), tables: keyspace.tables })
         };
         let mut schema: Schema = stored.into_iter().map(of_stored).collect();
         let prefixed = self.cluster_id.iter().map(|id| format!("{id}_"));
@@ -228,6 +228,11 @@ impl CqlServer {
             .map_err(|_| ErrorKind::Overloaded.with("too many large answers are under way; ask for smaller pages"))
     }
 
+    /// This process is about to go.
+    pub fn leave(&self) {
+        self.leaving.send_replace(true);
+    }
+
     /// Lets go of what nobody needs any more.
     pub(super) fn tidy(&self) {
         self.snapshots.tidy(self.replica.current().position());
@@ -236,7 +241,8 @@ impl CqlServer {
     /// Tells of a client once.
     pub fn note_client(&self, address: IpAddr, driver: &str, release: &str) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let client: String = format!("{driver} {release}").chars().filter(|letter| !letter.is_control()).take(128).collect();
+        let client: String =
+            format!("{driver} {release}").chars().filter(|letter| !letter.is_control()).take(128).collect();
         if noted.len() < MOST_NOTED && noted.insert((address, client.clone())) {
             tracing::info!(%address, client, "CQL: a client");
         }
@@ -250,6 +256,15 @@ impl CqlServer {
             tracing::warn!(%address, table, "CQL: a write into the configuration was refused, which is changed over REST");
         }
     }
+}
+
+/// What is said of how a keyspace is replicated, from what was stored: of those that were always there nothing else is known.
+fn replication(text: &str) -> BTreeMap<String, String> {
+    let mut replication: BTreeMap<String, String> = serde_json::from_str(text).unwrap_or_else(|_| simple_replication());
+    if let Some(class) = replication.get_mut("class").filter(|class| !class.contains('.')) {
+        class.insert_str(0, "org.apache.cassandra.locator.");
+    }
+    replication
 }
 
 /// The keyspaces of the daemons.

@@ -20,13 +20,14 @@ pub struct Session {
     /// Where it leads.
     pub ends: Ends,
     version: OnceLock<Version>,
+    hears_events: OnceLock<()>,
     keyspace: Mutex<Option<Arc<str>>>,
 }
 
 impl Session {
     /// Of a new one.
     pub fn new(ends: Ends) -> Self {
-        Self { ends, version: OnceLock::new(), keyspace: Mutex::default() }
+        Self { ends, version: OnceLock::new(), hears_events: OnceLock::new(), keyspace: Mutex::default() }
     }
 
     /// The version that is spoken: the first that was.
@@ -37,6 +38,16 @@ impl Session {
     /// The same, of events, which nobody has asked for in a version.
     pub fn version(&self) -> Version {
         self.version.get().copied().unwrap_or(Version::NEWEST)
+    }
+
+    /// Whether it is one on which a driver hears of what happens, and finds out what kind of server this is.
+    pub fn hears_events(&self) -> bool {
+        self.hears_events.get().is_some()
+    }
+
+    /// It is such a one from now on.
+    pub fn hear_events(&self) {
+        self.hears_events.get_or_init(|| ());
     }
 
     /// The keyspace of tables that are named without one.

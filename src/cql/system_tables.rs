@@ -9,6 +9,11 @@ use uuid::Uuid;
 
 /// With another one drivers ask for other tables, and for virtual ones.
 pub const RELEASE: &str = "3.11.11";
+/// What people are told, who ask on a connection on which no driver hears of events: `cqlsh` leaves DESCRIBE to the server from this
+/// release on, and without that it does nothing.
+pub const RELEASE_FOR_PEOPLE: &str = "4.0.0";
+/// How keys would be spread over processes.
+pub const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// The version of the language.
 pub const CQL_VERSION: &str = "3.4.4";
 const DATA_CENTER: &str = "datacenter1";
@@ -100,6 +105,8 @@ pub struct Told<'a> {
     pub this: Process,
     /// Where the client has reached it.
     pub reached_at: SocketAddr,
+    /// Which release of Cassandra it is like.
+    pub release: &'static str,
     /// The others that answer.
     pub others: &'a [Process],
     /// What is in which keyspace.
@@ -165,9 +172,9 @@ fn local(told: &Told<'_>) -> Vec<Value> {
         Value::Uuid(told.this.host_id()),
         reached_at.clone(),
         text("4"),
-        text("org.apache.cassandra.dht.Murmur3Partitioner"),
+        text(PARTITIONER),
         text(RACK),
-        text(RELEASE),
+        text(told.release),
         reached_at,
         Value::Uuid(version(told.schema)),
         text("20.1.0"),
@@ -203,8 +210,7 @@ fn peer(other: Process, told: &Told<'_>) -> Vec<Value> {
     ]
 }
 
-const KEYSPACES: Head =
-    &[("keyspace_name", Of::Text), ("durable_writes", Of::Boolean), ("replication", Of::TextMap)];
+const KEYSPACES: Head = &[("keyspace_name", Of::Text), ("durable_writes", Of::Boolean), ("replication", Of::TextMap)];
 
 fn keyspaces(schema: &Schema) -> Vec<Vec<Value>> {
     let row = |name: &str, replication: Vec<(String, String)>| {
@@ -244,10 +250,9 @@ const TABLES: Head = &[
 ];
 
 fn tables(schema: &Schema) -> Vec<Vec<Value>> {
-    let map = |pairs: &[(&str, &str)]| {
-        Value::Map(pairs.iter().map(|(name, value)| (text(name), text(value))).collect())
-    };
-    let row = |keyspace: &str, table: &str| {
+    let map =
+        |pairs: &[(&str, &str)]| Value::Map(pairs.iter().map(|(name, value)| (text(name), text(value))).collect());
+    let row = |keyspace: &str, table: &str, flag: &str| {
         vec![
             text(keyspace),
             text(table),
@@ -261,7 +266,7 @@ fn tables(schema: &Schema) -> Vec<Vec<Value>> {
             Value::Double(0.1),
             Value::Int(0),
             Value::Null,
-            Value::List(vec![text("dense")]),
+            Value::List(vec![text(flag)]),
             Value::Int(864_000),
             Value::Uuid(hashed(["table", keyspace, table])),
             Value::Int(2048),
@@ -271,8 +276,12 @@ fn tables(schema: &Schema) -> Vec<Vec<Value>> {
             text("99PERCENTILE"),
         ]
     };
-    every_table(schema).map(|(keyspace, table)| row(keyspace, table)).collect()
+    let own = OWN.into_iter().map(|(table, _)| row("system", table, "compound"));
+    every_table(schema).map(|(keyspace, table)| row(keyspace, table, "dense")).chain(own).collect()
 }
+
+/// The tables of this server itself that people look at: `cqlsh` shows none that it has not heard of before.
+const OWN: [(&str, Head); 2] = [("local", LOCAL), ("peers", PEERS)];
 
 fn every_table(schema: &Schema) -> impl Iterator<Item = (&str, &str)> {
     schema.iter().flat_map(|(name, keyspace)| keyspace.tables.iter().map(|table| (name.as_str(), table.as_str())))
@@ -304,7 +313,22 @@ fn columns(schema: &Schema) -> Vec<Vec<Value>> {
             ]
         })
     };
-    every_table(schema).flat_map(of_table).collect()
+    let of_own = OWN.into_iter().flat_map(|(table, head)| {
+        head.iter().enumerate().map(move |(index, (name, of))| {
+            let (kind, position) = if index == 0 { ("partition_key", 0) } else { ("regular", -1) };
+            vec![
+                text("system"),
+                text(table),
+                text(name),
+                text("none"),
+                Value::Blob(name.as_bytes().to_vec().into()),
+                text(kind),
+                Value::Int(position),
+                Value::Text(of.value_type().name()),
+            ]
+        })
+    });
+    every_table(schema).flat_map(of_table).chain(of_own).collect()
 }
 
 const DROPPED_COLUMNS: Head = &[
@@ -344,12 +368,8 @@ const AGGREGATES: Head = &[
     ("state_type", Of::Text),
 ];
 
-const TRIGGERS: Head = &[
-    ("keyspace_name", Of::Text),
-    ("table_name", Of::Text),
-    ("trigger_name", Of::Text),
-    ("options", Of::TextMap),
-];
+const TRIGGERS: Head =
+    &[("keyspace_name", Of::Text), ("table_name", Of::Text), ("trigger_name", Of::Text), ("options", Of::TextMap)];
 
 const INDEXES: Head = &[
     ("keyspace_name", Of::Text),

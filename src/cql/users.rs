@@ -40,13 +40,15 @@ impl Users {
     /// The text for who is not let in.
     pub async fn let_in(&self, token: &[u8], address: IpAddr) -> Result<String, String> {
         let Some(file) = &self.file else { return Ok(String::new()) };
-        let too_many = |wait: Duration| format!("too many wrong passwords came from there; wait {} s", wait.as_secs() + 1);
+        let too_many =
+            |wait: Duration| format!("too many wrong passwords came from there; wait {} s", wait.as_secs() + 1);
         let mut parts = token.splitn(3, |byte| *byte == 0);
         let given = (parts.next(), parts.next(), parts.next());
         let (Some(_), Some(name), Some(password)) = given else {
             return Err("a name and a password are expected, as the mechanism PLAIN has them".to_owned());
         };
-        let read = timeout(READ_WITHIN, fs::read(file)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let read =
+            timeout(READ_WITHIN, fs::read(file)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let known = read.map_err(|error| {
             tracing::error!(file = %file.display(), %error, "CQL: nobody is let in, as the file of users can't be read");
             "the server can't read who its users are".to_owned()
@@ -90,7 +92,10 @@ mod tests {
             assert_eq!(told.as_deref().map_err(String::as_str), expected, "{}", token.escape_ascii());
         }
         std::fs::remove_file(file.path()).unwrap();
-        assert_eq!(users.let_in(b"\0other\0word", address).await.unwrap_err(), "the server can't read who its users are");
+        assert_eq!(
+            users.let_in(b"\0other\0word", address).await.unwrap_err(),
+            "the server can't read who its users are"
+        );
         assert_eq!(Users::of(None, 1).let_in(b"", address).await, Ok(String::new()));
     }
 }

@@ -86,18 +86,15 @@ fn check_permissions(model: &Model, object: &Object, described: &str, found: &mu
 
 /// Times are those of columns that are there, and of revisions that were.
 fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+    if object.written.is_empty() {
+        return;
+    }
     if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
         found.push(format!("{described} has the times of its columns in disorder"));
     }
     let kind = graph.model.object_type(object.type_id);
-    let elements: BTreeSet<(PropertyId, String)> = match object.written.is_empty() {
-        true => BTreeSet::new(),
-        false => kind
-            .properties
-            .iter()
-            .flat_map(|property| elements(object, property).into_iter().map(|element| (property.id, element.key)))
-            .collect(),
-    };
+    let of = |property| elements(object, property).into_iter().map(move |element| (property.id, element.key));
+    let elements: BTreeSet<(PropertyId, String)> = kind.properties.iter().flat_map(of).collect();
     let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
     for (column, revision) in &object.written {
         let is_there = match column {

@@ -16,7 +16,7 @@ mod position;
 mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
-pub use elements::{Element, elements, map_key};
+pub use elements::{elements, map_key};
 pub use invariants::{differences, object_differences, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};

@@ -8,12 +8,14 @@
 //! Every server that stops compares what it has in memory with what the next one would load, and the tables and the log with
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
+pub mod cql;
 pub mod events;
 pub mod keystone;
 pub mod postgresql;
 pub mod proxy;
 pub mod python;
 pub mod rabbitmq;
+pub mod random;
 pub mod round_robin;
 pub mod samples;
 pub mod stand_in;

@@ -162,7 +162,7 @@ fn start_script() -> PathBuf {
 
 /// A port below those that the system gives to outgoing connections. One of these could go to a client that tries to
 /// reach the killed broker, and the broker could not listen there again.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(16);
     let numbers = (0..20_000).map(|_| first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000);

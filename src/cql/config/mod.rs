@@ -28,23 +28,23 @@ use uuid::Uuid;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfigTable {
     /// The objects, by uuid.
-    ObjUuid,
+    Objects,
     /// Their names, by type.
-    ObjFqName,
+    Names,
     /// With whom they are shared, by type.
-    ObjShared,
+    Shares,
 }
 
 impl ConfigTable {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ObjFqName, Self::ObjShared, Self::ObjUuid];
+    pub const ALL: [Self; 3] = [Self::Names, Self::Shares, Self::Objects];
 
     /// What clients call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::ObjUuid => "obj_uuid_table",
-            Self::ObjFqName => "obj_fq_name_table",
-            Self::ObjShared => "obj_shared_table",
+            Self::Objects => "obj_uuid_table",
+            Self::Names => "obj_fq_name_table",
+            Self::Shares => "obj_shared_table",
         }
     }
 
@@ -200,15 +200,15 @@ impl Reading {
     /// Before the first row.
     async fn walk(&self) -> Walk {
         match self.table {
-            ConfigTable::ObjUuid => {
+            ConfigTable::Objects => {
                 let sorted = match self.read.keys {
                     Keys::All => Some(self.snapshot.sorted().await),
                     Keys::These(_) => None,
                 };
                 Walk::Objects(Box::new(Objects::new(&self.snapshot, &self.read, sorted)))
             }
-            ConfigTable::ObjFqName => Walk::Names(Names::new(&self.snapshot, &self.read)),
-            ConfigTable::ObjShared => Walk::Shares(Shares::new(&self.snapshot, &self.read)),
+            ConfigTable::Names => Walk::Names(Names::new(&self.snapshot, &self.read)),
+            ConfigTable::Shares => Walk::Shares(Shares::new(&self.snapshot, &self.read)),
         }
     }
 

@@ -132,26 +132,24 @@ impl Names {
     pub fn advance<O: Output>(&mut self, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
         let snapshot = Arc::clone(&self.snapshot);
         while let Some(type_id) = self.types.current(&snapshot.plans, read) {
-            if let Some(type_id) = type_id {
-                let key = snapshot.plans.of(type_id).map_or(&b""[..], |plan| &plan.key);
-                let row = Row { graph: &snapshot.graph, key, columns: &read.columns, type_id };
-                match &read.columns {
-                    Columns::Slice(from, _) => {
-                        let order = self.order.get_or_insert_with(|| {
-                            let (Bound::Included(from) | Bound::Excluded(from)) = from else {
-                                return Order::from(row.graph, type_id, self.types.floor.as_deref());
-                            };
-                            let from = self.types.floor.as_ref().map_or(from, |floor| floor.max(from));
-                            Order::from(row.graph, type_id, Some(from))
-                        });
-                        row.slice(order, self.types.floor.as_deref(), gate)?;
-                    }
-                    Columns::These(these) => {
-                        let from = self.types.floor.clone().map_or(Bound::Unbounded, Bound::Excluded);
-                        for column in these.range((from, Bound::Unbounded)) {
-                            self.types.floor = Some(column.clone());
-                            row.one(column, gate)?;
-                        }
+            let key = snapshot.plans.of(type_id).map_or(&b""[..], |plan| &plan.key);
+            let row = Row { graph: &snapshot.graph, key, columns: &read.columns, type_id };
+            match &read.columns {
+                Columns::Slice(from, _) => {
+                    let order = self.order.get_or_insert_with(|| {
+                        let (Bound::Included(from) | Bound::Excluded(from)) = from else {
+                            return Order::from(row.graph, type_id, self.types.floor.as_deref());
+                        };
+                        let from = self.types.floor.as_ref().map_or(from, |floor| floor.max(from));
+                        Order::from(row.graph, type_id, Some(from))
+                    });
+                    row.slice(order, self.types.floor.as_deref(), gate)?;
+                }
+                Columns::These(these) => {
+                    let from = self.types.floor.clone().map_or(Bound::Unbounded, Bound::Excluded);
+                    for column in these.range((from, Bound::Unbounded)) {
+                        self.types.floor = Some(column.clone());
+                        row.one(column, gate)?;
                     }
                 }
             }

@@ -150,13 +150,12 @@ impl Objects {
             false => Choice::of(&read.columns, section.column()),
         });
         let (next, goes_on) = match (&read.after, &read.keys, &sorted) {
-            (None, ..) => (0, false),
+            (None, ..) | (Some(_), Keys::All, None) => (0, false),
             (Some(Place { key, .. }), Keys::All, Some(sorted)) => {
                 let uuid = uuid_of(key).unwrap_or_else(Uuid::max);
                 let next = sorted.partition_point(|other| *other < uuid);
                 (next, sorted.get(next) == Some(&uuid))
             }
-            (Some(_), Keys::All, None) => (0, false),
             (Some(Place { key, .. }), Keys::These(keys), _) => {
                 let next = keys.iter().position(|other| other == key);
                 (next.unwrap_or(keys.len()), true)

@@ -5,7 +5,7 @@ use crate::{
     wide_row::{Field, Place},
 };
 use bytes::Bytes;
-use std::{borrow::Cow, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 /// Why no further row is wanted for now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,15 +63,12 @@ impl<'a> Value<'a> {
     }
 
     fn is(self, text: &str) -> bool {
-        let own: Cow<'_, [u8]> = match self {
-            Self::Text(own) => own.as_bytes().into(),
-            _ => {
-                let mut own = Vec::new();
-                self.write(&mut own);
-                own.into()
-            }
-        };
-        own.as_ref() == text.as_bytes()
+        if let Self::Text(own) = self {
+            return own == text;
+        }
+        let mut own = Vec::new();
+        self.write(&mut own);
+        own == text.as_bytes()
     }
 }
 
@@ -219,7 +216,9 @@ pub struct Writer<'r> {
 fn put(output: &mut Vec<u8>, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     output.extend_from_slice(&i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
-    parts.iter().for_each(|part| output.extend_from_slice(part));
+    for part in parts {
+        output.extend_from_slice(part);
+    }
 }
 
 impl Output for Writer<'_> {

@@ -40,10 +40,8 @@ impl Shares {
     pub fn advance<O: Output>(&mut self, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
         let snapshot = Arc::clone(&self.snapshot);
         while let Some(type_id) = self.types.current(&snapshot.plans, read) {
-            if let Some(type_id) = type_id {
-                self.gather(&snapshot, type_id, gate)?;
-                self.offer(&snapshot, type_id, read, gate)?;
-            }
+            self.gather(&snapshot, type_id, gate)?;
+            self.offer(&snapshot, type_id, read, gate)?;
             self.types.go_on();
             self.next = Some(Bound::Unbounded);
             self.columns.clear();

@@ -5,7 +5,8 @@
 use super::*;
 use crate::{
     access::Identity,
-    graph::{Column, FqName, Grantee, JsonText, Link, Object, Permissions},
+    graph::{Column, FqName, Grantee, JsonText, Link, Object, Permissions, elements},
+    json_text,
     model::{Collection, Model, ReferenceId},
     render::{Renderer, Selection},
     wide_row::Columns,
@@ -137,10 +138,6 @@ fn expected(book: &Book, read: &Read) -> Vec<Cell> {
     cells
 }
 
-fn text(value: &Json) -> String {
-    crate::json_text::text(value).into()
-}
-
 /// The columns of an object by what REST shows of it.
 fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     let identity = Identity::server("test");
@@ -155,9 +152,9 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     let made = object.created;
     let mut put = |column: String, value: String, revision: u64| columns.insert(column, (value, revision));
     put("type".into(), format!("\"{}\"", kind.field), made);
-    put("fq_name".into(), text(&shown["fq_name"]), object.written(&Column::Name));
+    put("fq_name".into(), json_text::text(&shown["fq_name"]).into(), object.written(&Column::Name));
     if let Some(parent) = shown.get("parent_type") {
-        put("parent_type".into(), parent.to_string(), made);
+        put("parent_type".into(), json_text::text(parent).into(), made);
         let name = parent.as_str().unwrap().replace('-', "_");
         put(format!("parent:{name}:{}", shown["parent_uuid"].as_str().unwrap()), "null".into(), made);
     }
@@ -165,7 +162,11 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
         let value = &shown[&property.name];
         let (letter, key, wrapper) = match &property.collection {
             Collection::None => {
-                put(format!("prop:{}", property.name), text(value), object.written(&Column::Property(property.id)));
+                put(
+                    format!("prop:{}", property.name),
+                    json_text::text(value).into(),
+                    object.written(&Column::Property(property.id)),
+                );
                 continue;
             }
             Collection::List { wrapper } => ('l', None, wrapper),
@@ -178,13 +179,13 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
                 None => chosen.unwrap_or(index.to_string()),
             };
             let revision = object.written(&Column::Element(property.id, place.as_str().into()));
-            put(format!("prop{letter}:{}:{place}", property.name), text(element), revision);
+            put(format!("prop{letter}:{}:{place}", property.name), json_text::text(element).into(), revision);
         }
     }
     let links = |field: &str| shown.get(field).and_then(Json::as_array).cloned().unwrap_or_default();
     let link = |link: &Json| {
         let uuid: Uuid = link["uuid"].as_str().unwrap().parse().unwrap();
-        (uuid, format!("{{\"attr\":{},\"is_weakref\":false}}", text(&link["attr"])))
+        (uuid, format!("{{\"attr\":{},\"is_weakref\":false}}", link["attr"]))
     };
     for reference in &kind.references {
         let target = &MODEL.object_type(reference.target).field;
@@ -222,13 +223,13 @@ fn book_of(graph: &Graph, table: ConfigTable) -> Book {
     for object in graph.all() {
         let key = MODEL.object_type(object.type_id).field.clone().into_bytes();
         match table {
-            ConfigTable::ObjUuid => object_book(graph, object, &mut book),
-            ConfigTable::ObjFqName => {
+            ConfigTable::Objects => object_book(graph, object, &mut book),
+            ConfigTable::Names => {
                 let column = format!("{}:{}", object.fq_name.elements().join(":"), object.uuid);
                 let time = graph.write_time(object.written(&Column::Name));
                 book.insert((key, column.into_bytes()), ("null".into(), time));
             }
-            ConfigTable::ObjShared => {
+            ConfigTable::Shares => {
                 let perms2 = MODEL.object_type(object.type_id).property("perms2").unwrap().0;
                 let time = graph.write_time(object.written(&Column::Property(perms2)));
                 let mut put = |column: String, rights: u8| {
@@ -289,7 +290,7 @@ fn property_value(property: &crate::model::Property, seed: u64) -> String {
 
 /// The same value as the graph has it: without blanks, ASCII only.
 fn normal(text: &str) -> JsonText {
-    crate::json_text::normal(text).into()
+    json_text::normal(text).into()
 }
 
 fn graph_of(sketches: &[Sketch]) -> Graph {
@@ -365,7 +366,7 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         for (id, text) in &object.properties {
             let property = &kind.properties[usize::from(id.0)];
             if property.collection != Collection::None {
-                let elements = crate::graph::elements(object, property).into_iter();
+                let elements = elements(object, property).into_iter();
                 columns.extend(elements.map(|element| Column::Element(*id, element.key.into())));
             } else if &**text != "null" {
                 columns.push(Column::Property(*id));
@@ -382,7 +383,9 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
             put_link(object, link);
         }
     }
-    objects.iter().for_each(|object| graph.put(&Arc::new(object.clone())));
+    for object in &objects {
+        graph.put(&Arc::new(object.clone()));
+    }
     graph.set_time_bases(vec![(0, 1_000), (50, 2_000)].into());
     graph
 }
@@ -425,7 +428,7 @@ fn bound_of(columns: &[Vec<u8>], (index, cut, end, kind): &Place3) -> Bound<Byte
     }
 }
 
-fn columns_of(book: &Book, bounds: &(Place3, Place3), chosen: &Option<Vec<(prop::sample::Index, bool)>>) -> Columns {
+fn columns_of(book: &Book, bounds: &(Place3, Place3), chosen: Option<&[(prop::sample::Index, bool)]>) -> Columns {
     let columns: Vec<Vec<u8>> =
         book.keys().map(|(_, column)| column.clone()).collect::<BTreeSet<_>>().into_iter().collect();
     match chosen {
@@ -434,6 +437,34 @@ fn columns_of(book: &Book, bounds: &(Place3, Place3), chosen: &Option<Vec<(prop:
             Columns::These(chosen.iter().map(|(index, whole)| near(&columns, *index, u8::from(!whole), b"")).collect())
         }
     }
+}
+
+/// Cells as people read them.
+fn readable(cells: &[Cell]) -> Vec<String> {
+    let text = |(key, column, value, time): &Cell| {
+        format!("{} {} = {value} at {time}", String::from_utf8_lossy(key), String::from_utf8_lossy(column))
+    };
+    cells.iter().map(text).collect()
+}
+
+/// Compares the answers to a question; where they differ it says where.
+fn assert_same(found: &[Cell], expected: &[Cell], asked: impl std::fmt::Debug) {
+    if found == expected {
+        return;
+    }
+    let (found, expected) = (readable(found), readable(expected));
+    let first = found
+        .iter()
+        .zip(&expected)
+        .position(|(found, expected)| found != expected)
+        .unwrap_or(found.len().min(expected.len()));
+    panic!(
+        "at {first} of {} and {}: {:?}, expected {:?}; asked {asked:?}",
+        found.len(),
+        expected.len(),
+        found.get(first),
+        expected.get(first)
+    );
 }
 
 proptest! {
@@ -445,7 +476,7 @@ proptest! {
         let books = ConfigTable::ALL.map(|table| (table, book_of(&graph, table)));
         let snapshot = snapshot_of(graph);
         for (table, book) in books {
-            prop_assert_eq!(whole(&snapshot, table, &all()), expected(&book, &all()));
+            assert_same(&whole(&snapshot, table, &all()), &expected(&book, &all()), table);
         }
     }
 
@@ -470,11 +501,11 @@ proptest! {
             let keys = given.map_or(Keys::All, |keys| Keys::These(keys.filter(|key| seen.insert(key.clone())).map(Bytes::from).collect()));
             let values: Vec<&String> = book.values().map(|(value, _)| value).collect();
             let value = value.filter(|_| !values.is_empty()).map(|value| values[value.index(values.len())].clone());
-            let read = Read { keys, columns: columns_of(&book, &bounds, &chosen), value, after: None, limit };
+            let read = Read { keys, columns: columns_of(&book, &bounds, chosen.as_deref()), value, after: None, limit };
             let expected = expected(&book, &read);
-            prop_assert_eq!(&whole(&snapshot, table, &read), &expected, "{:?} {:?}", table, &read);
-            prop_assert_eq!(&page(&snapshot, table, &read, None, about).0, &expected, "{:?} {:?}", table, &read);
-            prop_assert_eq!(&paged(&snapshot, table, &read, size, about), &expected, "{:?} {:?} {}", table, &read, size);
+            assert_same(&whole(&snapshot, table, &read), &expected, (table, &read));
+            assert_same(&page(&snapshot, table, &read, None, about).0, &expected, (table, &read));
+            assert_same(&paged(&snapshot, table, &read, size, about), &expected, (table, &read, size));
         }
     }
 
@@ -500,10 +531,10 @@ proptest! {
         for (index, (name, uuid)) in names.iter().zip(&uuids).enumerate() {
             graph.put(&Arc::new(Object::new(*uuid, type_id, FqName::new(&[name]), index as u64 + 1)));
         }
-        let book = book_of(&graph, ConfigTable::ObjFqName);
+        let book = book_of(&graph, ConfigTable::Names);
         let snapshot = snapshot_of(graph);
-        let read = Read { columns: columns_of(&book, &bounds, &None), ..all() };
-        prop_assert_eq!(&whole(&snapshot, ConfigTable::ObjFqName, &read), &expected(&book, &read), "{:?}", &read);
-        prop_assert_eq!(&paged(&snapshot, ConfigTable::ObjFqName, &read, size, 100), &expected(&book, &read), "{:?}", &read);
+        let read = Read { columns: columns_of(&book, &bounds, None), ..all() };
+        prop_assert_eq!(&whole(&snapshot, ConfigTable::Names, &read), &expected(&book, &read), "{:?}", &read);
+        prop_assert_eq!(&paged(&snapshot, ConfigTable::Names, &read, size, 100), &expected(&book, &read), "{:?}", &read);
     }
 }

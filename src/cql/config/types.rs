@@ -30,11 +30,17 @@ impl Types {
         Self { next, floor: goes_on.then(|| after.column.clone()) }
     }
 
-    /// The type whose row it is in, if there is one with this key; nothing after the last.
-    pub fn current(&self, plans: &Plans, read: &Read) -> Option<Option<TypeId>> {
+    /// The type whose row it is in; nothing after the last. Keys that no type has are passed over.
+    pub fn current(&mut self, plans: &Plans, read: &Read) -> Option<TypeId> {
         match &read.keys {
-            Keys::All => plans.by_key().get(self.next).map(|id| Some(*id)),
-            Keys::These(keys) => keys.get(self.next).map(|key| plans.with_key(key)),
+            Keys::All => plans.by_key().get(self.next).copied(),
+            Keys::These(keys) => loop {
+                let key = keys.get(self.next)?;
+                if let Some(id) = plans.with_key(key) {
+                    return Some(id);
+                }
+                self.go_on();
+            },
         }
     }
 

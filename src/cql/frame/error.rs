@@ -32,10 +32,6 @@ pub enum ErrorKind {
     },
     /// Too much is asked at once.
     Overloaded,
-    /// Not yet ready to serve.
-    Bootstrapping,
-    /// A table was not emptied.
-    Truncate,
     /// It is not known whether the write was done.
     WriteTimeout {
         /// As asked for.
@@ -46,17 +42,6 @@ pub enum ErrorKind {
         required: i32,
         /// `SIMPLE`, `UNLOGGED_BATCH`, `BATCH` ...
         write_type: &'static str,
-    },
-    /// A read took too long.
-    ReadTimeout {
-        /// As asked for.
-        consistency: u16,
-        /// Replicas that have answered.
-        received: i32,
-        /// Replicas that are needed.
-        required: i32,
-        /// Whether the replica that was asked for the rows has answered.
-        data_present: bool,
     },
     /// The text is not a statement.
     Syntax,
@@ -86,10 +71,7 @@ impl ErrorKind {
             Self::BadCredentials => 0x0100,
             Self::Unavailable { .. } => 0x1000,
             Self::Overloaded => 0x1001,
-            Self::Bootstrapping => 0x1002,
-            Self::Truncate => 0x1003,
             Self::WriteTimeout { .. } => 0x1100,
-            Self::ReadTimeout { .. } => 0x1200,
             Self::Syntax => 0x2000,
             Self::Unauthorized => 0x2100,
             Self::Invalid => 0x2200,
@@ -122,12 +104,6 @@ impl Error {
                 output.int(*required);
                 output.string(write_type);
             }
-            ErrorKind::ReadTimeout { consistency, received, required, data_present } => {
-                output.short(*consistency);
-                output.int(*received);
-                output.int(*required);
-                output.byte(u8::from(*data_present));
-            }
             ErrorKind::AlreadyExists { keyspace, table } => {
                 output.string(keyspace);
                 output.string(table);
@@ -137,8 +113,6 @@ impl Error {
             | ErrorKind::Protocol
             | ErrorKind::BadCredentials
             | ErrorKind::Overloaded
-            | ErrorKind::Bootstrapping
-            | ErrorKind::Truncate
             | ErrorKind::Syntax
             | ErrorKind::Unauthorized
             | ErrorKind::Invalid

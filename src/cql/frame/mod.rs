@@ -17,7 +17,7 @@ pub use error::{Error, ErrorKind};
 pub use header::{Answer, EVENT_STREAM, HEADER_LENGTH, Header, HeaderError, Opcode, Version};
 pub use input::ProtocolError;
 pub use output::{Length, Output};
-pub use request::{Batch, BatchEntry, BatchKind, BatchStatement, Bound, Parameters, PreparedId, Request, Values};
+pub use request::{Batch, BatchKind, BatchStatement, Bound, Parameters, PreparedId, Request, Values};
 pub use response::{
     Change, Changed, Column, Columns, Event, Prepared, Response, Rows, RowsMetadata, SchemaChange, TableColumns,
 };

@@ -93,14 +93,6 @@ impl Values {
     /// No values.
     pub const NONE: Self = Self::Positional(Vec::new());
 
-    /// How many.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Positional(values) => values.len(),
-            Self::Named(values) => values.len(),
-        }
-    }
-
     /// The value of a marker.
     pub fn get(&self, position: usize, name: &str) -> Option<&Bound> {
         match self {

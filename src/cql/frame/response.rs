@@ -1,6 +1,6 @@
 //! What clients are answered.
 
-use super::{Answer, EVENT_STREAM, Error, HEADER_LENGTH, Length, Output, PreparedId, Value, ValueType, Version};
+use super::{Answer, Error, Length, Output, PreparedId, Value, ValueType, Version};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
@@ -84,15 +84,6 @@ pub enum Event {
         /// Where it is.
         address: SocketAddr,
     },
-    /// A server has joined, or left.
-    TopologyChange {
-        /// Whether it has joined.
-        joined: bool,
-        /// Where it is.
-        address: SocketAddr,
-    },
-    /// The schema has changed.
-    SchemaChange(SchemaChange),
 }
 
 impl Event {
@@ -100,8 +91,6 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::StatusChange { .. } => "STATUS_CHANGE",
-            Self::TopologyChange { .. } => "TOPOLOGY_CHANGE",
-            Self::SchemaChange(_) => "SCHEMA_CHANGE",
         }
     }
 }
@@ -272,11 +261,6 @@ impl Event {
                 output.string(if *up { "UP" } else { "DOWN" });
                 output.inet(*address);
             }
-            Self::TopologyChange { joined, address } => {
-                output.string(if *joined { "NEW_NODE" } else { "REMOVED_NODE" });
-                output.inet(*address);
-            }
-            Self::SchemaChange(change) => change.write(output),
         }
     }
 }
@@ -336,19 +320,5 @@ impl Response {
         self.write(&mut length, version);
         self.answer().write_header(output, version, stream, u32::try_from(length.0).unwrap_or(u32::MAX));
         self.write(output, version);
-    }
-
-    /// The whole frame.
-    pub fn frame(&self, version: Version, stream: i16) -> Bytes {
-        let mut frame = Vec::with_capacity(HEADER_LENGTH);
-        self.write_frame(&mut frame, version, stream);
-        frame.into()
-    }
-}
-
-impl Event {
-    /// The whole frame.
-    pub fn frame(self, version: Version) -> Bytes {
-        Response::Event(self).frame(version, EVENT_STREAM)
     }
 }

@@ -1,6 +1,6 @@
 //! Frames against the bytes of the contract, against another library of the protocol, and against what nobody should send.
 
-use super::*;
+use super::{request::BatchEntry, *};
 use bytes::Bytes;
 use cassandra_protocol::{
     compression::Compression,
@@ -30,7 +30,17 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn text_hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    text.bytes()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
+}
+
+/// The whole frame of an answer.
+fn frame(response: &Response, version: Version, stream: i16) -> Bytes {
+    let mut frame = Vec::new();
+    response.write_frame(&mut frame, version, stream);
+    frame.into()
 }
 
 /// Reads a whole frame.
@@ -72,7 +82,7 @@ fn a_version_that_is_not_served_is_answered_in_one_that_is() {
     let error = Header::parse(&bytes, LIMIT).unwrap_err();
     assert_eq!(error, HeaderError::UnsupportedVersion { version: 66, stream: 0, length: Some(0) });
     let text = "Invalid or unsupported protocol version (66); supported versions are (3/v3, 4/v4)";
-    let answer = Response::Error(error.answer()).frame(Version::NEWEST, error.stream());
+    let answer = frame(&Response::Error(error.answer()), Version::NEWEST, error.stream());
     let expected = format!("84 00 0000 00 {:08x} 0000000a {:04x} {}", text.len() + 6, text.len(), text_hex(text));
     assert_eq!(answer, hex(&expected));
 }
@@ -100,14 +110,14 @@ fn a_session_of_the_contract_is_byte_for_byte_the_same() {
         text_hex("3.4.4"),
         text_hex("COMPRESSION")
     );
-    assert_eq!(Response::Supported.frame(Version::V4, 1), hex(&supported));
+    assert_eq!(frame(&Response::Supported, Version::V4, 1), hex(&supported));
 
     let startup = format!("04 00 0002 01 00000016 0001 000b{} 0005{}", text_hex("CQL_VERSION"), text_hex("3.4.4"));
     assert_eq!(
         request(&hex(&startup)).unwrap().1,
         Request::Startup([("CQL_VERSION".to_owned(), "3.4.4".to_owned())].into())
     );
-    assert_eq!(Response::Ready.frame(Version::V4, 2), hex("84 00 0002 02 00000000"));
+    assert_eq!(frame(&Response::Ready, Version::V4, 2), hex("84 00 0002 02 00000000"));
 
     let use_keyspace = format!("04 00 0003 07 0000001c 00000015 {} 0001 00", text_hex(r#"USE "to_bgp_keyspace""#));
     let (_, parsed) = request(&hex(&use_keyspace)).unwrap();
@@ -115,7 +125,7 @@ fn a_session_of_the_contract_is_byte_for_byte_the_same() {
     assert_eq!(statement, r#"USE "to_bgp_keyspace""#);
     assert_eq!((parameters.consistency, parameters.page_size, parameters.timestamp), (1, None, None));
     assert_eq!(
-        Response::SetKeyspace("to_bgp_keyspace".to_owned()).frame(Version::V4, 3),
+        frame(&Response::SetKeyspace("to_bgp_keyspace".to_owned()), Version::V4, 3),
         hex("84 00 0003 08 00000015 00000003 000f 746f5f6267705f6b65797370616365")
     );
 
@@ -147,7 +157,7 @@ fn a_session_of_the_contract_is_byte_for_byte_the_same() {
     let metadata = RowsMetadata { columns: Columns::Said(route_targets()), paging_state: None };
     let row = vec![Value::text("rtgt_num"), Value::text("8000004"), Value::Bigint(0x0006_612c_a9e6_20c5)];
     let rows = Rows { metadata: metadata.clone(), rows: vec![row] };
-    assert_eq!(Response::Rows(rows).frame(Version::V4, 4), hex(&expected));
+    assert_eq!(frame(&Response::Rows(rows), Version::V4, 4), hex(&expected));
 
     // The same in pieces, as a large answer is written.
     let write_row = |output: &mut dyn FnMut(&[u8])| {
@@ -262,11 +272,11 @@ fn version_3_says_less_of_a_prepared_statement() {
         columns: None,
     });
     assert_eq!(
-        prepared.frame(Version::V3, 0),
+        frame(&prepared, Version::V3, 0),
         hex("83 00 0000 08 00000022 00000004 0001 69 00000001 00000001 0001 6b 0001 74 0001 63 0003 00000004 00000000")
     );
     assert_eq!(
-        prepared.frame(Version::V4, 0),
+        frame(&prepared, Version::V4, 0),
         hex("84 00 0000 08 00000028 00000004 0001 69 00000001 00000001 00000001 0000 0001 6b 0001 74 0001 63 0003
              00000004 00000000")
     );
@@ -283,7 +293,7 @@ fn theirs(version: Version) -> TheirVersion {
 
 /// What they read of our answer.
 fn read_by_them(response: &Response, version: Version, stream: i16) -> ResponseBody {
-    let frame = response.frame(version, stream);
+    let frame = frame(response, version, stream);
     let parsed = Envelope::from_buffer(&frame, Compression::None).unwrap();
     assert_eq!(parsed.envelope_len, frame.len());
     assert_eq!(parsed.envelope.stream_id, stream);
@@ -381,7 +391,6 @@ fn their_parameters(parameters: &Parameters, serial: bool) -> QueryParams {
 fn value_types() -> impl Strategy<Value = (ValueType, ColType)> {
     let text = || Box::new(ValueType::Varchar);
     prop_oneof![
-        Just((ValueType::Ascii, ColType::Ascii)),
         Just((ValueType::Bigint, ColType::Bigint)),
         Just((ValueType::Blob, ColType::Blob)),
         Just((ValueType::Boolean, ColType::Boolean)),
@@ -390,7 +399,6 @@ fn value_types() -> impl Strategy<Value = (ValueType, ColType)> {
         Just((ValueType::Timestamp, ColType::Timestamp)),
         Just((ValueType::Uuid, ColType::Uuid)),
         Just((ValueType::Varchar, ColType::Varchar)),
-        Just((ValueType::Timeuuid, ColType::Timeuuid)),
         Just((ValueType::Inet, ColType::Inet)),
         Just((ValueType::List(text()), ColType::List)),
         Just((ValueType::Map(text(), Box::new(ValueType::Blob)), ColType::Map)),
@@ -502,11 +510,10 @@ proptest! {
         let (consistency, received, required) = (4, number, 2);
         let kinds = [
             ErrorKind::Server, ErrorKind::Protocol, ErrorKind::BadCredentials, ErrorKind::Overloaded,
-            ErrorKind::Bootstrapping, ErrorKind::Truncate, ErrorKind::Syntax, ErrorKind::Unauthorized,
+            ErrorKind::Syntax, ErrorKind::Unauthorized,
             ErrorKind::Invalid, ErrorKind::Configuration, ErrorKind::Unprepared(id),
             ErrorKind::Unavailable { consistency, required, alive: number },
             ErrorKind::WriteTimeout { consistency, received, required, write_type: "SIMPLE" },
-            ErrorKind::ReadTimeout { consistency, received, required, data_present: true },
             ErrorKind::AlreadyExists { keyspace: name.clone(), table: "t".to_owned() },
         ];
         for kind in kinds {
@@ -523,9 +530,6 @@ proptest! {
                 ErrorType::Unprepared(read) => prop_assert_eq!(read.id, CBytesShort::new(name.clone().into_bytes())),
                 ErrorType::Unavailable(read) => prop_assert_eq!((read.required, read.alive), (2, number)),
                 ErrorType::WriteTimeout(read) => prop_assert_eq!((read.received, read.block_for), (number, 2)),
-                ErrorType::ReadTimeout(read) => {
-                    prop_assert_eq!((read.received, read.replica_has_responded()), (number, true));
-                }
                 _ => {}
             }
         }
@@ -535,9 +539,6 @@ proptest! {
     fn they_read_our_events(version in versions(), yes in any::<bool>(), address in any::<SocketAddr>(), name in "[a-z]{1,9}") {
         use cassandra_protocol::frame::events as theirs;
         let address = SocketAddr::new(address.ip(), address.port());
-        let change = if yes { Change::Created } else { Change::Updated };
-        let changed = Changed::Table { keyspace: name.clone(), table: "t".to_owned() };
-        let schema_change = SchemaChange { change, changed };
         let events = [
             (
                 Event::StatusChange { up: yes, address },
@@ -546,28 +547,14 @@ proptest! {
                     addr: address,
                 }),
             ),
-            (
-                Event::TopologyChange { joined: yes, address },
-                theirs::ServerEvent::TopologyChange(theirs::TopologyChange {
-                    change_type:
-                        if yes { theirs::TopologyChangeType::NewNode } else { theirs::TopologyChangeType::RemovedNode },
-                    addr: address,
-                }),
-            ),
-            (
-                Event::SchemaChange(schema_change.clone()),
-                theirs::ServerEvent::SchemaChange(theirs::SchemaChange {
-                    change_type:
-                        if yes { theirs::SchemaChangeType::Created } else { theirs::SchemaChangeType::Updated },
-                    target: theirs::SchemaChangeTarget::Table,
-                    options: theirs::SchemaChangeOptions::TableType(name.clone(), "t".to_owned()),
-                }),
-            ),
         ];
         for (ours, expected) in events {
             let read = read_by_them(&Response::Event(ours), version, EVENT_STREAM);
             prop_assert_eq!(read, ResponseBody::Event(BodyResEvent { event: expected }));
         }
+        let change = if yes { Change::Created } else { Change::Updated };
+        let changed = Changed::Table { keyspace: name, table: "t".to_owned() };
+        let schema_change = SchemaChange { change, changed };
         let ResponseBody::Result(ResResultBody::SchemaChange(read)) =
             read_by_them(&Response::SchemaChange(schema_change), version, 1) else { panic!("no change") };
         prop_assert_eq!(read.target, theirs::SchemaChangeTarget::Table);
@@ -624,7 +611,6 @@ fn they_read_our_values() {
         (ValueType::Inet, Value::Inet("::1".parse().unwrap())),
         (ValueType::Set(text()), Value::List(vec![Value::text("a"), Value::text("")])),
         (ValueType::Map(text(), text()), Value::Map(vec![(Value::text("k"), Value::text("v"))])),
-        (ValueType::Timestamp, Value::Timestamp(5)),
     ];
     let (types, row): (Vec<_>, Vec<_>) = table.into_iter().unzip();
     let columns = types.into_iter().map(|value_type| column("c", value_type)).collect();
@@ -646,7 +632,6 @@ fn they_read_our_values() {
         assert_eq!(set.as_rust_type().unwrap(), Some(vec!["a".to_owned(), String::new()]));
         let map: Map = row.r_by_index(7).unwrap();
         assert_eq!(map.as_rust_type().unwrap(), Some(HashMap::from([("k".to_owned(), "v".to_owned())])));
-        assert_eq!(row.r_by_index::<i64>(8).unwrap(), 5);
     }
 }
 
@@ -728,7 +713,7 @@ fn random_headers_are_read_or_refused() {
     for _ in 0..100_000 {
         let bytes = std::array::from_fn(|_| u8::try_from(numbers.next(256)).unwrap());
         if let Err(error) = Header::parse(&bytes, LIMIT) {
-            Response::Error(error.answer()).frame(Version::NEWEST, error.stream());
+            frame(&Response::Error(error.answer()), Version::NEWEST, error.stream());
         }
     }
 }

@@ -8,8 +8,6 @@ use uuid::Uuid;
 /// The type of a column.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ValueType {
-    /// Text of seven bits.
-    Ascii,
     /// 64 bits.
     Bigint,
     /// Bytes.
@@ -26,8 +24,6 @@ pub enum ValueType {
     Uuid,
     /// Text.
     Varchar,
-    /// A UUID made of a time.
-    Timeuuid,
     /// An address.
     Inet,
     /// In an order that has a meaning.
@@ -42,7 +38,6 @@ impl ValueType {
     /// As statements write it: `map<text, blob>`.
     pub fn name(&self) -> String {
         match self {
-            Self::Ascii => "ascii".to_owned(),
             Self::Bigint => "bigint".to_owned(),
             Self::Blob => "blob".to_owned(),
             Self::Boolean => "boolean".to_owned(),
@@ -51,7 +46,6 @@ impl ValueType {
             Self::Timestamp => "timestamp".to_owned(),
             Self::Uuid => "uuid".to_owned(),
             Self::Varchar => "text".to_owned(),
-            Self::Timeuuid => "timeuuid".to_owned(),
             Self::Inet => "inet".to_owned(),
             Self::List(item) => format!("list<{}>", item.name()),
             Self::Map(key, value) => format!("map<{}, {}>", key.name(), value.name()),
@@ -62,7 +56,6 @@ impl ValueType {
     /// Appends an `[option]`.
     pub(super) fn write(&self, output: &mut impl Output) {
         match self {
-            Self::Ascii => output.short(0x01),
             Self::Bigint => output.short(0x02),
             Self::Blob => output.short(0x03),
             Self::Boolean => output.short(0x04),
@@ -71,7 +64,6 @@ impl ValueType {
             Self::Timestamp => output.short(0x0B),
             Self::Uuid => output.short(0x0C),
             Self::Varchar => output.short(0x0D),
-            Self::Timeuuid => output.short(0x0F),
             Self::Inet => output.short(0x10),
             Self::List(item) => {
                 output.short(0x20);
@@ -95,7 +87,7 @@ impl ValueType {
 pub enum Value {
     /// No value.
     Null,
-    /// Of a varchar, or ascii.
+    /// Of a varchar.
     Text(String),
     /// Of a blob.
     Blob(Bytes),
@@ -107,12 +99,10 @@ pub enum Value {
     Boolean(bool),
     /// Of a double.
     Double(f64),
-    /// Of a uuid, or timeuuid.
+    /// Of a uuid.
     Uuid(Uuid),
     /// Of an inet.
     Inet(IpAddr),
-    /// Of a timestamp: milliseconds since 1970.
-    Timestamp(i64),
     /// Of a list, or of a set.
     List(Vec<Self>),
     /// Of a map.
@@ -131,7 +121,7 @@ impl Value {
             Self::Null => output.null(),
             Self::Text(text) => output.value(text.as_bytes()),
             Self::Blob(blob) => output.value(blob),
-            Self::Bigint(number) | Self::Timestamp(number) => output.bigint(*number),
+            Self::Bigint(number) => output.bigint(*number),
             Self::Int(number) => output.value(&number.to_be_bytes()),
             Self::Boolean(boolean) => output.value(&[u8::from(*boolean)]),
             Self::Double(number) => output.value(&number.to_be_bytes()),

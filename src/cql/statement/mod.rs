@@ -117,8 +117,31 @@ pub enum Statement {
         /// Nothing is wrong if it isn't there.
         if_exists: bool,
     },
+    /// `DESCRIBE`.
+    Describe(Described),
     /// A statement of CQL that is not served, as far as it was read: `CREATE INDEX`, `GRANT` ...
     Unsupported(String),
+}
+
+/// What is to be described.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Described {
+    /// What the cluster is.
+    Cluster,
+    /// Which keyspaces there are.
+    Keyspaces,
+    /// Which tables there are, in the keyspace of the connection, if it has one.
+    Tables,
+    /// All keyspaces, so that they could be made.
+    Schema,
+    /// A keyspace, or that of the connection, so that it could be made.
+    Keyspace(Option<String>),
+    /// A table, so that it could be made.
+    Table(TableName),
+    /// A keyspace or a table of this name.
+    Named(TableName),
+    /// Things of which there are none: types, functions, aggregates.
+    Nothing,
 }
 
 /// A table, maybe of the keyspace of the connection.

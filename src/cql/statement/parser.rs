@@ -4,9 +4,9 @@
 //! its depth, and the whole has a limit of its words: so the stack and the memory that a text takes are bounded.
 
 use super::{
-    BatchText, ColumnDefinition, Comparison, Condition, CreateTable, Delete, Direction, Insert, Marker, MarkerPlace,
-    Parsed, Relation, Select, Selected, Selector, Statement, Subject, SyntaxError, TableName, TableOptions, Term,
-    Update, Using,
+    BatchText, ColumnDefinition, Comparison, Condition, CreateTable, Delete, Described, Direction, Insert, Marker,
+    MarkerPlace, Parsed, Relation, Select, Selected, Selector, Statement, Subject, SyntaxError, TableName,
+    TableOptions, Term, Update, Using,
     lexer::{Kind, Lexer, Token},
 };
 use crate::cql::frame::BatchKind;
@@ -90,7 +90,9 @@ const RESERVED: &[&str] = &[
 const UNSUPPORTED_THINGS: &[&str] =
     &["INDEX", "CUSTOM", "TYPE", "ROLE", "USER", "FUNCTION", "AGGREGATE", "TRIGGER", "MATERIALIZED", "OR"];
 /// What else a statement can begin with.
-const UNSUPPORTED: &[&str] = &["GRANT", "REVOKE", "LIST", "DESCRIBE", "DESC"];
+const UNSUPPORTED: &[&str] = &["GRANT", "REVOKE", "LIST"];
+/// What nobody has here, and can be described as nothing.
+const NOTHING: &[&str] = &["TYPES", "FUNCTIONS", "AGGREGATES"];
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -289,11 +291,42 @@ impl<'a> Parser<'a> {
                 }
                 "BEGIN" => return self.batch(),
                 "CREATE" | "ALTER" | "DROP" => return self.schema(&first),
+                "DESCRIBE" | "DESC" => return self.describe(),
                 first if UNSUPPORTED.contains(&first) => return Ok(Statement::Unsupported(first.to_owned())),
                 _ => {}
             }
         }
-        Err(self.expected("a statement (SELECT, INSERT, UPDATE, DELETE, BEGIN, USE, CREATE, ALTER, DROP, or TRUNCATE)"))
+        Err(self.expected(
+            "a statement (SELECT, INSERT, UPDATE, DELETE, BEGIN, USE, CREATE, ALTER, DROP, TRUNCATE, or DESCRIBE)",
+        ))
+    }
+
+    fn describe(&mut self) -> Result<Statement> {
+        self.take()?;
+        self.eat_word("FULL")?;
+        let described = if self.eat_word("KEYSPACES")? {
+            Described::Keyspaces
+        } else if self.eat_either(["TABLES", "COLUMNFAMILIES"])? {
+            Described::Tables
+        } else if self.eat_word("CLUSTER")? {
+            Described::Cluster
+        } else if self.eat_word("SCHEMA")? {
+            Described::Schema
+        } else if self.eat_word("KEYSPACE")? {
+            let is_named = !matches!(self.token.kind, Kind::End | Kind::Symbol) && !self.token.is_word("WITH");
+            Described::Keyspace(if is_named { Some(self.keyspace()?) } else { None })
+        } else if self.eat_either(["TABLE", "COLUMNFAMILY"])? {
+            Described::Table(self.table()?)
+        } else if NOTHING.iter().any(|word| self.token.is_word(word)) {
+            self.take()?;
+            Described::Nothing
+        } else {
+            Described::Named(self.table()?)
+        };
+        if self.eat_word("WITH")? {
+            self.words(&["INTERNALS"])?;
+        }
+        Ok(Statement::Describe(described))
     }
 
     // ---- SELECT

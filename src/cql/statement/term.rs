@@ -72,7 +72,6 @@ impl Term {
             }
             (Self::Function { name, arguments }, _) => return function(name, arguments, wanted, values, what),
             (Self::Text(text), ValueType::Varchar) => Bytes::from(text.clone()),
-            (Self::Text(text), ValueType::Ascii) if text.is_ascii() => Bytes::from(text.clone()),
             (Self::Text(text), ValueType::Inet) => match text.parse() {
                 Ok(IpAddr::V4(address)) => Bytes::copy_from_slice(&address.octets()),
                 Ok(IpAddr::V6(address)) => Bytes::copy_from_slice(&address.octets()),
@@ -84,13 +83,11 @@ impl Term {
                 Ok(number) => bytes(number.to_be_bytes()),
                 Err(_) => return Err(mismatch(what, wanted, "a number of more than 32 bits")),
             },
-            // As near as a double can be.
-            #[expect(clippy::cast_precision_loss)]
+            #[expect(clippy::cast_precision_loss, reason = "as near as a double can be")]
             (Self::Integer(number), ValueType::Double) => bytes((*number as f64).to_be_bytes()),
             (Self::Float(number), ValueType::Double) => bytes(number.to_be_bytes()),
             (Self::Boolean(boolean), ValueType::Boolean) => bytes([u8::from(*boolean)]),
             (Self::Uuid(uuid), ValueType::Uuid) => bytes(uuid.into_bytes()),
-            (Self::Uuid(uuid), ValueType::Timeuuid) if uuid.get_version_num() == 1 => bytes(uuid.into_bytes()),
             _ => return Err(mismatch(what, wanted, self.kind())),
         };
         Ok(Bound::Set(found))
@@ -196,11 +193,10 @@ fn mismatch(what: &str, wanted: &ValueType, found: &str) -> Invalid {
 fn suits(bytes: &[u8], wanted: &ValueType) -> bool {
     match wanted {
         ValueType::Varchar => std::str::from_utf8(bytes).is_ok(),
-        ValueType::Ascii => bytes.is_ascii(),
         ValueType::Bigint | ValueType::Timestamp | ValueType::Double => bytes.len() == 8,
         ValueType::Int => bytes.len() == 4,
         ValueType::Boolean => bytes.len() == 1,
-        ValueType::Uuid | ValueType::Timeuuid => bytes.len() == 16,
+        ValueType::Uuid => bytes.len() == 16,
         ValueType::Inet => matches!(bytes.len(), 4 | 16),
         ValueType::Blob | ValueType::List(_) | ValueType::Map(..) | ValueType::Set(_) => true,
     }

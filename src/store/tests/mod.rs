@@ -1,6 +1,7 @@
 //! On a real PostgreSQL.
 
 mod plans;
+mod wide_rows;
 
 use super::{Database, Failure, Session, StoreError, make_until, operation::*};
 use crate::{model::Model, private_postgresql::PrivatePostgres};

@@ -1,0 +1,197 @@
+//! What a statement, or a batch of them, writes into stored tables.
+
+use super::{
+    frame::{Error, ErrorKind, Values},
+    selection::{Range, column, given},
+    server::CqlServer,
+    session::Session,
+    statement::{Condition, Invalid, Statement, TableName, Term, Using},
+};
+use crate::{
+    store::wide_rows::{TableWrites, Times},
+    wide_row::{Cell, Columns, Field, Keys, Place, Write},
+};
+use bytes::Bytes;
+
+/// Writes by table, and by what their times are worth.
+#[derive(Default)]
+pub struct Writes {
+    parts: Vec<Part>,
+}
+
+struct Part {
+    keyspace: String,
+    table: String,
+    times: Times,
+    writes: Vec<Write>,
+}
+
+fn refused<T>(text: impl Into<String>) -> Result<T, Error> {
+    Err(ErrorKind::Invalid.with(text))
+}
+
+impl Writes {
+    /// As the store takes them.
+    pub fn batch(&self) -> Vec<TableWrites<'_>> {
+        self.parts
+            .iter()
+            .map(|part| TableWrites {
+                keyspace: &part.keyspace,
+                table: &part.table,
+                times: part.times,
+                writes: &part.writes,
+            })
+            .collect()
+    }
+
+    /// Adds what a statement writes, at the time that it says, or else the request.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn add(
+        &mut self,
+        server: &CqlServer,
+        session: &Session,
+        statement: &Statement,
+        values: &Values,
+        timestamp: Option<i64>,
+    ) -> Result<(), Error> {
+        match statement {
+            Statement::Insert(insert) => {
+                if insert.if_not_exists {
+                    return refused("conditions on writes (IF NOT EXISTS) are not served");
+                }
+                let (mut key, mut column1, mut value) = (None, None, None);
+                for (name, term) in &insert.columns {
+                    match column(name)?.0 {
+                        Field::Key => key = Some(given(term.blob(values, name)?, name)?),
+                        Field::Column => column1 = Some(given(term.blob(values, name)?, name)?),
+                        _ => value = Some(term.text(values, name)?),
+                    }
+                }
+                let missing =
+                    |name: &str| Invalid(format!("Some partition key or clustering parts are missing: {name}"));
+                let key = key.ok_or_else(|| missing("key"))?;
+                let column = column1.ok_or_else(|| missing("column1"))?;
+                let value = value
+                    .ok_or_else(|| Invalid("Column value is mandatory for this COMPACT STORAGE table".to_owned()))?;
+                let put = |time| vec![Write::Put(Cell { place: Place { key, column }, value, time })];
+                self.push(server, session, &insert.table, &insert.using, values, timestamp, put)
+            }
+            Statement::Update(update) => {
+                let (keys, columns) = places(&update.conditions, values)?;
+                let Columns::These(columns) = columns else {
+                    return refused("Some clustering keys are missing: column1");
+                };
+                let [(name, term)] = update.columns.as_slice() else {
+                    return refused("value is the only column that can be set");
+                };
+                if !matches!(column(name)?.0, Field::Value) {
+                    return refused(format!("PRIMARY KEY part {name} found in SET part"));
+                }
+                let value = term.text(values, name)?;
+                let put = |time| {
+                    let places =
+                        keys.iter().flat_map(|key| columns.iter().map(move |column| (key.clone(), column.clone())));
+                    let cell =
+                        |(key, column)| Write::Put(Cell { place: Place { key, column }, value: value.clone(), time });
+                    places.map(cell).collect()
+                };
+                self.push(server, session, &update.table, &update.using, values, timestamp, put)
+            }
+            Statement::Delete(delete) => {
+                for name in &delete.columns {
+                    if !matches!(column(name)?.0, Field::Value) {
+                        return refused(format!(
+                            "Invalid identifier {name} for deletion (should not be a PRIMARY KEY part)"
+                        ));
+                    }
+                }
+                let (keys, columns) = places(&delete.conditions, values)?;
+                let take_out = |time| {
+                    keys.iter().map(|key| Write::Delete { key: key.clone(), columns: columns.clone(), time }).collect()
+                };
+                self.push(server, session, &delete.table, &delete.using, values, timestamp, take_out)
+            }
+            Statement::Batch(batch) => {
+                let at = time(batch.using.timestamp.as_ref(), values)?;
+                for statement in &batch.statements {
+                    self.add_in_batch(server, session, statement, values, timestamp, at)?;
+                }
+                Ok(())
+            }
+            _ => refused("only INSERT, UPDATE and DELETE can stand in a batch"),
+        }
+    }
+
+    /// A time that a batch as a whole has been given counts for those that say none.
+    fn add_in_batch(
+        &mut self,
+        server: &CqlServer,
+        session: &Session,
+        statement: &Statement,
+        values: &Values,
+        timestamp: Option<i64>,
+        given: Option<i64>,
+    ) -> Result<(), Error> {
+        if matches!(statement, Statement::Batch(_)) {
+            return refused("a batch can't stand in a batch");
+        }
+        let before = self.parts.len();
+        self.add(server, session, statement, values, timestamp)?;
+        if let Some(given) = given {
+            for part in self.parts.iter_mut().skip(before).filter(|part| part.times != Times::Given) {
+                part.times = Times::Given;
+                for write in &mut part.writes {
+                    match write {
+                        Write::Put(cell) => cell.time = given,
+                        Write::Delete { time, .. } => *time = given,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all of it is of the one statement")]
+    fn push(
+        &mut self,
+        server: &CqlServer,
+        session: &Session,
+        table: &TableName,
+        using: &Using,
+        values: &Values,
+        timestamp: Option<i64>,
+        writes: impl FnOnce(i64) -> Vec<Write>,
+    ) -> Result<(), Error> {
+        let found = server.find_to_write(session, table)?;
+        let lives = using.ttl.as_ref().map(|term| term.int(values, "TTL")).transpose()?.flatten();
+        if lives.is_some_and(|seconds| seconds != 0) {
+            return refused("times to live (USING TTL) are not served");
+        }
+        let given = time(using.timestamp.as_ref(), values)?;
+        let (times, time) = match (given, timestamp) {
+            (Some(time), _) => (Times::Given, time),
+            (None, Some(time)) => (Times::Client, time),
+            (None, None) => (Times::Now, 0),
+        };
+        self.parts.push(Part { keyspace: found.keyspace, table: found.name, times, writes: writes(time) });
+        Ok(())
+    }
+}
+
+fn time(term: Option<&Term>, values: &Values) -> Result<Option<i64>, Invalid> {
+    Ok(term.map(|term| term.bigint(values, "TIMESTAMP")).transpose()?.flatten())
+}
+
+/// Which columns of which rows are written: rows have to be named.
+fn places(conditions: &[Condition], values: &Values) -> Result<(Vec<Bytes>, Columns), Error> {
+    let Range { keys, columns, value } = Range::of(conditions, values)?;
+    if value.is_some() {
+        return refused("writes can't go by the value");
+    }
+    match keys {
+        Keys::These(keys) => Ok((keys, columns)),
+        Keys::All => refused("Some partition key parts are missing: key"),
+    }
+}
