@@ -5,9 +5,9 @@
 use super::*;
 use crate::{
     access::Identity,
-    graph::{Column, FqName, Grantee, JsonText, Link, Object, Permissions},
+    graph::{Column, FqName, Grantee, JsonText, Link, Object, Permissions, elements},
     json_text,
-    model::{Collection, Model, PropertyId, ReferenceId},
+    model::{Collection, Model, ReferenceId},
     render::{Renderer, Selection},
     wide_row::Columns,
 };
@@ -362,11 +362,18 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         object.relaxed.dedup();
         // Some columns have changed since.
         let kind = MODEL.object_type(object.type_id);
-        let is_column = |id: PropertyId| kind.properties[usize::from(id.0)].collection == Collection::None;
-        let shown = object.properties.iter().filter(|(id, text)| is_column(*id) && &**text != "null");
-        let columns = shown.map(|(id, _)| Column::Property(*id));
-        let columns = columns.chain(object.links.iter().map(|link| Column::Link(link.target))).chain([Column::Name]);
-        let changed = columns.enumerate().filter(|(index, _)| seed >> (index % 60) & 1 == 1);
+        let mut columns: Vec<Column> = object.links.iter().map(|link| Column::Link(link.target)).collect();
+        for (id, text) in &object.properties {
+            let property = &kind.properties[usize::from(id.0)];
+            if property.collection != Collection::None {
+                let elements = elements(object, property).into_iter();
+                columns.extend(elements.map(|element| Column::Element(*id, element.key.into())));
+            } else if &**text != "null" {
+                columns.push(Column::Property(*id));
+            }
+        }
+        columns.push(Column::Name);
+        let changed = columns.into_iter().enumerate().filter(|(index, _)| seed >> (index % 60) & 1 == 1);
         let mut written: Vec<(Column, u64)> = changed.map(|(index, column)| (column, 100 + index as u64)).collect();
         written.sort_unstable();
         object.written = written;
