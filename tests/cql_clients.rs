@@ -311,7 +311,8 @@ pub async fn people_use_the_shell() {
     let paged =
         shell("PAGING 10; SELECT blobAsText(key), blobAsText(column1) FROM config_db_uuid.obj_uuid_table").await;
     let counted = shell("SELECT COUNT(*) FROM config_db_uuid.obj_uuid_table").await;
-    (good(&paged), good(&counted));
+    good(&paged);
+    good(&counted);
     let number = counted.1.lines().find_map(|line| line.trim().parse::<usize>().ok()).expect("a number");
     assert!(number > 300, "{number} columns");
     has(&paged, &[&format!("({number} rows)")]);

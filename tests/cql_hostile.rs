@@ -1,5 +1,6 @@
 //! Clients of CQL that are broken or mean: whatever they send, the server stays, holds little for them, and serves others.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub async fn broken_and_mean_clients() {
     checks.run("long and deep statements", long_statements(address, process)).await;
     checks.run("a client that takes no answers", no_answers_taken(api, address, process)).await;
     checks.run("connections on which nothing comes", half_open(Arc::clone(&server), address, maximum)).await;
-    let served = beside.stop().await;
-    checks.run("REST was served meanwhile", async move { assert!(served > 20, "{served} requests") }).await;
+    let requests = beside.stop().await;
+    checks.run("REST was served meanwhile", async move { assert!(requests > 20, "{requests} requests") }).await;
     checks.finish();
     still_works(address).await;
     assert!(!server.log().contains("panicked"), "{}", server.log());
@@ -122,10 +123,18 @@ async fn send_all(client: &mut Client, frames: &[Vec<u8>]) -> usize {
     answers
 }
 
+fn random_byte(random: &mut Random, below: usize) -> u8 {
+    u8::try_from(random.below(below)).expect("a byte")
+}
+
 fn random_bytes(random: &mut Random, most: usize) -> Vec<u8> {
     let length = random.below(most);
     // Small numbers are more likely to mean something.
-    (0..length).map(|_| if random.below(2) == 0 { random.below(8) } else { random.below(256) } as u8).collect()
+    let mut byte = || {
+        let below = [8, 256][random.below(2)];
+        random_byte(random, below)
+    };
+    (0..length).map(|_| byte()).collect()
 }
 
 async fn random_bodies(address: SocketAddr) {
@@ -139,11 +148,10 @@ async fn random_bodies(address: SocketAddr) {
                 _ => Client::start(address).await,
             };
             let number = left.min(250);
-            let frames: Vec<Vec<u8>> = (0..number)
+            let frames: Vec<Vec<u8>> = (0..i16::try_from(number).expect("a small number"))
                 .map(|stream| {
                     let body = random_bytes(&mut random, 64);
-                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream as i16, opcode, body) }
-                        .bytes()
+                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream, opcode, body) }.bytes()
                 })
                 .collect();
             answered += send_all(&mut client, &frames).await;
@@ -193,7 +201,7 @@ async fn broken_statements(address: SocketAddr) {
                 for _ in 0..=random.below(3) {
                     let place = random.below(text.len());
                     match random.below(3) {
-                        0 => text[place] = random.below(256) as u8,
+                        0 => text[place] = random_byte(&mut random, 256),
                         1 => _ = text.remove(place),
                         _ => text.insert(place, b"()'\",;0x*"[random.below(9)]),
                     }
@@ -325,7 +333,12 @@ async fn long_statements(address: SocketAddr, process: u32) {
     let fq_names = client.query("SELECT key, column1 FROM obj_fq_name_table LIMIT 1").await.rows().rows;
     let column = String::from_utf8(fq_names[0][1].clone().unwrap()).unwrap();
     let there = column.rsplit(':').next().unwrap();
-    let digits = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digits = |text: &str| {
+        text.bytes().fold(String::new(), |mut digits, byte| {
+            write!(digits, "{byte:02x}").unwrap();
+            digits
+        })
+    };
     let keys: Vec<String> = (0..14_000)
         .map(|number| format!("0x{}", digits(&format!("{:08x}-0000-4000-8000-000000000000", number % 9000))))
         .collect();
