@@ -53,7 +53,7 @@ pub async fn a_day_with_a_control_node() {
     let mut reader = block_in_place(|| Process::spawn(&mut command));
     wait_for(&mut reader, "read").unwrap();
     python::run("network_manager_day.py", &[server.url()], DAY).await;
-    make_mark(&server.api(), 0).await;
+    make_mark(&server.api(), "contrail-control.day").await;
     let end = wait_for(&mut reader, "equal").unwrap();
     println!("        {end}");
     assert!(end["messages"].as_u64().unwrap() > 500 && end["objects gone"].as_u64().unwrap() > 100, "{end}");
@@ -111,7 +111,7 @@ impl Place {
 
     fn start_reader(&self, seed: u64) -> Process {
         let mut command = python::program("cql_control_node.py");
-        command.args([&self.broker.url(), &format!("contrail-control.seed-{seed}"), &self.port.to_string()]);
+        command.args([&self.broker.url(), &queue(seed), &self.port.to_string()]);
         command.args([address(0), address(1)]).env("CONFIG_NUM_DB_READ_REQ_TO_BUNCH", BUNCH);
         Process::spawn(&mut command)
     }
@@ -185,7 +185,7 @@ async fn play(place: &mut Place, seed: u64) -> Result<(), String> {
         return Err(format!("only {succeeded} of {tried} operations had an effect"));
     }
     let [api, _] = place.apis();
-    make_mark(&api, seed).await;
+    make_mark(&api, &queue(seed)).await;
     let end = wait_for(&mut reader, "equal")?;
     println!("        seed {seed}: {succeeded} of {tried} operations, {end}");
     if end["ages checked"].as_u64().unwrap_or_default() < succeeded as u64 / 4 {
@@ -209,9 +209,13 @@ fn wait_for(reader: &mut Process, what: &str) -> Result<Value, String> {
     }
 }
 
+fn queue(seed: u64) -> String {
+    format!("contrail-control.seed-{seed}")
+}
+
 /// What tells the reader that there is nothing more, and with whom to compare what it has.
-async fn make_mark(api: &Api, seed: u64) {
-    let policy = json!({"fq_name": ["default-domain", "default-project", format!("mark-{seed}")],
+async fn make_mark(api: &Api, queue: &str) {
+    let policy = json!({"fq_name": ["default-domain", "default-project", format!("mark-{queue}")],
         "parent_type": "project", "display_name": api.base()});
     api.post("/network-policys", &json!({"network-policy": policy})).await.ok();
 }

@@ -11,7 +11,7 @@ A writer that numbers what it does with an object tells the number in the displa
 no reader could do with. A fault ends the program.
 
 Says in lines of JSON what happens: {"ready"} for each time that it consumes, and {"read"} when everything was read for the first
-time. An object whose name begins with `mark-` has the URL of a server as its display name: as soon as there is nothing to
+time. An object whose name is `mark-QUEUE` has the URL of a server as its display name: as soon as there is nothing to
 do any more it compares what it has with what is told there, and says how much that was ({"equal"}).
 """
 import collections
@@ -236,7 +236,7 @@ def take(uuid, row):
             complete = False
     picture[uuid] = after
     name = after["fq_name"][1][-1]
-    if name.startswith("mark-") and "prop:display_name" in after:
+    if name == "mark-" + QUEUE and "prop:display_name" in after:
         start(compare, after["prop:display_name"][1])
     return complete
 
