@@ -165,6 +165,8 @@ async fn make_unusual(api: &Api) -> (String, String) {
         "virtual_machine_interface_bindings": {"key_value_pair": [{"key": "host_id", "value": "h:1"}]},
     });
     let port = create("virtual-machine-interface", "unusual", port).await;
+    let provider = create("virtual-network", "provider", json!({"is_provider_network": true})).await;
+    let reference = json!([{"uuid": provider}]);
     create("virtual-network", "beside", json!({"virtual_network_refs": reference})).await;
     (network, port)
 }
@@ -179,7 +181,8 @@ async fn change(api: &Api, other: &Api, network: &str, port: &str) {
     // One element of many is another one, and one is gone at the end.
     let protocols: Vec<Value> =
         (1..=11).map(|port| json!({"protocol": "udp", "port": if port == 5 { 50 } else { port }})).collect();
-    let body = json!({"virtual-network": {PROTOCOLS: {"fat_flow_protocol": protocols}, "mtu": 1500, "is_shared": true}});
+    let body =
+        json!({"virtual-network": {PROTOCOLS: {"fat_flow_protocol": protocols}, "mtu": 1500, "is_shared": true}});
     api.put(&format!("/virtual-network/{network}"), &body).await.ok();
     let element = |port: u16| json!({"protocol": "tcp", "port": port});
     let updates = json!([
@@ -215,7 +218,8 @@ pub async fn another_server_takes_over() {
     let mut pair = block_in_place(Pair::start);
     let api = pair.first.api();
     for number in 0..100 {
-        let policy = json!({"fq_name": ["default-domain", "default-project", format!("p{number}")], "parent_type": "project"});
+        let policy =
+            json!({"fq_name": ["default-domain", "default-project", format!("p{number}")], "parent_type": "project"});
         api.post("/network-policys", &json!({"network-policy": policy})).await.ok();
     }
     let [first, second] = pair.addresses;
@@ -281,24 +285,36 @@ pub async fn people_use_the_shell() {
     has(&tables, &["obj_uuid_table", "obj_fq_name_table", "obj_shared_table"]);
     let table = shell("DESCRIBE TABLE config_db_uuid.obj_uuid_table; DESCRIBE KEYSPACE to_bgp_keyspace").await;
     good(&table);
-    let wanted = ["key blob", "column1 blob", "value text", "PRIMARY KEY (key, column1)", "COMPACT STORAGE",
-        "CREATE TABLE to_bgp_keyspace.route_target_table", "CREATE KEYSPACE to_bgp_keyspace"];
+    let wanted = [
+        "key blob",
+        "column1 blob",
+        "value text",
+        "PRIMARY KEY (key, column1)",
+        "COMPACT STORAGE",
+        "CREATE TABLE to_bgp_keyspace.route_target_table",
+        "CREATE KEYSPACE to_bgp_keyspace",
+    ];
     has(&table, &wanted);
     let select = "SELECT blobAsText(column1), value, WRITETIME(value), TTL(value) FROM config_db_uuid.obj_uuid_table";
     let row = shell(&format!("{select} WHERE key = textAsBlob('{uuid}')")).await;
     good(&row);
     has(&row, &["prop:display_name", "\"for the shell\"", "\"virtual_network\"", " rows)"]);
-    let all = shell("SELECT * FROM config_db_uuid.obj_uuid_table LIMIT 3; SELECT * FROM config_db_uuid.obj_fq_name_table").await;
+    let all =
+        shell("SELECT * FROM config_db_uuid.obj_uuid_table LIMIT 3; SELECT * FROM config_db_uuid.obj_fq_name_table")
+            .await;
     good(&all);
     has(&all, &["(3 rows)", "0x"]);
-    let paged = shell("PAGING 10; SELECT blobAsText(key), blobAsText(column1) FROM config_db_uuid.obj_uuid_table").await;
+    let paged =
+        shell("PAGING 10; SELECT blobAsText(key), blobAsText(column1) FROM config_db_uuid.obj_uuid_table").await;
     let counted = shell("SELECT COUNT(*) FROM config_db_uuid.obj_uuid_table").await;
     (good(&paged), good(&counted));
     let number = counted.1.lines().find_map(|line| line.trim().parse::<usize>().ok()).expect("a number");
     assert!(number > 300, "{number} columns");
     has(&paged, &[&format!("({number} rows)")]);
     for statement in [
-        format!("INSERT INTO config_db_uuid.obj_uuid_table (key, column1, value) VALUES (textAsBlob('{uuid}'), 0x00, 'x')"),
+        format!(
+            "INSERT INTO config_db_uuid.obj_uuid_table (key, column1, value) VALUES (textAsBlob('{uuid}'), 0x00, 'x')"
+        ),
         format!("DELETE FROM config_db_uuid.obj_uuid_table WHERE key = textAsBlob('{uuid}')"),
         "TRUNCATE config_db_uuid.obj_fq_name_table".to_owned(),
     ] {

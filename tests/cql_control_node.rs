@@ -332,10 +332,8 @@ fn change(object: &mut Value, kind: Kind, shared: &Shared, random: &mut Random) 
     }
     if matches!(kind, Kind::Network | Kind::Interface) && random.below(2) == 0 {
         let number = random.below(14);
-        let ports: Vec<Value> =
-            (0..number).map(|_| json!({"protocol": "tcp", "port": 1 + random.below(3)})).collect();
-        object[format!("{}_fat_flow_protocols", kind.name().replace('-', "_"))] =
-            json!({ "fat_flow_protocol": ports });
+        let ports: Vec<Value> = (0..number).map(|_| json!({"protocol": "tcp", "port": 1 + random.below(3)})).collect();
+        object[format!("{}_fat_flow_protocols", kind.name().replace('-', "_"))] = json!({ "fat_flow_protocol": ports });
     }
     match kind {
         Kind::Network if random.below(2) == 0 => {

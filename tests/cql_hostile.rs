@@ -32,7 +32,9 @@ const MIB: f64 = 1024.0;
 pub async fn broken_and_mean_clients() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let (server, address) = block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
+    let (server, address) =
+        block_in_place(|| cql::start(&["--log", "info", "--cql-max-connections", &SEATS.to_string()]));
+    let server = Arc::new(server);
     let (api, process) = (server.api(), server.process_id());
     let beside = Beside::start(server.api());
     let mut checks = Checks::default();
@@ -44,7 +46,7 @@ pub async fn broken_and_mean_clients() {
     checks.run("what is no CQL", other_protocols(address)).await;
     checks.run("long and deep statements", long_statements(address, process)).await;
     checks.run("a client that takes no answers", no_answers_taken(api, address, process)).await;
-    checks.run("connections on which nothing comes", half_open(&server, address, maximum)).await;
+    checks.run("connections on which nothing comes", half_open(Arc::clone(&server), address, maximum)).await;
     let served = beside.stop().await;
     checks.run("REST was served meanwhile", async move { assert!(served > 20, "{served} requests") }).await;
     checks.finish();
@@ -138,7 +140,8 @@ async fn random_bodies(address: SocketAddr) {
             let frames: Vec<Vec<u8>> = (0..number)
                 .map(|stream| {
                     let body = random_bytes(&mut random, 64);
-                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream as i16, opcode, body) }.bytes()
+                    Frame { version: 3 + u8::from(stream % 2 == 0), ..Frame::request(stream as i16, opcode, body) }
+                        .bytes()
                 })
                 .collect();
             answered += send_all(&mut client, &frames).await;
@@ -321,8 +324,9 @@ async fn long_statements(address: SocketAddr, process: u32) {
     let column = String::from_utf8(fq_names[0][1].clone().unwrap()).unwrap();
     let there = column.rsplit(':').next().unwrap();
     let digits = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let keys: Vec<String> =
-        (0..14_000).map(|number| format!("0x{}", digits(&format!("{:08x}-0000-4000-8000-000000000000", number % 9000)))).collect();
+    let keys: Vec<String> = (0..14_000)
+        .map(|number| format!("0x{}", digits(&format!("{:08x}-0000-4000-8000-000000000000", number % 9000))))
+        .collect();
     let statement = format!(
         "SELECT key,column1,value,WRITETIME(value) FROM obj_uuid_table WHERE key IN ({},0x{}) AND (column1) >= (0x64)",
         keys.join(","),
@@ -330,7 +334,11 @@ async fn long_statements(address: SocketAddr, process: u32) {
     );
     assert!(statement.len() > 1_000_000);
     let rows = client.query(&statement).await.rows().rows;
-    assert!(rows.len() > 3 && rows.iter().all(|row| row[0].as_deref() == Some(there.as_bytes())), "{} columns", rows.len());
+    assert!(
+        rows.len() > 3 && rows.iter().all(|row| row[0].as_deref() == Some(there.as_bytes())),
+        "{} columns",
+        rows.len()
+    );
     let after = memory(process, "VmHWM");
     println!("        statements of a megabyte: {before:.0} -> {after:.0} MiB");
     assert!(after < before + 300.0, "memory grows from {before:.0} to {after:.0} MiB");
@@ -400,7 +408,7 @@ async fn no_answers_taken(api: Api, address: SocketAddr, process: u32) {
 }
 
 /// More than there may be. Others find room when these are gone.
-async fn half_open(server: &Server, address: SocketAddr, files: Option<u64>) {
+async fn half_open(server: Arc<Server>, address: SocketAddr, files: Option<u64>) {
     let possible = usize::try_from(files.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).saturating_sub(1000);
     let number = HALF_OPEN.min(possible);
     let process = server.process_id();

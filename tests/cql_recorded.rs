@@ -3,8 +3,8 @@
 //! rows where that does not depend on the configuration, with a keyspace, with nothing.
 
 use crate::support::cql::{
-    ANSWER, Answer, BATCH, Client, Frame, OPTIONS, QUERY, READY, REGISTER, STARTUP, SUPPORTED, V4, long_text,
-    query, short_text, text_map,
+    ANSWER, Answer, BATCH, Client, Frame, OPTIONS, QUERY, READY, REGISTER, STARTUP, SUPPORTED, V4, long_text, query,
+    short_text, text_map,
 };
 use crate::support::rabbitmq::free_port;
 use crate::support::{Checks, Server, cql};

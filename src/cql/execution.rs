@@ -5,7 +5,7 @@ use super::{
     config::ConfigTable,
     frame::{
         Batch, BatchStatement, Column, Error, ErrorKind, Parameters, Prepared, PreparedId, Request, Response,
-        SchemaChange, TableColumns, ValueType,
+        SchemaChange, TableColumns, ValueType, shown,
     },
     frame::{Change as Changing, Changed},
     schema::{SYSTEM, Schema, USERAGENT_TABLE},
@@ -64,11 +64,11 @@ impl From<WideRowError> for Error {
 }
 
 pub(super) fn unconfigured(table: &str) -> Error {
-    ErrorKind::Invalid.with(format!("unconfigured table {table}"))
+    ErrorKind::Invalid.with(format!("unconfigured table {}", shown(table)))
 }
 
 pub(super) fn no_keyspace(keyspace: &str) -> Error {
-    ErrorKind::Invalid.with(format!("Keyspace '{keyspace}' does not exist"))
+    ErrorKind::Invalid.with(format!("Keyspace '{}' does not exist", shown(keyspace)))
 }
 
 /// A table, by who has it.
@@ -209,7 +209,7 @@ impl CqlServer {
         } else if self.is_useragent(keyspace) {
             format!("{keyspace} can only be read over CQL: it is written with POST /useragent-kv")
         } else if keyspace.starts_with("system") {
-            format!("{keyspace} can only be read")
+            format!("{} can only be read", shown(keyspace))
         } else {
             return Ok(());
         };
@@ -332,7 +332,8 @@ fn table_change(change: Changing, keyspace: &str, table: &str) -> Response {
 }
 
 fn no_name(name: &str) -> Error {
-    ErrorKind::Invalid.with(format!("'{name}' is no name: 1 to 48 letters of ASCII, digits and _ are expected"))
+    ErrorKind::Invalid
+        .with(format!("'{}' is no name: 1 to 48 letters of ASCII, digits and _ are expected", shown(name)))
 }
 
 /// The replication of a keyspace, as JSON; nothing comes of it.
@@ -371,7 +372,7 @@ impl CqlServer {
             Change::NoName => Err(no_name(name)),
             _ if if_not_exists => Ok(Response::Void),
             _ => Err(ErrorKind::AlreadyExists { keyspace: name.to_owned(), table: String::new() }
-                .with(format!("Cannot add existing keyspace \"{name}\""))),
+                .with(format!("Cannot add existing keyspace \"{}\"", shown(name)))),
         }
     }
 
@@ -391,9 +392,8 @@ impl CqlServer {
 
     async fn drop_keyspace(&self, name: &str, if_exists: bool) -> Result<Response, Error> {
         if self.is_config(name) || self.is_useragent(name) || name.starts_with("system") {
-            return Err(
-                ErrorKind::Unauthorized.with(format!("{name} can't be dropped: it is made of the configuration"))
-            );
+            return Err(ErrorKind::Unauthorized
+                .with(format!("{} can't be dropped: it is made of the configuration", shown(name))));
         }
         let change = self.stored.drop_keyspace(name).await?;
         self.refresh_schema().await?;
@@ -401,7 +401,7 @@ impl CqlServer {
             Change::Done | Change::AlreadyThere => Ok(keyspace_change(Changing::Dropped, name)),
             Change::Missing | Change::NoName if if_exists => Ok(Response::Void),
             Change::Missing | Change::NoName => {
-                Err(ErrorKind::Configuration.with(format!("Cannot drop non existing keyspace '{name}'.")))
+                Err(ErrorKind::Configuration.with(format!("Cannot drop non existing keyspace '{}'.", shown(name))))
             }
         }
     }

@@ -4,7 +4,9 @@ use super::{
     answer::{Answer, RowsAnswer, Source},
     config::{ConfigTable, Measured, Reading, Snapshot},
     execution::{Found, Table},
-    frame::{Column, Columns, Error, ErrorKind, Output, Parameters, Response, Rows, RowsMetadata, TableColumns, Value},
+    frame::{
+        Column, Columns, Error, ErrorKind, Output, Parameters, Response, Rows, RowsMetadata, TableColumns, Value, shown,
+    },
     paging::PagingState,
     selection::{Selection, given, question},
     server::CqlServer,
@@ -40,6 +42,7 @@ impl CqlServer {
         if let Table::System(rows) = table {
             return Ok(Response::Rows(system_rows(rows, select, parameters, (keyspace, name))?).into());
         }
+        let _turn = session.turn_to_read().await;
         let selection = Selection::of(select)?;
         let mut read = question(select, parameters)?;
         let state = match &parameters.paging_state {
@@ -254,7 +257,10 @@ pub(super) fn system_columns(
     let mut columns = Vec::new();
     for one in selected {
         let Selector::Column(name) = &one.selector else {
-            return Err(Invalid(format!("{} is not served of tables of the system, but columns are", one.name())));
+            return Err(Invalid(format!(
+                "{} is not served of tables of the system, but columns are",
+                shown(&one.name())
+            )));
         };
         let index = place_of(table, name)?;
         places.push(index);
@@ -265,7 +271,7 @@ pub(super) fn system_columns(
 
 fn place_of(table: &SystemTable, name: &str) -> Result<usize, Invalid> {
     let found = table.head.iter().position(|(known, _)| *known == name);
-    found.ok_or_else(|| Invalid(format!("Undefined column name {name}")))
+    found.ok_or_else(|| Invalid(format!("Undefined column name {}", shown(name))))
 }
 
 fn system_rows(

@@ -1,7 +1,7 @@
 //! What a `SELECT` asks of a table of wide rows, and what the answer looks like.
 
 use super::{
-    frame::{Column, Parameters, ValueType, Values},
+    frame::{Column, Parameters, ValueType, Values, shown},
     statement::{Comparison, Condition, Direction, Invalid, Relation, Select, Selected, Selector, Subject, Term},
 };
 use crate::wide_row::{Columns, Field, Keys, Read};
@@ -25,7 +25,7 @@ fn refused<T>(text: impl Into<String>) -> Result<T, Invalid> {
 }
 
 fn unknown<T>(column: &str) -> Result<T, Invalid> {
-    refused(format!("Undefined column name {column}; there are key, column1 and value"))
+    refused(format!("Undefined column name {}; there are key, column1 and value", shown(column)))
 }
 
 impl Selection {
@@ -105,7 +105,7 @@ fn field(selector: &Selector) -> Result<(Field, ValueType), Invalid> {
         Selector::Count => refused("COUNT stands alone"),
         Selector::Token(_) => refused("token() is not served"),
         Selector::Function { name, .. } => {
-            refused(format!("Unknown function '{name}'; there are blobAsText and textAsBlob"))
+            refused(format!("Unknown function '{}'; there are blobAsText and textAsBlob", shown(name)))
         }
     }
 }

@@ -5,6 +5,10 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+
+/// How many requests of one connection are read for at the same time.
+const MOST_READS: usize = 4;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +25,20 @@ pub struct Session {
     pub ends: Ends,
     version: OnceLock<Version>,
     hears_events: OnceLock<()>,
+    reads: Semaphore,
     keyspace: Mutex<Option<Arc<str>>>,
 }
 
 impl Session {
     /// Of a new one.
     pub fn new(ends: Ends) -> Self {
-        Self { ends, version: OnceLock::new(), hears_events: OnceLock::new(), keyspace: Mutex::default() }
+        Self {
+            ends,
+            version: OnceLock::new(),
+            hears_events: OnceLock::new(),
+            reads: Semaphore::new(MOST_READS),
+            keyspace: Mutex::default(),
+        }
     }
 
     /// The version that is spoken: the first that was.
@@ -38,6 +49,14 @@ impl Session {
     /// The same, of events, which nobody has asked for in a version.
     pub fn version(&self) -> Version {
         self.version.get().copied().unwrap_or(Version::NEWEST)
+    }
+
+    /// A turn to read. Those who ask for much at once have their turns one after the other, so that others have theirs between them.
+    ///
+    /// # Errors
+    /// Never.
+    pub async fn turn_to_read(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.reads.acquire().await
     }
 
     /// Whether it is one on which a driver hears of what happens, and finds out what kind of server this is.

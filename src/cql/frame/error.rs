@@ -1,6 +1,7 @@
 //! What a client is told when something went wrong.
 
 use super::{Output, PreparedId};
+use std::borrow::Cow;
 
 /// An answer of opcode ERROR.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -60,6 +61,17 @@ pub enum ErrorKind {
     },
     /// The statement of this id is not known: the client prepares it again.
     Unprepared(PreparedId),
+}
+
+/// How much of a name that a client has sent is shown again.
+const MOST_SHOWN: usize = 100;
+
+/// A name of a client's for a text: who has sent it knows the rest.
+pub fn shown(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}...", name.get(..end).unwrap_or_default()).into(),
+        None => name.into(),
+    }
 }
 
 impl ErrorKind {

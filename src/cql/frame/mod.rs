@@ -13,7 +13,7 @@ mod response;
 mod tests;
 mod value;
 
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, shown};
 pub use header::{Answer, EVENT_STREAM, HEADER_LENGTH, Header, HeaderError, Opcode, Version};
 pub use input::ProtocolError;
 pub use output::{Length, Output};
