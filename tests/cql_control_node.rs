@@ -26,6 +26,8 @@ const FAULTS: usize = 4;
 const HANG: Duration = Duration::from_mins(1);
 /// How many names and rows the reader asks for at a time: few, so that there are pages and batches.
 const BUNCH: &str = "20";
+/// Far more than the network manager's day takes.
+const DAY: Duration = Duration::from_mins(10);
 const NOT_KNOWN: &str = "it is not known whether the request was stored";
 
 pub async fn a_control_node_has_everything() {
@@ -39,6 +41,22 @@ pub async fn a_control_node_has_everything() {
         checks.run(&format!("seed {seed}"), async { found.unwrap_or_else(|difference| panic!("{difference}")) }).await;
     }
     checks.finish();
+}
+
+/// What a network manager does in its day, with a control node that hears of all of it and reads it.
+pub async fn a_day_with_a_control_node() {
+    let broker = block_in_place(RabbitMq::start);
+    let (server, address) = block_in_place(|| cql::start(&["--amqp-url", &broker.url()]));
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = python::program("cql_control_node.py");
+    command.args([&broker.url(), "contrail-control.day", &port, &host]);
+    let mut reader = block_in_place(|| Process::spawn(&mut command));
+    wait_for(&mut reader, "read").unwrap();
+    python::run("network_manager_day.py", &[server.url()], DAY).await;
+    make_mark(&server.api(), 0).await;
+    let end = wait_for(&mut reader, "equal").unwrap();
+    println!("        {end}");
+    assert!(end["messages"].as_u64().unwrap() > 500 && end["objects gone"].as_u64().unwrap() > 100, "{end}");
 }
 
 /// The database, the broker, and the servers, which daemons reach at two addresses and one port.

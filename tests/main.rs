@@ -110,6 +110,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(cql_control_node::a_control_node_has_everything),
+    asynchronous!(cql_control_node::a_day_with_a_control_node),
     asynchronous!(cql_clients::tables_are_what_rest_tells),
     asynchronous!(cql_clients::people_use_the_shell),
     asynchronous!(cql_clients::daemons_read_the_configuration),

@@ -52,6 +52,8 @@ pub struct RowsAnswer {
     pub bytes: u64,
     /// They themselves.
     pub source: Source,
+    /// Held until they are sent.
+    pub turn: Option<OwnedSemaphorePermit>,
 }
 
 impl RowsAnswer {

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 /// How many may wait to be let in.
 const BACKLOG: i32 = 512;
 /// How much less of the processors its threads get.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 /// How long the handshake of TLS may take.
 const SHAKES_HANDS_WITHIN: Duration = Duration::from_secs(10);
 /// After so much silence of a connection the system looks whether there is still somebody, and as often in the distance after it.

@@ -42,7 +42,7 @@ impl CqlServer {
         if let Table::System(rows) = table {
             return Ok(Response::Rows(system_rows(rows, select, parameters, (keyspace, name))?).into());
         }
-        let _turn = session.turn_to_read().await;
+        let turn = session.turn_to_read().await.ok();
         let selection = Selection::of(select)?;
         let mut read = question(select, parameters)?;
         let state = match &parameters.paging_state {
@@ -60,13 +60,17 @@ impl CqlServer {
             asked.read_before = state.read;
             read.limit = read.limit.map(|limit| limit.saturating_sub(state.read));
         }
-        match table {
+        let mut answer = match table {
             Table::Config(table) => self.select_config(table, read, state.as_ref(), asked).await,
             Table::KeyValues => self.select_key_values(read, asked).await,
             Table::Stored => self.select_stored((&keyspace, &name), read, asked).await,
             // Answered above.
             Table::System(_) => Err(ErrorKind::Server.with("a table of the system")),
+        }?;
+        if let Answer::Rows(rows) = &mut answer {
+            rows.turn = turn;
         }
+        Ok(answer)
     }
 
     /// What a page was of is read on, if it is still kept; otherwise what there is, with all that was committed before.
@@ -187,7 +191,7 @@ impl Asked {
 
     fn rows(&self, more: Option<&PagingState>, rows: u32, bytes: u64, source: Source) -> Answer {
         let metadata = self.metadata(more);
-        Answer::Rows(Box::new(RowsAnswer { metadata, rows, bytes, source }))
+        Answer::Rows(Box::new(RowsAnswer { metadata, rows, bytes, source, turn: None }))
     }
 }
 
@@ -232,7 +236,7 @@ impl<'a> Made<'a> {
         let (number, length) = (u32::try_from(rows).map_err(|_| too_long())?, bytes.len() as u64);
         let metadata = asked.metadata(more.as_ref());
         let source = Source::Made { rows: bytes, sent: 0, _memory: memory };
-        Ok(Answer::Rows(Box::new(RowsAnswer { metadata, rows: number, bytes: length, source })))
+        Ok(Answer::Rows(Box::new(RowsAnswer { metadata, rows: number, bytes: length, source, turn: None })))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// How many requests of one connection are read for at the same time.
 const MOST_READS: usize = 4;
@@ -25,7 +25,7 @@ pub struct Session {
     pub ends: Ends,
     version: OnceLock<Version>,
     hears_events: OnceLock<()>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     keyspace: Mutex<Option<Arc<str>>>,
 }
 
@@ -36,7 +36,7 @@ impl Session {
             ends,
             version: OnceLock::new(),
             hears_events: OnceLock::new(),
-            reads: Semaphore::new(MOST_READS),
+            reads: Arc::new(Semaphore::new(MOST_READS)),
             keyspace: Mutex::default(),
         }
     }
@@ -51,12 +51,13 @@ impl Session {
         self.version.get().copied().unwrap_or(Version::NEWEST)
     }
 
-    /// A turn to read. Those who ask for much at once have their turns one after the other, so that others have theirs between them.
+    /// A turn to read, until the answer is sent. Who asks for much at once has a few answers in hand, and nothing is done for the
+    /// others before these are taken.
     ///
     /// # Errors
     /// Never.
-    pub async fn turn_to_read(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.reads.acquire().await
+    pub async fn turn_to_read(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        Arc::clone(&self.reads).acquire_owned().await
     }
 
     /// Whether it is one on which a driver hears of what happens, and finds out what kind of server this is.
