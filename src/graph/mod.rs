@@ -257,17 +257,16 @@ impl Graph {
     /// The types of the objects that refer to this one, each once, without looking at all of them.
     pub fn referrer_types(&self, target: Uuid) -> impl Iterator<Item = TypeId> {
         each_type(move |from| {
-            let next =
-                self.back_references.range((target, from, Uuid::nil())..=(target, TypeId(u16::MAX), Uuid::max()));
-            next.map(|(_, source_type, _)| *source_type).next()
+            let next = self.back_references.get_next(&(target, from, Uuid::nil()));
+            next.filter(|(known, ..)| *known == target).map(|(_, source_type, _)| *source_type)
         })
     }
 
     /// The same of the children.
     pub fn child_types(&self, parent: Uuid) -> impl Iterator<Item = TypeId> {
         each_type(move |from| {
-            let next = (parent, from, 0, Uuid::nil())..=(parent, TypeId(u16::MAX), u64::MAX, Uuid::max());
-            self.children.range(next).map(|(_, child_type, _, _)| *child_type).next()
+            let next = self.children.get_next(&(parent, from, 0, Uuid::nil()));
+            next.filter(|(known, ..)| *known == parent).map(|(_, child_type, ..)| *child_type)
         })
     }
 

@@ -18,7 +18,7 @@ use crate::{
     wide_row::{Field, Keys, Place, Read},
 };
 use names::Names;
-use objects::{Children, Objects};
+use objects::{Children, Objects, Rows, rows_with};
 use output::{Counter, Flow, Gate, Output, Stop, Writer};
 use shares::Shares;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -58,8 +58,8 @@ impl ConfigTable {
 pub struct Snapshot {
     graph: Arc<Graph>,
     plans: Arc<Plans>,
-    /// The uuids of all objects in their order, once somebody has asked for all.
-    uuids: OnceLock<Arc<[Uuid]>>,
+    /// All objects by uuid, once somebody has asked for all.
+    sorted: OnceLock<Rows>,
     /// The last long list of children: somebody may read it page by page.
     children: Mutex<Option<(Uuid, TypeId, Children)>>,
 }
@@ -70,7 +70,7 @@ const MANY_CHILDREN: usize = 1024;
 impl Snapshot {
     /// Of this graph, whose model the plans are for.
     pub fn new(graph: Arc<Graph>, plans: Arc<Plans>) -> Self {
-        Self { graph, plans, uuids: OnceLock::new(), children: Mutex::default() }
+        Self { graph, plans, sorted: OnceLock::new(), children: Mutex::default() }
     }
 
     /// What it is of.
@@ -81,14 +81,14 @@ impl Snapshot {
     /// About how much memory it holds beside the graph, in bytes; it grows while readings go on.
     pub fn weight(&self) -> usize {
         let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        let uuids = self.uuids.get().map_or(0, |uuids| size_of_val(&**uuids));
-        uuids + children.as_ref().map_or(0, |(_, _, children)| size_of_val(&**children))
+        let sorted = self.sorted.get().map_or(0, |sorted| size_of_val(&**sorted));
+        sorted + children.as_ref().map_or(0, |(_, _, children)| size_of_val(&**children))
     }
 
-    /// The uuids of all objects in their order.
-    async fn sorted(&self) -> Arc<[Uuid]> {
-        if let Some(uuids) = self.uuids.get() {
-            return Arc::clone(uuids);
+    /// All objects by uuid.
+    async fn sorted(&self) -> Rows {
+        if let Some(sorted) = self.sorted.get() {
+            return Arc::clone(sorted);
         }
         let mut pace = Pace::new();
         // Sorted in parts by their first bytes, so that others have their turn between these.
@@ -96,19 +96,19 @@ impl Snapshot {
         for (index, object) in self.graph.all().enumerate() {
             let [first, ..] = object.uuid.into_bytes();
             if let Some(part) = parts.get_mut(usize::from(first)) {
-                part.push(object.uuid);
+                part.push((object.uuid, object));
             }
             if index % STEPS_AT_A_TIME == 0 {
                 pace.step().await;
             }
         }
-        let mut uuids = Vec::with_capacity(self.graph.len());
+        let mut sorted = Vec::with_capacity(self.graph.len());
         for mut part in parts {
-            part.sort_unstable();
-            uuids.append(&mut part);
+            part.sort_unstable_by_key(|(uuid, _)| *uuid);
+            sorted.extend(part.into_iter().map(|(_, object)| Arc::clone(object)));
             pace.step().await;
         }
-        Arc::clone(self.uuids.get_or_init(|| uuids.into()))
+        Arc::clone(self.sorted.get_or_init(|| sorted.into()))
     }
 
     /// The children of one type by uuid, each with the order number of its creation.
@@ -193,6 +193,8 @@ impl Reading {
             }
         }
         self.left = counter.rows;
+        // The same way again, with what was looked up for it.
+        self.walk = Some(walk);
         self.walk = Some(self.walk().await);
         Measured { rows: counter.rows, bytes: counter.bytes, more: counter.into_more() }
     }
@@ -201,11 +203,12 @@ impl Reading {
     async fn walk(&self) -> Walk {
         match self.table {
             ConfigTable::Objects => {
-                let sorted = match self.read.keys {
-                    Keys::All => Some(self.snapshot.sorted().await),
-                    Keys::These(_) => None,
+                let rows = match (&self.walk, &self.read.keys) {
+                    (Some(Walk::Objects(before)), _) => before.rows(),
+                    (_, Keys::All) => self.snapshot.sorted().await,
+                    (_, Keys::These(keys)) => rows_with(&self.snapshot.graph, keys, self.read.after.as_ref()).await,
                 };
-                Walk::Objects(Box::new(Objects::new(&self.snapshot, &self.read, sorted)))
+                Walk::Objects(Box::new(Objects::new(&self.snapshot, &self.read, rows)))
             }
             ConfigTable::Names => Walk::Names(Names::new(&self.snapshot, &self.read)),
             ConfigTable::Shares => Walk::Shares(Shares::new(&self.snapshot, &self.read)),

@@ -5,7 +5,7 @@
 
 use super::{
     Snapshot,
-    output::{Flow, Gate, Offer, Output, Value},
+    output::{ColumnName, Flow, Gate, Offer, Output, Text, Value},
     types::Types,
 };
 use crate::{
@@ -171,9 +171,10 @@ struct Row<'r> {
 
 impl Row<'_> {
     fn offer<O: Output>(&self, object: &Object, gate: &mut Gate<'_, O>) -> Flow {
-        let column = [object.fq_name.joined().as_bytes(), &ending(object.uuid)];
+        let ending = ending(object.uuid);
+        let column = ColumnName(object.fq_name.joined().as_bytes(), Text::Bytes(&ending));
         let written = || self.graph.write_time(object.written(&Column::Name));
-        gate.offer(&Offer { key: self.key, column, value: Value::NULL }, written)
+        gate.offer(&Offer { key: Text::Bytes(self.key), column, value: Value::NULL }, written)
     }
 
     /// Whether a column is asked for: some, of those that are no smaller than the first.

@@ -3,14 +3,16 @@
 use super::{
     Snapshot,
     elements::Elements,
-    output::{Flow, Gate, Offer, Output, Stop, Value},
+    output::{ColumnName, Flow, Gate, Offer, Output, Stop, Text, Value},
     plan::{Part, PartOf, Section, TypePlan},
 };
 use crate::{
     graph::{Column, Graph, Object},
     model::{PropertyId, TypeId},
+    pace::Pace,
     wide_row::{Columns, Keys, Place, Read},
 };
+use bytes::Bytes;
 use std::{
     ops::{Bound, ControlFlow},
     sync::Arc,
@@ -101,10 +103,19 @@ impl Choice {
     }
 }
 
-/// Where the row is, and which of the others come next.
-enum Rows {
-    All(Arc<[Uuid]>),
-    These,
+/// The objects whose rows an answer may have, in its order.
+pub type Rows = Arc<[Arc<Object>]>;
+
+/// Those that are asked for by their keys, from where the answer goes on.
+pub async fn rows_with(graph: &Graph, keys: &[Bytes], after: Option<&Place>) -> Rows {
+    let first = after.map_or(Some(0), |after| keys.iter().position(|key| *key == after.key));
+    let mut rows = Vec::with_capacity(keys.len());
+    let mut pace = Pace::new();
+    for key in first.and_then(|first| keys.get(first..)).unwrap_or_default() {
+        rows.extend(with_key(graph, key).cloned());
+        pace.step().await;
+    }
+    rows.into()
 }
 
 /// The rows of the table in the order of a question.
@@ -142,30 +153,26 @@ enum Halt {
 }
 
 impl Objects {
-    /// At the begin of the answer. `sorted` are the uuids of all objects, where all are asked for.
-    pub fn new(snapshot: &Arc<Snapshot>, read: &Read, sorted: Option<Arc<[Uuid]>>) -> Self {
+    /// At the begin of the answer, which has these rows, or some of them.
+    pub fn new(snapshot: &Arc<Snapshot>, read: &Read, rows: Rows) -> Self {
         let sections = Section::ALL.map(|section| match section.is_single() {
             true if read.columns.has(section.column()) => Choice::All,
             true => Choice::None,
             false => Choice::of(&read.columns, section.column()),
         });
-        let (next, goes_on) = match (&read.after, &read.keys, &sorted) {
-            (None, ..) | (Some(_), Keys::All, None) => (0, false),
-            (Some(Place { key, .. }), Keys::All, Some(sorted)) => {
-                let uuid = uuid_of(key).unwrap_or_else(Uuid::max);
-                let next = sorted.partition_point(|other| *other < uuid);
-                (next, sorted.get(next) == Some(&uuid))
-            }
-            (Some(Place { key, .. }), Keys::These(keys), _) => {
-                let next = keys.iter().position(|other| other == key);
-                (next.unwrap_or(keys.len()), true)
-            }
+        let after = read.after.as_ref().map(|after| (uuid_of(&after.key).unwrap_or_else(Uuid::max), &after.column));
+        let next = match (after, &read.keys) {
+            (Some((uuid, _)), Keys::All) => rows.partition_point(|object| object.uuid < uuid),
+            _ => 0,
         };
+        // The row may be gone by now.
+        let is_there = |uuid: Uuid| rows.get(next).is_some_and(|object| object.uuid == uuid);
+        let floor = after.filter(|(uuid, _)| is_there(*uuid)).map(|(_, column)| column.to_vec());
         Self {
             snapshot: Arc::clone(snapshot),
-            rows: sorted.map_or(Rows::These, Rows::All),
+            rows,
             next,
-            floor: read.after.as_ref().filter(|_| goes_on).map(|after| after.column.to_vec()),
+            floor,
             sections,
             latest: None,
             children: None,
@@ -175,24 +182,23 @@ impl Objects {
         }
     }
 
+    /// All rows that it goes through, those that have passed, too.
+    pub fn rows(&self) -> Rows {
+        Arc::clone(&self.rows)
+    }
+
     /// Offers what comes next until somebody says that it is enough. It ends when nothing more comes.
     pub fn advance<O: Output>(&mut self, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
         let snapshot = Arc::clone(&self.snapshot);
-        loop {
-            let object = match (&self.rows, &read.keys) {
-                (Rows::All(sorted), _) => sorted.get(self.next).map(|uuid| snapshot.graph.get(*uuid)),
-                (Rows::These, Keys::These(keys)) => keys.get(self.next).map(|key| with_key(&snapshot.graph, key)),
-                (Rows::These, Keys::All) => None,
-            };
-            let Some(object) = object else { return Flow::Continue(()) };
-            if let Some(object) = object {
-                self.row(&snapshot, object, read, gate)?;
-            }
+        let rows = Arc::clone(&self.rows);
+        while let Some(object) = rows.get(self.next) {
+            self.row(&snapshot, object, read, gate)?;
             self.next += 1;
             self.floor = None;
             self.latest = None;
             gate.step()?;
         }
+        Flow::Continue(())
     }
 
     fn row<O: Output>(&mut self, snapshot: &Snapshot, object: &Object, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
@@ -202,7 +208,6 @@ impl Objects {
             snapshot,
             object,
             plan,
-            key: text_of(object.uuid),
             columns: &read.columns,
             floor: self.floor.as_deref(),
             sections: &self.sections,
@@ -259,7 +264,7 @@ impl Objects {
             plans.own_parts(object, &mut parts);
             parts.retain(|part| self.has(part.section));
         }
-        parts.sort_unstable();
+        parts.sort_unstable_by_key(Part::order);
         self.parts = parts;
     }
 }
@@ -269,7 +274,6 @@ struct Row<'r, 'v, O> {
     snapshot: &'r Snapshot,
     object: &'r Object,
     plan: &'r TypePlan,
-    key: UuidText,
     columns: &'r Columns,
     /// Only what comes after it.
     floor: Option<&'r [u8]>,
@@ -296,7 +300,7 @@ impl<O: Output> Row<'_, '_, O> {
                     return Step::Continue(());
                 }
                 let latest = if self.gate.output.wants_time() { self.latest()? } else { 0 };
-                self.offer([Section::Latest.column(), b""], Value::NULL, || latest)
+                self.offer(ColumnName::whole(Section::Latest.column()), Value::NULL, || latest)
             }
             (Section::Name, _) => {
                 self.single(Section::Name.column(), Value::Name(&object.fq_name), || object.written(&Column::Name))
@@ -310,7 +314,9 @@ impl<O: Output> Row<'_, '_, O> {
                 }
                 let from = self.first(choice, beginning);
                 for uuid in graph.relaxing_from(object.uuid, from) {
-                    self.cell(choice, beginning, &text_of(uuid), Value::NULL, || relaxed_at(graph, uuid, object.uuid))?;
+                    self.cell(choice, beginning, Text::Uuid(uuid), Value::NULL, || {
+                        relaxed_at(graph, uuid, object.uuid)
+                    })?;
                 }
                 Step::Continue(())
             }
@@ -339,7 +345,7 @@ impl<O: Output> Row<'_, '_, O> {
             (Section::Parent, PartOf::Type(parent)) => {
                 let (Some(plan), Some(uuid)) = (plans.of(parent), object.parent) else { return Step::Continue(()) };
                 let choice = self.choice(part.section, &plan.parent);
-                self.cell(choice, &plan.parent, &text_of(uuid), Value::NULL, || object.created)
+                self.cell(choice, &plan.parent, Text::Uuid(uuid), Value::NULL, || object.created)
             }
             (Section::ParentType, PartOf::Type(parent)) => {
                 let Some(plan) = plans.of(parent) else { return Step::Continue(()) };
@@ -360,7 +366,7 @@ impl<O: Output> Row<'_, '_, O> {
     }
 
     fn single(&mut self, column: &[u8], value: Value<'_>, revision: impl FnOnce() -> u64) -> Step {
-        if self.is_due(column) { self.offer([column, b""], value, revision) } else { Step::Continue(()) }
+        if self.is_due(column) { self.offer(ColumnName::whole(column), value, revision) } else { Step::Continue(()) }
     }
 
     /// How many of the columns of a section that begin so are asked for and were not offered before.
@@ -398,7 +404,7 @@ impl<O: Output> Row<'_, '_, O> {
         &mut self,
         choice: Choice,
         beginning: &[u8],
-        rest: &[u8],
+        rest: Text<'_>,
         value: Value<'_>,
         revision: impl FnOnce() -> u64,
     ) -> Step {
@@ -407,8 +413,7 @@ impl<O: Output> Row<'_, '_, O> {
             Choice::All => {}
             Choice::Some => {
                 self.column.clear();
-                self.column.extend_from_slice(beginning);
-                self.column.extend_from_slice(rest);
+                ColumnName(beginning, rest).write(self.column);
                 if self.floor.is_some_and(|floor| self.column.as_slice() <= floor) {
                     return Step::Continue(());
                 }
@@ -417,22 +422,24 @@ impl<O: Output> Row<'_, '_, O> {
                         return Step::Break(Halt::Beyond);
                     }
                     let flow = self.gate.step();
-                    return self.looked_at(flow, [beginning, rest]);
+                    return self.looked_at(flow, ColumnName(beginning, rest));
                 }
             }
         }
-        self.offer([beginning, rest], value, revision)
+        self.offer(ColumnName(beginning, rest), value, revision)
     }
 
-    fn offer(&mut self, column: [&[u8]; 2], value: Value<'_>, revision: impl FnOnce() -> u64) -> Step {
+    fn offer(&mut self, column: ColumnName<'_>, value: Value<'_>, revision: impl FnOnce() -> u64) -> Step {
         let graph = &self.snapshot.graph;
-        let flow = self.gate.offer(&Offer { key: &self.key, column, value }, || graph.write_time(revision()));
+        let flow = self
+            .gate
+            .offer(&Offer { key: Text::Uuid(self.object.uuid), column, value }, || graph.write_time(revision()));
         self.looked_at(flow, column)
     }
 
-    fn looked_at(&mut self, flow: Flow, column: [&[u8]; 2]) -> Step {
+    fn looked_at(&mut self, flow: Flow, column: ColumnName<'_>) -> Step {
         flow.map_break(|stop| {
-            self.paused_at = Some(column.concat());
+            self.paused_at = Some(column.to_bytes());
             Halt::Stop(stop)
         })
     }
@@ -451,7 +458,7 @@ impl<O: Output> Row<'_, '_, O> {
         let mut done = Step::Continue(());
         for (name, text) in elements.after(floor) {
             let written = || object.written(&Column::Element(*id, Arc::clone(name)));
-            done = self.cell(choice, &plan.column, name.as_bytes(), Value::Text(text), written);
+            done = self.cell(choice, &plan.column, Text::Bytes(name.as_bytes()), Value::Text(text), written);
             if done.is_break() {
                 break;
             }
@@ -477,7 +484,7 @@ impl<O: Output> Row<'_, '_, O> {
         for link in links.get(first..).unwrap_or_default() {
             let value = Value::link(link.attribute.as_deref());
             let written = || object.written(&Column::Link(link.target));
-            self.cell(choice, beginning, &text_of(link.target), value, written)?;
+            self.cell(choice, beginning, Text::Uuid(link.target), value, written)?;
         }
         Step::Continue(())
     }
@@ -493,7 +500,7 @@ impl<O: Output> Row<'_, '_, O> {
             let link = source.link(reference, object.uuid);
             let value = Value::link(link.and_then(|link| link.attribute.as_deref()));
             let written = || source.written(&Column::Link(object.uuid));
-            self.cell(choice, beginning, &text_of(source.uuid), value, written)?;
+            self.cell(choice, beginning, Text::Uuid(source.uuid), value, written)?;
         }
         Step::Continue(())
     }
@@ -510,7 +517,7 @@ impl<O: Output> Row<'_, '_, O> {
         let from = self.first(choice, beginning);
         let first = children.partition_point(|(uuid, _)| *uuid < from);
         for (uuid, created) in children.get(first..).unwrap_or_default() {
-            self.cell(choice, beginning, &text_of(*uuid), Value::NULL, || *created)?;
+            self.cell(choice, beginning, Text::Uuid(*uuid), Value::NULL, || *created)?;
         }
         Step::Continue(())
     }

@@ -4,8 +4,8 @@ use crate::{
     graph::FqName,
     wide_row::{Field, Place},
 };
-use bytes::Bytes;
 use std::ops::ControlFlow;
+use uuid::{Uuid, fmt::Hyphenated};
 
 /// Why no further row is wanted for now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,12 +72,69 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A text, or one that is only made where it is written.
+#[derive(Clone, Copy)]
+pub enum Text<'a> {
+    /// It is there.
+    Bytes(&'a [u8]),
+    /// Of a uuid.
+    Uuid(Uuid),
+}
+
+impl Text<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Uuid(_) => Hyphenated::LENGTH,
+        }
+    }
+
+    fn write(self, output: &mut Vec<u8>) {
+        match self {
+            Self::Bytes(bytes) => output.extend_from_slice(bytes),
+            Self::Uuid(uuid) => {
+                let mut text = [0; Hyphenated::LENGTH];
+                uuid.hyphenated().encode_lower(&mut text);
+                output.extend_from_slice(&text);
+            }
+        }
+    }
+}
+
+/// The name of a column: how it and maybe others begin, and the rest.
+#[derive(Clone, Copy)]
+pub struct ColumnName<'a>(pub &'a [u8], pub Text<'a>);
+
+impl<'a> ColumnName<'a> {
+    /// One that is there as a whole.
+    pub fn whole(name: &'a [u8]) -> Self {
+        Self(name, Text::Bytes(b""))
+    }
+
+    fn len(self) -> usize {
+        self.0.len() + self.1.len()
+    }
+
+    /// Appends it.
+    pub fn write(self, output: &mut Vec<u8>) {
+        output.extend_from_slice(self.0);
+        self.1.write(output);
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len());
+        self.write(&mut bytes);
+        bytes
+    }
+}
+
 /// A column of a row, for an output.
 pub struct Offer<'a> {
     /// The key of the row.
-    pub key: &'a [u8],
-    /// The name of the column, in two parts.
-    pub column: [&'a [u8]; 2],
+    pub key: Text<'a>,
+    /// The name of the column.
+    pub column: ColumnName<'a>,
     /// What is in it.
     pub value: Value<'a>,
 }
@@ -184,7 +241,7 @@ impl Output for &mut Counter {
         }
         let Tally { all, keys, columns, values, times } = self.tally;
         let mut bytes = 4 * all + keys * offer.key.len() + times * size_of::<i64>();
-        bytes += columns * offer.column.map(<[u8]>::len).iter().sum::<usize>();
+        bytes += columns * offer.column.len();
         if values > 0 {
             bytes += values * offer.value.len();
         }
@@ -194,7 +251,8 @@ impl Output for &mut Counter {
             return Flow::Break(Stop::End);
         }
         if self.page == Some(self.rows) {
-            self.last = Some(Place { key: Bytes::copy_from_slice(offer.key), column: offer.column.concat().into() });
+            let key = ColumnName(b"", offer.key).to_bytes().into();
+            self.last = Some(Place { key, column: offer.column.to_bytes().into() });
         }
         Flow::Continue(())
     }
@@ -212,13 +270,9 @@ pub struct Writer<'r> {
     pub about: usize,
 }
 
-/// A field of which it is known how long it is; a length that does not fit was found out before, when all was measured.
-fn put(output: &mut Vec<u8>, parts: &[&[u8]]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
+/// The length of a field; one that does not fit was found out before, when all was measured.
+fn put_length(output: &mut Vec<u8>, length: usize) {
     output.extend_from_slice(&i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
-    for part in parts {
-        output.extend_from_slice(part);
-    }
 }
 
 impl Output for Writer<'_> {
@@ -232,16 +286,22 @@ impl Output for Writer<'_> {
         let mut known = 0;
         for field in self.fields {
             match field {
-                Field::Key => put(self.output, &[offer.key]),
-                Field::Column => put(self.output, &offer.column),
+                Field::Key => {
+                    put_length(self.output, offer.key.len());
+                    offer.key.write(self.output);
+                }
+                Field::Column => {
+                    put_length(self.output, offer.column.len());
+                    offer.column.write(self.output);
+                }
                 Field::Value => {
-                    let length = i32::try_from(offer.value.len()).unwrap_or(i32::MAX);
-                    self.output.extend_from_slice(&length.to_be_bytes());
+                    put_length(self.output, offer.value.len());
                     offer.value.write(self.output);
                 }
                 Field::Time => {
                     known = time.take().map_or(known, |time| time());
-                    put(self.output, &[&known.to_be_bytes()]);
+                    put_length(self.output, size_of::<i64>());
+                    self.output.extend_from_slice(&known.to_be_bytes());
                 }
                 Field::Nothing => self.output.extend_from_slice(&(-1i32).to_be_bytes()),
             }

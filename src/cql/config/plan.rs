@@ -114,16 +114,16 @@ pub struct Plans {
 }
 
 /// Some columns of an object, which are neighbours.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
+    /// The number of the section, then its place among the parts of it.
+    order: u32,
     pub section: Section,
-    /// Its place among the parts of this section.
-    order: u16,
     pub of: PartOf,
 }
 
 /// What a part is about, where its section does not say it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PartOf {
     /// The object as a whole.
     Object,
@@ -174,7 +174,7 @@ impl Plans {
     /// The place of a part that is about objects of this type.
     pub fn about(&self, section: Section, type_id: TypeId) -> Part {
         let order = self.of(type_id).map_or(u16::MAX, |plan| plan.order);
-        Part { section, order, of: PartOf::Type(type_id) }
+        Part::new(section, order, PartOf::Type(type_id))
     }
 
     /// Appends the parts that are made of the properties and the links of an object, in no order.
@@ -182,7 +182,7 @@ impl Plans {
         let Some(plan) = self.of(object.type_id) else { return };
         for (index, (id, _)) in object.properties.iter().enumerate() {
             if let Some(property) = plan.property(*id) {
-                parts.push(Part { section: property.section, order: property.order, of: PartOf::Property(index) });
+                parts.push(Part::new(property.section, property.order, PartOf::Property(index)));
             }
         }
         let mut end = 0;
@@ -192,7 +192,7 @@ impl Plans {
             let reference = links.first().map(|link| usize::from(link.reference.0));
             let Some(target) = reference.and_then(|reference| plan.targets.get(reference)) else { continue };
             let order = self.of(*target).map_or(u16::MAX, |target| target.order);
-            parts.push(Part { section: Section::References, order, of: PartOf::Links(*target, start, end) });
+            parts.push(Part::new(Section::References, order, PartOf::Links(*target, start, end)));
         }
     }
 }
@@ -200,7 +200,16 @@ impl Plans {
 impl Part {
     /// What is there once.
     pub const fn whole(section: Section) -> Self {
-        Self { section, order: 0, of: PartOf::Object }
+        Self::new(section, 0, PartOf::Object)
+    }
+
+    const fn new(section: Section, order: u16, of: PartOf) -> Self {
+        Self { order: ((section as u32) << 16) | order as u32, section, of }
+    }
+
+    /// What parts are sorted by.
+    pub const fn order(&self) -> u32 {
+        self.order
     }
 }
 

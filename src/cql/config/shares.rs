@@ -2,7 +2,7 @@
 
 use super::{
     Snapshot,
-    output::{Flow, Gate, Offer, Output, Value},
+    output::{ColumnName, Flow, Gate, Offer, Output, Text, Value},
     types::Types,
 };
 use crate::{
@@ -62,7 +62,7 @@ impl Shares {
     }
 
     fn offer<O: Output>(&mut self, snapshot: &Snapshot, type_id: TypeId, read: &Read, gate: &mut Gate<'_, O>) -> Flow {
-        let key = snapshot.plans.of(type_id).map_or(&b""[..], |plan| &plan.key);
+        let key = Text::Bytes(snapshot.plans.of(type_id).map_or(&b""[..], |plan| &plan.key));
         let floor = self.types.floor.clone();
         let from = floor.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         for (column, (rights, revision)) in self.columns.range::<[u8], _>((from, Bound::Unbounded)) {
@@ -72,7 +72,9 @@ impl Shares {
                 continue;
             }
             let value = Value::Text(RIGHTS.get(usize::from(*rights)).copied().unwrap_or("0"));
-            gate.offer(&Offer { key, column: [column, b""], value }, || snapshot.graph.write_time(*revision))?;
+            gate.offer(&Offer { key, column: ColumnName::whole(column), value }, || {
+                snapshot.graph.write_time(*revision)
+            })?;
         }
         Flow::Continue(())
     }
