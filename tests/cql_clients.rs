@@ -199,6 +199,8 @@ async fn change(api: &Api, other: &Api, network: &str, port: &str) {
     let updates = json!([
         {"field": PROTOCOLS, "operation": "add", "value": element(100), "position": "00.5"},
         {"field": PROTOCOLS, "operation": "modify", "value": element(101), "position": "10"},
+        // More than two colons in a column lose daemons the whole object.
+        {"field": PROTOCOLS, "operation": "add", "value": element(102), "position": "2:with:colons"},
         {"field": "annotations", "operation": "set", "value": {"key": "a:b:c", "value": "another"}},
         {"field": "annotations", "operation": "delete", "position": "a"},
     ]);

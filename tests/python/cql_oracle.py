@@ -96,7 +96,7 @@ def columns_of(kind, shown, positions):
         value = shown.pop(name)
         if "list" in facts:
             elements = [] if value is None else sum(value.values(), [])
-            row.update(("propl:%s:%s" % (name, place), element) for element, place in positions(name, elements))
+            row.update(("propl:%s:%s" % (name, place.replace(":", "%3A")), element) for element, place in positions(name, elements))
         elif "map" in facts:
             elements = [] if value is None else sum(value.values(), [])
             row.update(("propm:%s:%s" % (name, element[facts["key"]]), element) for element in elements)
