@@ -59,7 +59,7 @@ pub enum Command {
     Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
-    /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of db_json_exim
+    /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of `db_json_exim`
     ImportKeyspaces(ImportSettings),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
@@ -98,7 +98,7 @@ pub struct ImportSettings {
     #[arg(long, value_name = "ID")]
     pub cluster_id: Option<String>,
 
-    /// Write the ids that daemons keep in ZooKeeper to this file, as commands for its client: zkCli.sh < FILE
+    /// Write the ids that daemons keep in `ZooKeeper` to this file, as commands for its client: `zkCli.sh < FILE`
     #[arg(long, value_name = "FILE")]
     pub zookeeper_out: Option<PathBuf>,
 

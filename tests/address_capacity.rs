@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 
 use crate::support::{Answer, Api, Checks, Server};
 
-/// A /16 without network, broadcast, gateway and service address.
-const IN_A_SIXTEEN: usize = 65_532;
+/// A /18 without network, broadcast, gateway and service address.
+const IN_AN_EIGHTEEN: usize = 16_380;
 const CLIENTS: usize = 64;
 
 pub async fn whole_pools() {
     let server = Server::start_with(&["--log", "warn"]);
     let mut checks = Checks::default();
-    checks.run("a /16 to its last address", a_whole_sixteen(server.api())).await;
+    checks.run("a /18 to its last address", a_whole_eighteen(server.api())).await;
     checks.run("10,000 addresses of an IPv6 /64", many_of_a_sixty_four(server.api())).await;
     checks.finish();
 }
@@ -64,28 +64,28 @@ async fn addresses(api: &Api, network: &str) -> Vec<(IpAddr, String)> {
     all
 }
 
-async fn a_whole_sixteen(api: Api) {
-    network(&api, "sixteen", "10.64.0.0", 16).await;
-    let rate = create(&api, "sixteen", 0..IN_A_SIXTEEN).await;
-    println!("a /16: {rate:.0} addresses/s");
-    let exhausted = "Virtual-Network(['default-domain', 'default-project', 'sixteen']) has exhausted subnet([])";
-    let one_more = ask(&api, "one-more", "sixteen").await;
+async fn a_whole_eighteen(api: Api) {
+    network(&api, "eighteen", "10.64.0.0", 18).await;
+    let rate = create(&api, "eighteen", 0..IN_AN_EIGHTEEN).await;
+    println!("a /18: {rate:.0} addresses/s");
+    let exhausted = "Virtual-Network(['default-domain', 'default-project', 'eighteen']) has exhausted subnet([])";
+    let one_more = ask(&api, "one-more", "eighteen").await;
     assert_eq!((one_more.status, one_more.text.as_str()), (400, exhausted));
-    let all = addresses(&api, "sixteen").await;
+    let all = addresses(&api, "eighteen").await;
     let different: BTreeSet<IpAddr> = all.iter().map(|(address, _)| *address).collect();
-    assert_eq!((all.len(), different.len()), (IN_A_SIXTEEN, IN_A_SIXTEEN));
+    assert_eq!((all.len(), different.len()), (IN_AN_EIGHTEEN, IN_AN_EIGHTEEN));
 
     // Each one alone: freed, it is the one that comes next. From everywhere in the pool, its ends among them.
-    for index in (0..IN_A_SIXTEEN).step_by(997).chain([IN_A_SIXTEEN - 1]) {
+    for index in (0..IN_AN_EIGHTEEN).step_by(251).chain([IN_AN_EIGHTEEN - 1]) {
         let (address, uuid) = &all[index];
         api.delete(&format!("/instance-ip/{uuid}")).await.status_is(200);
-        let again = ask(&api, &format!("again-{index}"), "sixteen").await.ok();
+        let again = ask(&api, &format!("again-{index}"), "eighteen").await.ok();
         let uuid = again["instance-ip"]["uuid"].as_str().unwrap();
         let read = api.get(&format!("/instance-ip/{uuid}?fields=instance_ip_address")).await.ok();
         assert_eq!(read["instance-ip"]["instance_ip_address"], address.to_string());
     }
     // And many at once: whoever asks next has exactly those.
-    let all = addresses(&api, "sixteen").await;
+    let all = addresses(&api, "eighteen").await;
     let freed: Vec<String> = all.iter().step_by(13).map(|(_, uuid)| uuid.clone()).collect();
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
@@ -98,10 +98,10 @@ async fn a_whole_sixteen(api: Api) {
         });
     }
     clients.join_all().await;
-    create(&api, "sixteen", IN_A_SIXTEEN..IN_A_SIXTEEN + freed.len()).await;
-    let again: BTreeSet<IpAddr> = addresses(&api, "sixteen").await.into_iter().map(|(address, _)| address).collect();
+    create(&api, "eighteen", IN_AN_EIGHTEEN..IN_AN_EIGHTEEN + freed.len()).await;
+    let again: BTreeSet<IpAddr> = addresses(&api, "eighteen").await.into_iter().map(|(address, _)| address).collect();
     assert_eq!(again, different);
-    ask(&api, "one-more", "sixteen").await.status_is(400);
+    ask(&api, "one-more", "eighteen").await.status_is(400);
 }
 
 async fn many_of_a_sixty_four(api: Api) {

@@ -62,7 +62,10 @@ impl CqlServer {
         let before = self.others();
         for gone in before.iter().filter(|process| !others.contains(process)) {
             tracing::info!(process = %gone.address, "CQL: another process has gone");
-            self.tell(Event::StatusChange { up: false, address: gone.place() });
+            // Another process may be there by now, in the place of one whose end is only noticed now.
+            if !others.iter().any(|process| process.place() == gone.place()) {
+                self.tell(Event::StatusChange { up: false, address: gone.place() });
+            }
         }
         let come: Vec<Process> = others.iter().filter(|process| !before.contains(process)).copied().collect();
         // Who is told of one asks at once for all.

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::{JsonText, Object, elements},
-    model::{Property, PropertyId},
+    model::{Collection, Property, PropertyId},
 };
 use std::{ops::Range, sync::Arc};
 use uuid::Uuid;
@@ -12,8 +12,8 @@ pub struct Elements {
     object: Uuid,
     property: PropertyId,
     text: JsonText,
-    /// Position or key, and where in the text.
-    list: Vec<(Arc<str>, Range<usize>)>,
+    /// What stands in the column, the position or key, and where in the text.
+    list: Vec<(Arc<str>, Arc<str>, Range<usize>)>,
 }
 
 impl Elements {
@@ -21,10 +21,11 @@ impl Elements {
     pub fn of(object: &Object, property: &Property, text: &JsonText) -> Self {
         let placed = elements(object, property).into_iter().map(|element| {
             let start = element.json.as_ptr().addr() - text.as_ptr().addr();
-            (element.key.into(), start..start + element.json.len())
+            let key: Arc<str> = element.key.into();
+            (in_column(property, &key), key, start..start + element.json.len())
         });
-        let mut list: Vec<(Arc<str>, Range<usize>)> = placed.collect();
-        list.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let mut list: Vec<_> = placed.collect();
+        list.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         Self { object: object.uuid, property: property.id, text: Arc::clone(text), list }
     }
 
@@ -34,9 +35,16 @@ impl Elements {
     }
 
     /// Those that come after this one, with their texts.
-    pub fn after(&self, name: Option<&[u8]>) -> impl Iterator<Item = (&Arc<str>, &str)> {
-        let first = name.map_or(0, |name| self.list.partition_point(|(other, _)| other.as_bytes() <= name));
+    pub fn after(&self, name: Option<&[u8]>) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, &str)> {
+        let first = name.map_or(0, |name| self.list.partition_point(|(other, ..)| other.as_bytes() <= name));
         let rest = self.list.get(first..).unwrap_or_default();
-        rest.iter().map(|(name, range)| (name, self.text.get(range.clone()).unwrap_or("null")))
+        rest.iter().map(|(name, key, range)| (name, key, self.text.get(range.clone()).unwrap_or("null")))
     }
+}
+
+/// A position or key as it stands in the name of a column. Clients may choose positions with colons, and Python daemons lose the whole
+/// object over one in the column of a list (CQL contract 4.1); a key of a map may have them.
+fn in_column(property: &Property, key: &Arc<str>) -> Arc<str> {
+    let is_list = matches!(property.collection, Collection::List { .. });
+    if is_list && key.contains(':') { key.replace(':', "%3A").into() } else { Arc::clone(key) }
 }

@@ -456,8 +456,8 @@ impl<O: Output> Row<'_, '_, O> {
         let Some(elements) = kept.or_else(|| self.elements(*id, text)) else { return Step::Continue(()) };
         let floor = self.floor.and_then(|floor| floor.strip_prefix(&*plan.column));
         let mut done = Step::Continue(());
-        for (name, text) in elements.after(floor) {
-            let written = || object.written(&Column::Element(*id, Arc::clone(name)));
+        for (name, key, text) in elements.after(floor) {
+            let written = || object.written(&Column::Element(*id, Arc::clone(key)));
             done = self.cell(choice, &plan.column, Text::Bytes(name.as_bytes()), Value::Text(text), written);
             if done.is_break() {
                 break;
