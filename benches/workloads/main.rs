@@ -1,14 +1,15 @@
 //! What it costs: one table, a row a workload, each held against something that was measured in the same run.
 //!
 //! `cargo bench --bench workloads [-- SECONDS] [PART..]` starts what it needs: servers (release build) on private databases,
-//! handlers that do nothing, and pgbench. Parts are `reads`, `access`, `writes`, `pool`, `processes`, `watchers`, `heavy`, `profiles` and
-//! `growth`; all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a
+//! handlers that do nothing, and pgbench. Parts are `reads`, `access`, `writes`, `pool`, `processes`, `watchers`, `heavy`, `cql`, `profiles`
+//! and `growth`; all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a
 //! certain number: they are of this program.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod access;
+mod cql;
 mod growth;
 mod heavy;
 mod load;
@@ -87,6 +88,9 @@ fn main() {
     }
     if wanted("heavy") {
         heavy::heavy();
+    }
+    if wanted("cql") {
+        cql::cql(duration);
     }
     if wanted("profiles") {
         profiles();
