@@ -33,7 +33,7 @@ const MOST_BYTES_AT_START: u32 = 64 << 10;
 /// How many requests of one connection may be under way.
 const MOST_REQUESTS: usize = 1024;
 /// How much of a frame, and of an answer, is in hand at a time.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 64 << 10;
 
 /// What is to be sent.
 struct Outgoing {
@@ -313,10 +313,12 @@ async fn write(mut stream: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Ou
         match answer {
             Answer::Rows(mut rows) => {
                 rows.write_head(version, id, &mut buffer);
-                let mut pace = Pace::new();
+                let mut pace = Pace::behind_others();
                 while rows.write_piece(&mut buffer, PIECE)? {
                     send(&mut stream, &mut buffer).await?;
                     pace.step().await;
+                    // A piece is as much work as others should wait for.
+                    std::thread::yield_now();
                 }
             }
             Answer::Response(response) => response.write_frame(&mut buffer, version, id),

@@ -90,7 +90,7 @@ impl Snapshot {
         if let Some(sorted) = self.sorted.get() {
             return Arc::clone(sorted);
         }
-        let mut pace = Pace::new();
+        let mut pace = Pace::behind_others();
         // Sorted in parts by their first bytes, so that others have their turn between these.
         let mut parts = vec![Vec::new(); 1 << 8];
         for (index, object) in self.graph.all().enumerate() {
@@ -184,7 +184,7 @@ impl Reading {
     pub async fn measure(&mut self) -> Measured {
         let mut counter = Counter::new(&self.fields, self.page, self.read.limit);
         let mut walk = self.walk().await;
-        let mut pace = Pace::new();
+        let mut pace = Pace::behind_others();
         while !counter.is_full() {
             let mut gate = Gate::new(&mut counter, self.read.value.as_deref(), STEPS_AT_A_TIME);
             match walk.advance(&self.read, &mut gate) {

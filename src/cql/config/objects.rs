@@ -110,7 +110,7 @@ pub type Rows = Arc<[Arc<Object>]>;
 pub async fn rows_with(graph: &Graph, keys: &[Bytes], after: Option<&Place>) -> Rows {
     let first = after.map_or(Some(0), |after| keys.iter().position(|key| *key == after.key));
     let mut rows = Vec::with_capacity(keys.len());
-    let mut pace = Pace::new();
+    let mut pace = Pace::behind_others();
     for key in first.and_then(|first| keys.get(first..)).unwrap_or_default() {
         rows.extend(with_key(graph, key).cloned());
         pace.step().await;
