@@ -211,6 +211,10 @@ fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option
     let Some(address) = settings.cql.cql_listen else { return Ok(None) };
     let told =
         |error| StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error };
+    if let Some(file) = &settings.cql.cql_users_file {
+        let unreadable = |error| settings.told("cql_users_file", format!("{}: {error}", file.display()));
+        std::fs::read(file).map_err(unreadable).map_err(StartError::Settings)?;
+    }
     let socket = cql::reserve(address).map_err(told)?;
     let address = socket.local_addr().map_err(told)?.as_socket().unwrap_or(address);
     let files = files.filter(|_| settings.cql.cql_tls).map(|files| TlsFiles { clients: None, ..files.clone() });
@@ -550,7 +554,7 @@ impl SpeaksCql {
         };
         let this = Process { address: own.to_canonical(), port: address.port() };
         tracing::info!(address = %this.place(), "CQL: other servers tell daemons that this one is reached there (--cql-advertise)");
-        let users = Users::of(settings.cql.cql_users_file.clone(), settings.access.failed_authentications);
+        let users = Users::of(settings.cql.cql_users_file.clone());
         let cluster_id = settings.cql.cql_cluster_id.clone();
         let server =
             CqlServer::start(database.clone(), Arc::clone(replica), Arc::clone(key_values), users, this, cluster_id)

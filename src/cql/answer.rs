@@ -21,6 +21,16 @@ impl From<Response> for Answer {
     }
 }
 
+impl Answer {
+    /// The same, which holds a turn to read until it is sent, if it is one of rows.
+    pub fn holding(mut self, turn: Option<OwnedSemaphorePermit>) -> Self {
+        if let Self::Rows(rows) = &mut self {
+            rows.turn = turn;
+        }
+        self
+    }
+}
+
 impl From<Error> for Answer {
     fn from(error: Error) -> Self {
         Self::Response(Response::Error(error))

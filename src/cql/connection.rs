@@ -10,7 +10,8 @@ use super::{
 };
 use crate::pace::Pace;
 use bytes::{Bytes, BytesMut};
-use std::{collections::BTreeMap, io, pin::pin, sync::Arc, time::Duration};
+use futures_util::FutureExt;
+use std::{collections::BTreeMap, io, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
     sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch},
@@ -34,6 +35,11 @@ const MOST_BYTES_AT_START: u32 = 64 << 10;
 const MOST_REQUESTS: usize = 1024;
 /// How much of a frame, and of an answer, is in hand at a time.
 const PIECE: usize = 64 << 10;
+
+/// Of what there is to hear.
+const EVENTS: [&str; 3] = ["STATUS_CHANGE", "TOPOLOGY_CHANGE", "SCHEMA_CHANGE"];
+/// How much of a connection's requests may be under way, in bytes: one that is as large as may be, and others beside it.
+const MOST_OF_ONE: usize = 20 << 20;
 
 /// What is to be sent.
 struct Outgoing {
@@ -60,6 +66,7 @@ pub async fn serve(
     let mut reading = Reading {
         stream: pin!(reading),
         places: Arc::new(Semaphore::new(MOST_REQUESTS)),
+        share: Arc::new(Semaphore::new(MOST_OF_ONE)),
         begin: Instant::now(),
         is_ready: false,
         waits_for_password: false,
@@ -86,12 +93,14 @@ pub async fn serve(
 struct Reading<'s, S> {
     stream: std::pin::Pin<&'s mut S>,
     places: Arc<Semaphore>,
+    /// What it may have of the memory for all of them.
+    share: Arc<Semaphore>,
     begin: Instant,
     /// Whether it is known who it is.
     is_ready: bool,
     waits_for_password: bool,
     /// Of which kinds of events it wants to be told ...
-    wanted: Vec<String>,
+    wanted: Vec<&'static str>,
     /// ... and where they come from.
     events: Option<broadcast::Receiver<Event>>,
     outgoing: mpsc::Sender<Outgoing>,
@@ -150,7 +159,7 @@ impl<S: AsyncRead> Reading<'_, S> {
                 biased;
                 read = read => break read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??,
                 event = heard => match event {
-                    Ok(event) if self.wanted.iter().any(|kind| kind == event.kind()) => {
+                    Ok(event) if self.wanted.contains(&event.kind()) => {
                         self.say(self.session.version(), EVENT_STREAM, Response::Event(event).into()).await?;
                     }
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -170,25 +179,28 @@ impl<S: AsyncRead> Reading<'_, S> {
 
     /// The body of a frame, in as much memory as has come of it; none where all have more under way than there is memory for.
     async fn body(&mut self, length: u32) -> io::Result<Option<Body>> {
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        // Not a part of the time that the client has: it waits for its own requests.
+        let Ok(share) = Arc::clone(&self.share).acquire_many_owned(length).await else { return Ok(None) };
         let deadline = Instant::now() + FRAME_WITHIN;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let (mut bytes, mut memory) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
+        let mut body = Memory { _share: share, of_all: None };
+        let mut bytes = BytesMut::new();
         while bytes.len() < length {
             let piece = PIECE.min(length - bytes.len());
-            let Ok(Ok(taken)) = timeout_at(deadline, self.server.memory_of_requests(piece)).await else {
-                return Ok(None);
-            };
-            match &mut memory {
+            // Small ones are let through, however many large ones there are.
+            let taken = timeout_at(deadline, self.server.memory_of_requests(piece, length <= PIECE)).await;
+            let Ok(Ok(taken)) = taken else { return Ok(None) };
+            match &mut body.of_all {
                 Some(memory) => memory.merge(taken),
-                None => memory = Some(taken),
+                None => body.of_all = Some(taken),
             }
             let from = bytes.len();
             bytes.resize(from + piece, 0);
             let into = bytes.get_mut(from..).unwrap_or_default();
-            let read = timeout_at(deadline, self.stream.read_exact(into)).await;
-            read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            timeout_at(deadline, self.stream.read_exact(into)).await.map_err(late)??;
         }
-        Ok(Some(Body { bytes: bytes.freeze(), memory }))
+        Ok(Some(Body { bytes: bytes.freeze(), memory: body }))
     }
 
     /// Passes over what can't be read.
@@ -231,7 +243,7 @@ impl<S: AsyncRead> Reading<'_, S> {
                 Err(ErrorKind::Protocol.with("STARTUP has to come first, and a good password where one is asked for"))
             }
             Request::Register(kinds) => {
-                self.wanted = kinds;
+                self.wanted = EVENTS.into_iter().filter(|known| kinds.iter().any(|kind| kind == known)).collect();
                 self.events = Some(self.server.events());
                 self.session.hear_events();
                 Ok(Response::Ready)
@@ -266,14 +278,14 @@ impl<S: AsyncRead> Reading<'_, S> {
         if !std::mem::take(&mut self.waits_for_password) {
             return Err(ErrorKind::Protocol.with("nobody has asked for a password"));
         }
-        let let_in = self.server.users.let_in(token, self.session.ends.peer.ip()).await;
+        let let_in = self.server.users.let_in(token).await;
         let_in.map_err(|text| ErrorKind::BadCredentials.with(text))?;
         self.is_ready = true;
         Ok(Response::AuthSuccess)
     }
 
     /// Begins with a request. Its answer is ready some time later, but what it says of what comes after it holds at once.
-    async fn run(&mut self, version: Version, stream: i16, request: Request, memory: Option<OwnedSemaphorePermit>) {
+    async fn run(&mut self, version: Version, stream: i16, request: Request, memory: Memory) {
         while self.running.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
         let (server, session, outgoing) = (Arc::clone(&self.server), Arc::clone(&self.session), self.outgoing.clone());
@@ -287,7 +299,10 @@ impl<S: AsyncRead> Reading<'_, S> {
             return;
         }
         self.running.spawn(async move {
-            let answer = server.answer(&session, request).await.unwrap_or_else(Answer::from);
+            // Who asks is told, whatever goes wrong: it would wait for long.
+            let answered = AssertUnwindSafe(server.answer(&session, request)).catch_unwind().await;
+            let fault = |_| Err(ErrorKind::Server.with("the server has a fault; its log says more"));
+            let answer = answered.unwrap_or_else(fault).unwrap_or_else(Answer::from);
             drop(memory);
             let _ = outgoing.send(Outgoing { version, stream, answer, _place: Some(place) }).await;
         });
@@ -302,8 +317,15 @@ fn begins_with_use(statement: &str) -> bool {
 /// The body of a frame.
 struct Body {
     bytes: Bytes,
-    /// What it holds of the memory for all of them.
-    memory: Option<OwnedSemaphorePermit>,
+    memory: Memory,
+}
+
+/// What a request holds of the memory for requests.
+struct Memory {
+    /// Of that of its connection.
+    _share: OwnedSemaphorePermit,
+    /// Of that of all.
+    of_all: Option<OwnedSemaphorePermit>,
 }
 
 /// Sends what there is to be sent.

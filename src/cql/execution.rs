@@ -25,6 +25,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// QUORUM, where nothing else is known.
 const QUORUM: u16 = 4;
@@ -100,13 +101,17 @@ impl CqlServer {
             Request::Query { statement, mut parameters } => {
                 // Only of a prepared statement does the client know the columns (CQL contract 1.3).
                 parameters.skip_metadata = false;
+                // What is read of a long text takes a multiple of it, so it waits for its turn before.
+                let turn = turn_for(session, &statement).await;
                 let parsed = Statement::parse(&statement)?;
-                self.execute(session, &parsed, &parameters).await
+                drop(statement);
+                Ok(self.execute(session, &parsed, &parameters).await?.holding(turn))
             }
             Request::Prepare { statement } => self.prepare(session, statement).await,
             Request::Execute { id, parameters } => {
+                let turn = session.turn_to_read().await.ok();
                 let parsed = prepared(&id)?;
-                self.execute(session, &parsed, &parameters).await
+                Ok(self.execute(session, &parsed, &parameters).await?.holding(turn))
             }
             Request::Batch(batch) => self.batch(session, &batch).await,
             Request::Options | Request::Startup(_) | Request::AuthResponse(_) | Request::Register(_) => {
@@ -282,6 +287,14 @@ impl CqlServer {
     }
 }
 
+/// A turn for what is going to be read.
+async fn turn_for(session: &Session, statement: &str) -> Option<OwnedSemaphorePermit> {
+    const LONG: usize = 64 << 10;
+    let first = statement.trim_start().get(..6);
+    let reads = first.is_some_and(|word| word.eq_ignore_ascii_case("select"));
+    if reads || statement.len() > LONG { session.turn_to_read().await.ok() } else { None }
+}
+
 /// What stands between the keyspace and the text in an id: it is in no name.
 const AFTER_KEYSPACE: char = '\n';
 
@@ -363,7 +376,11 @@ impl CqlServer {
         options: &[(String, Term)],
     ) -> Result<Response, Error> {
         let replication = replication(options)?;
-        let is_there = self.is_config(name) || self.is_useragent(name) || name.starts_with("system");
+        let is_there = self.is_config(name) || self.is_useragent(name) || SYSTEM.contains(&name);
+        if !is_there && name.starts_with("system") {
+            let text = format!("{}: names that begin with system are the server's", shown(name));
+            return Err(ErrorKind::Unauthorized.with(text));
+        }
         let change =
             if is_there { Change::AlreadyThere } else { self.stored.create_keyspace(name, &replication).await? };
         self.refresh_schema().await?;

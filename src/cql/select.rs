@@ -17,6 +17,7 @@ use super::{
 use crate::wide_row::{Cell, Field, Keys, Place, Read};
 use bytes::Bytes;
 use std::{collections::HashSet, sync::Arc};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How long an answer may be (CQL contract 11).
 const MOST_BYTES: u64 = 256 << 20;
@@ -42,7 +43,6 @@ impl CqlServer {
         if let Table::System(rows) = table {
             return Ok(Response::Rows(system_rows(rows, select, parameters, (keyspace, name))?).into());
         }
-        let turn = session.turn_to_read().await.ok();
         let selection = Selection::of(select)?;
         let mut read = question(select, parameters)?;
         let state = match &parameters.paging_state {
@@ -60,17 +60,13 @@ impl CqlServer {
             asked.read_before = state.read;
             read.limit = read.limit.map(|limit| limit.saturating_sub(state.read));
         }
-        let mut answer = match table {
+        match table {
             Table::Config(table) => self.select_config(table, read, state.as_ref(), asked).await,
             Table::KeyValues => self.select_key_values(read, asked).await,
             Table::Stored => self.select_stored((&keyspace, &name), read, asked).await,
             // Answered above.
             Table::System(_) => Err(ErrorKind::Server.with("a table of the system")),
-        }?;
-        if let Answer::Rows(rows) = &mut answer {
-            rows.turn = turn;
         }
-        Ok(answer)
     }
 
     /// What a page was of is read on, if it is still kept; otherwise what there is, with all that was committed before.
@@ -106,7 +102,7 @@ impl CqlServer {
         let more = more.map(|last| {
             self.snapshots.keep(&snapshot);
             let position = Some(snapshot.graph().position());
-            PagingState { position, last, read: asked.read_before + rows }
+            PagingState { position, last, read: asked.read_before.saturating_add(rows) }
         });
         let rows = u32::try_from(rows).ok().filter(|_| bytes <= MOST_BYTES).ok_or_else(too_long)?;
         Ok(asked.rows(more.as_ref(), rows, bytes, Source::Config(Box::new(reading))))
@@ -122,31 +118,36 @@ impl CqlServer {
             return Ok(asked.count(self.stored.count(keyspace, table, &read).await?));
         }
         let wanted = asked.page.map_or(usize::MAX, |page| usize::try_from(page).unwrap_or(usize::MAX));
-        let mut made = Made::new(&asked);
+        let mut made = Made::new(self, &asked)?;
         while made.rows < wanted {
             let page = self.stored.read(keyspace, table, &read, ROWS_AT_A_TIME.min(wanted - made.rows)).await?;
             made.add(&page.cells, &mut read)?;
             if !page.more {
-                return made.answer(self, None);
+                return made.answer(None);
             }
         }
-        made.answer(self, read.after)
+        made.answer(read.after)
     }
 
     /// Nobody knows when they were written.
     async fn select_key_values(&self, mut read: Read, asked: Asked) -> Result<Answer, Error> {
-        let keys: Vec<String> = match &read.keys {
+        let mut keys: Vec<String> = match &read.keys {
             Keys::All => self.key_values.keys().await?.into_iter().map(|(key, _)| key).collect(),
             Keys::These(keys) => keys.iter().filter_map(|key| String::from_utf8(key.to_vec()).ok()).collect(),
         };
-        let after = read.after.as_ref().map(|place| place.key.clone());
-        let begin =
-            after.and_then(|after| keys.iter().position(|key| key.as_bytes() == after)).map_or(0, |index| index + 1);
-        let wanted = asked.page.map_or(usize::MAX, |page| usize::try_from(page).unwrap_or(usize::MAX));
-        let mut made = Made::new(&asked);
+        // In an order that goes on where a page has ended, also when its last key is gone; no key has a NUL.
+        keys.retain(|key| !key.contains('\0'));
+        keys.sort_unstable();
+        let after = read.after.take().map(|place| place.key);
+        let begin = after.map_or(0, |after| keys.partition_point(|key| key.as_bytes() <= after.as_ref()));
+        let page = asked.page.filter(|_| !asked.selection.counts());
+        let page = page.map_or(usize::MAX, |page| usize::try_from(page).unwrap_or(usize::MAX));
+        let limit = read.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let wanted = page.min(limit);
+        let mut made = Made::new(self, &asked)?;
         let has_column = read.columns.has(VALUE);
-        let mut rest = keys.get(begin..).unwrap_or_default();
-        while !rest.is_empty() && has_column && made.rows < wanted && read.limit != Some(0) {
+        let mut rest = if has_column { keys.get(begin..).unwrap_or_default() } else { &[] };
+        while !rest.is_empty() && made.rows < wanted {
             let number = rest.len().min(wanted - made.rows).min(ROWS_AT_A_TIME / 10);
             let (now, later) = rest.split_at(number);
             rest = later;
@@ -161,7 +162,7 @@ impl CqlServer {
             return Ok(asked.count(made.rows as u64));
         }
         let more = read.after.filter(|_| !rest.is_empty() && read.limit != Some(0));
-        made.answer(self, more)
+        made.answer(more)
     }
 }
 
@@ -197,18 +198,21 @@ impl Asked {
 
 /// An answer that is made before it is sent.
 struct Made<'a> {
+    server: &'a CqlServer,
     asked: &'a Asked,
     rows: usize,
     bytes: Vec<u8>,
+    memory: OwnedSemaphorePermit,
 }
 
 impl<'a> Made<'a> {
-    fn new(asked: &'a Asked) -> Self {
-        Self { asked, rows: 0, bytes: Vec::new() }
+    fn new(server: &'a CqlServer, asked: &'a Asked) -> Result<Self, Error> {
+        Ok(Self { server, asked, rows: 0, bytes: Vec::new(), memory: server.memory_of_answers(0)? })
     }
 
     /// Adds rows, and lets the question go on after them.
     fn add(&mut self, cells: &[Cell], read: &mut Read) -> Result<(), Error> {
+        let before = self.bytes.len();
         for Cell { place, value, time } in cells {
             for field in &self.asked.selection.fields {
                 match field {
@@ -225,13 +229,16 @@ impl<'a> Made<'a> {
         if let Some(last) = cells.last() {
             read.after = Some(last.place.clone());
         }
-        if self.bytes.len() > MOST_BYTES_STORED { Err(too_long()) } else { Ok(()) }
+        if self.bytes.len() > MOST_BYTES_STORED {
+            return Err(too_long());
+        }
+        self.memory.merge(self.server.memory_of_answers(self.bytes.len() - before)?);
+        Ok(())
     }
 
-    fn answer(self, server: &CqlServer, more: Option<Place>) -> Result<Answer, Error> {
-        let Self { asked, rows, bytes } = self;
-        let memory = server.memory_of_answers(bytes.len())?;
-        let read = asked.read_before + rows as u64;
+    fn answer(self, more: Option<Place>) -> Result<Answer, Error> {
+        let Self { asked, rows, bytes, memory, .. } = self;
+        let read = asked.read_before.saturating_add(rows as u64);
         let more = more.map(|last| PagingState { position: None, last, read });
         let (number, length) = (u32::try_from(rows).map_err(|_| too_long())?, bytes.len() as u64);
         let metadata = asked.metadata(more.as_ref());

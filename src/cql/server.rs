@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How much memory bodies of requests may take together, in bytes.
@@ -28,7 +29,9 @@ const MOST_OF_REQUESTS: usize = 128 << 20;
 const MOST_OF_ANSWERS: usize = 128 << 20;
 /// The database is asked what tables there are when what is known is so old, ...
 const SCHEMA_IS_OLD_AFTER: Duration = Duration::from_millis(200);
-/// ... but not while it has been silent for so long.
+/// ... has so long for an answer, ...
+const SCHEMA_WITHIN: Duration = Duration::from_millis(500);
+/// ... but is not asked while it has been silent for so long.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// How many events a connection may be behind, which then misses some.
 const EVENTS: usize = 64;
@@ -67,6 +70,7 @@ pub struct CqlServer {
     /// Whether this process is about to go.
     pub(super) leaving: watch::Sender<bool>,
     of_requests: Arc<Semaphore>,
+    of_small_requests: Arc<Semaphore>,
     of_answers: Arc<Semaphore>,
     noted: Mutex<HashSet<(IpAddr, String)>>,
     told_of_refusal: Mutex<Option<Instant>>,
@@ -100,6 +104,7 @@ impl CqlServer {
             events: broadcast::channel(EVENTS).0,
             leaving: watch::Sender::new(false),
             of_requests: Arc::new(Semaphore::new(MOST_OF_REQUESTS)),
+            of_small_requests: Arc::new(Semaphore::new(MOST_OF_REQUESTS)),
             of_answers: Arc::new(Semaphore::new(MOST_OF_ANSWERS)),
             noted: Mutex::default(),
             told_of_refusal: Mutex::default(),
@@ -150,11 +155,13 @@ impl CqlServer {
     /// don't find for one that was dropped, and control nodes end then.
     pub async fn schema(&self) -> Arc<Schema> {
         let known = self.schema.load_full();
-        if known.since.elapsed() > SCHEMA_IS_OLD_AFTER
-            && self.replica.lease.silence() < SILENT_AFTER
-            && let Err(error) = self.refresh_schema().await
-        {
-            tracing::debug!(%error, "CQL: which tables there are is told as it was known before");
+        if known.since.elapsed() > SCHEMA_IS_OLD_AFTER && self.replica.lease.silence() < SILENT_AFTER {
+            // Drivers wait for two seconds.
+            match timeout(SCHEMA_WITHIN, self.refresh_schema()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "CQL: which tables there are is told as it was known before"),
+                Err(_) => tracing::debug!("CQL: which tables there are is told as it was known before"),
+            }
         }
         Arc::clone(&self.schema.load().schema)
     }
@@ -209,12 +216,13 @@ impl CqlServer {
         let _ = self.events.send(event);
     }
 
-    /// Memory for so much of a request; waits until it is there.
+    /// Memory for so much of a request; waits until it is there. Small ones have their own.
     ///
     /// # Errors
     /// Never.
-    pub async fn memory_of_requests(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
-        Arc::clone(&self.of_requests).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).await
+    pub async fn memory_of_requests(&self, bytes: usize, is_small: bool) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let memory = if is_small { &self.of_small_requests } else { &self.of_requests };
+        Arc::clone(memory).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).await
     }
 
     /// Memory for so much of an answer, if there is any left.

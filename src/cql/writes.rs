@@ -72,6 +72,7 @@ impl Writes {
                 let missing =
                     |name: &str| Invalid(format!("Some partition key or clustering parts are missing: {name}"));
                 let key = key.ok_or_else(|| missing("key"))?;
+                check_key(&key)?;
                 let column = column1.ok_or_else(|| missing("column1"))?;
                 let value = value
                     .ok_or_else(|| Invalid("Column value is mandatory for this COMPACT STORAGE table".to_owned()))?;
@@ -184,6 +185,13 @@ fn time(term: Option<&Term>, values: &Values) -> Result<Option<i64>, Invalid> {
     Ok(term.map(|term| term.bigint(values, "TIMESTAMP")).transpose()?.flatten())
 }
 
+fn check_key(key: &Bytes) -> Result<(), Error> {
+    if key.is_empty() { refused("Key may not be empty") } else { Ok(()) }
+}
+
+/// How many columns one statement may write or name: each of so many rows in each of so many columns is a large number soon.
+const MOST_PLACES: usize = 10_000;
+
 /// Which columns of which rows are written: rows have to be named.
 fn places(conditions: &[Condition], values: &Values) -> Result<(Vec<Bytes>, Columns), Error> {
     let Range { keys, columns, value } = Range::of(conditions, values)?;
@@ -191,7 +199,17 @@ fn places(conditions: &[Condition], values: &Values) -> Result<(Vec<Bytes>, Colu
         return refused("writes can't go by the value");
     }
     match keys {
-        Keys::These(keys) => Ok((keys, columns)),
+        Keys::These(keys) => {
+            let number = match &columns {
+                Columns::These(columns) => columns.len(),
+                Columns::Slice(..) => 1,
+            };
+            keys.iter().try_for_each(check_key)?;
+            if keys.len().saturating_mul(number) > MOST_PLACES {
+                return refused(format!("one statement writes at most {MOST_PLACES} columns; use several"));
+            }
+            Ok((keys, columns))
+        }
         Keys::All => refused("Some partition key parts are missing: key"),
     }
 }

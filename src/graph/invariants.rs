@@ -99,6 +99,7 @@ fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Ve
     for (column, revision) in &object.written {
         let is_there = match column {
             Column::Name => true,
+            Column::Parent => object.parent.is_some(),
             Column::Property(id) => object.property_text(*id).is_some(),
             Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
             Column::Link(target) => targets.contains(target),

@@ -236,7 +236,7 @@ impl Object {
         let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed.as_slice());
         let keys = self.written.iter().map(|(column, _)| match column {
             Column::Element(_, key) => text_weight(key),
-            Column::Name | Column::Property(_) | Column::Link(_) => 0,
+            Column::Name | Column::Parent | Column::Property(_) | Column::Link(_) => 0,
         });
         let written = keys.sum::<usize>() + size_of_val(self.written.as_slice());
         size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions + written

@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub enum Column {
     /// The name of the object.
     Name,
+    /// The parent, which is another one where a draft is put in force.
+    Parent,
     /// A property, as a whole; one that is made of elements has none but theirs.
     Property(PropertyId),
     /// An element of a list or map property, by its position or key.
@@ -51,6 +53,9 @@ impl Object {
             written.extend(revision.map(|revision| (column, revision)));
         };
         add(Column::Name, self.fq_name == before.fq_name);
+        if self.parent.is_some() {
+            add(Column::Parent, self.parent == before.parent);
+        }
         for (id, text) in &self.properties {
             let is_same = is_same_text(Some(text), before.property_text(*id));
             match kind.properties.get(usize::from(id.0)) {

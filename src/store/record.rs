@@ -126,6 +126,7 @@ pub fn written<'o>(kind: &'o ObjectType, object: &'o Object) -> BTreeMap<String,
     let named = |(column, revision): &(Column, u64)| {
         let name = match column {
             Column::Name => "fq_name".to_owned(),
+            Column::Parent => "parent".to_owned(),
             Column::Property(id) => property(*id)?,
             Column::Element(id, key) => format!("{}:{key}", property(*id)?),
             Column::Link(target) => format!("ref:{target}"),
@@ -145,6 +146,7 @@ pub fn read_written(kind: &ObjectType, times: &BTreeMap<String, u64>) -> Result<
         let refused = || StoreError::Row(format!("written: {name} is no column"));
         let column = match name.split_once(':') {
             None if name == "fq_name" => Some(Column::Name),
+            None if name == "parent" => Some(Column::Parent),
             Some(("ref", target)) => Some(Column::Link(Uuid::try_parse(target).map_err(|_| refused())?)),
             Some(("prop", name)) => kind.property(name).map(|(id, _)| Column::Property(id)),
             Some(("propl" | "propm", element)) => {

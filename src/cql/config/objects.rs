@@ -345,12 +345,12 @@ impl<O: Output> Row<'_, '_, O> {
             (Section::Parent, PartOf::Type(parent)) => {
                 let (Some(plan), Some(uuid)) = (plans.of(parent), object.parent) else { return Step::Continue(()) };
                 let choice = self.choice(part.section, &plan.parent);
-                self.cell(choice, &plan.parent, Text::Uuid(uuid), Value::NULL, || object.created)
+                self.cell(choice, &plan.parent, Text::Uuid(uuid), Value::NULL, || object.written(&Column::Parent))
             }
             (Section::ParentType, PartOf::Type(parent)) => {
                 let Some(plan) = plans.of(parent) else { return Step::Continue(()) };
                 let value = Value::Text(&plan.parent_type_value);
-                self.single(Section::ParentType.column(), value, || object.created)
+                self.single(Section::ParentType.column(), value, || object.written(&Column::Parent))
             }
             (Section::References, PartOf::Links(target, start, end)) => match plans.of(target) {
                 Some(plan) => self.references(&plan.reference, start, end),

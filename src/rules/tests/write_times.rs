@@ -21,6 +21,7 @@ type Columns = BTreeMap<Column, (Value, u64)>;
 fn columns(object: &Object) -> Vec<(Column, Value)> {
     let parsed = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
     let mut columns = vec![(Column::Name, json!(object.fq_name.elements()))];
+    columns.extend(object.parent.map(|parent| (Column::Parent, json!(parent.to_string()))));
     for (id, text) in &object.properties {
         let property = &model().object_type(object.type_id).properties[usize::from(id.0)].collection.clone();
         let value = parsed(text);
