@@ -561,6 +561,7 @@ impl SpeaksCql {
                 .await
                 .map_err(refused)?;
         let server = Arc::new(server);
+        server.announce().await.map_err(refused)?;
         if let Some(tls) = tls.clone() {
             supervision.keep("files of TLS for CQL", move || Arc::clone(&tls).follow());
         }

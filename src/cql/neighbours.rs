@@ -38,6 +38,17 @@ impl CqlServer {
         }
     }
 
+    /// Says for the first time that this process is there, before anybody can reach it: another one that has not heard of it would tell
+    /// that nobody is there any more, of one that was killed at the same address.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn announce(&self) -> Result<(), StoreError> {
+        let others = self.look_around(&mut None).await?;
+        self.take_note_of(others);
+        Ok(())
+    }
+
     async fn look_around(&self, session: &mut Option<Session>) -> Result<Vec<Process>, StoreError> {
         let session = match session {
             Some(session) => session,
