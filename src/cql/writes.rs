@@ -17,6 +17,8 @@ use bytes::Bytes;
 #[derive(Default)]
 pub struct Writes {
     parts: Vec<Part>,
+    /// About how much memory they take, in bytes.
+    weight: usize,
 }
 
 struct Part {
@@ -76,6 +78,7 @@ impl Writes {
                 let column = column1.ok_or_else(|| missing("column1"))?;
                 let value = value
                     .ok_or_else(|| Invalid("Column value is mandatory for this COMPACT STORAGE table".to_owned()))?;
+                self.weigh(1, value.as_ref().map_or(0, String::len))?;
                 let put = |time| vec![Write::Put(Cell { place: Place { key, column }, value, time })];
                 self.push(server, session, &insert.table, &insert.using, values, timestamp, put)
             }
@@ -91,6 +94,7 @@ impl Writes {
                     return refused(format!("PRIMARY KEY part {name} found in SET part"));
                 }
                 let value = term.text(values, name)?;
+                self.weigh(keys.len().saturating_mul(columns.len()), value.as_ref().map_or(0, String::len))?;
                 let put = |time| {
                     let places =
                         keys.iter().flat_map(|key| columns.iter().map(move |column| (key.clone(), column.clone())));
@@ -109,6 +113,8 @@ impl Writes {
                     }
                 }
                 let (keys, columns) = places(&delete.conditions, values)?;
+                let named = if let Columns::These(columns) = &columns { columns.len() } else { 1 };
+                self.weigh(keys.len().saturating_mul(named), 0)?;
                 let take_out = |time| {
                     keys.iter().map(|key| Write::Delete { key: key.clone(), columns: columns.clone(), time }).collect()
                 };
@@ -154,6 +160,18 @@ impl Writes {
         Ok(())
     }
 
+    /// Takes into account that so many columns are going to be written, with a value of this length, before they are.
+    fn weigh(&mut self, columns: usize, value: usize) -> Result<(), Error> {
+        let more = columns.saturating_mul(PLACE.saturating_add(value));
+        self.weight = self.weight.saturating_add(more);
+        if self.weight > MOST_WEIGHT {
+            return refused(
+                "one request writes too much: 32 MiB at most, each column with 128 bytes beside its value; use several",
+            );
+        }
+        Ok(())
+    }
+
     #[allow(clippy::too_many_arguments, reason = "all of it is of the one statement")]
     fn push(
         &mut self,
@@ -189,8 +207,11 @@ fn check_key(key: &Bytes) -> Result<(), Error> {
     if key.is_empty() { refused("Key may not be empty") } else { Ok(()) }
 }
 
-/// How many columns one statement may write or name: each of so many rows in each of so many columns is a large number soon.
-const MOST_PLACES: usize = 10_000;
+/// How much memory may be taken by what one request writes, in bytes: each of so many rows in each of so many columns is a large number
+/// soon, and each has its own value.
+const MOST_WEIGHT: usize = 32 << 20;
+/// What a column weighs beside its value.
+const PLACE: usize = 128;
 
 /// Which columns of which rows are written: rows have to be named.
 fn places(conditions: &[Condition], values: &Values) -> Result<(Vec<Bytes>, Columns), Error> {
@@ -199,17 +220,7 @@ fn places(conditions: &[Condition], values: &Values) -> Result<(Vec<Bytes>, Colu
         return refused("writes can't go by the value");
     }
     match keys {
-        Keys::These(keys) => {
-            let number = match &columns {
-                Columns::These(columns) => columns.len(),
-                Columns::Slice(..) => 1,
-            };
-            keys.iter().try_for_each(check_key)?;
-            if keys.len().saturating_mul(number) > MOST_PLACES {
-                return refused(format!("one statement writes at most {MOST_PLACES} columns; use several"));
-            }
-            Ok((keys, columns))
-        }
+        Keys::These(keys) => Ok((keys, columns)),
         Keys::All => refused("Some partition key parts are missing: key"),
     }
 }

@@ -44,7 +44,10 @@ pub struct CqlSettings {
 fn cluster_id(text: &str) -> Result<String, String> {
     let is_good =
         (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_good { Ok(text.to_owned()) } else { Err("1 to 32 letters, digits and _ are expected".to_owned()) }
+    // Keyspaces whose names begin like that are the server's own.
+    let is_free = !text.starts_with("system");
+    let expected = "1 to 32 letters, digits and _ are expected, and not system at the begin";
+    if is_good && is_free { Ok(text.to_owned()) } else { Err(expected.to_owned()) }
 }
 
 impl ServeSettings {
