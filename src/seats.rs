@@ -24,6 +24,8 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 pub struct Seats {
     most: usize,
     most_of_one: usize,
+    /// The settings that say how many there are.
+    settings: &'static str,
     /// Who brings many clients from one address.
     proxies: Vec<IpNetwork>,
     taken: Mutex<Taken>,
@@ -47,14 +49,14 @@ pub enum Full {
 }
 
 impl Seats {
-    /// So many in all, and of each source.
-    pub fn new(most: usize, most_of_one: usize, proxies: Vec<IpNetwork>) -> Arc<Self> {
-        Arc::new(Self { most, most_of_one, proxies, taken: Mutex::default() })
+    /// So many in all, and of each source, as these settings say.
+    pub fn new(most: usize, most_of_one: usize, settings: &'static str, proxies: Vec<IpNetwork>) -> Arc<Self> {
+        Arc::new(Self { most, most_of_one, settings, proxies, taken: Mutex::default() })
     }
 
     /// Those for administrators, which nobody else can take.
     pub fn for_administrators() -> Arc<Self> {
-        Self::new(FOR_ADMINISTRATORS, FOR_ADMINISTRATORS, Vec::new())
+        Self::new(FOR_ADMINISTRATORS, FOR_ADMINISTRATORS, "those for administrators", Vec::new())
     }
 
     /// How many there are at most, with those that are being turned away.
@@ -84,16 +86,8 @@ impl Seats {
         };
         if taken.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             taken.told = Some(Instant::now());
-            match full {
-                Full::All => tracing::warn!(connections = self.most, "connections are refused (--max-connections)"),
-                Full::Source => {
-                    tracing::warn!(
-                        ?source,
-                        connections = of_source,
-                        "connections are refused (--max-connections-per-address)"
-                    );
-                }
-            }
+            let (connections, settings) = (if full == Full::All { self.most } else { of_source }, self.settings);
+            tracing::warn!(?full, ?source, connections, settings, "connections are refused");
         }
         Err(full)
     }
@@ -185,7 +179,7 @@ mod tests {
 
     #[test]
     fn nobody_has_all_seats() {
-        let seats = Seats::new(10, 3, vec!["192.0.2.128/25".parse().unwrap()]);
+        let seats = Seats::new(10, 3, "", vec!["192.0.2.128/25".parse().unwrap()]);
         let mut taken: Vec<Seat> = (0..3).map(|_| seats.take(address("192.0.2.1")).unwrap()).collect();
         assert_eq!(seats.take(address("192.0.2.1")).err(), Some(Full::Source));
         assert_eq!(seats.take(address("::ffff:192.0.2.1")).err(), Some(Full::Source));
@@ -209,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_source() {
-        let seats = Seats::new(10, 1, Vec::new());
+        let seats = Seats::new(10, 1, "", Vec::new());
         let taken = seats.take(address("2001:db8::1")).unwrap();
         assert_eq!(seats.take(address("2001:db8::ffff:0:0:1")).err(), Some(Full::Source));
         assert!(seats.take(address("2001:db8:0:1::1")).is_ok());
@@ -219,7 +213,7 @@ mod tests {
 
     #[test]
     fn so_many_are_told_that_there_is_no_seat() {
-        let seats = Seats::new(0, 0, Vec::new());
+        let seats = Seats::new(0, 0, "", Vec::new());
         let told: Vec<Seat> = (0..TURNED_AWAY).map(|_| seats.turn_away().unwrap()).collect();
         assert!(seats.turn_away().is_none());
         drop(told);

@@ -303,12 +303,15 @@ fn administrators_socket(
     }
 }
 
+/// What says how many connections there may be.
+const SEATS: &str = "--max-connections, --max-connections-per-address";
+
 /// How connections are let in.
 fn entrance(settings: &ServeSettings) -> Entrance {
     let limits = settings.doors.connections;
     let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-    let seats = Seats::new(most, most_of_one, settings.doors.trusted_proxies.clone());
+    let seats = Seats::new(most, most_of_one, SEATS, settings.doors.trusted_proxies.clone());
     Entrance { seats, head_timeout: limits.head_timeout() }
 }
 
@@ -568,7 +571,7 @@ impl SpeaksCql {
         let threads = cql::threads()?;
         let (stop, stopped) = watch::channel(false);
         let most = usize::try_from(settings.cql.cql_max_connections).unwrap_or(usize::MAX);
-        let seats = Seats::new(most, most.div_ceil(2), Vec::new());
+        let seats = Seats::new(most, most.div_ceil(2), "--cql-max-connections", Vec::new());
         let listening = cql::listen(socket, Arc::clone(&server), seats, tls, stopped);
         threads.spawn(async move {
             if let Err(error) = listening.await {

@@ -307,6 +307,10 @@ async fn long_statements(address: SocketAddr, process: u32) {
     let deep = |open: &str, number| format!("SELECT {}", open.repeat(number));
     let columns = vec!["column1"; 100_000].join(",");
     let conditions = vec!["(column1) >= (0x64)"; 50_000].join(" AND ");
+    let many: Vec<String> = (0..1500).map(|number| format!("0x{number:04x}")).collect();
+    let many = many.join(",");
+    let table = "to_bgp_keyspace.route_target_table";
+    let millions = format!("UPDATE {table} SET value = 'x' WHERE key IN ({many}) AND column1 IN ({many})");
     for (name, statement) in [
         ("parentheses", deep("(", 1_000_000)),
         ("functions", deep("blobAsText(", 90_000)),
@@ -319,6 +323,7 @@ async fn long_statements(address: SocketAddr, process: u32) {
         ("many columns", format!("SELECT {columns} FROM obj_uuid_table WHERE key = 0x00")),
         ("many conditions", format!("SELECT key FROM obj_uuid_table WHERE key = 0x00 AND {conditions}")),
         ("a comment", format!("SELECT /*{}", "/*".repeat(500_000))),
+        ("millions of columns", millions),
     ] {
         let answer = timeout(SOON, client.query(&statement)).await.unwrap_or_else(|_| panic!("{name} are answered"));
         let Answer::Error(code, text) = answer else {
