@@ -6,7 +6,7 @@
 //! | `users.rs` | who may come |
 //! | `frame/` | what requests and answers are as bytes |
 //! | `statement/` | what statements are as text |
-//! | `execution.rs` | what is done for a request; `select.rs`, `selection.rs`: how rows are asked for; `writes.rs`: what is written |
+//! | `execution.rs` | what is done for a request; `select.rs`, `selection.rs`: how rows are asked for; `writes.rs`: what is written; `prepared.rs`, `schema_changes.rs`: what the names say |
 //! | `answer.rs`, `paging.rs`, `snapshots.rs` | how rows go out, in pieces and in pages |
 //! | `config/` | the configuration as rows |
 //! | `schema.rs`, `system_tables.rs`, `description.rs`, `neighbours.rs` | what drivers, and people, want to know first: which tables there are, and which processes |
@@ -21,7 +21,9 @@ mod frame;
 mod listener;
 mod neighbours;
 mod paging;
+mod prepared;
 mod schema;
+mod schema_changes;
 mod select;
 mod selection;
 mod server;

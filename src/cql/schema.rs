@@ -19,6 +19,11 @@ pub const COLUMNS: [(&str, &str, &str, i32, &str); 3] = [
 /// The keyspaces that a server of this kind has for itself, whose tables nobody looks for.
 pub const SYSTEM: [&str; 2] = ["system", "system_schema"];
 
+/// Whether the name of a keyspace is one of those that a server of this kind keeps for itself.
+pub fn is_system(keyspace: &str) -> bool {
+    keyspace.starts_with("system")
+}
+
 /// A keyspace.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Keyspace {

@@ -77,8 +77,7 @@ impl CqlServer {
         let snapshot = self.replica.snapshot().await?;
         if snapshot.stale {
             // Daemons take what they read for what was announced to them.
-            return Err(ErrorKind::Unavailable { consistency: 4, required: 1, alive: 0 }
-                .with("the database can't be asked whether there is something newer"));
+            return Err(ErrorKind::UNAVAILABLE.with("the database can't be asked whether there is something newer"));
         }
         let position = snapshot.graph.position();
         let kept = self.snapshots.find(position);

@@ -63,6 +63,8 @@ pub enum ErrorKind {
     Unprepared(PreparedId),
 }
 
+/// What daemons ask with.
+const QUORUM: u16 = 4;
 /// How much of a name that a client has sent is shown again.
 const MOST_SHOWN: usize = 100;
 
@@ -75,6 +77,12 @@ pub fn shown(name: &str) -> Cow<'_, str> {
 }
 
 impl ErrorKind {
+    /// Nothing can be read or written at the moment; drivers ask another process then.
+    pub const UNAVAILABLE: Self = Self::Unavailable { consistency: QUORUM, required: 1, alive: 0 };
+    /// It is not known whether a write was done; it may be made again.
+    pub const OUTCOME_UNKNOWN: Self =
+        Self::WriteTimeout { consistency: QUORUM, received: 0, required: 1, write_type: "SIMPLE" };
+
     /// The number that stands for it.
     pub fn code(&self) -> u32 {
         match self {

@@ -395,6 +395,28 @@ impl Parsed {
 }
 
 impl Statement {
+    /// The table that it reads or writes, if it does so with one.
+    pub fn table(&self) -> Option<&TableName> {
+        match self {
+            Self::Select(Select { from: table, .. })
+            | Self::Insert(Insert { table, .. })
+            | Self::Update(Update { table, .. })
+            | Self::Delete(Delete { table, .. }) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The same, to complete its name.
+    pub fn table_mut(&mut self) -> Option<&mut TableName> {
+        match self {
+            Self::Select(Select { from: table, .. })
+            | Self::Insert(Insert { table, .. })
+            | Self::Update(Update { table, .. })
+            | Self::Delete(Delete { table, .. }) => Some(table),
+            _ => None,
+        }
+    }
+
     /// Reads a text. It takes time and memory in proportion to its length.
     pub fn parse(text: &str) -> Result<Parsed, SyntaxError> {
         parser::parse(text)
