@@ -33,6 +33,7 @@ use std::{
     fmt::Display,
     io::{ErrorKind, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    panic::resume_unwind,
     sync::Arc,
     time::Duration,
 };
@@ -220,6 +221,10 @@ fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option
     let files = files.filter(|_| settings.cql.cql_tls).map(|files| TlsFiles { clients: None, ..files.clone() });
     let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
     Ok(Some(CqlDoor { socket, address, tls }))
+}
+
+fn cannot_listen(settings: &ServeSettings, address: SocketAddr, error: std::io::Error) -> StartError {
+    StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error }
 }
 
 fn unusable(settings: &ServeSettings, UnusableFile { field, file, text }: &UnusableFile) -> StartError {
@@ -572,10 +577,15 @@ impl SpeaksCql {
         let (stop, stopped) = watch::channel(false);
         let most = usize::try_from(settings.cql.cql_max_connections).unwrap_or(usize::MAX);
         let seats = Seats::new(most, most.div_ceil(2), "--cql-max-connections", Vec::new());
-        let listening = cql::listen(socket, Arc::clone(&server), seats, tls, stopped);
-        threads.spawn(async move {
-            if let Err(error) = listening.await {
-                tracing::error!(%error, "CQL can't be spoken");
+        let listener = cql::open(socket).map_err(|error| cannot_listen(settings, address, error))?;
+        let letting_in = threads.spawn(cql::let_all_in(listener, Arc::clone(&server), seats, tls, stopped));
+        // Its threads are not those that are looked after, so its fault is made one of a task that is.
+        supervision.need("connections of CQL", async move {
+            match letting_in.await {
+                Ok(Err(error)) => tracing::error!(%error, "CQL is not spoken any more"),
+                Err(fault) if fault.is_panic() => resume_unwind(fault.into_panic()),
+                // It was told to stop, or its threads have ended.
+                Ok(Ok(())) | Err(_) => {}
             }
         });
         let neighbour = Arc::clone(&server);

@@ -61,19 +61,27 @@ pub fn threads() -> io::Result<Runtime> {
         .build()
 }
 
-/// Lets connections in until it is told to stop; those that are there end with it.
+/// Lets those who come wait to be let in: whoever looks whether the port is open finds that it is.
 ///
 /// # Errors
 /// When the address can't be listened on.
-pub async fn listen(
-    socket: Socket,
+pub fn open(socket: Socket) -> io::Result<StdListener> {
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Lets connections in until it is told to stop; those that are there end with it.
+///
+/// # Errors
+/// When the listener is of no use to the runtime.
+pub async fn let_all_in(
+    listener: StdListener,
     server: Arc<CqlServer>,
     seats: Arc<Seats>,
     tls: Option<Arc<Tls>>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(StdListener::from(socket))?;
+    let listener = TcpListener::from_std(listener)?;
     tracing::info!(address = %listener.local_addr()?, tls = tls.is_some(), "listening for CQL");
     loop {
         let accepted = tokio::select! {

@@ -34,7 +34,7 @@ mod system_tables;
 mod users;
 mod writes;
 
-pub use listener::{listen, reserve, threads};
+pub use listener::{let_all_in, open, reserve, threads};
 pub use server::{CqlServer, own_address};
 pub use system_tables::Process;
 pub use users::Users;
