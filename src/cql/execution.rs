@@ -10,7 +10,7 @@ use super::{
     session::Session,
     statement::{Invalid, Parsed, Statement, SyntaxError, TableName},
     system_tables::{RELEASE, RELEASE_FOR_PEOPLE, SystemTable, Told, system_table},
-    writes::Writes,
+    writes::{Origin, Writes},
 };
 use crate::{
     replica::Unavailable,
@@ -116,7 +116,8 @@ impl CqlServer {
             Statement::Select(select) => self.select(session, select, parameters).await,
             writing @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) | Statement::Batch(_)) => {
                 let mut writes = Writes::default();
-                writes.add(self, session, writing, &parameters.values, parameters.timestamp)?;
+                let (values, timestamp) = (&parameters.values, parameters.timestamp);
+                writes.add(&Origin { server: self, session, values, timestamp, given: None }, writing)?;
                 self.write(writes).await
             }
             Statement::Truncate(table) => {
@@ -218,7 +219,8 @@ impl CqlServer {
                 BatchStatement::Prepared(id) => prepared(id)?,
             };
             parsed.check(&entry.values)?;
-            writes.add(self, session, &parsed.statement, &entry.values, batch.timestamp)?;
+            let (values, timestamp) = (&entry.values, batch.timestamp);
+            writes.add(&Origin { server: self, session, values, timestamp, given: None }, &parsed.statement)?;
         }
         self.write(writes).await
     }

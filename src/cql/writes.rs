@@ -13,6 +13,21 @@ use crate::{
 };
 use bytes::Bytes;
 
+/// Where statements come from, and what belongs to them.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    /// Who is asked.
+    pub server: &'a CqlServer,
+    /// On which connection.
+    pub session: &'a Session,
+    /// For the markers.
+    pub values: &'a Values,
+    /// When the client has sent them, by its clock.
+    pub timestamp: Option<i64>,
+    /// The time that their batch says.
+    pub given: Option<i64>,
+}
+
 /// Writes by table, and by what their times are worth.
 #[derive(Default)]
 pub struct Writes {
@@ -46,18 +61,12 @@ impl Writes {
             .collect()
     }
 
-    /// Adds what a statement writes, at the time that it says, or else the request.
+    /// Adds what a statement writes, at the time that it says, or else its batch, or else the request.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn add(
-        &mut self,
-        server: &CqlServer,
-        session: &Session,
-        statement: &Statement,
-        values: &Values,
-        timestamp: Option<i64>,
-    ) -> Result<(), Error> {
+    pub fn add(&mut self, origin: &Origin<'_>, statement: &Statement) -> Result<(), Error> {
+        let values = origin.values;
         match statement {
             Statement::Insert(insert) => {
                 if insert.if_not_exists {
@@ -80,7 +89,7 @@ impl Writes {
                     .ok_or_else(|| Invalid("Column value is mandatory for this COMPACT STORAGE table".to_owned()))?;
                 self.weigh(1, value.as_ref().map_or(0, String::len))?;
                 let put = |time| vec![Write::Put(Cell { place: Place { key, column }, value, time })];
-                self.push(server, session, &insert.table, &insert.using, values, timestamp, put)
+                self.push(origin, &insert.table, &insert.using, put)
             }
             Statement::Update(update) => {
                 let (keys, columns) = places(&update.conditions, values)?;
@@ -102,7 +111,7 @@ impl Writes {
                         |(key, column)| Write::Put(Cell { place: Place { key, column }, value: value.clone(), time });
                     places.map(cell).collect()
                 };
-                self.push(server, session, &update.table, &update.using, values, timestamp, put)
+                self.push(origin, &update.table, &update.using, put)
             }
             Statement::Delete(delete) => {
                 for name in &delete.columns {
@@ -118,46 +127,15 @@ impl Writes {
                 let take_out = |time| {
                     keys.iter().map(|key| Write::Delete { key: key.clone(), columns: columns.clone(), time }).collect()
                 };
-                self.push(server, session, &delete.table, &delete.using, values, timestamp, take_out)
+                self.push(origin, &delete.table, &delete.using, take_out)
             }
             Statement::Batch(batch) => {
-                let at = time(batch.using.timestamp.as_ref(), values)?;
-                for statement in &batch.statements {
-                    self.add_in_batch(server, session, statement, values, timestamp, at)?;
-                }
-                Ok(())
+                let given = time(batch.using.timestamp.as_ref(), values)?.or(origin.given);
+                let origin = Origin { given, ..*origin };
+                batch.statements.iter().try_for_each(|statement| self.add(&origin, statement))
             }
             _ => refused("only INSERT, UPDATE and DELETE can stand in a batch"),
         }
-    }
-
-    /// A time that a batch as a whole has been given counts for those that say none.
-    fn add_in_batch(
-        &mut self,
-        server: &CqlServer,
-        session: &Session,
-        statement: &Statement,
-        values: &Values,
-        timestamp: Option<i64>,
-        given: Option<i64>,
-    ) -> Result<(), Error> {
-        if matches!(statement, Statement::Batch(_)) {
-            return refused("a batch can't stand in a batch");
-        }
-        let before = self.parts.len();
-        self.add(server, session, statement, values, timestamp)?;
-        if let Some(given) = given {
-            for part in self.parts.iter_mut().skip(before).filter(|part| part.times != Times::Given) {
-                part.times = Times::Given;
-                for write in &mut part.writes {
-                    match write {
-                        Write::Put(cell) => cell.time = given,
-                        Write::Delete { time, .. } => *time = given,
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Takes into account that so many columns are going to be written, with a value of this length, before they are.
@@ -172,24 +150,21 @@ impl Writes {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "all of it is of the one statement")]
     fn push(
         &mut self,
-        server: &CqlServer,
-        session: &Session,
+        origin: &Origin<'_>,
         table: &TableName,
         using: &Using,
-        values: &Values,
-        timestamp: Option<i64>,
         writes: impl FnOnce(i64) -> Vec<Write>,
     ) -> Result<(), Error> {
-        let found = server.find_to_write(session, table)?;
+        let values = origin.values;
+        let found = origin.server.find_to_write(origin.session, table)?;
         let lives = using.ttl.as_ref().map(|term| term.int(values, "TTL")).transpose()?.flatten();
         if lives.is_some_and(|seconds| seconds != 0) {
             return refused("times to live (USING TTL) are not served");
         }
-        let given = time(using.timestamp.as_ref(), values)?;
-        let (times, time) = match (given, timestamp) {
+        let given = time(using.timestamp.as_ref(), values)?.or(origin.given);
+        let (times, time) = match (given, origin.timestamp) {
             (Some(time), _) => (Times::Given, time),
             (None, Some(time)) => (Times::Client, time),
             (None, None) => (Times::Now, 0),
