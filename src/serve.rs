@@ -1,5 +1,7 @@
 //! The life of a server process: from its settings to its last answer.
 
+mod speaks_cql;
+
 use crate::{
     access::{
         AaaMode, Identity,
@@ -11,7 +13,6 @@ use crate::{
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
-    cql::{self, CqlServer, Process, Users},
     feed::{Feed, send_to_amqp},
     graph::Graph,
     model::Model,
@@ -19,7 +20,7 @@ use crate::{
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
     seats::{Seats, files_for},
-    settings::{AdminPort, ServeSettings, TlsFiles},
+    settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
@@ -27,18 +28,16 @@ use crate::{
     writer::Writer,
 };
 use actix_web::web::Data;
-use socket2::Socket;
+use speaks_cql::{CqlDoor, SpeaksCql, open_cql};
 use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{ErrorKind, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    panic::resume_unwind,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
-    runtime::Runtime,
     sync::{oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout},
@@ -198,33 +197,6 @@ struct Opened {
     administrators: Administrators,
     /// Held to be taken away at the end.
     socket_file: Option<SocketFile>,
-}
-
-/// Where CQL is going to be spoken: nobody is let in before the configuration is loaded, so that who waits for the port waits for that.
-struct CqlDoor {
-    socket: Socket,
-    address: SocketAddr,
-    tls: Option<Arc<Tls>>,
-}
-
-/// Takes the address for CQL, and reads what TLS there is made of. Clients show no certificates there: they have passwords.
-fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option<CqlDoor>, StartError> {
-    let Some(address) = settings.cql.cql_listen else { return Ok(None) };
-    let told =
-        |error| StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error };
-    if let Some(file) = &settings.cql.cql_users_file {
-        let unreadable = |error| settings.told("cql_users_file", format!("{}: {error}", file.display()));
-        std::fs::read(file).map_err(unreadable).map_err(StartError::Settings)?;
-    }
-    let socket = cql::reserve(address).map_err(told)?;
-    let address = socket.local_addr().map_err(told)?.as_socket().unwrap_or(address);
-    let files = files.filter(|_| settings.cql.cql_tls).map(|files| TlsFiles { clients: None, ..files.clone() });
-    let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
-    Ok(Some(CqlDoor { socket, address, tls }))
-}
-
-fn cannot_listen(settings: &ServeSettings, address: SocketAddr, error: std::io::Error) -> StartError {
-    StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error }
 }
 
 fn unusable(settings: &ServeSettings, UnusableFile { field, file, text }: &UnusableFile) -> StartError {
@@ -528,89 +500,6 @@ async fn serve_on(
     match replica.agreement.overtaken() {
         Some(text) => sound.and(Err(StartError::Overtaken(text))),
         None => sound,
-    }
-}
-
-/// How long the last word to the other processes that speak CQL may take.
-const WITHDRAWS_WITHIN: Duration = Duration::from_secs(1);
-
-/// A server that speaks CQL, with threads of its own.
-struct SpeaksCql {
-    threads: Option<Runtime>,
-    server: Arc<CqlServer>,
-    stop: watch::Sender<bool>,
-    /// Who tells the other processes of this one.
-    neighbour: JoinHandle<()>,
-}
-
-impl SpeaksCql {
-    /// Lets in who may come.
-    async fn start(
-        door: CqlDoor,
-        settings: &ServeSettings,
-        database: &Database,
-        replica: &Arc<Replica>,
-        key_values: &Arc<KeyValueStore>,
-        supervision: &Arc<Supervision>,
-    ) -> Result<Self, StartError> {
-        let refused = |error: StoreError| StartError::Store(database.place(), Box::new(error));
-        let CqlDoor { socket, address, tls } = door;
-        let listens_at = Some(address.ip()).filter(|address| !address.is_unspecified());
-        let own = match settings.cql.cql_advertise.or(listens_at) {
-            Some(own) => own,
-            None => cql::own_address(database).await.map_err(refused)?.unwrap_or(Ipv4Addr::LOCALHOST.into()),
-        };
-        let this = Process { address: own.to_canonical(), port: address.port() };
-        tracing::info!(address = %this.place(), "CQL: other servers tell daemons that this one is reached there (--cql-advertise)");
-        let users = Users::of(settings.cql.cql_users_file.clone());
-        let cluster_id = settings.cql.cql_cluster_id.clone();
-        let server =
-            CqlServer::start(database.clone(), Arc::clone(replica), Arc::clone(key_values), users, this, cluster_id)
-                .await
-                .map_err(refused)?;
-        let server = Arc::new(server);
-        server.announce().await.map_err(refused)?;
-        if let Some(tls) = tls.clone() {
-            supervision.keep("files of TLS for CQL", move || Arc::clone(&tls).follow());
-        }
-        let threads = cql::threads()?;
-        let (stop, stopped) = watch::channel(false);
-        let most = usize::try_from(settings.cql.cql_max_connections).unwrap_or(usize::MAX);
-        let seats = Seats::new(most, most.div_ceil(2), "--cql-max-connections", Vec::new());
-        let listener = cql::open(socket).map_err(|error| cannot_listen(settings, address, error))?;
-        let letting_in = threads.spawn(cql::let_all_in(listener, Arc::clone(&server), seats, tls, stopped));
-        // Its threads are not those that are looked after, so its fault is made one of a task that is.
-        supervision.need("connections of CQL", async move {
-            match letting_in.await {
-                Ok(Err(error)) => tracing::error!(%error, "CQL is not spoken any more"),
-                Err(fault) if fault.is_panic() => resume_unwind(fault.into_panic()),
-                // It was told to stop, or its threads have ended.
-                Ok(Ok(())) | Err(_) => {}
-            }
-        });
-        let neighbour = Arc::clone(&server);
-        let neighbour =
-            supervision.keep("other processes that speak CQL", move || Arc::clone(&neighbour).keep_in_touch());
-        Ok(Self { threads: Some(threads), server, stop, neighbour })
-    }
-
-    /// Ends all connections, once the others know that this process goes.
-    async fn stop(mut self) {
-        self.server.leave();
-        let _ = timeout(WITHDRAWS_WITHIN, &mut self.neighbour).await;
-        self.stop.send_replace(true);
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
-    }
-}
-
-impl Drop for SpeaksCql {
-    fn drop(&mut self) {
-        // It must not be waited for in the middle of other work.
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
     }
 }
 
