@@ -11,8 +11,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 impl CqlServer {
     /// Says again and again that this process is there, until it is about to go, and then that it is gone, so that the others tell it at
-    /// once. A process that the database does not hear says nothing
-    /// of the others either: they may be as well as before.
+    /// once. A process that the database does not hear says nothing of the others either: they may be as well as before.
     pub async fn keep_in_touch(self: Arc<Self>) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,10 +72,7 @@ impl CqlServer {
         let before = self.others();
         for gone in before.iter().filter(|process| !others.contains(process)) {
             tracing::info!(process = %gone.address, "CQL: another process has gone");
-            // Another process may be there by now, in the place of one whose end is only noticed now.
-            if !others.iter().any(|process| process.place() == gone.place()) {
-                self.tell(Event::StatusChange { up: false, address: gone.place() });
-            }
+            self.tell(Event::StatusChange { up: false, address: gone.place() });
         }
         let come: Vec<Process> = others.iter().filter(|process| !before.contains(process)).copied().collect();
         // Who is told of one asks at once for all.

@@ -32,8 +32,7 @@ pub struct CqlDoor {
 /// What is wrong with which setting.
 pub fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option<CqlDoor>, StartError> {
     let Some(address) = settings.cql.cql_listen else { return Ok(None) };
-    let told =
-        |error| StartError::Listen { place: settings.told("cql_listen", address), option: "--cql-listen", error };
+    let told = |error| cannot_listen(settings, address, error);
     if let Some(file) = &settings.cql.cql_users_file {
         let unreadable = |error| settings.told("cql_users_file", format!("{}: {error}", file.display()));
         std::fs::read(file).map_err(unreadable).map_err(StartError::Settings)?;
@@ -120,9 +119,6 @@ impl SpeaksCql {
         self.server.leave();
         let _ = timeout(WITHDRAWS_WITHIN, &mut self.neighbour).await;
         self.stop.send_replace(true);
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
     }
 }
 
