@@ -35,7 +35,7 @@ pub enum CheckError {
 pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
     let database = Database::new(&settings.database_url)?;
-    if database.pending_migrations().await? > 0 {
+    if !database.pending_steps().await?.is_empty() {
         return Err(CheckError::NotMigrated);
     }
     let checked = check(&mut database.connect(operation::CHECK).await?, Graph::new(model)).await?;

@@ -83,7 +83,7 @@ pub async fn run(settings: &ImportSettings) -> Result<(), ImportError> {
     let told = match &settings.database_url {
         Some(url) if !settings.dry_run => {
             let database = Database::new(url)?;
-            if database.pending_migrations().await? > 0 {
+            if !database.pending_steps().await?.is_empty() {
                 return Err(ImportError::NotMigrated);
             }
             let told = block_in_place(|| read(settings, Import::new(settings, None)))?;

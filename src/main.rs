@@ -14,6 +14,7 @@ mod import_keyspaces;
 mod interface_route;
 mod ipam;
 mod json_text;
+mod migrate;
 mod model;
 mod new_token;
 mod pace;
@@ -53,6 +54,12 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Migrate(settings) => {
+            return exit(migrate::migrate(&settings).await, migrate::MigrationError::exit_status);
+        }
+        Command::NewEpoch(settings) => {
+            return exit(migrate::new_epoch(&settings).await, migrate::MigrationError::exit_status);
+        }
         Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),

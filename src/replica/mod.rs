@@ -19,7 +19,7 @@ mod lease;
 mod reads;
 mod recent;
 
-pub use agreement::{NOT_AGREED, change_shared_settings};
+pub use agreement::change_shared_settings;
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;

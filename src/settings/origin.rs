@@ -92,6 +92,8 @@ impl CommandLine {
                 Command::InterfaceRoute(_)
                 | Command::Watch(_)
                 | Command::Check(_)
+                | Command::Migrate(_)
+                | Command::NewEpoch(_)
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
                 | Command::Rules => {}

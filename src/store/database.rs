@@ -6,12 +6,14 @@ use super::{
     hosts,
     operation::{self, Operation},
     primary::{Hosts, place},
-    sequence, views,
+    sequence,
+    steps::{self, MIGRATIONS, Step},
+    views,
 };
 use crate::model::Model;
 use sqlx::{
-    ConnectOptions,
-    migrate::{MigrateError, Migrator},
+    ConnectOptions, Row,
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use std::{
@@ -20,8 +22,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a new connection may take.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(4);
@@ -148,19 +148,24 @@ impl Database {
         }
     }
 
-    /// How many steps of this release are not applied to the tables, as a new connection finds them.
+    /// The steps of this release that are not applied to the tables, as a new connection finds them; all, where there are no tables.
     ///
     /// # Errors
-    /// When the database is away, or has a step that this release does not know.
-    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+    /// When the database is away, has a step that this release does not know, or is none that this release can work with.
+    pub async fn pending_steps(&self) -> Result<Vec<Step>, StoreError> {
         let mut session = self.connect(operation::STEPS).await?;
-        let query = sqlx::query("select version from _sqlx_migrations where success");
-        let applied: Vec<i64> = session.values(query).await?;
-        session.close().await?;
-        if let Some(found) = applied.iter().copied().find(|version| !MIGRATIONS.version_exists(*version)) {
-            return Err(newer(found));
+        let row = session.row(sqlx::query("select getdatabaseencoding(), to_regclass('_sqlx_migrations') is not null"));
+        let row = row.await?;
+        let (encoding, has_tables): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
         }
-        Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
+        let mut applied = Vec::new();
+        if has_tables {
+            applied = session.values(sqlx::query("select version from _sqlx_migrations where success")).await?;
+        }
+        session.close().await?;
+        steps::pending(&applied)
     }
 
     /// Whether somebody could write now: the turn is to be had, and the database lets it be taken.
@@ -191,16 +196,11 @@ impl Database {
             return Err(StoreError::Encoding(encoding));
         }
         MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
-            MigrateError::VersionMissing(found) => newer(found),
+            MigrateError::VersionMissing(found) => steps::newer(found),
             error => error.into(),
         })?;
         views::refresh(&mut connection, model).await.map_err(failed)
     }
-}
-
-/// The tables have a step that this release does not know.
-fn newer(found: i64) -> StoreError {
-    StoreError::Newer { found, known: MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default() }
 }
 
 fn with_limits(options: PgConnectOptions) -> PgConnectOptions {

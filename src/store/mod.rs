@@ -27,6 +27,7 @@ mod row;
 pub mod sequence;
 mod session;
 pub mod shared_settings;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 mod views;
