@@ -30,6 +30,7 @@ mod feed_property;
 mod feeds;
 mod golden;
 mod hanging_database;
+mod high_availability;
 mod history;
 mod host_based_service;
 mod hungry_clients;
@@ -148,6 +149,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(agreement::a_long_reader_stops_no_writes),
     asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
     asynchronous!(failover::the_database_fails_over),
+    asynchronous!(high_availability::the_leader_is_killed_and_cut_off),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(write_back::what_was_read_can_be_written_back),

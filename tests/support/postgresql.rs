@@ -220,16 +220,21 @@ fn data_in(directory: &Path) -> PathBuf {
 fn owned_directory() -> tempfile::TempDir {
     let directory = fresh_directory();
     if fs::metadata(directory.path()).expect("the directory").uid() == 0 {
-        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-        let ids = |wanted: &str| {
-            let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
-            let mut fields = line.split(':').skip(2).map(|field| field.parse().ok());
-            Some((fields.next()??, fields.next()??))
-        };
-        let (user, group) = ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody");
+        let (user, group) = user_of_postgresql();
         chown(directory.path(), Some(user), Some(group)).expect("chown of the directory");
     }
     directory
+}
+
+/// The user and group that `PostgreSQL` runs as where we are root.
+pub fn user_of_postgresql() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let ids = |wanted: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
+        let mut fields = line.split(':').skip(2).map(|field| field.parse().ok());
+        Some((fields.next()??, fields.next()??))
+    };
+    ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody")
 }
 
 /// One of `PostgreSQL`'s programs, for the cluster in this directory and as its owner.
@@ -272,7 +277,7 @@ fn spawn(name: &str, directory: &Path, settings: &[&str]) -> Process {
 }
 
 /// The directory of the programs: the one that is named, one that the path leads to, or the newest of Debian's.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     // Links on the path may be to some of the programs only; where they lead, there are all.
     let with_all = |directory: PathBuf| {
         let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
