@@ -14,6 +14,7 @@ mod agreement;
 mod amqp;
 mod audit;
 mod authentication;
+mod backup;
 mod bad_input;
 mod browsers;
 mod concurrency;
@@ -148,6 +149,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),
     asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
+    asynchronous!(backup::what_is_restored_is_sound),
     asynchronous!(failover::the_database_fails_over),
     asynchronous!(high_availability::the_leader_is_killed_and_cut_off),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
