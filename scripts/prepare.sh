@@ -134,6 +134,18 @@ need_rabbitmq() {
     find_rabbitmq || missing="$missing rabbitmq-server"
 }
 
+# What the test of high availability sets up. Its namespaces need root, so others are spared the installation.
+may_make_namespaces() {
+    [ "$(id -u)" = 0 ] && have ip && ip netns add "cirrus-may-$$" 2>/dev/null && ip netns del "cirrus-may-$$"
+}
+
+need_high_availability() {
+    have apt-get && may_make_namespaces || return 0
+    have etcd || missing="$missing etcd-server"
+    have patroni || missing="$missing patroni"
+    have haproxy || missing="$missing haproxy"
+}
+
 # Debian makes and starts a cluster of PostgreSQL, and starts other services, when it installs them. Nobody here would
 # use them, so it is told not to, by files that go into $only_now.
 hold_services() {
@@ -148,7 +160,7 @@ hold_services() {
         ;;
     esac
     case " $* " in
-    *" rabbitmq-server "*)
+    *" rabbitmq-server "* | *" etcd-server "* | *" patroni "* | *" haproxy "*)
         policy=/usr/sbin/policy-rc.d
         # One that is there says what whoever looks after this machine wants.
         if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
@@ -184,12 +196,19 @@ install_missing() {
         trap 'exit 1' HUP INT TERM
         units=rabbitmq-server.service
         have epmd || units="$units epmd.service epmd.socket"
+        more=
+        case " $* " in *" etcd-server "*) more="$more etcd.service" ;; esac
+        case " $* " in *" patroni "*) more="$more patroni.service" ;; esac
+        case " $* " in *" haproxy "*) more="$more haproxy.service" ;; esac
         hold_services "$@"
         install_packages "$@"
         case " $* " in
         # shellcheck disable=SC2086 # these are words
         *" rabbitmq-server "*) ! have apt-get || disable_services $units ;;
         esac
+        # Without systemd nothing starts them with the machine but what was just held back.
+        # shellcheck disable=SC2086 # these are words
+        [ -z "$more" ] || ! have systemctl || disable_services $more
     )
     missing=
 }
