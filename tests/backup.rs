@@ -61,8 +61,7 @@ pub async fn what_is_restored_is_sound() {
     assert_eq!(api.find("virtual-network", &mistake["virtual-network"]["fq_name"]).await, None);
 
     // The point in time has exactly what was there then.
-    let recovered =
-        block_in_place(|| Cluster::start_recovery("recovered", copy, archive.path(), "before_the_mistake"));
+    let recovered = block_in_place(|| Cluster::start_recovery("recovered", copy, archive.path(), "before_the_mistake"));
     let (_server, api) = restored(&recovered.url(), &position).await;
     has_all(&api, &before_point).await;
     assert_eq!(api.find("virtual-network", &mistake["virtual-network"]["fq_name"]).await, None);

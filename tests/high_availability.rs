@@ -70,7 +70,11 @@ pub async fn the_leader_is_killed_and_cut_off() {
     tasks.join_all().await;
 
     for (what, (writes, reads)) in &gaps {
-        println!("{what}: no write answered for {:.1} s, no read for {:.1} s", writes.as_secs_f64(), reads.as_secs_f64());
+        println!(
+            "{what}: no write answered for {:.1} s, no read for {:.1} s",
+            writes.as_secs_f64(),
+            reads.as_secs_f64()
+        );
     }
     println!("on the machine that was cut off {answered} reads were answered while it was, {refused} refused");
     load.verify(&site).await;
@@ -88,7 +92,10 @@ fn what_is_missing() -> Option<String> {
     let name = format!("cirrus-try-{}", std::process::id());
     let made = Command::new("ip").args(["netns", "add", &name]).output().expect("ip");
     if !made.status.success() {
-        return Some(format!("no network namespaces may be made here ({})", String::from_utf8_lossy(&made.stderr).trim()));
+        return Some(format!(
+            "no network namespaces may be made here ({})",
+            String::from_utf8_lossy(&made.stderr).trim()
+        ));
     }
     ip(&["netns", "del", &name]);
     None
@@ -323,7 +330,9 @@ impl Site {
                 for (machine, name) in NAMES.iter().enumerate() {
                     let last = |process: Option<&Process>| {
                         let errors = process.map(Process::errors).unwrap_or_default();
-                        let is_telling = |line: &&str| !["no action", "Lock owner", "request id="].iter().any(|it| line.contains(it));
+                        let is_telling = |line: &&str| {
+                            !["no action", "Lock owner", "request id="].iter().any(|it| line.contains(it))
+                        };
                         errors.lines().rev().filter(is_telling).take(40).collect::<Vec<_>>().join("\n    ")
                     };
                     println!("{name}, Patroni, backwards:\n    {}", last(self.patroni[machine].as_ref()));
@@ -450,7 +459,9 @@ impl Load {
                     Create::Answered(answer.json()["virtual-network"]["uuid"].as_str().unwrap().to_owned())
                 }
                 // What HAProxy says for itself is that nobody was there, unless a server was left without an answer (502, 504).
-                Ok(answer) if answer.status == 503 && !answer.text.contains("not known") => Create::Refused(answer.text),
+                Ok(answer) if answer.status == 503 && !answer.text.contains("not known") => {
+                    Create::Refused(answer.text)
+                }
                 Ok(answer) => {
                     assert!(matches!(answer.status, 502..=504), "{answer}");
                     Create::Unknown
@@ -556,7 +567,9 @@ impl Load {
             self.hold_against(&answer, self.highest.load(Ordering::SeqCst), api.base());
         }
         let [answered, refused, unknown] = counts;
-        println!("{answered} creates answered, {refused} refused, {unknown} with an end that is not known; all as answered");
+        println!(
+            "{answered} creates answered, {refused} refused, {unknown} with an end that is not known; all as answered"
+        );
     }
 }
 

@@ -58,7 +58,12 @@ pub struct Agreement {
 impl Agreement {
     /// On these settings; not looked at yet.
     pub fn new(own: SharedSettings) -> Self {
-        Self { own, agreed_at: Mutex::default(), overtaken: watch::Sender::new(None), is_outdated: AtomicBool::new(false) }
+        Self {
+            own,
+            agreed_at: Mutex::default(),
+            overtaken: watch::Sender::new(None),
+            is_outdated: AtomicBool::new(false),
+        }
     }
 
     /// Whether the settings are the own ones as long as the row has this fence.

@@ -30,7 +30,8 @@ impl Hosts {
     pub fn of(url: &str) -> Result<Self, String> {
         // The library takes any scheme, and then nobody answers there.
         let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        let Some((scheme @ ("postgres" | "postgresql"), rest)) = scheme.zip(url.split_once("://").map(|(_, rest)| rest))
+        let Some((scheme @ ("postgres" | "postgresql"), rest)) =
+            scheme.zip(url.split_once("://").map(|(_, rest)| rest))
         else {
             return Err("postgresql://user:password@host/name is expected".to_owned());
         };
@@ -106,7 +107,8 @@ mod tests {
     #[test]
     fn each_host_has_user_and_options() {
         let url = "postgresql://me:p,w@a:5433,b,[::1]:5432/name?sslmode=require&target_session_attrs=read-write&x=y";
-        let urls = ["a:5433", "b", "[::1]:5432"].map(|host| format!("postgresql://me:p,w@{host}/name?sslmode=require&x=y"));
+        let urls =
+            ["a:5433", "b", "[::1]:5432"].map(|host| format!("postgresql://me:p,w@{host}/name?sslmode=require&x=y"));
         assert_eq!(read(url), (urls.to_vec(), Wanted::ReadWrite));
         assert_eq!(read("postgresql://a,b").1, Wanted::ReadWrite, "several are standbys of one");
     }

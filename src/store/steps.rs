@@ -87,7 +87,9 @@ mod tests {
                 let changed = sql.split(&format!("alter table {table}\n")).nth(1);
                 let changed = changed.or_else(|| sql.split(&format!("alter table {table} ")).nth(1));
                 let change = changed.and_then(|rest| rest.split(';').next()).unwrap_or_default();
-                change.contains(" type ") || change.contains("add constraint") || sql.contains(&format!("update {table} "))
+                change.contains(" type ")
+                    || change.contains("add constraint")
+                    || sql.contains(&format!("update {table} "))
             });
             let is_named = TAKES.iter().any(|(version, _)| *version == step.version);
             assert!(!works_on_all || is_named, "step {} works on whole tables: TAKES has to say so", step.version);

@@ -252,7 +252,10 @@ impl Committer {
         self.replica.lease.observe(&state);
         if !self.replica.agreement.holds(&mut transaction, state.fence).await? {
             transaction.roll_back().await?;
-            return Ok(Attempt::Answered(refuse_all(jobs.len(), &Rejection::unavailable(self.replica.agreement.refusal()))));
+            return Ok(Attempt::Answered(refuse_all(
+                jobs.len(),
+                &Rejection::unavailable(self.replica.agreement.refusal()),
+            )));
         }
         self.fence = state.fence;
         if state.sole.is_some_and(|sole| sole != self.replica.lease.server()) {

@@ -55,7 +55,8 @@ impl Cluster {
     pub fn back_up(&self, options: &[&str]) -> tempfile::TempDir {
         let directory = owned_directory();
         let data = data_in(directory.path());
-        let arguments = ["--checkpoint=fast", "--no-sync", "--pgdata"].map(OsStr::new).into_iter().chain([data.as_os_str()]);
+        let arguments =
+            ["--checkpoint=fast", "--no-sync", "--pgdata"].map(OsStr::new).into_iter().chain([data.as_os_str()]);
         // As the user of the one, into the directory of the other, which are the same.
         run("pg_basebackup", self.directory.path(), options.iter().map(OsStr::new).chain(arguments));
         directory
