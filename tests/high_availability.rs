@@ -474,22 +474,27 @@ impl Load {
         }
     }
 
-    /// The only one who writes the counter: each number once.
+    /// The only one who writes the counter: each number once, and only on what was there when it was sent. What got lost on its way
+    /// may come later than its successor, and does nothing then.
     async fn count_up(self: Arc<Self>) {
         for number in 1_u64.. {
             if !self.goes_on() {
                 return;
             }
+            sleep(Duration::from_millis(5)).await;
+            let Ok(read) = self.api.send("GET", &self.counter, &[], None).await else { continue };
+            let Some(tag) = read.headers.get("etag").filter(|_| read.status == 200) else { continue };
             let body = json!({"network-policy": {"display_name": number.to_string()}});
-            if let Ok(answer) = self.api.try_json("PUT", &self.counter, &body).await {
+            let headers = [("Content-Type", "application/json"), ("If-Match", tag.as_str())];
+            let body = Some(serde_json::to_vec(&body).unwrap());
+            if let Ok(answer) = self.api.send("PUT", &self.counter, &headers, body).await {
                 if answer.status == 200 {
                     self.writes.lock().unwrap().push(Instant::now());
                     self.highest.fetch_max(number, Ordering::SeqCst);
                 } else {
-                    assert!(matches!(answer.status, 502..=504), "{answer}");
+                    assert!(matches!(answer.status, 412 | 502..=504), "{answer}");
                 }
             }
-            sleep(Duration::from_millis(5)).await;
         }
     }
 
