@@ -1,4 +1,4 @@
-# What ./serve and ./check have in common: it finds what building and running need, and installs what is missing.
+# What ./serve, ./check, ./bench and ./package have in common: it finds what building and running need, and installs what is missing.
 # Sourced by them, from the repository's root; POSIX sh.
 
 # The oldest Rust that will do (Cargo.toml says the same), by its second number.
@@ -87,6 +87,12 @@ need_clients() {
 need_compiler() {
     have cc || missing="$missing gcc libc6-dev"
     ! have apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+}
+
+# What makes Debian packages.
+need_packaging() {
+    have dpkg-shlibdeps || missing="$missing dpkg-dev"
+    have dh || missing="$missing debhelper"
 }
 
 # PostgreSQL's programs, where the server looks for them too. No server of the system's is used or touched.
