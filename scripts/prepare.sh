@@ -285,8 +285,8 @@ prepare_deny() {
 prepare_chroot() {
     no_chroot=
     release=$([ ! -r /etc/os-release ] || { . /etc/os-release && printf '%s' "${VERSION_CODENAME:-}"; })
-    # Another name for what is made in another way.
-    chroot=${CARGO_TARGET_DIR:-$PWD/target}/chroot/$release-1
+    # Another name for what is made in another way. It serves all copies of the repository.
+    chroot=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cirrus/$release-1
     if ! have debootstrap || ! have dh; then
         no_chroot="it takes Debian with root, debhelper and debootstrap"
     elif [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
