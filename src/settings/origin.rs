@@ -96,7 +96,9 @@ impl CommandLine {
                 | Command::NewEpoch(_)
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
-                | Command::Rules => {}
+                | Command::Rules
+                | Command::Man(_)
+                | Command::Completions(_) => {}
             }
         }
         Ok(line)
