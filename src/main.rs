@@ -14,6 +14,7 @@ mod import_keyspaces;
 mod interface_route;
 mod ipam;
 mod json_text;
+mod metrics;
 mod model;
 mod new_token;
 mod pace;
