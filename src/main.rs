@@ -58,6 +58,9 @@ async fn main() -> ExitCode {
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
+        Command::Metrics => {
+            return exit(std::io::stdout().lock().write_all(metrics::listing::page().as_bytes()), |_| 1);
+        }
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,

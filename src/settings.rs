@@ -65,6 +65,8 @@ pub enum Command {
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
     Rules,
+    /// Print what /metrics tells, metric by metric, as Markdown
+    Metrics,
 }
 
 /// Which database to look at. Servers may run on it meanwhile.

@@ -63,7 +63,8 @@ impl<const COLUMNS: usize> ByType<COLUMNS> {
     pub fn all(&self, types: usize) -> impl Iterator<Item = (usize, usize, u64)> {
         let cells = |row: &'_ [Number; COLUMNS]| row.each_ref().map(Number::get);
         let rows = self.rows.iter().take(types).map(cells).enumerate();
-        let told = rows.flat_map(|(row, cells)| cells.into_iter().enumerate().map(move |(column, number)| (row, column, number)));
+        let told = rows
+            .flat_map(|(row, cells)| cells.into_iter().enumerate().map(move |(column, number)| (row, column, number)));
         told.filter(|(_, _, number)| *number > 0)
     }
 }
@@ -126,8 +127,8 @@ pub type Times = Histogram<16>;
 impl Times {
     /// In microseconds: what a request takes that is decided in memory, up to where clients give up.
     const BOUNDS: [u64; 16] = [
-        100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
-        10_000_000,
+        100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        5_000_000, 10_000_000,
     ];
 
     /// None yet.

@@ -19,8 +19,8 @@ mod scrape;
 pub mod table;
 
 pub use counted::{
-    AMQP, Asked, Asking, Connections, Limit, Subject, authentication, batch, change, commit, connections, cql_refusal, cql_request,
-    decision, limit, refusal, request, retry, task, task_broke,
+    AMQP, Asked, Asking, Connections, Limit, Subject, authentication, batch, change, commit, connections, cql_refusal,
+    cql_request, decision, limit, refusal, request, retry, task, task_broke,
 };
 pub use process::begin;
 pub use scrape::{Format, Scrape};

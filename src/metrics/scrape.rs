@@ -157,7 +157,11 @@ mod tests {
         let mut scrape = Scrape::default();
         scrape.count(&table::REQUESTS, &["virtual-network", "create", "2xx"], 3);
         scrape.number(&table::REVISION, &[], 42_u64);
-        scrape.histogram(&table::DECISION_SECONDS, &[], Spread { sum: 1.5, count: 3, buckets: vec![(0.1, 1), (1.0, 1)] });
+        scrape.histogram(
+            &table::DECISION_SECONDS,
+            &[],
+            Spread { sum: 1.5, count: 3, buckets: vec![(0.1, 1), (1.0, 1)] },
+        );
         scrape
     }
 
