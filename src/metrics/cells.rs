@@ -41,17 +41,18 @@ impl Number {
     }
 }
 
+/// For how many types there are rows.
+const TYPES: usize = 512;
+
 /// Numbers for each type of objects, in columns. Types beyond the last row are not counted; no schema is that large.
 pub struct ByType<const COLUMNS: usize> {
-    rows: [[Number; COLUMNS]; Self::TYPES],
+    rows: [[Number; COLUMNS]; TYPES],
 }
 
 impl<const COLUMNS: usize> ByType<COLUMNS> {
-    const TYPES: usize = 512;
-
     /// All zero.
     pub const fn new() -> Self {
-        Self { rows: [const { [const { Number::new() }; COLUMNS] }; Self::TYPES] }
+        Self { rows: [const { [const { Number::new() }; COLUMNS] }; TYPES] }
     }
 
     /// The cell of a type, by its index.

@@ -94,7 +94,7 @@ impl CommandLine {
                 | Command::Check(_)
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
-                | Command::Rules => {}
+                | Command::Rules | Command::Metrics => {}
             }
         }
         Ok(line)
