@@ -8,8 +8,8 @@ use crate::{
         role_rules::{KeptRoleRules, Questions},
     },
     api::{
-        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, SocketFile,
-        ToldAtScrape, scrapes, server,
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Scrapes,
+        SocketFile, ToldAtScrape, server,
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
@@ -442,7 +442,7 @@ async fn serve_on(
         hides_forbidden: settings.access.hide_forbidden,
         authenticator: Arc::new(authenticator),
         told_at_scrape,
-        scrapes: scrapes(),
+        scrapes: Scrapes::default(),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);

@@ -64,7 +64,7 @@ pub enum Answer {
         /// How they are written.
         format: Format,
         /// All of them.
-        text: String,
+        text: Bytes,
     },
     /// 200 with server-sent events.
     Events(BoxBody),
@@ -127,7 +127,7 @@ impl Answer {
                 .content_type(format.content_type())
                 .insert_header(("Vary", "Accept"))
                 .insert_header(("Cache-Control", "no-store"))
-                .body(in_slices(text.into())),
+                .body(in_slices(text)),
             Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
             Self::Events(body) => HttpResponse::Ok()
                 .content_type("text/event-stream")

@@ -48,7 +48,7 @@ use crate::{
     supervision::Supervision,
     writer::Writer,
 };
-pub use actions::scrapes;
+pub use actions::Scrapes;
 use actix_http::ConnectionType;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -80,7 +80,6 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
@@ -141,8 +140,8 @@ pub struct App {
     pub authenticator: Arc<Authenticator>,
     /// Tell what is only known elsewhere, at a scrape.
     pub told_at_scrape: Vec<ToldAtScrape>,
-    /// Places for scrapes.
-    pub scrapes: Arc<Semaphore>,
+    /// Those that are under way.
+    pub scrapes: Scrapes,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.

@@ -105,8 +105,8 @@ impl<T: Default, const SLOTS: usize> ByName<T, SLOTS> {
 pub struct Histogram<const BOUNDS: usize> {
     /// In what values are counted in.
     bounds: [u64; BOUNDS],
-    /// How much of the unit that is told one of these is.
-    unit: f64,
+    /// How many of these are one of the unit that is told.
+    in_unit: f64,
     counts: [Number; BOUNDS],
     beyond: Number,
     sum: Number,
@@ -134,7 +134,7 @@ impl Times {
 
     /// None yet.
     pub const fn times() -> Self {
-        Self::new(Self::BOUNDS, 1e-6)
+        Self::new(Self::BOUNDS, 1e6)
     }
 
     /// One more.
@@ -150,9 +150,9 @@ pub fn micros(time: Duration) -> u64 {
 
 impl<const BOUNDS: usize> Histogram<BOUNDS> {
     /// None yet.
-    pub const fn new(bounds: [u64; BOUNDS], unit: f64) -> Self {
+    pub const fn new(bounds: [u64; BOUNDS], in_unit: f64) -> Self {
         let counts = [const { Number::new() }; BOUNDS];
-        Self { bounds, unit, counts, beyond: Number::new(), sum: Number::new() }
+        Self { bounds, in_unit, counts, beyond: Number::new(), sum: Number::new() }
     }
 
     /// One more.
@@ -166,9 +166,10 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
     #[allow(clippy::cast_precision_loss)] // Bounds are small, and a sum that is off by a rounding is as good.
     pub fn spread(&self) -> Spread {
         let counts = self.counts.iter().map(Number::get);
-        let buckets: Vec<(f64, u64)> = self.bounds.iter().map(|bound| *bound as f64 * self.unit).zip(counts).collect();
+        let buckets: Vec<(f64, u64)> =
+            self.bounds.iter().map(|bound| *bound as f64 / self.in_unit).zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum::<u64>() + self.beyond.get();
-        Spread { sum: self.sum.get() as f64 * self.unit, count, buckets }
+        Spread { sum: self.sum.get() as f64 / self.in_unit, count, buckets }
     }
 }
 

@@ -153,8 +153,6 @@ limits! {
     Replies = "waiting-replies",
     /// Time in which a request has to be written (503).
     WriteTime = "write-time",
-    /// Scrapes that are not taken yet (503).
-    Scrapes = "scrapes",
     /// Connections of CQL (closed).
     CqlConnections = "cql-max-connections",
     /// Memory of requests of CQL (an error).

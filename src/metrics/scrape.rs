@@ -13,7 +13,7 @@ use prometheus_client::{
 use std::{collections::HashMap, fmt};
 
 /// How it is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
     /// That of Prometheus, version 0.0.4.
     Prometheus,

@@ -94,7 +94,8 @@ impl CommandLine {
                 | Command::Check(_)
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
-                | Command::Rules | Command::Metrics => {}
+                | Command::Rules
+                | Command::Metrics => {}
             }
         }
         Ok(line)

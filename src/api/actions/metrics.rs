@@ -7,20 +7,55 @@ use crate::{
         App,
         answer::Answer,
         call::Call,
-        error::{Answered, ApiError},
         openapi::operation::{Described, SERVER, about, plain_answer},
         shares::share_of,
     },
-    metrics::{self, AMQP, Format, Limit, Scrape, table},
+    metrics::{AMQP, Format, Scrape, table},
 };
 use actix_web::http::Method;
-use std::{future, sync::Arc};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    future,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::sync::Semaphore;
 use utoipa::openapi::path::OperationBuilder;
 
-/// How many scrapes may be under way. Each holds its text until it is taken, which may be for as long as a connection lives whose client takes
-/// nothing.
-const MOST_SCRAPES: usize = 64;
+/// How many scrapes have a text of their own. Each holds it until it is taken, which may be for as long as a connection lives whose client
+/// takes nothing.
+const MOST_TEXTS: usize = 64;
+/// How old a text may be that is shared by those for whom there is none.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+
+/// The texts of scrapes that are under way.
+pub struct Scrapes {
+    places: Arc<Semaphore>,
+    /// The last one of each format that was made for several.
+    shared: Mutex<HashMap<Format, (Instant, Bytes)>>,
+}
+
+impl Default for Scrapes {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(MOST_TEXTS)), shared: Mutex::default() }
+    }
+}
+
+impl Scrapes {
+    /// One that is shared, made where there is none that is young enough.
+    fn shared(&self, format: Format, make: impl FnOnce() -> Bytes) -> Bytes {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match shared.get(&format) {
+            Some((made, text)) if made.elapsed() < SHARED_FOR => text.clone(),
+            _ => {
+                let text = make();
+                shared.insert(format, (Instant::now(), text.clone()));
+                text
+            }
+        }
+    }
+}
 
 /// Whoever asks how the server is must be told, so it has places of its own.
 pub static ACTIONS: &[Action] = &[Action {
@@ -30,29 +65,25 @@ pub static ACTIONS: &[Action] = &[Action {
     access: Access::Administrator,
     effect: Effect::Reads,
     takes_a_place: false,
-    handler: |app, call, _| Box::pin(future::ready(app.metrics(call))),
+    handler: |app, call, _| Box::pin(future::ready(Ok(app.metrics(call)))),
     arguments: &[],
     description: describe_metrics,
 }];
 
-/// Places for scrapes, all of them free.
-pub fn scrapes() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST_SCRAPES))
-}
-
 impl App {
-    /// `GET /metrics`
-    ///
-    /// # Errors
-    /// 503 while too many that have come before have not taken their answer.
-    fn metrics(&self, call: &Call) -> Answered<Answer> {
-        let place = Arc::clone(&self.scrapes).try_acquire_owned().map_err(|_| {
-            metrics::limit(Limit::Scrapes);
-            ApiError::unavailable(format!("{MOST_SCRAPES} scrapes are under way already"))
-        })?;
-        call.place.set(Some(place));
+    /// `GET /metrics`. Nobody is refused, and what is held for those who take nothing has a bound: where many are under way, the others
+    /// share what is made once a second.
+    fn metrics(&self, call: &Call) -> Answer {
         let format = if call.takes_open_metrics { Format::OpenMetrics } else { Format::Prometheus };
-        Ok(Answer::Metrics { format, text: self.scrape().text(format) })
+        let make = || Bytes::from(self.scrape().text(format));
+        let text = match Arc::clone(&self.scrapes.places).try_acquire_owned() {
+            Ok(place) => {
+                call.place.set(Some(place));
+                make()
+            }
+            Err(_) => self.scrapes.shared(format, make),
+        };
+        Answer::Metrics { format, text }
     }
 
     fn scrape(&self) -> Scrape {
@@ -138,12 +169,10 @@ impl App {
 }
 
 fn describe_metrics() -> OperationBuilder {
-    about(SERVER, "metrics", "How the server is, in numbers")
-        .response(
-            "200",
-            plain_answer(
-                "In the text format of Prometheus, or as OpenMetrics for who asks for `application/openmetrics-text`.",
-            ),
-        )
-        .or(&[503])
+    about(SERVER, "metrics", "How the server is, in numbers").response(
+        "200",
+        plain_answer(
+            "In the text format of Prometheus, or as OpenMetrics for who asks for `application/openmetrics-text`.",
+        ),
+    )
 }

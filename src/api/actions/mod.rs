@@ -23,7 +23,7 @@ mod transactions;
 #[cfg(test)]
 mod tests;
 
-pub use metrics::scrapes;
+pub use metrics::Scrapes;
 
 use super::{
     App,
