@@ -315,24 +315,12 @@ async fn scrapers_that_read_nothing() {
         stream.write_all(&b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100)).unwrap();
         silent.push(stream);
     }
-    let begin = Instant::now();
-    // All are stuck when those that go on asking see nobody else.
-    let mut known = 0.0;
-    let last = loop {
-        let scraped = Scraped::of(&api).await;
+    for _ in 0..100 {
         api.get("/projects").await.status_is(200);
-        let asked = scraped.sum("cirrus_requests_total", &[("operation", "metrics")]);
-        let own = scraped.sum("cirrus_requests_total", &[("operation", "list")]);
-        if own > 100.0 && asked - known < 1.5 {
-            break scraped;
-        }
-        known = asked;
-        assert!(begin.elapsed() < LIMIT, "{asked} scrapes within {LIMIT:?}");
-    };
-    let grown = last.sum("process_resident_memory_bytes", &[]) - before;
-    assert!(grown < 100e6, "{grown} bytes");
-    // Some of them wait for a client: it is not that the system has taken all.
-    assert!(known < 9_000.0, "{known} of 10000 scrapes were answered");
+        let scraped = Scraped::of(&api).await;
+        let grown = scraped.sum("process_resident_memory_bytes", &[]) - before;
+        assert!(grown < 60e6, "{grown} bytes");
+    }
     drop(silent);
 }
 

@@ -7,7 +7,7 @@ use crate::{
         App,
         answer::Answer,
         call::Call,
-        openapi::operation::{Described, SERVER, about, plain_answer},
+        openapi::operation::{SERVER, about, plain_answer},
         shares::share_of,
     },
     metrics::{AMQP, Format, Scrape, table},
@@ -175,4 +175,22 @@ fn describe_metrics() -> OperationBuilder {
             "In the text format of Prometheus, or as OpenMetrics for who asks for `application/openmetrics-text`.",
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_for_whom_there_is_no_place_share_a_text() {
+        let scrapes = Scrapes::default();
+        let first = scrapes.shared(Format::Prometheus, || Bytes::from_static(b"first"));
+        let again = scrapes.shared(Format::Prometheus, || panic!("it is there"));
+        assert_eq!(first.as_ptr(), again.as_ptr());
+        assert_eq!(scrapes.shared(Format::OpenMetrics, || Bytes::from_static(b"other")), "other");
+        let (made, _) = scrapes.shared.lock().unwrap()[&Format::Prometheus].clone();
+        let old = (made.checked_sub(SHARED_FOR).unwrap(), first);
+        scrapes.shared.lock().unwrap().insert(Format::Prometheus, old);
+        assert_eq!(scrapes.shared(Format::Prometheus, || Bytes::from_static(b"anew")), "anew");
+    }
 }
