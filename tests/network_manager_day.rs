@@ -45,7 +45,8 @@ fn requests_are_those_that_were_sent(scraped: &Scraped, printed: &str) {
             ("GET", None, _) if path.is_empty() => ("", "page"),
             ("POST", None, Some(kind)) => (kind, "create"),
             ("GET", None, Some(kind)) if !path.ends_with("-perms") => (kind, "list"),
-            _ => ("", path),
+            // Of an object, too.
+            _ => ("", path.rsplit('/').next().unwrap()),
         };
         let key = vec![kind.to_owned(), operation.to_owned(), format!("{}xx", &status[..1])];
         *requests.entry(key).or_default() += number;

@@ -1,6 +1,6 @@
 """Counts what a program asks over HTTP, by whichever library: import it before anything is asked.
 
-`counted()` is a table: `METHOD PATH STATUS`, with `*` for what stands behind the name of a type, and how often.
+`counted()` is a table: `METHOD PATH STATUS`, with `*` for the uuid in a path, and how often.
 """
 import collections
 import http.client
@@ -10,8 +10,8 @@ _putrequest, _getresponse = http.client.HTTPConnection.putrequest, http.client.H
 
 
 def putrequest(self, method, url, *arguments, **named):
-    first, slash, rest = url.split("?")[0].lstrip("/").partition("/")
-    self.asked = "%s /%s%s" % (method, first, "/*" if rest else "")
+    parts = url.split("?")[0].split("/")
+    self.asked = "%s %s" % (method, "/".join(parts[:2] + ["*"] * (len(parts) > 2) + parts[3:]))
     return _putrequest(self, method, url, *arguments, **named)
 
 
