@@ -23,7 +23,7 @@ pub async fn metrics_and_what_is_made_of_them() {
     let mut checks = Checks::default();
     checks.run("the page is that of the program, and has each alert", async { the_page() }).await;
     checks.run("alert rules are right and come when they should", async { alert_rules() }).await;
-    checks.run("the containers have what they name", containers()).await;
+    checks.run("the containers have what they name", async { containers() }).await;
     checks.run("a server under work", a_server_under_work()).await;
     checks.run("administrators only", administrators_only()).await;
     checks.run("scrapers that read nothing", scrapers_that_read_nothing()).await;
@@ -138,7 +138,7 @@ fn alert_rules() {
 }
 
 /// Of the profile `monitoring`: what is mounted is there, and Prometheus is asked by its name.
-async fn containers() {
+fn containers() {
     let compose = yaml(&here().join("docker-compose.yml"));
     for name in ["prometheus", "grafana"] {
         let service = &compose["services"][name];
@@ -272,10 +272,10 @@ async fn a_server_under_work() {
     let table = table();
     assert_eq!(table.keys().collect::<Vec<_>>(), after.types.keys().collect::<Vec<_>>());
     let expressions = alerts().into_iter().map(|(_, expression)| expression).chain(panels());
-    let named: Vec<_> = expressions.flat_map(|expression| named(&expression)).collect();
-    let all: BTreeSet<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let looked_at: Vec<_> = expressions.flat_map(|expression| named(&expression)).collect();
+    let all: BTreeSet<&str> = looked_at.iter().map(|(name, _)| name.as_str()).collect();
     assert!(all.len() > 40, "{all:?}");
-    for (name, labels) in &named {
+    for (name, labels) in &looked_at {
         assert!(after.knows(name), "{name} is in no scrape");
         let metric = ["_bucket", "_sum", "_count"].iter().find_map(|end| table.get(name.strip_suffix(end)?));
         let known = table.get(name).or(metric).unwrap();

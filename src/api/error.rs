@@ -3,7 +3,7 @@
 use crate::{
     feed::{Gone, OpenError},
     replica::Unavailable,
-    rules::{Kind, Rejection},
+    rules::{Kind, Rejection, rule::RuleId},
     store::StoreError,
 };
 use actix_web::{
@@ -159,7 +159,7 @@ impl From<Rejection> for ApiError {
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let reason = Reason { rule: rule.map(|rule| rule.id()), field, objects };
+        let reason = Reason { rule: rule.map(RuleId::id), field, objects };
         let reason = (reason != Reason::default()).then(|| Box::new(reason));
         Self { reason, ..Self::new(status, text.to_string()) }
     }

@@ -47,7 +47,7 @@ impl Scrapes {
     fn shared(&self, format: Format, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         match shared.get(&format) {
-            Some((made, text)) if made.elapsed() < SHARED_FOR => text.clone(),
+            Some((since, text)) if since.elapsed() < SHARED_FOR => text.clone(),
             _ => {
                 let text = make();
                 shared.insert(format, (Instant::now(), text.clone()));
@@ -188,8 +188,8 @@ mod tests {
         let again = scrapes.shared(Format::Prometheus, || panic!("it is there"));
         assert_eq!(first.as_ptr(), again.as_ptr());
         assert_eq!(scrapes.shared(Format::OpenMetrics, || Bytes::from_static(b"other")), "other");
-        let (made, _) = scrapes.shared.lock().unwrap()[&Format::Prometheus].clone();
-        let old = (made.checked_sub(SHARED_FOR).unwrap(), first);
+        let (since, _) = scrapes.shared.lock().unwrap()[&Format::Prometheus].clone();
+        let old = (since.checked_sub(SHARED_FOR).unwrap(), first);
         scrapes.shared.lock().unwrap().insert(Format::Prometheus, old);
         assert_eq!(scrapes.shared(Format::Prometheus, || Bytes::from_static(b"anew")), "anew");
     }
