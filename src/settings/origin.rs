@@ -95,7 +95,9 @@ impl CommandLine {
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
                 | Command::Rules
-                | Command::Metrics => {}
+                | Command::Metrics
+                | Command::Man(_)
+                | Command::Completions(_) => {}
             }
         }
         Ok(line)
