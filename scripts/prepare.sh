@@ -149,6 +149,11 @@ need_rabbitmq() {
     find_rabbitmq || missing="$missing rabbitmq-server"
 }
 
+# promtool, which says whether metrics, alert rules and their tests are right.
+need_promtool() {
+    have promtool || missing="$missing prometheus"
+}
+
 # Debian makes and starts a cluster of PostgreSQL, and starts other services, when it installs them. Nobody here would
 # use them, so it is told not to, by files that go into $only_now.
 hold_services() {
@@ -163,7 +168,7 @@ hold_services() {
         ;;
     esac
     case " $* " in
-    *" rabbitmq-server "*)
+    *" rabbitmq-server "* | *" prometheus "*)
         policy=/usr/sbin/policy-rc.d
         # One that is there says what whoever looks after this machine wants.
         if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
@@ -174,15 +179,17 @@ hold_services() {
     esac
 }
 
-# A broker that was not started now would still be started with the machine, and so would Erlang's epmd unless it was
-# there before: the units are arguments.
-disable_services() {
+# What was not started now would still be started with the machine, and with a broker Erlang's epmd, unless it was there before:
+# the service is an argument, and units that come with it are others.
+disable_service() {
+    service=$1
+    shift
     if have systemctl; then
-        as_root systemctl --quiet disable "$@" || say "Could not disable: $*."
+        as_root systemctl --quiet disable "$service.service" "$@" || say "Could not disable: $service $*."
         # There is something to stop only where the machine's own policy let it start.
-        [ ! -d /run/systemd/system ] || as_root systemctl --quiet stop "$@" || say "Could not stop: $*."
+        [ ! -d /run/systemd/system ] || as_root systemctl --quiet stop "$service.service" "$@" || say "Could not stop: $service $*."
     else
-        as_root update-rc.d rabbitmq-server disable || say "Could not disable rabbitmq-server."
+        as_root update-rc.d "$service" disable || say "Could not disable $service."
     fi
 }
 
@@ -197,13 +204,16 @@ install_missing() {
         # shellcheck disable=SC2086 # these are words
         trap '[ -z "$only_now" ] || as_root rm -f $only_now' EXIT
         trap 'exit 1' HUP INT TERM
-        units=rabbitmq-server.service
-        have epmd || units="$units epmd.service epmd.socket"
+        units=
+        have epmd || units="epmd.service epmd.socket"
         hold_services "$@"
         install_packages "$@"
         case " $* " in
         # shellcheck disable=SC2086 # these are words
-        *" rabbitmq-server "*) ! have apt-get || disable_services $units ;;
+        *" rabbitmq-server "*) ! have apt-get || disable_service rabbitmq-server $units ;;
+        esac
+        case " $* " in
+        *" prometheus "*) ! have apt-get || disable_service prometheus ;;
         esac
     )
     missing=

@@ -15,6 +15,7 @@ mod interface_route;
 mod ipam;
 mod json_text;
 mod manual;
+mod metrics;
 mod model;
 mod new_token;
 mod pace;
@@ -63,6 +64,9 @@ async fn main() -> ExitCode {
             return exit(manual::print_completions(&settings, CommandLine::command()), |_| 1);
         }
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
+        Command::Metrics => {
+            return exit(std::io::stdout().lock().write_all(metrics::listing::page().as_bytes()), |_| 1);
+        }
     };
     let filter = match EnvFilter::try_new(&settings.log) {
         Ok(filter) => filter,

@@ -9,18 +9,19 @@ use crate::{
         role_rules::{KeptRoleRules, Questions},
     },
     api::{
-        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, SocketFile,
-        server,
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Scrapes,
+        SocketFile, ToldAtScrape, server,
     },
     authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
+    metrics::{self, table},
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
-    seats::{Seats, files_for},
+    seats::{self, Seats, files_for},
     settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
@@ -146,6 +147,7 @@ fn listen_hint(option: &str, error: &std::io::Error) -> String {
 /// What keeps it from starting.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let stop = signals::listen()?;
+    metrics::begin();
     // What can be wrong with the settings is told before anything is made.
     let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
     let retention = settings.check(&model).map_err(StartError::Settings)?;
@@ -281,15 +283,12 @@ fn administrators_socket(
     }
 }
 
-/// What says how many connections there may be.
-const SEATS: &str = "--max-connections, --max-connections-per-address";
-
 /// How connections are let in.
 fn entrance(settings: &ServeSettings) -> Entrance {
     let limits = settings.doors.connections;
     let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-    let seats = Seats::new(most, most_of_one, SEATS, settings.doors.trusted_proxies.clone());
+    let seats = Seats::new(most, most_of_one, &seats::PUBLIC, settings.doors.trusted_proxies.clone());
     Entrance { seats, head_timeout: limits.head_timeout() }
 }
 
@@ -403,10 +402,12 @@ async fn serve_on(
     if let Some(tls) = listeners.tls.clone() {
         supervision.keep("files of TLS", move || Arc::clone(&tls).follow());
     }
+    let mut told_at_scrape = vec![told_of_start(mark.is_some(), &listeners)];
     let mut cql = match cql {
         None => None,
         Some(door) => Some(SpeaksCql::start(door, settings, &database, &replica, &key_values, &supervision).await?),
     };
+    told_at_scrape.extend(cql.as_ref().map(SpeaksCql::told_at_scrape));
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
     let sending = settings.amqp_url.clone().map(|servers| {
@@ -441,6 +442,8 @@ async fn serve_on(
         administrators,
         hides_forbidden: settings.access.hide_forbidden,
         authenticator: Arc::new(authenticator),
+        told_at_scrape,
+        scrapes: Scrapes::default(),
     });
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
@@ -503,6 +506,17 @@ async fn serve_on(
         Some(text) => sound.and(Err(StartError::Overtaken(text))),
         None => sound,
     }
+}
+
+/// What is known here alone, for a scrape: whether the database is a private one, and when the certificate ends.
+fn told_of_start(is_private: bool, listeners: &Listeners) -> ToldAtScrape {
+    let tls = listeners.tls.clone();
+    Box::new(move |scrape| {
+        scrape.number(&table::PRIVATE_POSTGRESQL, &[], u64::from(is_private));
+        if let Some(end) = tls.as_ref().and_then(|tls| tls.end()) {
+            scrape.number(&table::CERTIFICATE_END, &["public"], end);
+        }
+    })
 }
 
 /// Whether what this process knows is what the next one would load.

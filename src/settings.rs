@@ -66,6 +66,8 @@ pub enum Command {
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
     Rules,
+    /// Print what /metrics tells, metric by metric, as Markdown
+    Metrics,
     /// Write the manual pages of the commands into a directory
     #[command(hide = true)]
     Man(ManualPages),

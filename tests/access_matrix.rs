@@ -262,6 +262,7 @@ impl Stage {
             | "GET /openapi.json"
             | "GET /aaa-mode"
             | "GET /healthz"
+            | "GET /metrics"
             | "GET /readyz"
             | "GET /changes"
             | "GET /obj-cache" => return Some(Ask::get(path)),

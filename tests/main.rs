@@ -44,6 +44,7 @@ mod keystone;
 mod large_lists;
 mod lease;
 mod member_feeds;
+mod metrics;
 mod migrations;
 mod network_manager_day;
 mod openapi;
@@ -163,6 +164,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(interface_route::static_routes_of_members),
+    asynchronous!(metrics::metrics_and_what_is_made_of_them),
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(jwt::tokens_that_an_issuer_has_signed),

@@ -11,6 +11,7 @@ mod call;
 mod changes;
 mod conditions;
 mod connection;
+mod counted;
 mod documentation;
 mod door;
 mod error;
@@ -39,6 +40,7 @@ use crate::{
     authentication::Authenticator,
     bus::Bus,
     feed::Feed,
+    metrics::{self, Scrape},
     model::Model,
     replica::Replica,
     settings::{RequestSettings, WatcherSettings},
@@ -46,6 +48,7 @@ use crate::{
     supervision::Supervision,
     writer::Writer,
 };
+pub use actions::Scrapes;
 use actix_http::ConnectionType;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -90,6 +93,9 @@ const OWN_PAGE: HeaderValue = HeaderValue::from_static(
 /// What a browser may do with an answer that is not a page of ours: nothing. Texts and JSON repeat what clients have sent.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
+/// Tells metrics that others know.
+pub type ToldAtScrape = Box<dyn Fn(&mut Scrape) + Send + Sync>;
+
 /// What handlers work with.
 pub struct App {
     /// The data model.
@@ -132,6 +138,10 @@ pub struct App {
     pub hides_forbidden: bool,
     /// Who finds out who asks.
     pub authenticator: Arc<Authenticator>,
+    /// Tell what is only known elsewhere, at a scrape.
+    pub told_at_scrape: Vec<ToldAtScrape>,
+    /// Those that are under way.
+    pub scrapes: Scrapes,
 }
 
 /// A body with what is given back when its last byte has gone, or its client.
@@ -163,6 +173,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
         Err(error) => Err(error),
     };
     if let Err(error) = &answered {
+        metrics::refusal(error.reason.as_ref().and_then(|reason| reason.rule), error.status.as_u16());
         refusal_log::tell(&call, &request, error);
     }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
@@ -193,13 +204,15 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     }
     // What a client waits for on purpose does not make a request slow.
     let waited = call.waited.get();
+    let took = started.elapsed().saturating_sub(waited);
+    metrics::request(call.subject.get(), response.status().as_u16(), took);
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         id = %call.identity.request_id,
         method = %request.method(),
         path = %call.path,
         status = response.status().as_u16(),
-        microseconds = micros(started.elapsed().saturating_sub(waited)),
+        microseconds = micros(took),
         waited_microseconds = (!waited.is_zero()).then(|| micros(waited)),
         "request"
     );
@@ -209,6 +222,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
 impl App {
     async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
         let found = routes::find(&self.model, &call.method, &call.path);
+        call.subject.set(counted::subject(&found, &call.method));
         self.admit(call, request, &found).await?;
         let route = match found {
             Found::Route(route) => route,

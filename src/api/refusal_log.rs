@@ -19,7 +19,7 @@ pub fn tell(call: &Call, request: &HttpRequest, error: &ApiError) {
     tracing::warn!(
         id = ?call.identity.request_id,
         status = error.status.as_u16(),
-        rule = error.reason.as_ref().and_then(|reason| reason.rule.as_deref()),
+        rule = error.reason.as_ref().and_then(|reason| reason.rule),
         method = %request.method(),
         path = ?call.path,
         user = user.as_deref(),

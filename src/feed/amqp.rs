@@ -12,6 +12,7 @@ use crate::{
     change_log::{LogEntry, LogOperation},
     graph::{FqName, Graph, Position},
     json_text,
+    metrics::AMQP,
     render::{FieldNames, Renderer, Selection},
     store::{Session, StoreError, feed_position, operation},
 };
@@ -114,12 +115,16 @@ async fn hold_turn(
     finish: watch::Receiver<bool>,
 ) -> Result<(), AmqpError> {
     let mut sink = Sink::start(feed, connection).await?;
+    let _turn = Turn::begin();
     loop {
-        match sink.connect_and_send(servers, finish.clone()).await {
+        let sent = sink.connect_and_send(servers, finish.clone()).await;
+        AMQP.sending.set(0);
+        match sent {
             Ok(()) => return Ok(()),
             Err(error) if error.ends_turn() => return Err(error),
             Err(AmqpError::Gone) => sink.skip_what_is_gone().await?,
             Err(error) => {
+                AMQP.outages.add(1);
                 report(&mut sink.reported, &error);
                 sink.rewind(&error);
             }
@@ -129,6 +134,23 @@ async fn hold_turn(
             return Ok(());
         }
         sleep(TRY_AGAIN).await;
+    }
+}
+
+/// That it is this server's turn, for who looks at its metrics.
+struct Turn;
+
+impl Turn {
+    fn begin() -> Self {
+        AMQP.turn.set(1);
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        AMQP.turn.set(0);
+        AMQP.sending.set(0);
     }
 }
 
@@ -190,6 +212,7 @@ impl<'a> Sink<'a> {
         let server = self.feed.replica.lease.server();
         feed_position::write(&mut self.connection, SINK, self.confirmed, server).await?;
         self.written = self.confirmed;
+        AMQP.confirmed.set(self.confirmed.revision);
         self.written_at = Instant::now();
         self.unwritten = 0;
         Ok(())
@@ -247,6 +270,7 @@ impl<'a> Sink<'a> {
         } else {
             tracing::info!(from = %self.confirmed, "AMQP: changes are sent");
         }
+        AMQP.sending.set(1);
         let sent = self.send(reader, &channel, finish).await;
         if sent.is_ok() {
             // It is confirmed already.
@@ -353,6 +377,7 @@ impl<'a> Sink<'a> {
             tracing::info!(from = %self.confirmed, "AMQP: changes are sent again");
         }
         self.unwritten += 1;
+        AMQP.messages.add(1);
         if let Some(revision) = confirmed.complete {
             self.confirmed.revision = revision;
         }

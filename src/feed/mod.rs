@@ -113,6 +113,18 @@ impl Feed {
         self.readers().len()
     }
 
+    /// How many revisions the slowest reader is behind; none is without readers.
+    pub fn lag(&self) -> u64 {
+        let current = self.replica.current().revision();
+        let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
+        lowest.map_or(0, |lowest| current.saturating_sub(lowest))
+    }
+
+    /// What has to stay in the log.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
     fn readers(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<AtomicU64>>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -127,6 +127,11 @@ impl Replica {
         self.recent().after(revision, limit)
     }
 
+    /// How much memory the last changes take, in bytes.
+    pub fn weight_of_recent(&self) -> usize {
+        self.recent().weight()
+    }
+
     fn recent(&self) -> MutexGuard<'_, Recent> {
         // Nothing in there is ever half done.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)

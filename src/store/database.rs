@@ -6,7 +6,7 @@ use super::{
     operation::{self, Operation},
     sequence, views,
 };
-use crate::model::Model;
+use crate::{metrics::Asking, model::Model};
 use sqlx::{
     ConnectOptions, PgConnection,
     migrate::{MigrateError, Migrator},
@@ -23,6 +23,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a new connection may take.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// What a new connection is called among the questions to the database, whatever it is for.
+const CONNECTION: &str = "connection";
 /// How much earlier than the deadline the database gives up a statement that has more time than others.
 const GIVES_UP_EARLIER: Duration = Duration::from_secs(1);
 /// What the database is told about each session.
@@ -206,6 +208,10 @@ fn newer(found: i64) -> StoreError {
 }
 
 async fn connect(operation: Operation, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut asking = Asking::begin(CONNECTION);
     let connected = timeout(CONNECT_WITHIN, options.connect()).await.unwrap_or_else(|_| Err(no_answer(CONNECT_WITHIN)));
+    if connected.is_err() {
+        asking.fail();
+    }
     connected.map_err(|error| StoreError::of(operation, error))
 }

@@ -17,6 +17,7 @@ pub use progress::Progress;
 
 use crate::{
     graph::{Graph, Position},
+    metrics,
     replica::Replica,
     rules::{Decision, Outcome, Rejection, Request, Rulebook},
     store::{Database, UNKNOWN, idempotency::Keyed},
@@ -98,6 +99,11 @@ impl Writer {
         &self.progress
     }
 
+    /// How many requests wait to be decided.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     /// Decides and commits a request; one with a key once, however often it comes within a day.
     ///
     /// # Errors
@@ -112,11 +118,16 @@ impl Writer {
         };
         match self.replica.patiently(WRITE_WITHIN, decided).await {
             Some(Some(decision)) => decision,
-            late => Err(Rejection::unavailable(match (ticket.give_up(), late) {
-                (true, Some(_)) => "The server stops",
-                (true, None) => LATE,
-                (false, _) => UNKNOWN,
-            })),
+            late => {
+                if late.is_none() {
+                    metrics::limit(metrics::Limit::WriteTime);
+                }
+                Err(Rejection::unavailable(match (ticket.give_up(), late) {
+                    (true, Some(_)) => "The server stops",
+                    (true, None) => LATE,
+                    (false, _) => UNKNOWN,
+                }))
+            }
         }
     }
 }

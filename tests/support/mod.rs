@@ -19,6 +19,7 @@ pub mod rabbitmq;
 pub mod random;
 pub mod round_robin;
 pub mod samples;
+pub mod scrape;
 pub mod stand_in;
 pub mod tokens;
 

@@ -53,7 +53,7 @@ const VERBOSE: Argument = Argument::query(
 /// Who asks has to know soon, also while the database hangs.
 const LIMIT: Duration = Duration::from_secs(2);
 /// For how long a batch may be on its way into the database, and the heartbeat without an answer.
-const HANGS_AFTER: Duration = Duration::from_secs(3);
+pub const HANGS_AFTER: Duration = Duration::from_secs(3);
 
 /// What was looked at, and what is wrong with it, if anything.
 type Finding = (&'static str, Option<String>);

@@ -12,6 +12,7 @@ mod host_based_services;
 mod jobs;
 mod key_value;
 mod lists;
+mod metrics;
 mod names;
 mod parts;
 mod permissions;
@@ -21,6 +22,8 @@ mod transactions;
 
 #[cfg(test)]
 mod tests;
+
+pub use metrics::Scrapes;
 
 use super::{
     App,
@@ -112,7 +115,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 16] = [
+static FAMILIES: [&[Action]; 17] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -125,6 +128,7 @@ static FAMILIES: [&[Action]; 16] = [
     host_based_services::ACTIONS,
     feeds::ACTIONS,
     health::ACTIONS,
+    metrics::ACTIONS,
     tags::ACTIONS,
     drafts::ACTIONS,
     transactions::ACTIONS,
