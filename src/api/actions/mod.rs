@@ -7,11 +7,12 @@ mod caches;
 mod drafts;
 mod dumps;
 mod feeds;
-mod health;
+pub mod health;
 mod host_based_services;
 mod jobs;
 mod key_value;
 mod lists;
+mod logging;
 mod names;
 mod parts;
 mod permissions;
@@ -112,7 +113,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 16] = [
+static FAMILIES: [&[Action]; 17] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -125,6 +126,7 @@ static FAMILIES: [&[Action]; 16] = [
     host_based_services::ACTIONS,
     feeds::ACTIONS,
     health::ACTIONS,
+    logging::ACTIONS,
     tags::ACTIONS,
     drafts::ACTIONS,
     transactions::ACTIONS,
