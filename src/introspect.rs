@@ -258,18 +258,16 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quick_xml::{Reader, XmlVersion};
+    use quick_xml::Reader;
 
     /// The texts of a page, each with the names of the elements around it.
     fn texts(page: &str) -> Vec<(String, String)> {
         let mut reader = Reader::from_str(page);
-        reader.config_mut().check_comments = true;
         let (mut path, mut found, mut text) = (Vec::new(), Vec::new(), String::new());
-        let _ = XmlVersion::default();
         loop {
             match reader.read_event().unwrap() {
                 Event::Start(element) => {
-                    path.push(String::from_utf8(element.name().as_ref().to_vec()).unwrap());
+                    path.push(element.name().as_ref().to_owned());
                     text.clear();
                 }
                 Event::End(_) => {
@@ -278,10 +276,9 @@ mod tests {
                     }
                     path.pop();
                 }
-                Event::Text(part) => text.push_str(&part.decode().unwrap()),
+                Event::Text(part) => text.push_str(&part),
                 Event::GeneralRef(reference) => {
-                    let name = String::from_utf8(reference.to_vec()).unwrap();
-                    text.push_str(quick_xml::escape::resolve_predefined_entity(&name).unwrap());
+                    text.push_str(quick_xml::escape::resolve_predefined_entity(&reference).unwrap());
                 }
                 Event::Eof => return found,
                 _ => {}

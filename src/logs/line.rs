@@ -4,11 +4,11 @@
 #![allow(clippy::doc_markdown, reason = "PostgreSQL is a name here, not code")]
 
 use super::{Served, Trace};
-use serde::Serializer as _;
+use serde::{Serialize, Serializer as _};
 use serde_json::{Serializer, json};
 use std::fmt::{self, Debug};
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -32,11 +32,14 @@ fn now() -> String {
 }
 
 /// Lines for people.
-pub struct TextLine(Format<Full, SystemTime>);
+pub struct TextLine {
+    plain: Format<Full, SystemTime>,
+    colours: bool,
+}
 
 impl TextLine {
     pub fn new(colours: bool) -> Self {
-        Self(Format::default().with_ansi(colours))
+        Self { plain: Format::default().with_ansi(false), colours }
     }
 }
 
@@ -47,15 +50,45 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut text = String::new();
-        self.0.format_event(context, Writer::new(&mut text), event)?;
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        for (number, part) in line.split(['\n', '\r']).enumerate() {
-            writer.write_str(if number == 0 { "" } else { "\n\t" })?;
-            writer.write_str(part.trim_start_matches('\t'))?;
+        self.plain.format_event(context, Writer::new(&mut text), event)?;
+        let mut line = text.strip_suffix('\n').unwrap_or(&text);
+        let level = *event.metadata().level();
+        if self.colours
+            && let Some((time, rest)) = line.split_once(level.as_str())
+        {
+            write!(writer, "\u{1b}[2m{time}\u{1b}[0m\u{1b}[{}m{level}\u{1b}[0m", colour(level))?;
+            line = rest;
         }
+        write_harmless(&mut writer, line)?;
         Served::look(|served| write!(writer, " request_id={:?}", served.id)).unwrap_or(Ok(()))?;
         writer.write_char('\n')
     }
+}
+
+fn colour(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG => 34,
+        Level::TRACE => 35,
+    }
+}
+
+/// Writes what may come from anybody: nothing of it steers a terminal.
+fn write_harmless(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+    if !text.contains(char::is_control) {
+        return writer.write_str(text);
+    }
+    for letter in text.chars() {
+        match letter {
+            '\n' => writer.write_str("\n\t")?,
+            '\t' => writer.write_char(letter)?,
+            _ if letter.is_control() => write!(writer, "{}", letter.escape_default())?,
+            _ => writer.write_char(letter)?,
+        }
+    }
+    Ok(())
 }
 
 /// Lines for programs.
@@ -94,31 +127,36 @@ struct Fields {
 impl Fields {
     fn begin(&mut self, field: &Field) {
         let name = field.name().trim_start_matches("r#");
-        let more = if OWN.contains(&name) { "field_" } else { "" };
-        self.text.extend_from_slice(format!(",{}:", json!(format!("{more}{name}"))).as_bytes());
+        self.text.push(b',');
+        // Memory takes everything.
+        let _ = match OWN.contains(&name) {
+            true => serde_json::to_writer(&mut self.text, &format!("field_{name}")),
+            false => serde_json::to_writer(&mut self.text, name),
+        };
+        self.text.push(b':');
     }
 
-    fn raw(&mut self, field: &Field, value: impl fmt::Display) {
+    fn value(&mut self, field: &Field, value: impl Serialize) {
         self.begin(field);
-        self.text.extend_from_slice(value.to_string().as_bytes());
+        let _ = serde_json::to_writer(&mut self.text, &value);
     }
 }
 
 impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.raw(field, value);
+        self.value(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.raw(field, value);
+        self.value(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.raw(field, value);
+        self.value(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.raw(field, json!(value));
+        self.value(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -126,7 +164,9 @@ impl Visit for Fields {
             self.target = Some(value.to_owned());
             return;
         }
-        self.record_debug(field, &format_args!("{value}"));
+        if !field.name().starts_with("log.") {
+            self.value(field, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -134,7 +174,6 @@ impl Visit for Fields {
             return;
         }
         self.begin(field);
-        // Memory takes everything.
         let _ = Serializer::new(&mut self.text).collect_str(&format_args!("{value:?}"));
     }
 }
