@@ -84,9 +84,12 @@ async fn without_database() {
     let (address, directory) = (free(), fresh_directory());
     let password = directory.path().join("password");
     std::fs::write(&password, "secret-word").unwrap();
-    let cluster = Cluster::start("database", &[]);
-    cluster.create_database();
-    let proxy = Proxy::start(&cluster.socket());
+    let (cluster, proxy) = tokio::task::block_in_place(|| {
+        let cluster = Cluster::start("database", &[]);
+        cluster.create_database();
+        let proxy = Proxy::start(&cluster.socket());
+        (cluster, proxy)
+    });
     let options = [
         "--introspect-listen",
         &address.to_string(),
@@ -130,6 +133,8 @@ async fn without_database() {
     proxy.let_go();
     let back = until_state(address, "Functional").await;
     assert_eq!((&back["description"], &back["connection_infos"][0]["status"]), (&json!(""), &json!("Up")));
+    // In this order.
+    drop((server, proxy, cluster));
 }
 
 async fn bad_requests() {

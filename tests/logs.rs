@@ -99,7 +99,13 @@ async fn of_postgresql() {
     assert!(line["process"].is_u64() && line["at"].is_string(), "{line}");
     // One of its processes dies, so that it begins anew, and says a lot.
     server.kill_one_database_connection();
-    until_logged(&server, "it recovers", |line| of_it(line) && line["message"].as_str().unwrap().contains("recovery"));
+    let ready = "database system is ready to accept connections";
+    wait_until("it is ready again", LIMIT, || {
+        lines_of(&server.log()).iter().filter(|line| line["message"] == ready).count() == 2
+    });
+    let killed = |line: &Value| of_it(line) && line["message"].as_str().unwrap().contains("terminated by signal 9");
+    assert!(lines_of(&server.log()).iter().any(killed));
+    while server.api().get("/readyz").await.status != 200 {}
     server.terminate();
     let (_, log) = server.end();
     let last = lines_of(&log).into_iter().rfind(of_it).unwrap();

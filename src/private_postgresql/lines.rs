@@ -38,9 +38,12 @@ const SEVERITIES: [(&str, Level); 12] = [
     ("NOTICE", Level::INFO),
     ("WARNING", Level::WARN),
     ("ERROR", Level::WARN),
-    ("FATAL", Level::WARN),
+    (FATAL, Level::WARN),
     ("PANIC", Level::ERROR),
 ];
+/// What each connection is refused with while PostgreSQL starts, recovers or stops, ten times a second: that it does so was said.
+const FATAL: &str = "FATAL";
+const STARTS_OR_STOPS: &str = "the database system is ";
 /// The words that lines begin with which say more of the one before.
 const MORE: [&str; 7] = ["DETAIL", "HINT", "QUERY", "CONTEXT", "LOCATION", "BACKTRACE", "STATEMENT"];
 
@@ -243,8 +246,9 @@ impl Records {
             Some(parsed) if severity.is_some() => parsed.text,
             _ => line,
         };
+        let is_of_course = severity == Some(FATAL) && message.starts_with(STARTS_OR_STOPS);
         self.last.replace(Record {
-            level,
+            level: if is_of_course { Level::DEBUG } else { level },
             severity,
             at: parsed.as_ref().map(|parsed| parsed.at.to_owned()),
             process: parsed.as_ref().map(|parsed| parsed.process),
@@ -291,6 +295,7 @@ mod tests {
         \tvalues ($1)\n\
         2026-11-27 04:00:03.000 UTC [56] DETAIL:  of nobody\n\
         postgres: error while loading shared libraries\n\
+        2026-11-27 04:00:04.000 UTC [78] FATAL:  the database system is starting up\n\
         2026-11-27 04:00:04.000 UTC [12] PANIC:  could not write\n";
 
     #[test]
@@ -307,6 +312,7 @@ mod tests {
                 (Level::WARN, Some("ERROR"), Some(34), "duplicate key value violates unique constraint \"a\""),
                 (Level::INFO, None, Some(56), "2026-11-27 04:00:03.000 UTC [56] DETAIL:  of nobody"),
                 (Level::INFO, None, None, "postgres: error while loading shared libraries"),
+                (Level::DEBUG, Some("FATAL"), Some(78), "the database system is starting up"),
                 (Level::ERROR, Some("PANIC"), Some(12), "could not write"),
             ]
         );
