@@ -93,7 +93,7 @@ async fn answer(request: HttpRequest, seen: Data<Seen>) -> HttpResponse {
     let status = match seen.get().map(Weak::upgrade) {
         None => Status::without_connections("it starts"),
         Some(None) => Status::without_connections("it stops"),
-        Some(Some(app)) => Status::of(&app).await,
+        Some(Some(app)) => Box::pin(Status::of(&app)).await,
     };
     match status.page() {
         Ok(page) => HttpResponse::Ok().content_type("text/xml; charset=utf-8").body(page),
@@ -127,7 +127,7 @@ impl Status {
 
     /// As `/readyz` has it.
     async fn of(app: &App) -> Self {
-        let findings = app.findings().await;
+        let findings = Box::pin(app.findings()).await;
         let told = |(name, wrong): &Finding| wrong.as_ref().map(|wrong| format!("{name}: {wrong}"));
         let wrong: Vec<String> = findings.iter().filter_map(told).collect();
         let database = findings.iter().find(|(name, _)| *name == DATABASE).and_then(|(_, wrong)| wrong.clone());

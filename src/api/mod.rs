@@ -39,7 +39,7 @@ use crate::{
     authentication::Authenticator,
     bus::Bus,
     feed::Feed,
-    logs::{self, LogFilter, Served, Traces},
+    logs::{self, LogFilter, Served, Trace, Traces},
     model::Model,
     replica::Replica,
     settings::{RequestSettings, WatcherSettings},
@@ -169,8 +169,8 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let mut call = Call::new(&request, &app.proxies);
     call.hides_forbidden = app.hides_forbidden;
     let parent = || request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
-    let trace = app.traces.as_ref().and_then(|traces| traces.begin(parent()));
-    let served = Served { id: call.identity.request_id.as_str().into(), trace };
+    let trace = app.traces.as_ref().and_then(|_| Trace::begin(parent()));
+    let served = Served { id: call.identity.request_id.as_str().into(), trace: trace.map(Arc::new) };
     served.clone().scope(answer(app, request, payload, call, served, started)).await
 }
 

@@ -1,7 +1,7 @@
 //! Sends traces to a collector. Requests never wait for it: what it does not take in time is dropped, counted, and told when that
 //! begins and ends.
 
-use super::{Served, Trace};
+use super::Served;
 use crate::supervision::Supervision;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -86,11 +86,6 @@ impl Traces {
         });
         traces.sending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).replace(sending);
         Ok(traces)
-    }
-
-    /// What is to be noted of a request that says this in `traceparent`.
-    pub fn begin(&self, parent: Option<&str>) -> Option<Arc<Trace>> {
-        Trace::begin(parent).map(Arc::new)
     }
 
     /// A request is answered: it is sent, if it is traced and there is room.

@@ -129,9 +129,10 @@ impl Fields {
         let name = field.name().trim_start_matches("r#");
         self.text.push(b',');
         // Memory takes everything.
-        let _ = match OWN.contains(&name) {
-            true => serde_json::to_writer(&mut self.text, &format!("field_{name}")),
-            false => serde_json::to_writer(&mut self.text, name),
+        let _ = if OWN.contains(&name) {
+            serde_json::to_writer(&mut self.text, &format!("field_{name}"))
+        } else {
+            serde_json::to_writer(&mut self.text, name)
         };
         self.text.push(b':');
     }

@@ -48,7 +48,7 @@ struct Part {
 impl Trace {
     /// Begins with a request. `parent` is what its client says in `traceparent` (W3C), if anything; one that does not want to be
     /// traced is not.
-    pub(super) fn begin(parent: Option<&str>) -> Option<Self> {
+    pub fn begin(parent: Option<&str>) -> Option<Self> {
         let parent = parent.and_then(parse_parent);
         if parent.is_some_and(|(.., sampled)| !sampled) {
             return None;

@@ -222,11 +222,11 @@ impl Records {
 
     /// Takes a line; gives the record before, if this one begins another.
     fn line(&mut self, line: &str) -> Option<Record> {
-        if let Some(further) = line.strip_prefix('\t') {
-            if let Some(last) = &mut self.last {
-                last.extend(further);
-                return None;
-            }
+        if let Some(further) = line.strip_prefix('\t')
+            && let Some(last) = &mut self.last
+        {
+            last.extend(further);
+            return None;
         }
         let parsed = parse(line);
         if let Some(Parsed { word, text, process, .. }) = &parsed

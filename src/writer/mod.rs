@@ -69,7 +69,10 @@ impl Job {
 
     /// Decides it as the next one of a batch.
     fn decide(&self, batch: &mut Batch, rulebook: &Arc<Rulebook>) {
-        let mut decide = || batch.decide_once(&self.request, self.keyed.as_ref(), rulebook);
+        let mut decide = || {
+            batch.decide_once(&self.request, self.keyed.as_ref(), rulebook);
+            tracing::debug!(batch = %batch.id, is_refused = batch.answers.last().is_some_and(Result::is_err), "decided");
+        };
         match &self.served {
             Some(served) => served.during(decide),
             None => decide(),

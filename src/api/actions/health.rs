@@ -67,7 +67,7 @@ impl App {
     /// # Errors
     /// 503 with what is wrong.
     async fn ready(&self, call: &Call) -> Answered<Answer> {
-        let findings = self.findings().await;
+        let findings = Box::pin(self.findings()).await;
         if findings.iter().any(|(_, wrong)| wrong.is_some()) {
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, report(&findings)));
         }
