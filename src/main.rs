@@ -16,6 +16,7 @@ mod introspect;
 mod ipam;
 mod json_text;
 mod logs;
+mod manual;
 mod model;
 mod new_token;
 mod pace;
@@ -36,6 +37,7 @@ mod watch;
 mod wide_row;
 mod writer;
 
+use clap::CommandFactory;
 use logs::Logs;
 use serve::StartError;
 use settings::{Command, CommandLine, OpenApiSettings};
@@ -54,6 +56,10 @@ async fn main() -> ExitCode {
         Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
+        Command::Man(settings) => return exit(manual::write_pages(&settings, CommandLine::command()), |_| 1),
+        Command::Completions(settings) => {
+            return exit(manual::print_completions(&settings, CommandLine::command()), |_| 1);
+        }
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
     };
     let logs = match Logs::start(&settings.logs.log, settings.logs.log_format) {
