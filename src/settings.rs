@@ -3,6 +3,7 @@
 mod access;
 mod cql;
 mod doors;
+mod logs;
 mod origin;
 mod shared;
 mod value;
@@ -23,6 +24,7 @@ pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
 pub use cql::CqlSettings;
 pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
+pub use logs::LogSettings;
 use origin::Origins;
 use std::{
     fmt::Display,
@@ -244,9 +246,9 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_CHECK_AT_END")]
     pub check_at_end: bool,
 
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
-    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn", value_parser = value::log_filter)]
-    pub log: String,
+    /// What the server says of itself.
+    #[command(flatten)]
+    pub logs: LogSettings,
 
     /// Where the settings came from.
     #[arg(skip)]

@@ -37,12 +37,14 @@ mod hungry_clients;
 mod idempotency;
 mod import_keyspaces;
 mod interface_route;
+mod introspect;
 mod jobs;
 mod jwt;
 mod kept_changes;
 mod keystone;
 mod large_lists;
 mod lease;
+mod logs;
 mod member_feeds;
 mod metrics;
 mod migrations;
@@ -65,6 +67,7 @@ mod start_and_stop;
 mod support;
 mod tenants;
 mod tls;
+mod traces;
 mod transactions;
 mod unknown_fields;
 mod who_asks;
@@ -146,6 +149,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(member_feeds::what_members_are_told),
     plain!(member_feeds::what_a_member_was_told_is_what_it_may_read),
     asynchronous!(audit::who_did_what),
+    asynchronous!(logs::lines),
+    asynchronous!(traces::requests_are_traced),
+    asynchronous!(introspect::contrail_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),

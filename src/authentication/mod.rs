@@ -20,6 +20,7 @@ use crate::{
 };
 pub use callers::Callers;
 pub use failures::{Failures, source};
+pub use https::client as https_client;
 use jwt::Jwt;
 use keystone::Keystone;
 pub use password_file::read_password;

@@ -120,6 +120,11 @@ impl Bus {
         }
     }
 
+    /// Where the brokers are, without what is secret: `host:port` each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.servers.addresses()
+    }
+
     /// Ends all waiting for replies.
     pub fn stop(&self) {
         self.stopping.send_replace(true);

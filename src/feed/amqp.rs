@@ -78,6 +78,18 @@ impl AmqpError {
     }
 }
 
+/// How sending goes, as others may want to know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Sending {
+    /// Another server sends, if one does.
+    #[default]
+    Elsewhere,
+    /// A broker takes what there is.
+    Here,
+    /// No broker can be used; why.
+    Away(String),
+}
+
 /// Sends changes for as long as the server runs, whenever it is this server's turn; then finishes what there is.
 pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Receiver<bool>) {
     let mut reported = String::new();
@@ -93,6 +105,7 @@ pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Rece
         if let Err(error) = turn.await {
             report(&mut reported, &error);
         }
+        feed.sending.send_replace(Sending::Elsewhere);
         // Whether it is this server's turn by then, or the end.
         let _ = timeout(TRY_AGAIN, raised(&mut finish)).await;
     }
@@ -125,6 +138,7 @@ async fn hold_turn(
             Err(AmqpError::Gone) => sink.skip_what_is_gone().await?,
             Err(error) => {
                 AMQP.outages.add(1);
+                feed.sending.send_replace(Sending::Away(error.to_string()));
                 report(&mut sink.reported, &error);
                 sink.rewind(&error);
             }
@@ -264,6 +278,7 @@ impl<'a> Sink<'a> {
             Err(OpenError::Away(error)) => return Err(error.into()),
         };
         let (connection, channel) = self.connect(servers).await?;
+        self.feed.sending.send_replace(Sending::Here);
         if self.after_outage {
             self.patience.get_or_insert_with(|| Instant::now() + PATIENCE);
             sleep(CONSUMERS_RETURN).await;
@@ -287,6 +302,7 @@ impl<'a> Sink<'a> {
                 Ok(ready) => return Ok(ready),
                 Err(error) => last = error,
             }
+            self.feed.sending.send_replace(Sending::Away(last.to_string()));
             report(&mut self.reported, &last);
             if self.written_at.elapsed() > RENEW_EVERY {
                 self.write_position().await?;

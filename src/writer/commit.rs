@@ -191,8 +191,9 @@ impl Committer {
 
     /// The answers to requests of which the database refuses one: the others shall not suffer.
     async fn find_fault(&mut self, jobs: &[Job], error: &StoreError) -> Answers {
-        if let [_] = jobs {
-            tracing::error!(%error, "the database refuses what the rules allow");
+        if let [job] = jobs {
+            let tell = || tracing::error!(%error, "the database refuses what the rules allow");
+            job.served.as_ref().map_or_else(tell, |served| served.during(tell));
             self.progress.end(true);
             return refuse_all(jobs.len(), &refused_by_database(error));
         }
@@ -289,7 +290,7 @@ impl Committer {
             if job.ticket.is_given_up() {
                 batch.answers.push(Err(Rejection::unavailable(LATE)));
             } else {
-                batch.decide_once(&job.request, job.keyed.as_ref(), &self.rulebook);
+                job.decide(&mut batch, &self.rulebook);
             }
         }
         if batch.rows.is_empty() {

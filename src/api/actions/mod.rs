@@ -7,11 +7,12 @@ mod caches;
 mod drafts;
 mod dumps;
 mod feeds;
-mod health;
+pub mod health;
 mod host_based_services;
 mod jobs;
 mod key_value;
 mod lists;
+mod logging;
 mod metrics;
 mod names;
 mod parts;
@@ -115,7 +116,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 17] = [
+static FAMILIES: [&[Action]; 18] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -129,6 +130,7 @@ static FAMILIES: [&[Action]; 17] = [
     feeds::ACTIONS,
     health::ACTIONS,
     metrics::ACTIONS,
+    logging::ACTIONS,
     tags::ACTIONS,
     drafts::ACTIONS,
     transactions::ACTIONS,
