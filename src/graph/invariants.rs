@@ -1,8 +1,11 @@
 //! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
-//! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
+//! change), and all that it keeps beside the objects follows from them.
 
 use super::{Column, Graph, Hold, Holder, Object, Permissions, Position, Written, elements, object::is_same_json};
-use crate::model::{Model, PropertyId, TypeId, field_name};
+use crate::{
+    finding::{Finding, Kind, Place},
+    model::{Model, PropertyId, TypeId, field_name},
+};
 use serde::de::IgnoredAny;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,67 +66,81 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
 }
 
 /// What is kept as the text that goes out is JSON.
-fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<Finding>) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     let kind = model.object_type(object.type_id);
     for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(text)) {
         let name = kind.properties.get(usize::from(id.0)).map_or("?", |property| &property.name);
-        found.push(format!("{described} has a property {name} that is no JSON"));
+        found.push(in_memory(format!("{described} has a property {name} that is no JSON")));
     }
     for link in object.links.iter().filter(|link| link.attribute.as_deref().is_some_and(|text| !is_json(text))) {
-        found.push(format!("{described} has a link to {} with data that is no JSON", link.target));
+        found.push(in_memory(format!("{described} has a link to {} with data that is no JSON", link.target)));
     }
 }
 
 /// What is kept beside `perms2` is what that says.
-fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut Vec<Finding>) {
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
     if object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
     {
-        found.push(format!("{described} has other permissions than its perms2"));
+        found.push(in_memory(format!("{described} has other permissions than its perms2")));
     }
 }
 
 /// Times are those of columns that are there, and of revisions that were.
-fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<Finding>) {
     if object.written.is_empty() {
         return;
     }
     if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
-        found.push(format!("{described} has the times of its columns in disorder"));
+        found.push(in_memory(format!("{described} has the times of its columns in disorder")));
     }
-    let kind = graph.model.object_type(object.type_id);
-    let of = |property| elements(object, property).into_iter().map(move |element| (property.id, element.key));
-    let elements: BTreeSet<(PropertyId, String)> = kind.properties.iter().flat_map(of).collect();
-    let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
-    for (column, revision) in &object.written {
-        let is_there = match column {
-            Column::Name => true,
-            Column::Parent => object.parent.is_some(),
-            Column::Property(id) => object.property_text(*id).is_some(),
-            Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
-            Column::Link(target) => targets.contains(target),
-        };
-        if !is_there {
-            found.push(format!("{described} has a time of {column:?}, which it does not have"));
-        }
-        if *revision > graph.revision() {
-            found.push(format!("{described} has {column:?} of {revision}, which is still to come"));
-        }
+    let place = Place::Object(object.uuid);
+    let stray = stray_columns(&graph.model, object);
+    if !stray.is_empty() {
+        let text = format!("{described} has a time of {stray:?}, which it does not have");
+        found.push(Finding::new(Kind::StrayWriteTime, place, text));
+    }
+    for (column, revision) in object.written.iter().filter(|(_, revision)| *revision > graph.revision()) {
+        let text = format!("{described} has {column:?} of {revision}, which is still to come");
+        found.push(Finding::new(Kind::WriteTimeAhead, place, text));
     }
 }
 
+/// The columns that an object has a time of, and does not have itself.
+pub fn stray_columns<'o>(model: &Model, object: &'o Object) -> Vec<&'o Column> {
+    if object.written.is_empty() {
+        return Vec::new();
+    }
+    let kind = model.object_type(object.type_id);
+    let of = |property| elements(object, property).into_iter().map(move |element| (property.id, element.key));
+    let elements: BTreeSet<(PropertyId, String)> = kind.properties.iter().flat_map(of).collect();
+    let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
+    let is_there = |column: &Column| match column {
+        Column::Name => true,
+        Column::Parent => object.parent.is_some(),
+        Column::Property(id) => object.property_text(*id).is_some(),
+        Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
+        Column::Link(target) => targets.contains(target),
+    };
+    object.written.iter().map(|(column, _)| column).filter(|column| !is_there(column)).collect()
+}
+
 /// What does not hold of a graph.
-pub fn violations(graph: &Graph) -> Vec<String> {
-    let mut found = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
+pub fn violations(graph: &Graph) -> Vec<Finding> {
+    let derived = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
+    let mut found: Vec<Finding> = derived.into_iter().map(in_memory).collect();
     let mut names = BTreeSet::new();
     for object in graph.all() {
         let described = describe(&graph.model, object);
+        let place = Place::Object(object.uuid);
         if !names.insert((object.type_id, Arc::clone(object.fq_name.joined()))) {
-            found.push(format!("{described} has its name together with another one"));
+            let text = format!("{described} has its name together with another one");
+            found.push(Finding::new(Kind::DuplicateName, place, text));
         }
         if let Some(parent) = object.parent.filter(|parent| graph.get(*parent).is_none()) {
-            found.push(format!("{described} has the parent {parent}, which does not exist"));
+            let text = format!("{described} has the parent {parent}, which does not exist");
+            found.push(Finding::new(Kind::MissingParent, place, text));
         }
         check_links(graph, object, &described, &mut found);
         check_texts(&graph.model, object, &described, &mut found);
@@ -132,7 +149,8 @@ pub fn violations(graph: &Graph) -> Vec<String> {
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {
-                found.push(format!("{described} has {}, which is held by {holder:?}", told(hold)));
+                let text = format!("{described} has {}, which is held by {holder:?}", told(hold));
+                found.push(Finding::new(Kind::DuplicateHold, place, text));
             }
         }
     }
@@ -142,48 +160,64 @@ pub fn violations(graph: &Graph) -> Vec<String> {
             Holder::Reservation => true,
         };
         if !known {
-            found.push(format!("{} is held by {holder:?}, which does not have it", told(hold)));
+            found.push(in_memory(format!("{} is held by {holder:?}, which does not have it", told(hold))));
         }
-        if !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
-            found.push(format!("{} is held by {holder:?}, and lies in no subnet", told(hold)));
+        let has_scope = graph.get(hold.scope).is_some();
+        if has_scope && !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
+            let text = format!("{} is held by {holder:?}, and lies in no subnet", told(hold));
+            let place = Place::Address { scope: hold.scope, address: hold.address };
+            found.push(Finding::new(Kind::HoldOutsideSubnets, place, text));
         }
     }
     for (pool, number) in graph.numbers.shared() {
-        found.push(format!("several objects have the number {number} of {pool:?}"));
+        let text = format!("several objects have the number {number} of {pool:?}");
+        found.push(Finding::new(Kind::DoubledNumber, Place::Table("object"), text));
     }
     found
 }
 
-fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<Finding>) {
     let kind = graph.model.object_type(object.type_id);
     let mut targets = BTreeSet::new();
     for link in &object.links {
         let Some(reference) = kind.references.get(usize::from(link.reference.0)) else {
-            found.push(format!("{described} has a reference that its type does not know"));
+            found.push(in_memory(format!("{described} has a reference that its type does not know")));
             continue;
         };
         let field = &reference.field;
+        let mut add = |kind: Kind, text: String| {
+            let place = Place::Reference { source: object.uuid, target: link.target };
+            found.push(Finding::new(kind, place, text));
+        };
         if !targets.insert(link.target) {
-            found.push(format!("{described} refers to {} more than once", link.target));
+            add(Kind::DoubledReference, format!("{described} refers to {} more than once", link.target));
         }
         let Some(target) = graph.get(link.target) else {
-            found.push(format!("{described} refers to {} in {field}, which does not exist", link.target));
+            let text = format!("{described} refers to {} in {field}, which does not exist", link.target);
+            add(Kind::DanglingReference, text);
             continue;
         };
         if target.type_id != reference.target {
-            found.push(format!("{described} refers in {field} to {}", describe(&graph.model, target)));
+            add(Kind::WrongTarget, format!("{described} refers in {field} to {}", describe(&graph.model, target)));
+            continue;
         }
         let back = || target.links_of(link.reference).iter().any(|back| back.target == object.uuid);
         if reference.symmetric && !back() {
-            found.push(format!("{described} refers in {field} to {}, which does not refer to it", link.target));
+            let text = format!("{described} refers in {field} to {}, which does not refer to it", link.target);
+            add(Kind::OneSidedReference, text);
         }
     }
     if !object.links.is_sorted_by_key(|link| (link.reference, link.target)) {
-        found.push(format!("{described} has its references in disorder"));
+        found.push(in_memory(format!("{described} has its references in disorder")));
     }
     if !object.properties.is_sorted_by_key(|(id, _)| *id) {
-        found.push(format!("{described} has its properties in disorder"));
+        found.push(in_memory(format!("{described} has its properties in disorder")));
     }
+}
+
+/// What does not follow from the objects is no fault of theirs.
+fn in_memory(text: String) -> Finding {
+    Finding::new(Kind::BrokenIndex, Place::Memory, text)
 }
 
 /// A graph of the same objects and reservations, made anew.
@@ -205,7 +239,8 @@ fn type_name(model: &Model, type_id: TypeId) -> String {
     model.object_type(type_id).name.clone()
 }
 
-fn describe(model: &Model, object: &Object) -> String {
+/// An object as people are told of it: type, uuid and name.
+pub fn describe(model: &Model, object: &Object) -> String {
     format!("{} {} ({})", type_name(model, object.type_id), object.uuid, object.fq_name.joined())
 }
 

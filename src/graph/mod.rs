@@ -17,7 +17,7 @@ mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
 pub use elements::{elements, map_key};
-pub use invariants::{differences, object_differences, violations};
+pub use invariants::{describe, differences, object_differences, stray_columns, violations};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
