@@ -77,15 +77,16 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     let looking = Looking::new();
     let mut session = database.connect(operation::CHECK).await?;
     let checked = check(&mut session, Graph::new(Arc::clone(&model)), &|what| looking.at(what)).await?;
-    let planned = plan(&checked.findings).len();
-    if !settings.apply || planned == 0 {
+    let planned = plan(&checked.findings);
+    let objects = planned.iter().filter(|(finding, _)| finding.place.object().is_some()).count();
+    if !settings.apply || planned.is_empty() {
         looking.end();
         report.print(&mut output, &checked)?;
         return sound(&checked.findings);
     }
     // What the tables were then may be another thing now: it is looked for again, in turn.
     drop(checked);
-    make_room(&mut session, planned).await?;
+    make_room(&mut session, objects).await?;
     session.close().await?;
     let repaired = in_turn(&database, operation::REPAIR, async |mut transaction| {
         let repaired = repair_in(&mut transaction, &model, &|what| looking.at(what)).await?;

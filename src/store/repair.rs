@@ -61,7 +61,7 @@ pub fn plan(findings: &Findings) -> Vec<(&Finding, &str)> {
 pub async fn make_room(session: &mut Session, changes: usize) -> Result<(), StoreError> {
     let state = sequence::peek(session).await?;
     let last = state.last_revision + changes as u64;
-    if last > state.partitioned_until {
+    if changes > 0 && last > state.partitioned_until {
         make_until(session, last, PARTITION, PATIENCE).await?;
     }
     Ok(())

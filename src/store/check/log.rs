@@ -4,7 +4,7 @@ use crate::{
     change_log::{LogEntry, LogOperation, Subject},
     finding::{Finding, Findings, Kind, Place},
     graph::{Graph, Holder, Object, describe, object_differences},
-    store::{Session, StoreError, load::read_log, row::number, sequence::Sequence},
+    store::{Session, StoreError, load::read_log, sequence::Sequence},
 };
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -109,8 +109,11 @@ async fn load_revisions(
             let last = sequence.last_revision;
             let text = format!("{uuid} was made by {created} and changed last by {revision}, and the last change is {last}");
             findings.push(Finding::new(Kind::RevisionAhead, Place::Object(uuid), text));
+        } else if let Ok(revision) = u64::try_from(revision) {
+            revisions.insert(uuid, revision);
         } else {
-            revisions.insert(uuid, number(&row, "revision")?);
+            let text = format!("object {uuid}: revision is {revision}");
+            findings.push(Finding::new(Kind::UnreadableObject, Place::Object(uuid), text));
         }
     }
     Ok(revisions)
