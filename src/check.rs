@@ -90,7 +90,11 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     session.close().await?;
     let repaired = in_turn(&database, operation::REPAIR, async |mut transaction| {
         let repaired = repair_in(&mut transaction, &model, &|what| looking.at(what)).await?;
-        if repaired.refused.is_some() { transaction.roll_back().await? } else { transaction.commit().await? }
+        if repaired.refused.is_some() {
+            transaction.roll_back().await?
+        } else {
+            transaction.commit().await?
+        }
         Ok(repaired)
     })
     .await?;

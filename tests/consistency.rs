@@ -399,7 +399,8 @@ async fn configure(api: &Api) -> BTreeMap<&'static str, String> {
     let ip = create(api, "instance-ip", ip).await;
     let pool = json!({"fq_name": [PROJECT[0], PROJECT[1], "net", "pool"], "parent_type": "virtual-network"});
     let pool = create(api, "floating-ip-pool", pool).await;
-    let floating = json!({"fq_name": [PROJECT[0], PROJECT[1], "net", "pool", "floating"], "parent_type": "floating-ip-pool"});
+    let floating =
+        json!({"fq_name": [PROJECT[0], PROJECT[1], "net", "pool", "floating"], "parent_type": "floating-ip-pool"});
     let floating = create(api, "floating-ip", floating).await;
     let group = create(api, "security-group", below_project("group")).await;
     let second = create(api, "security-group", below_project("second")).await;
@@ -573,11 +574,182 @@ pub fn the_page_is_current() {
     let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).args(["check", "--list"]).output().unwrap();
     let page = include_str!("../docs/consistency.md");
     let listed = text(&output.stdout);
-    assert!(page.contains(&listed), "docs/consistency.md does not have the table that `cirrus check --list` prints:\n{listed}");
+    assert!(
+        page.contains(&listed),
+        "docs/consistency.md does not have the table that `cirrus check --list` prints:\n{listed}"
+    );
     let names: BTreeSet<String> = self::listed().into_keys().collect();
     // Every kind that the page says is looked for is one of the table.
     for word in page.split("checked: `").skip(1) {
         let name = word.split('`').next().unwrap();
         assert!(names.contains(name), "docs/consistency.md: {name} is no kind of finding");
     }
+}
+
+pub async fn what_is_found_is_repaired() {
+    let cluster = Arc::new(block_in_place(|| Cluster::start("repairs", &["wal_level=replica"])));
+    let mut checks = Checks::default();
+    let url = |name: &str| block_in_place(|| cluster.create_database_called(name));
+    checks.run("a running server follows a repair", is_followed(url("followed"))).await;
+    checks.run("a repair waits for its turn", waits_for_its_turn(url("turns"))).await;
+    checks.run("a repair that does more is taken back", is_taken_back(url("taken_back"))).await;
+    checks.run("findings are as many lines as are asked for", has_a_bound(url("bound"))).await;
+    checks.run("what can't be looked at is told", is_told(url("untold"))).await;
+    checks.run("a standby is looked at, and not repaired", on_a_standby(Arc::clone(&cluster))).await;
+    checks.finish();
+}
+
+async fn policies(api: &Api, count: usize) {
+    for number in 0..count {
+        create(api, "network-policy", below_project(&format!("policy-{number}"))).await;
+    }
+}
+
+/// The server has in memory what is damaged behind its back; after the repair it knows what the tables say, at once.
+async fn is_followed(url: String) {
+    let mut server = block_in_place(|| Server::start_on(&url));
+    let api = server.api();
+    let uuids = configure(&api).await;
+    let (net, policy) = (&uuids["net"], &uuids["policy"]);
+    let before = api.position().await;
+    let damage = "update feed_sequence set floor = last_rev; delete from object where uuid = :policy";
+    plant(&url, &with_uuids(damage, &uuids)).await;
+    api.get(&format!("/network-policy/{policy}")).await.status_is(200);
+    let repaired = check(&url, &["--repair", "--apply"]);
+    let printed = text(&repaired.stdout);
+    assert!(repaired.status.success(), "{repaired:?}");
+    assert!(
+        printed.starts_with("dangling-reference: ") && printed.contains("\n    done: delete from reference"),
+        "{printed}"
+    );
+    assert!(printed.contains("\n1 repaired\n") && printed.lines().count() == 4, "{printed}");
+
+    api.get(&format!("/network-policy/{policy}")).await.status_is(404);
+    let read = api.get(&format!("/virtual-network/{net}")).await.ok();
+    assert!(read["virtual-network"].get("network_policy_refs").is_none(), "{read}");
+    api.get(&format!("/changes?since={before}")).await.status_is(410);
+    // The log says what has become of the network, and by whom.
+    let page = api.get("/changes?since=oldest").await.ok();
+    let told = page["changes"].as_array().unwrap();
+    assert_eq!(told.len(), 1, "{page}");
+    assert_eq!((&told[0]["uuid"], &told[0]["who"]), (&json!(net), &json!("cirrus check --repair")), "{page}");
+    policies(&api, 3).await;
+    assert!(block_in_place(|| server.terminate()).success(), "{}", server.log());
+    assert_eq!(found(&url).1, Some(0));
+}
+
+/// Clients write all the time: each is answered, and nothing of it is lost.
+async fn waits_for_its_turn(url: String) {
+    let mut server = block_in_place(|| Server::start_on(&url));
+    let api = server.api();
+    let uuids = configure(&api).await;
+    let writing = {
+        let api = api.clone();
+        tokio::spawn(async move { policies(&api, 300).await })
+    };
+    for _ in 0..3 {
+        plant(&url, &with_uuids("delete from address_hold where owner = :ip", &uuids)).await;
+        let repaired = check(&url, &["--repair", "--apply"]);
+        assert!(repaired.status.success(), "{repaired:?}");
+    }
+    writing.await.unwrap();
+    let ip = api.get(&format!("/instance-ip/{}", uuids["ip"])).await.ok();
+    let taken = json!({"instance-ip": {"fq_name": ["another"], "instance_ip_address": ip["instance-ip"]["instance_ip_address"],
+        "virtual_network_refs": [{"uuid": uuids["net"]}]}});
+    api.post("/instance-ips", &taken).await.status_is(409);
+    for number in 0..300 {
+        assert!(api.find("network-policy", &name(&format!("policy-{number}"))).await.is_some(), "{number}");
+    }
+    assert!(block_in_place(|| server.terminate()).success(), "{}", server.log());
+}
+
+/// Something in the database does more than was meant when a reference goes.
+async fn is_taken_back(url: String) {
+    let mut server = block_in_place(|| Server::start_on(&url));
+    let uuids = configure(&server.api()).await;
+    assert!(block_in_place(|| server.terminate()).success());
+    let damage = "update feed_sequence set floor = last_rev;
+        delete from object where uuid = :policy;
+        create function more() returns trigger language plpgsql as $$ begin
+            update object set properties = properties || '{\"display_name\": \"hidden\"}' where uuid = :group;
+            return null;
+        end $$;
+        create trigger more after delete on reference for each row execute function more()";
+    plant(&url, &with_uuids(damage, &uuids)).await;
+    let (before, _) = found(&url);
+    let refused = check(&url, &["--repair", "--apply"]);
+    let expected =
+        format!("cirrus: nothing was repaired: {} is another one than before, and should not be\n", uuids["group"]);
+    assert_eq!((refused.status.code(), text(&refused.stderr)), (Some(1), expected));
+    assert!(text(&refused.stdout).starts_with("dangling-reference: "), "{refused:?}");
+    assert_eq!(found(&url).0["findings"], before["findings"]);
+}
+
+async fn has_a_bound(url: String) {
+    let server = block_in_place(|| Server::start_on(&url));
+    policies(&server.api(), 30).await;
+    drop(server);
+    let damage = "update feed_sequence set floor = last_rev;
+        update object set properties = jsonb_set(properties, '{id_perms, uuid, uuid_lslong}', '7')
+        where type = 'network-policy'";
+    plant(&url, damage).await;
+    for (options, lines) in [(&[][..], 20), (&["--lines", "3"][..], 3), (&["--lines", "100"][..], 100)] {
+        let output = check(&url, options);
+        let printed = text(&output.stdout);
+        assert_eq!(
+            (output.status.code(), text(&output.stderr).as_str()),
+            (Some(1), "cirrus: 31 findings\n"),
+            "{printed}"
+        );
+        let told = printed.lines().filter(|line| line.starts_with("foreign-uuid: network-policy")).count();
+        assert_eq!(told, lines.min(31), "{printed}");
+        let more = format!("foreign-uuid: and {} more", 31_usize.saturating_sub(lines));
+        assert_eq!(printed.contains(&more), lines < 31, "{printed}");
+    }
+}
+
+async fn is_told(url: String) {
+    let server = block_in_place(|| Server::start_on(&url));
+    drop(server);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+        let output = block_in_place(|| command.env_remove("CIRRUS_DATABASE_URL").arg("check").args(arguments).output());
+        let output = output.unwrap();
+        assert!(output.stdout.is_empty(), "{output:?}");
+        (output.status.code(), text(&output.stderr))
+    };
+    let refused = |arguments: &[&str], part: &str| {
+        let (status, errors) = run(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(part) && !errors.contains("panicked"), "{arguments:?}: {errors}");
+    };
+    refused(&[], "--database-url");
+    refused(&["--database-url", "mysql://here"], "postgresql://user:password@host/name is expected");
+    refused(&["--database-url", "postgresql://cirrus@127.0.0.1:1/nobody"], "database: ");
+    refused(&["--database-url", &url, "--apply"], "--repair");
+    refused(&["--list", "--repair"], "--list");
+    refused(&["--database-url", &url, "--lines", "many"], "--lines");
+    refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "/nowhere");
+    plant(&url, "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
+    refused(&["--database-url", &url], "the tables are of an earlier release: start a server of this one first");
+    plant(&url, "drop table _sqlx_migrations").await;
+    refused(&["--database-url", &url], "_sqlx_migrations");
+}
+
+async fn on_a_standby(cluster: Arc<Cluster>) {
+    block_in_place(|| cluster.create_database());
+    let mut server = block_in_place(|| Server::start_on(&cluster.url()));
+    let uuids = configure(&server.api()).await;
+    assert!(block_in_place(|| server.terminate()).success());
+    let damage = "update feed_sequence set floor = last_rev; delete from address_hold where owner = :ip";
+    plant(&cluster.url(), &with_uuids(damage, &uuids)).await;
+    // A copy of what is there now, which follows what comes.
+    let standby = block_in_place(|| cluster.start_standby("standby", &[]));
+    let output = check(&standby.url(), &["--repair"]);
+    let printed = text(&output.stdout);
+    assert!(printed.starts_with("missing-hold: ") && printed.contains("\n    would do: insert into"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let refused = check(&standby.url(), &["--repair", "--apply"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("read-only"), "{refused:?}");
 }

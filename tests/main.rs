@@ -111,6 +111,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
     asynchronous!(consistency::each_kind_is_found),
+    asynchronous!(consistency::what_is_found_is_repaired),
     asynchronous!(cql_control_node::a_control_node_has_everything),
     asynchronous!(cql_control_node::a_day_with_a_control_node),
     asynchronous!(cql_clients::tables_are_what_rest_tells),

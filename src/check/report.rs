@@ -83,7 +83,9 @@ fn line(text: &str) -> String {
 fn by_hand(kind: Kind) -> String {
     match kind.about().remedy {
         Remedy::Person(what) => format!("by hand: {what}"),
-        Remedy::Repair(what) => format!("by hand, where nothing is said above, for that has no evident answer. Else: {what}"),
+        Remedy::Repair(what) => {
+            format!("by hand, where nothing is said above, for that has no evident answer. Else: {what}")
+        }
     }
 }
 
@@ -119,7 +121,8 @@ pub fn kinds() -> String {
     for kind in KINDS {
         let about = kind.about();
         let note = if about.level == Level::Note { " (A note: the database is sound all the same.)" } else { "" };
-        let memory = if about.source == Source::Memory { " (Found by a server that stops, with `--check-at-end`.)" } else { "" };
+        let memory =
+            if about.source == Source::Memory { " (Found by a server that stops, with `--check-at-end`.)" } else { "" };
         let remedy = match about.remedy {
             Remedy::Repair(what) => format!("`--repair`: {what}"),
             Remedy::Person(what) => what.to_owned(),

@@ -66,44 +66,44 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
 }
 
 /// What is kept as the text that goes out is JSON.
-fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<Finding>) {
+fn check_texts(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     let kind = model.object_type(object.type_id);
     for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(text)) {
         let name = kind.properties.get(usize::from(id.0)).map_or("?", |property| &property.name);
-        found.push(in_memory(format!("{described} has a property {name} that is no JSON")));
+        found(in_memory(format!("{described} has a property {name} that is no JSON")));
     }
     for link in object.links.iter().filter(|link| link.attribute.as_deref().is_some_and(|text| !is_json(text))) {
-        found.push(in_memory(format!("{described} has a link to {} with data that is no JSON", link.target)));
+        found(in_memory(format!("{described} has a link to {} with data that is no JSON", link.target)));
     }
 }
 
 /// What is kept beside `perms2` is what that says.
-fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut Vec<Finding>) {
+fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
     if object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
     {
-        found.push(in_memory(format!("{described} has other permissions than its perms2")));
+        found(in_memory(format!("{described} has other permissions than its perms2")));
     }
 }
 
 /// Times are those of columns that are there, and of revisions that were.
-fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<Finding>) {
+fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     if object.written.is_empty() {
         return;
     }
     if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
-        found.push(in_memory(format!("{described} has the times of its columns in disorder")));
+        found(in_memory(format!("{described} has the times of its columns in disorder")));
     }
     let place = Place::Object(object.uuid);
     let stray = stray_columns(&graph.model, object);
     if !stray.is_empty() {
         let text = format!("{described} has a time of {stray:?}, which it does not have");
-        found.push(Finding::new(Kind::StrayWriteTime, place, text));
+        found(Finding::new(Kind::StrayWriteTime, place, text));
     }
     for (column, revision) in object.written.iter().filter(|(_, revision)| *revision > graph.revision()) {
         let text = format!("{described} has {column:?} of {revision}, which is still to come");
-        found.push(Finding::new(Kind::WriteTimeAhead, place, text));
+        found(Finding::new(Kind::WriteTimeAhead, place, text));
     }
 }
 
@@ -127,30 +127,38 @@ pub fn stray_columns<'o>(model: &Model, object: &'o Object) -> Vec<&'o Column> {
 }
 
 /// What does not hold of a graph.
+#[cfg(test)]
 pub fn violations(graph: &Graph) -> Vec<Finding> {
+    let mut found = Vec::new();
+    find_violations(graph, &mut |finding| found.push(finding));
+    found
+}
+
+/// Tells what does not hold of a graph, one after the other: nearly all of it may be wrong.
+pub fn find_violations(graph: &Graph, found: &mut dyn FnMut(Finding)) {
     let derived = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
-    let mut found: Vec<Finding> = derived.into_iter().map(in_memory).collect();
+    derived.into_iter().map(in_memory).for_each(&mut *found);
     let mut names = BTreeSet::new();
     for object in graph.all() {
         let described = describe(&graph.model, object);
         let place = Place::Object(object.uuid);
         if !names.insert((object.type_id, Arc::clone(object.fq_name.joined()))) {
             let text = format!("{described} has its name together with another one");
-            found.push(Finding::new(Kind::DuplicateName, place, text));
+            found(Finding::new(Kind::DuplicateName, place, text));
         }
         if let Some(parent) = object.parent.filter(|parent| graph.get(*parent).is_none()) {
             let text = format!("{described} has the parent {parent}, which does not exist");
-            found.push(Finding::new(Kind::MissingParent, place, text));
+            found(Finding::new(Kind::MissingParent, place, text));
         }
-        check_links(graph, object, &described, &mut found);
-        check_texts(&graph.model, object, &described, &mut found);
-        check_permissions(&graph.model, object, &described, &mut found);
-        check_written(graph, object, &described, &mut found);
+        check_links(graph, object, &described, found);
+        check_texts(&graph.model, object, &described, found);
+        check_permissions(&graph.model, object, &described, found);
+        check_written(graph, object, &described, found);
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {
                 let text = format!("{described} has {}, which is held by {holder:?}", told(hold));
-                found.push(Finding::new(Kind::DuplicateHold, place, text));
+                found(Finding::new(Kind::DuplicateHold, place, text));
             }
         }
     }
@@ -160,34 +168,33 @@ pub fn violations(graph: &Graph) -> Vec<Finding> {
             Holder::Reservation => true,
         };
         if !known {
-            found.push(in_memory(format!("{} is held by {holder:?}, which does not have it", told(hold))));
+            found(in_memory(format!("{} is held by {holder:?}, which does not have it", told(hold))));
         }
         let has_scope = graph.get(hold.scope).is_some();
         if has_scope && !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
             let text = format!("{} is held by {holder:?}, and lies in no subnet", told(hold));
             let place = Place::Address { scope: hold.scope, address: hold.address };
-            found.push(Finding::new(Kind::HoldOutsideSubnets, place, text));
+            found(Finding::new(Kind::HoldOutsideSubnets, place, text));
         }
     }
     for (pool, number) in graph.numbers.shared() {
         let text = format!("several objects have the number {number} of {pool:?}");
-        found.push(Finding::new(Kind::DoubledNumber, Place::Table("object"), text));
+        found(Finding::new(Kind::DoubledNumber, Place::Table("object"), text));
     }
-    found
 }
 
-fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<Finding>) {
+fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let kind = graph.model.object_type(object.type_id);
     let mut targets = BTreeSet::new();
     for link in &object.links {
         let Some(reference) = kind.references.get(usize::from(link.reference.0)) else {
-            found.push(in_memory(format!("{described} has a reference that its type does not know")));
+            found(in_memory(format!("{described} has a reference that its type does not know")));
             continue;
         };
         let field = &reference.field;
         let mut add = |kind: Kind, text: String| {
             let place = Place::Reference { source: object.uuid, target: link.target };
-            found.push(Finding::new(kind, place, text));
+            found(Finding::new(kind, place, text));
         };
         if !targets.insert(link.target) {
             add(Kind::DoubledReference, format!("{described} refers to {} more than once", link.target));
@@ -208,10 +215,10 @@ fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<
         }
     }
     if !object.links.is_sorted_by_key(|link| (link.reference, link.target)) {
-        found.push(in_memory(format!("{described} has its references in disorder")));
+        found(in_memory(format!("{described} has its references in disorder")));
     }
     if !object.properties.is_sorted_by_key(|(id, _)| *id) {
-        found.push(in_memory(format!("{described} has its properties in disorder")));
+        found(in_memory(format!("{described} has its properties in disorder")));
     }
 }
 
@@ -344,4 +351,66 @@ pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{FqName, Grantee, Link};
+
+    /// A project with a network that has a policy.
+    fn sound() -> (Graph, [Uuid; 3]) {
+        let model = Arc::new(Model::embedded().unwrap());
+        let mut graph = Graph::new(Arc::clone(&model));
+        let [project, network, policy] = [1, 2, 3].map(Uuid::from_u128);
+        let object = |kind: &str, uuid: Uuid, name: &[&str], created: u64| {
+            Object::new(uuid, model.find(kind).unwrap(), FqName::new(name), created)
+        };
+        let reference =
+            model.object_type(model.find("virtual-network").unwrap()).reference("network_policy_refs").unwrap().0;
+        let link = Link { reference, target: policy, attribute: None };
+        graph.put(&Arc::new(object("project", project, &["d", "p"], 1)));
+        let below = |object: Object| Object { parent: Some(project), ..object };
+        graph.put(&Arc::new(below(object("network-policy", policy, &["d", "p", "policy"], 2))));
+        let network_object = below(object("virtual-network", network, &["d", "p", "net"], 3));
+        graph.put(&Arc::new(Object { links: vec![link], ..network_object }));
+        graph.set_revision(3);
+        (graph, [project, network, policy])
+    }
+
+    #[test]
+    fn what_does_not_follow_from_the_objects_is_found() {
+        let (graph, [project, network, policy]) = sound();
+        assert_eq!(violations(&graph), []);
+        let kind = |uuid: Uuid| graph.get(uuid).unwrap().type_id;
+        let tampered = |tamper: &dyn Fn(&mut Graph)| {
+            let mut graph = graph.clone();
+            tamper(&mut graph);
+            let found = violations(&graph);
+            assert!(!found.is_empty() && found.iter().all(|found| found.kind == Kind::BrokenIndex), "{found:?}");
+            found.into_iter().next().unwrap().text
+        };
+        let told = tampered(&|graph| drop(graph.children.remove(&(project, kind(network), 3, network))));
+        assert!(told.starts_with("the child ") && told.ends_with("and not in it"), "{told}");
+        let told = tampered(&|graph| drop(graph.back_references.insert((project, kind(network), network))));
+        assert!(
+            told.starts_with("the back reference ") && told.ends_with("not in what follows from its objects"),
+            "{told}"
+        );
+        let told = tampered(&|graph| graph.names = graph.names.iter().map(|_| imbl::OrdMap::new()).collect());
+        assert!(told.starts_with("the name "), "{told}");
+        let stray = Object { parent: Some(project), ..Object::clone(graph.get(policy).unwrap()) };
+        let told = tampered(&|graph| {
+            let uuid = Uuid::from_u128(9);
+            let stray = Object { uuid, created: 9, fq_name: FqName::new(&["d", "p", "stray"]), ..stray.clone() };
+            graph.counts.replace(&graph.objects.clone(), None, Some((&stray, 0)));
+        });
+        assert!(told.starts_with("the count of "), "{told}");
+        let told = tampered(&|graph| {
+            let mut shared = Object::clone(graph.get(policy).unwrap());
+            shared.permissions.shares = [(Grantee::Everybody, 7)].into();
+            graph.grants.replace(None, Some(&shared));
+        });
+        assert!(told.starts_with("the grant "), "{told}");
+    }
 }

@@ -8,7 +8,7 @@ mod tables;
 use super::{Session, StoreError, load::load_with, operation::CHECK, partitions, record::column_name, sequence};
 use crate::{
     finding::{Finding, Findings, Kind, Place},
-    graph::{Graph, differences, stray_columns, violations},
+    graph::{Graph, differences, find_violations, stray_columns},
 };
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -69,8 +69,11 @@ pub async fn check_in(
     .await?;
     let sequence = sequence::peek(transaction).await?;
     progress("what follows from objects");
-    let found = violations(&graph).into_iter().filter(|finding| !is_about(&graph, finding, &unreadable));
-    findings.extend(found.filter(|finding| !is_told_by_tables(finding.kind)).map(|finding| with_repair(&graph, finding)));
+    find_violations(&graph, &mut |finding| {
+        if !is_about(&graph, &finding, &unreadable) && !is_told_by_tables(finding.kind) {
+            findings.push(with_repair(&graph, finding));
+        }
+    });
     progress("tables");
     tables::check(transaction, graph.model(), &mut findings).await?;
     settings::check(transaction, &mut findings).await?;

@@ -21,11 +21,7 @@ use crate::{
     timestamp::Timestamp,
 };
 use sqlx::AssertSqlSafe;
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// Who is said to have changed what is repaired.

@@ -17,9 +17,9 @@ use crate::{
         rulebook,
     },
     store::{
-        Database, Session, Turn, append, check, load,
+        Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
-        load_snapshot, make_until, operation, sequence,
+        load, load_snapshot, make_until, operation, sequence,
     },
 };
 use proptest::{
@@ -538,6 +538,13 @@ fn what_is_not_as_it_should_be_is_found() {
             }
             let sound = check(&mut connection, graph.clone(), &|_| {}).await.unwrap().findings;
             assert_eq!(sound.faults(), 0, "{sound:?}");
+            let mut forgetful = graph.clone();
+            forgetful.remove(uuid_of(3));
+            let findings = check(&mut connection, forgetful, &|_| {}).await.unwrap().findings;
+            assert!(
+                findings.faults() > 0 && findings.iter().all(|found| found.kind == Kind::MemoryDiffers),
+                "{findings:?}"
+            );
             let without = "set session_replication_role = replica";
             connection.execute(raw_sql(without)).await.unwrap();
             let done = connection.execute(raw_sql(damage)).await.unwrap();

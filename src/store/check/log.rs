@@ -107,7 +107,8 @@ async fn load_revisions(
         let created: i64 = row.try_get("created")?;
         if u64::try_from(revision.max(created)).is_ok_and(|latest| latest > sequence.last_revision) {
             let last = sequence.last_revision;
-            let text = format!("{uuid} was made by {created} and changed last by {revision}, and the last change is {last}");
+            let text =
+                format!("{uuid} was made by {created} and changed last by {revision}, and the last change is {last}");
             findings.push(Finding::new(Kind::RevisionAhead, Place::Object(uuid), text));
         } else if let Ok(revision) = u64::try_from(revision) {
             revisions.insert(uuid, revision);
@@ -146,7 +147,11 @@ impl Log {
         let should_exist = operation != LogOperation::Create;
         if before.is_some_and(|exists| exists != should_exist) {
             let (name, uuid) = (operation.name(), object.uuid);
-            findings.push(at(Kind::LogOrder, revision, format!("change {revision} is a {name} of {uuid}, which can't be")));
+            findings.push(at(
+                Kind::LogOrder,
+                revision,
+                format!("change {revision} is a {name} of {uuid}, which can't be"),
+            ));
         }
         self.objects.insert(object.uuid, Last { revision, exists: Some(!is_deleted) });
         if is_deleted {

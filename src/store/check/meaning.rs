@@ -8,7 +8,11 @@ use crate::{
     rules::shared::gateway_address::is_unmanaged,
 };
 use serde_json::Value;
-use std::{collections::{BTreeSet, HashSet}, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The types of objects that have an address, with the property that shows it.
@@ -181,7 +185,10 @@ fn check_missing(graph: &Graph, object: &Object, shown: IpAddr, findings: &mut F
     let described = describe(graph.model(), object);
     let text = |scope: Uuid| format!("{described} shows {shown} of {scope}, and does not hold it");
     let [(scope, subnet)] = subnets.as_slice() else {
-        let text = format!("{described} shows {shown}, which is of {} networks and ipams, and does not hold it", subnets.len());
+        let text = format!(
+            "{described} shows {shown}, which is of {} networks and ipams, and does not hold it",
+            subnets.len()
+        );
         findings.push(Finding::new(Kind::MissingHold, place, text));
         return;
     };
@@ -222,7 +229,8 @@ fn check_overlaps(graph: &Graph, scope: Uuid, subnets: &[&Subnet], findings: &mu
     let mut widest: Option<&Subnet> = None;
     for subnet in sorted {
         if let Some(widest) = widest.filter(|widest| widest.contains(subnet.prefix.network())) {
-            let described = graph.get(scope).map_or_else(|| scope.to_string(), |object| describe(graph.model(), object));
+            let described =
+                graph.get(scope).map_or_else(|| scope.to_string(), |object| describe(graph.model(), object));
             let text = format!("{} and {} of {described} overlap", widest.name(), subnet.name());
             findings.push(Finding::new(Kind::OverlappingSubnets, Place::Object(scope), text));
         } else {

@@ -241,7 +241,8 @@ async fn check_views(connection: &mut Session, model: &Model, findings: &mut Fin
         where not exists (select from pg_class where relname = name and relkind = 'v' and pg_table_is_visible(oid))";
     let missing: Vec<String> = connection.values(sqlx::query(query).bind(names)).await?;
     for kind in model.types().iter().filter(|kind| missing.contains(&kind.field)) {
-        let finding = Finding::new(Kind::MissingView, Place::Table("model"), format!("the view {} is not there", kind.field));
+        let finding =
+            Finding::new(Kind::MissingView, Place::Table("model"), format!("the view {} is not there", kind.field));
         findings.push(finding.repaired_by(views::create(kind)));
     }
     Ok(())
