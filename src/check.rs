@@ -10,13 +10,14 @@ use crate::{
     settings::CheckSettings,
     store::{
         Checked, Database, StoreError, check, operation,
-        repair::{Repaired, make_room, plan, repair_in},
+        repair::{Repaired, is_writable, make_room, plan, repair_in},
     },
 };
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 use report::Report;
 use std::{
     io::{IsTerminal, Write},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -25,8 +26,13 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The data model has a mistake.
-    #[error("data model: {0}")]
-    Schema(#[from] SchemaError),
+    #[error("{place}data model: {error}")]
+    Schema {
+        /// The setting that says where it is.
+        place: String,
+        /// The mistake.
+        error: SchemaError,
+    },
     /// Nobody said where the database is.
     #[error("--database-url: the database is needed, as postgresql://user:password@host/name")]
     NoDatabase,
@@ -36,6 +42,9 @@ pub enum CheckError {
     /// Its tables are those of another release.
     #[error("the tables are of an earlier release: start a server of this one first, which brings them up to date")]
     NotMigrated,
+    /// It can't be repaired.
+    #[error("the database is read-only, or a standby: nothing can be repaired in it. Name the primary")]
+    ReadOnly,
     /// It is not sound.
     #[error("{0} findings")]
     Unsound(usize),
@@ -52,7 +61,12 @@ impl CheckError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Unsound(_) | Self::Refused(_) => 1,
-            Self::Schema(_) | Self::NoDatabase | Self::Store(_) | Self::NotMigrated | Self::Io(_) => 2,
+            Self::Schema { .. }
+            | Self::NoDatabase
+            | Self::Store(_)
+            | Self::NotMigrated
+            | Self::ReadOnly
+            | Self::Io(_) => 2,
         }
     }
 }
@@ -68,7 +82,7 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
         output.write_all(report::kinds().as_bytes())?;
         return Ok(());
     }
-    let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
+    let model = read_model(settings.schema_dir.as_deref())?;
     let database = Database::new(settings.database_url.as_deref().ok_or(CheckError::NoDatabase)?)?;
     if database.pending_migrations().await? > 0 {
         return Err(CheckError::NotMigrated);
@@ -84,6 +98,9 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
         report.print(&mut output, &checked)?;
         return sound(&checked.findings);
     }
+    if !is_writable(&mut session).await? {
+        return Err(CheckError::ReadOnly);
+    }
     // What the tables were then may be another thing now: it is looked for again, in turn.
     drop(checked);
     make_room(&mut session, objects).await?;
@@ -91,9 +108,9 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     let repaired = in_turn(&database, operation::REPAIR, async |mut transaction| {
         let repaired = repair_in(&mut transaction, &model, &|what| looking.at(what)).await?;
         if repaired.refused.is_some() {
-            transaction.roll_back().await?
+            transaction.roll_back().await?;
         } else {
-            transaction.commit().await?
+            transaction.commit().await?;
         }
         Ok(repaired)
     })
@@ -108,6 +125,14 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     sound(&after.findings)
 }
 
+fn read_model(directory: Option<&Path>) -> Result<Arc<Model>, CheckError> {
+    let refused = |error| {
+        let place = directory.map(|directory| format!("--schema-dir {}: ", directory.display())).unwrap_or_default();
+        CheckError::Schema { place, error }
+    };
+    Model::read(directory).map(Arc::new).map_err(refused)
+}
+
 fn sound(findings: &Findings) -> Result<(), CheckError> {
     match findings.faults() {
         0 => Ok(()),
@@ -120,10 +145,9 @@ struct Looking(ProgressBar);
 
 impl Looking {
     fn new() -> Self {
-        let is_seen = std::io::stderr().is_terminal();
-        let target = if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if is_seen {
+        // It draws nothing where nobody is at the other end.
+        let bar = ProgressBar::new_spinner();
+        if std::io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Self(bar)

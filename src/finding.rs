@@ -128,9 +128,6 @@ kinds! {
     OneSidedReference, "one-sided-reference", Tables, Fault,
         "A reference that both ends hold is held by one of them only.",
         Person "Delete it, or make it anew, by a request.";
-    DanglingRelaxation, "dangling-relaxation", Tables, Fault,
-        "An object is said not to stop the delete of one that does not exist.",
-        Repair "The mark is taken away.";
 
     // Times of columns.
     StrayWriteTime, "stray-write-time", Tables, Fault,
@@ -396,7 +393,18 @@ impl Findings {
         }
     }
 
-    /// Those that are kept, by kind, in the order in which they were found.
+    /// Puts those of a kind in an order in which they are the same each time: by change, then by what they say.
+    pub fn sort(&mut self) {
+        let change = |finding: &Finding| match finding.place {
+            Place::Change(revision) => revision,
+            _ => 0,
+        };
+        for kept in self.kept.values_mut() {
+            kept.sort_by(|one, other| (change(one), &one.text).cmp(&(change(other), &other.text)));
+        }
+    }
+
+    /// Those that are kept, by kind.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.kept.values().flatten()
     }

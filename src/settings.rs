@@ -73,6 +73,7 @@ const CHECK_ENDS: &str = "Exit status: 0 the database is sound, 1 something was 
 /// Which database to look at. Servers may run on it meanwhile.
 #[derive(Args, Debug)]
 #[command(after_help = CHECK_ENDS)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct CheckSettings {
     /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
     /// the data directory, and good as long as the server runs. A standby will do

@@ -390,9 +390,10 @@ mod tests {
             assert!(!found.is_empty() && found.iter().all(|found| found.kind == Kind::BrokenIndex), "{found:?}");
             found.into_iter().next().unwrap().text
         };
-        let told = tampered(&|graph| drop(graph.children.remove(&(project, kind(network), 3, network))));
+        let told = tampered(&|graph| assert!(graph.children.remove(&(project, kind(network), 3, network)).is_some()));
         assert!(told.starts_with("the child ") && told.ends_with("and not in it"), "{told}");
-        let told = tampered(&|graph| drop(graph.back_references.insert((project, kind(network), network))));
+        let told =
+            tampered(&|graph| assert!(graph.back_references.insert((project, kind(network), network)).is_none()));
         assert!(
             told.starts_with("the back reference ") && told.ends_with("not in what follows from its objects"),
             "{told}"

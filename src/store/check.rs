@@ -89,6 +89,7 @@ pub async fn check_in(
         let different = differences(("what the process knows", &known), ("the tables", &graph));
         findings.extend(different.into_iter().map(|text| Finding::new(Kind::MemoryDiffers, Place::Memory, text)));
     }
+    findings.sort();
     Ok(Checked { changes: log.changes, graph, findings })
 }
 

@@ -50,6 +50,14 @@ pub fn plan(findings: &Findings) -> Vec<(&Finding, &str)> {
     repairable.filter(|(_, statement)| seen.insert(*statement)).collect()
 }
 
+/// Whether the database can be written to: not so a standby.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_writable(session: &mut Session) -> Result<bool, StoreError> {
+    session.value(sqlx::query("select not current_setting('transaction_read_only')::bool")).await
+}
+
 /// Makes room in the log for what a repair tells it. To be done before: the lock of the row is not held as long.
 ///
 /// # Errors
@@ -112,8 +120,11 @@ pub async fn repair_in(
     Ok(Repaired { before, after, statements, refused })
 }
 
+/// The states of an object before and after.
+type Touched = (Arc<Object>, Arc<Object>);
+
 /// The objects that are others than before, all of which are meant to be, with their states before.
-fn touched(before: &Graph, after: &Graph, meant: &HashSet<Uuid>) -> Result<Vec<(Arc<Object>, Arc<Object>)>, String> {
+fn touched(before: &Graph, after: &Graph, meant: &HashSet<Uuid>) -> Result<Vec<Touched>, String> {
     if before.len() != after.len() {
         return Err(format!("there were {} objects, and then {}", before.len(), after.len()));
     }
@@ -139,7 +150,7 @@ async fn tell_log(
     transaction: &mut Session,
     before: &Graph,
     repaired: Graph,
-    touched: Vec<(Arc<Object>, Arc<Object>)>,
+    touched: Vec<Touched>,
     refused: &mut Option<String>,
 ) -> Result<Graph, StoreError> {
     if touched.is_empty() {

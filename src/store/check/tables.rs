@@ -64,15 +64,6 @@ const QUESTIONS: &[Question] = &[
             from reference where not exists (select from object where uuid = source)",
     },
     Question {
-        kind: Kind::DanglingRelaxation,
-        table: "object",
-        query: "select uuid as object, uuid || ' does not stop the delete of ' || target || ', which does not exist' as text,
-                format('update object set relaxed = nullif(array_remove(relaxed, %L), ''{}'') where uuid = %L', target, uuid)
-                    as repair
-            from object, unnest(relaxed) as target
-            where relaxed is not null and not exists (select from object as other where other.uuid = target)",
-    },
-    Question {
         kind: Kind::MissingTimeBase,
         table: "write_time_base",
         query: "select null::uuid as object, 'there is no base of times from the first revision on' as text, null as repair
