@@ -198,6 +198,14 @@ const FAULTS: &[Fault] = &[
     fault("missing-hold", Whole, "delete from address_hold where owner = :floating", "and does not hold it")
         .with(&["log-object"])
         .repaired(),
+    fault(
+        "missing-hold",
+        Trimmed,
+        "delete from address_hold where owner in (:ip, :floating);
+         update object set properties = properties || jsonb_build_object('floating_ip_address', (
+             select properties->'instance_ip_address' from object where uuid = :ip)) where uuid = :floating",
+        "floating-ip",
+    ),
     fault("wrong-hold", Trimmed, "update address_hold set address = '10.1.0.77' where owner = :ip", "and holds 10.1.0.77"),
     fault(
         "wrong-hold",

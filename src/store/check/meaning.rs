@@ -9,7 +9,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     net::IpAddr,
     sync::Arc,
 };
@@ -48,13 +48,13 @@ pub fn check(graph: &Graph, several: &HashSet<Uuid>, findings: &mut Findings) {
     let addresses: Vec<(TypeId, &str)> = ADDRESSES.iter().filter_map(|(name, show)| Some((id(name)?, *show))).collect();
     let numbers: Vec<(TypeId, &str, Form)> =
         NUMBERS.iter().filter_map(|(name, property, form)| Some((id(name)?, *property, *form))).collect();
-    let mut strangers = BTreeSet::new();
+    let (mut strangers, mut missing) = (BTreeSet::new(), Vec::new());
     for object in graph.all() {
         check_parent(graph, object, findings);
         check_uuid(graph, object, findings);
         let of_type = addresses.iter().filter(|(kind, _)| *kind == object.type_id);
         for (_, property) in of_type.filter(|_| !several.contains(&object.uuid)) {
-            check_address(graph, object, property, findings);
+            check_address(graph, object, property, &mut missing, findings);
         }
         for (_, property, form) in numbers.iter().filter(|(kind, ..)| *kind == object.type_id) {
             check_number(graph, object, property, *form, findings);
@@ -67,6 +67,7 @@ pub fn check(graph: &Graph, several: &HashSet<Uuid>, findings: &mut Findings) {
             findings.push(Finding::new(Kind::OwnerWithoutProject, Place::Object(object.uuid), text));
         }
     }
+    tell_missing(missing, findings);
     for (scope, subnets) in graph.pools().all_subnets() {
         check_overlaps(graph, scope, &subnets, findings);
     }
@@ -133,7 +134,7 @@ fn why_nobody_has(subnet: &Subnet, address: IpAddr) -> Option<&'static str> {
 }
 
 /// What an object shows is what it holds.
-fn check_address(graph: &Graph, object: &Object, property: &str, findings: &mut Findings) {
+fn check_address(graph: &Graph, object: &Object, property: &str, missing: &mut Vec<Missing>, findings: &mut Findings) {
     let shown = value_of(graph, object, property);
     let shown = shown.as_ref().and_then(Value::as_str).and_then(ipam::parse_address);
     let described = || describe(graph.model(), object);
@@ -147,7 +148,7 @@ fn check_address(graph: &Graph, object: &Object, property: &str, findings: &mut 
             let text = format!("{} shows no address and holds {}", described(), hold.address);
             findings.push(Finding::new(Kind::WrongHold, place, text));
         }
-        (Some(shown), None) => check_missing(graph, object, shown, findings),
+        (Some(shown), None) => missing.extend(find_missing(graph, object, shown)),
         (Some(shown), Some(hold)) => check_pool(graph, object, shown, hold, findings),
         (None, None) => {}
     }
@@ -173,34 +174,45 @@ fn scopes(graph: &Graph, object: &Object) -> Vec<Uuid> {
     scopes
 }
 
+/// An object that shows an address and does not hold it, with the hold that it should have, if that is evident.
+type Missing = (Finding, Option<(Uuid, Hold)>);
+
 /// An address that is shown and not held: fine, if it is shared, or of a network where none is held.
-fn check_missing(graph: &Graph, object: &Object, shown: IpAddr, findings: &mut Findings) {
+fn find_missing(graph: &Graph, object: &Object, shown: IpAddr) -> Option<Missing> {
     let pools = graph.pools();
     let of = |scope: Uuid| pools.subnet_of(scope, shown).map(|subnet| (scope, subnet));
     let subnets: Vec<(Uuid, &Subnet)> = scopes(graph, object).into_iter().filter_map(of).collect();
     if subnets.is_empty() || subnets.iter().any(|(_, subnet)| subnet.gateway == Some(shown)) {
-        return;
+        return None;
     }
-    let place = Place::Object(object.uuid);
     let described = describe(graph.model(), object);
-    let text = |scope: Uuid| format!("{described} shows {shown} of {scope}, and does not hold it");
+    let finding = |text: String| Finding::new(Kind::MissingHold, Place::Object(object.uuid), text);
     let [(scope, subnet)] = subnets.as_slice() else {
-        let text = format!(
-            "{described} shows {shown}, which is of {} networks and ipams, and does not hold it",
-            subnets.len()
-        );
-        findings.push(Finding::new(Kind::MissingHold, place, text));
-        return;
+        let count = subnets.len();
+        let text = format!("{described} shows {shown}, which is of {count} networks and ipams, and does not hold it");
+        return Some((finding(text), None));
     };
     let (first, last) = subnet.unit_of(shown);
-    let repair = match pools.first_held(*scope, first, last) {
-        None if why_nobody_has(subnet, shown).is_none() => Some(format!(
-            "insert into address_hold (scope, address, owner) values ('{scope}', '{shown}', '{}')",
-            object.uuid
-        )),
-        _ => None,
-    };
-    findings.push(Finding::new(Kind::MissingHold, place, text(*scope)).repaired_by(repair));
+    let is_evident =
+        first == shown && pools.first_held(*scope, first, last).is_none() && why_nobody_has(subnet, shown).is_none();
+    let hold = Hold { scope: *scope, address: shown };
+    let text = format!("{described} shows {shown} of {scope}, and does not hold it");
+    Some((finding(text), is_evident.then_some((object.uuid, hold))))
+}
+
+/// Of several objects that show one address it is not evident whose it is.
+fn tell_missing(missing: Vec<Missing>, findings: &mut Findings) {
+    let mut claims: BTreeMap<Hold, usize> = BTreeMap::new();
+    for (_, hold) in missing.iter().filter_map(|(_, evident)| *evident) {
+        *claims.entry(hold).or_default() += 1;
+    }
+    for (finding, evident) in missing {
+        let alone = evident.filter(|(_, hold)| claims.get(hold) == Some(&1));
+        let statement = alone.map(|(owner, Hold { scope, address })| {
+            format!("insert into address_hold (scope, address, owner) values ('{scope}', '{address}', '{owner}')")
+        });
+        findings.push(finding.repaired_by(statement));
+    }
 }
 
 /// Whether the address of a floating-ip is of the subnets that its pool has now.

@@ -104,12 +104,12 @@ const QUESTIONS: &[Question] = &[
             from (select owner, count(*) from address_hold where owner is not null group by owner having count(*) > 1)
                     as held
                 left join lateral (
-                    select host(address_hold.address) as address
+                    select max(host(address_hold.address)) as address
                     from address_hold join object on uuid = address_hold.owner,
                          unnest(array['instance_ip_address', 'floating_ip_address', 'alias_ip_address']) as property
                     where address_hold.owner = held.owner and properties->>property = host(address_hold.address)
                           and held.count = 2
-                    limit 1) as shown on true",
+                    having count(*) = 1) as shown on true",
     },
     Question {
         kind: Kind::DuplicateHold,
