@@ -356,7 +356,7 @@ pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{FqName, Grantee, Link};
+    use crate::graph::{FqName, Grantee, Link, Owner};
 
     /// A project with a network that has a policy.
     fn sound() -> (Graph, [Uuid; 3]) {
@@ -409,6 +409,7 @@ mod tests {
         assert!(told.starts_with("the count of "), "{told}");
         let told = tampered(&|graph| {
             let mut shared = Object::clone(graph.get(policy).unwrap());
+            shared.permissions.owner = Owner::Nobody;
             shared.permissions.shares = [(Grantee::Everybody, 7)].into();
             graph.grants.replace(None, Some(&shared));
         });
