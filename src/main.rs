@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod cql;
 mod feed;
+mod finding;
 mod graph;
 mod import_keyspaces;
 mod interface_route;
@@ -53,7 +54,7 @@ async fn main() -> ExitCode {
         Command::Serve(settings) => settings,
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
-        Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
         Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),

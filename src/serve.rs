@@ -563,16 +563,16 @@ async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), Star
     let known = Graph::clone(&replica.current());
     let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
-    let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
-    let Some(first) = findings.next() else {
+    let findings = check(&mut connection, known, &|_| {}).await.map_err(refused)?.findings;
+    let mut faults = findings.kept_faults().map(ToString::to_string);
+    let Some(first) = faults.next() else {
         tracing::info!("checked: the database says what is in memory");
         return Ok(());
     };
-    let others: Vec<String> = findings.collect();
-    for finding in &others {
+    for finding in faults {
         tracing::error!(finding);
     }
-    Err(StartError::Unsound { count: others.len() + 1, first })
+    Err(StartError::Unsound { count: findings.faults(), first })
 }
 
 async fn resign(replica: &Replica, limit: Duration) {

@@ -78,17 +78,44 @@ pub enum Command {
     Completions(Completions),
 }
 
+/// What `--help` says of how `cirrus check` ends.
+const CHECK_ENDS: &str = "Exit status: 0 the database is sound, 1 something was found, 2 it could not be looked at";
+
 /// Which database to look at. Servers may run on it meanwhile.
 #[derive(Args, Debug)]
+#[command(after_help = CHECK_ENDS)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct CheckSettings {
     /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: String,
+    /// the data directory, and good as long as the server runs. A standby will do
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
+        required_unless_present = "list")]
+    pub database_url: Option<String>,
 
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
     pub schema_dir: Option<PathBuf>,
+
+    /// How many findings of each kind to print
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub lines: usize,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print what can be found, and what is done about it; look at no database
+    #[arg(long, conflicts_with_all = ["json", "repair"])]
+    pub list: bool,
+
+    /// Print what would be done about what was found, too; change nothing
+    #[arg(long)]
+    pub repair: bool,
+
+    /// Do it: all of it, in one transaction, or nothing. Servers wait with what they write, then load everything anew, and feeds begin
+    /// another epoch
+    #[arg(long, requires = "repair")]
+    pub apply: bool,
 }
 
 /// What to import, and where. Servers may run on the database meanwhile.

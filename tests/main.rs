@@ -19,6 +19,7 @@ mod browsers;
 mod concurrency;
 mod concurrency_rules;
 mod connections;
+mod consistency;
 mod cql_clients;
 mod cql_control_node;
 mod cql_hostile;
@@ -114,6 +115,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(keystone::tokens_of_the_real_keystone),
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
+    asynchronous!(consistency::each_kind_is_found),
+    asynchronous!(consistency::what_is_found_is_repaired),
     asynchronous!(cql_control_node::a_control_node_has_everything),
     asynchronous!(cql_control_node::a_day_with_a_control_node),
     asynchronous!(cql_clients::tables_are_what_rest_tells),
@@ -195,6 +198,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
     asynchronous!(access_page::its_commands_work_as_they_stand_there),
+    plain!(consistency::the_page_is_current),
     plain!(who_asks::a_server_that_asks_who_is_there),
     plain!(who_asks::a_token_is_told_at_once),
     plain!(who_asks::what_is_contradictory_is_refused),
