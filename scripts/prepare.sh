@@ -161,6 +161,11 @@ need_high_availability() {
     have haproxy || missing="$missing haproxy"
 }
 
+# promtool, which says whether metrics, alert rules and their tests are right.
+need_promtool() {
+    have promtool || missing="$missing prometheus"
+}
+
 # Debian makes and starts a cluster of PostgreSQL, and starts other services, when it installs them. Nobody here would
 # use them, so it is told not to, by files that go into $only_now.
 hold_services() {
@@ -175,7 +180,7 @@ hold_services() {
         ;;
     esac
     case " $* " in
-    *" rabbitmq-server "* | *" etcd-server "* | *" patroni "* | *" haproxy "*)
+    *" rabbitmq-server "* | *" prometheus "* | *" etcd-server "* | *" patroni "* | *" haproxy "*)
         policy=/usr/sbin/policy-rc.d
         # One that is there says what whoever looks after this machine wants.
         if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
@@ -186,15 +191,17 @@ hold_services() {
     esac
 }
 
-# A broker that was not started now would still be started with the machine, and so would Erlang's epmd unless it was
-# there before: the units are arguments.
-disable_services() {
+# What was not started now would still be started with the machine, and with a broker Erlang's epmd, unless it was there before:
+# the service is an argument, and units that come with it are others.
+disable_service() {
+    service=$1
+    shift
     if have systemctl; then
-        as_root systemctl --quiet disable "$@" || say "Could not disable: $*."
+        as_root systemctl --quiet disable "$service.service" "$@" || say "Could not disable: $service $*."
         # There is something to stop only where the machine's own policy let it start.
-        [ ! -d /run/systemd/system ] || as_root systemctl --quiet stop "$@" || say "Could not stop: $*."
+        [ ! -d /run/systemd/system ] || as_root systemctl --quiet stop "$service.service" "$@" || say "Could not stop: $service $*."
     else
-        as_root update-rc.d rabbitmq-server disable || say "Could not disable rabbitmq-server."
+        as_root update-rc.d "$service" disable || say "Could not disable $service."
     fi
 }
 
@@ -209,21 +216,22 @@ install_missing() {
         # shellcheck disable=SC2086 # these are words
         trap '[ -z "$only_now" ] || as_root rm -f $only_now' EXIT
         trap 'exit 1' HUP INT TERM
-        units=rabbitmq-server.service
-        have epmd || units="$units epmd.service epmd.socket"
-        more=
-        case " $* " in *" etcd-server "*) more="$more etcd.service" ;; esac
-        case " $* " in *" patroni "*) more="$more patroni.service" ;; esac
-        case " $* " in *" haproxy "*) more="$more haproxy.service" ;; esac
+        units=
+        have epmd || units="epmd.service epmd.socket"
         hold_services "$@"
         install_packages "$@"
         case " $* " in
         # shellcheck disable=SC2086 # these are words
-        *" rabbitmq-server "*) ! have apt-get || disable_services $units ;;
+        *" rabbitmq-server "*) ! have apt-get || disable_service rabbitmq-server $units ;;
         esac
-        # Without systemd nothing starts them with the machine but what was just held back.
-        # shellcheck disable=SC2086 # these are words
-        [ -z "$more" ] || ! have systemctl || disable_services $more
+        case " $* " in
+        *" prometheus "*) ! have apt-get || disable_service prometheus ;;
+        esac
+        for package in etcd-server patroni haproxy; do
+            case " $* " in
+            *" $package "*) ! have apt-get || disable_service "${package%-server}" ;;
+            esac
+        done
     )
     missing=
 }

@@ -9,12 +9,16 @@ mod check;
 mod client;
 mod cql;
 mod feed;
+mod finding;
 mod graph;
 mod import_keyspaces;
 mod interface_route;
+mod introspect;
 mod ipam;
 mod json_text;
+mod logs;
 mod manual;
+mod metrics;
 mod migrate;
 mod model;
 mod new_token;
@@ -37,14 +41,10 @@ mod wide_row;
 mod writer;
 
 use clap::CommandFactory;
+use logs::Logs;
 use serve::StartError;
 use settings::{Command, CommandLine, OpenApiSettings};
-use std::{
-    fmt::Display,
-    io::{IsTerminal, Write},
-    process::ExitCode,
-};
-use tracing_subscriber::EnvFilter;
+use std::{fmt::Display, io::Write, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
         Command::Serve(settings) => settings,
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
-        Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
         Command::Migrate(settings) => {
             return exit(migrate::migrate(&settings).await, migrate::MigrationError::exit_status);
         }
@@ -70,14 +70,23 @@ async fn main() -> ExitCode {
             return exit(manual::print_completions(&settings, CommandLine::command()), |_| 1);
         }
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
+        Command::Metrics => {
+            return exit(std::io::stdout().lock().write_all(metrics::listing::page().as_bytes()), |_| 1);
+        }
     };
-    let filter = match EnvFilter::try_new(&settings.log) {
-        Ok(filter) => filter,
-        Err(error) => return exit(Err(settings.told("log", format!("{}: {error}", settings.log))), |_| 2),
+    let logs = match Logs::start(&settings.logs.log, settings.logs.log_format) {
+        Ok(logs) => logs,
+        Err(error) => return exit(Err(settings.told("log", format!("{}: {error}", settings.logs.log))), |_| 2),
     };
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    exit(serve::serve(*settings).await, StartError::exit_status)
+    match serve::serve(*settings, &logs).await {
+        // Whoever writes settings is a person.
+        Err(StartError::Settings(text)) => exit(Err(text), |_| 2),
+        Err(error) => {
+            logs.last_word(&error);
+            ExitCode::from(error.exit_status())
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
 }
 
 /// The document, as it is in `openapi/`.

@@ -1,7 +1,10 @@
 //! How many connections there are, and how many of them have whoever has the most. What is too much is told so and closed, rather
 //! than left waiting: then a client knows, and those who are let in have what they need.
 
-use crate::authentication::source;
+use crate::{
+    authentication::source,
+    metrics::{self, Connections, Limit},
+};
 use ipnetwork::IpNetwork;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
@@ -20,12 +23,38 @@ const OTHER_FILES: u64 = 256 + (FOR_ADMINISTRATORS + TURNED_AWAY) as u64;
 /// How often the log says that somebody is turned away.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
+/// Whose connections seats are for.
+pub struct Way {
+    /// As metrics call it.
+    name: &'static str,
+    /// The settings that say how many there are.
+    settings: &'static str,
+    /// What is reached where none is left, of all, and of those of one address.
+    limits: (Limit, Limit),
+}
+
+/// Everybody's.
+pub static PUBLIC: Way = Way {
+    name: "public",
+    settings: "--max-connections, --max-connections-per-address",
+    limits: (Limit::Connections, Limit::ConnectionsPerAddress),
+};
+/// Those of who speaks CQL.
+pub static CQL: Way =
+    Way { name: "cql", settings: "--cql-max-connections", limits: (Limit::CqlConnections, Limit::CqlConnections) };
+/// Those of administrators, by the ways that are theirs.
+static ADMINISTRATORS: Way = Way {
+    name: "administrators",
+    settings: "those for administrators",
+    limits: (Limit::AdministratorsConnections, Limit::AdministratorsConnections),
+};
+
 /// Seats for connections.
 pub struct Seats {
     most: usize,
     most_of_one: usize,
-    /// The settings that say how many there are.
-    settings: &'static str,
+    way: &'static Way,
+    counted: &'static Connections,
     /// Who brings many clients from one address.
     proxies: Vec<IpNetwork>,
     taken: Mutex<Taken>,
@@ -49,14 +78,15 @@ pub enum Full {
 }
 
 impl Seats {
-    /// So many in all, and of each source, as these settings say.
-    pub fn new(most: usize, most_of_one: usize, settings: &'static str, proxies: Vec<IpNetwork>) -> Arc<Self> {
-        Arc::new(Self { most, most_of_one, settings, proxies, taken: Mutex::default() })
+    /// So many in all, and of each source.
+    pub fn new(most: usize, most_of_one: usize, way: &'static Way, proxies: Vec<IpNetwork>) -> Arc<Self> {
+        let counted = metrics::connections(way.name);
+        Arc::new(Self { most, most_of_one, way, counted, proxies, taken: Mutex::default() })
     }
 
     /// Those for administrators, which nobody else can take.
     pub fn for_administrators() -> Arc<Self> {
-        Self::new(FOR_ADMINISTRATORS, FOR_ADMINISTRATORS, "those for administrators", Vec::new())
+        Self::new(FOR_ADMINISTRATORS, FOR_ADMINISTRATORS, &ADMINISTRATORS, Vec::new())
     }
 
     /// How many there are at most, with those that are being turned away.
@@ -78,16 +108,18 @@ impl Seats {
             () if of_source >= self.most_of_one => Full::Source,
             () => {
                 taken.all += 1;
+                self.counted.open.add(1);
                 if let Some(source) = source {
                     taken.by_source.insert(source, of_source + 1);
                 }
                 return Ok(Seat { seats: Arc::clone(self), held: Held::By(source) });
             }
         };
+        metrics::limit(if full == Full::All { self.way.limits.0 } else { self.way.limits.1 });
         if taken.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             taken.told = Some(Instant::now());
-            let (connections, settings) = (if full == Full::All { self.most } else { of_source }, self.settings);
-            tracing::warn!(?full, ?source, connections, settings, "connections are refused");
+            let (connections, settings) = (if full == Full::All { self.most } else { of_source }, self.way.settings);
+            tracing::warn!(?full, from = ?source, connections, settings, "connections are refused");
         }
         Err(full)
     }
@@ -132,6 +164,7 @@ impl Drop for Seat {
             return;
         };
         taken.all -= 1;
+        self.seats.counted.open.less();
         if let Some(source) = source
             && let Some(count) = taken.by_source.get_mut(&source)
         {
@@ -179,7 +212,7 @@ mod tests {
 
     #[test]
     fn nobody_has_all_seats() {
-        let seats = Seats::new(10, 3, "", vec!["192.0.2.128/25".parse().unwrap()]);
+        let seats = Seats::new(10, 3, &PUBLIC, vec!["192.0.2.128/25".parse().unwrap()]);
         let mut taken: Vec<Seat> = (0..3).map(|_| seats.take(address("192.0.2.1")).unwrap()).collect();
         assert_eq!(seats.take(address("192.0.2.1")).err(), Some(Full::Source));
         assert_eq!(seats.take(address("::ffff:192.0.2.1")).err(), Some(Full::Source));
@@ -203,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_source() {
-        let seats = Seats::new(10, 1, "", Vec::new());
+        let seats = Seats::new(10, 1, &PUBLIC, Vec::new());
         let taken = seats.take(address("2001:db8::1")).unwrap();
         assert_eq!(seats.take(address("2001:db8::ffff:0:0:1")).err(), Some(Full::Source));
         assert!(seats.take(address("2001:db8:0:1::1")).is_ok());
@@ -213,7 +246,7 @@ mod tests {
 
     #[test]
     fn so_many_are_told_that_there_is_no_seat() {
-        let seats = Seats::new(0, 0, "", Vec::new());
+        let seats = Seats::new(0, 0, &PUBLIC, Vec::new());
         let told: Vec<Seat> = (0..TURNED_AWAY).map(|_| seats.turn_away().unwrap()).collect();
         assert!(seats.turn_away().is_none());
         drop(told);

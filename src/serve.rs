@@ -9,18 +9,23 @@ use crate::{
         role_rules::{KeptRoleRules, Questions},
     },
     api::{
-        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, SocketFile,
-        server,
+        Account, Administrators, Admission, AllowedHosts, App, Documentation, Entrance, Listeners, Proxies, Scrapes,
+        SocketFile, ToldAtScrape, server,
     },
-    authentication::{Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, jwt::Jwt, keystone::Keystone},
+    authentication::{
+        Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, https_client, jwt::Jwt, keystone::Keystone,
+    },
     bus::Bus,
     feed::{Feed, send_to_amqp},
     graph::Graph,
+    introspect::Introspect,
+    logs::{LogFilter, Logs, Traces},
+    metrics::{self, table},
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
-    seats::{Seats, files_for},
+    seats::{self, Seats, files_for},
     settings::{AdminPort, ServeSettings},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
@@ -43,6 +48,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
 };
+use uuid::Uuid;
 
 /// How long after the signal to stop everything that waits for the database has to be at its end.
 const STOPS_WITHIN: Duration = Duration::from_secs(8);
@@ -144,8 +150,10 @@ fn listen_hint(option: &str, error: &std::io::Error) -> String {
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
+pub async fn serve(settings: ServeSettings, logs: &Logs) -> Result<(), StartError> {
     let stop = signals::listen()?;
+    metrics::begin();
+    signals::change_filter(&logs.filter)?;
     // What can be wrong with the settings is told before anything is made.
     let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
     let retention = settings.check(&model).map_err(StartError::Settings)?;
@@ -158,7 +166,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         None => Some(settings.data_directory().map_err(StartError::Settings)?),
     };
     let opened = open(&settings)?;
-    let prepared = Prepared { retention, model, authenticator, opened };
+    let log_filter = Arc::clone(&logs.filter);
+    let prepared = Prepared { retention, model, authenticator, opened, log_filter };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
         return serve_on(&url, None, &settings, prepared, stop).await;
@@ -189,12 +198,14 @@ struct Prepared {
     model: Arc<Model>,
     authenticator: Authenticator,
     opened: Opened,
+    log_filter: Arc<LogFilter>,
 }
 
 /// The ways in.
 struct Opened {
     listeners: Listeners,
     cql: Option<CqlDoor>,
+    introspect: Option<Introspect>,
     administrators: Administrators,
     /// Held to be taken away at the end.
     socket_file: Option<SocketFile>,
@@ -215,6 +226,10 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
         TcpListener::bind(address).map_err(told)
     };
     let public = bind("listen", "--listen", settings.listen)?;
+    let introspect = match settings.logs.introspect_listen {
+        None => None,
+        Some(address) => Some(Introspect::start(bind("introspect_listen", "--introspect-listen", address)?)?),
+    };
     let failures = Failures::limited_to(settings.access.failed_authentications);
     let mut listeners = Listeners { public, tls, administrators_socket: None, administrators_port: None };
     // ADMIN-1: everybody is as good as an administrator otherwise.
@@ -225,7 +240,8 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
                 "there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)"
             );
         }
-        return Ok(Opened { listeners, cql, administrators: Administrators::new(None, failures), socket_file: None });
+        let administrators = Administrators::new(None, failures);
+        return Ok(Opened { listeners, cql, introspect, administrators, socket_file: None });
     }
     let mut account = None;
     if let Some(AdminPort { listen, user, password_file }) = admin_port {
@@ -236,7 +252,8 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
         listeners.administrators_port = Some(listener);
     }
     let socket_file = administrators_socket(settings, &mut listeners)?;
-    Ok(Opened { listeners, cql, administrators: Administrators::new(account, failures), socket_file })
+    let administrators = Administrators::new(account, failures);
+    Ok(Opened { listeners, cql, introspect, administrators, socket_file })
 }
 
 /// Opens the Unix socket for administrators, where there is to be one.
@@ -281,15 +298,12 @@ fn administrators_socket(
     }
 }
 
-/// What says how many connections there may be.
-const SEATS: &str = "--max-connections, --max-connections-per-address";
-
 /// How connections are let in.
 fn entrance(settings: &ServeSettings) -> Entrance {
     let limits = settings.doors.connections;
     let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-    let seats = Seats::new(most, most_of_one, SEATS, settings.doors.trusted_proxies.clone());
+    let seats = Seats::new(most, most_of_one, &seats::PUBLIC, settings.doors.trusted_proxies.clone());
     Entrance { seats, head_timeout: limits.head_timeout() }
 }
 
@@ -383,8 +397,8 @@ async fn serve_on(
     prepared: Prepared,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let Prepared { retention, model, authenticator, opened } = prepared;
-    let Opened { listeners, cql, administrators, socket_file } = opened;
+    let Prepared { retention, model, authenticator, opened, log_filter } = prepared;
+    let Opened { listeners, cql, introspect, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
     let started = tokio::select! {
@@ -397,16 +411,19 @@ async fn serve_on(
     };
     let Started { replica, writer, writing } = started;
     authenticator.follow(&supervision);
+    let traces = traces(settings, replica.lease.server(), &supervision)?;
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
     let address = listeners.public.local_addr()?;
     let scheme = if listeners.tls.is_some() { "https" } else { "http" };
     if let Some(tls) = listeners.tls.clone() {
         supervision.keep("files of TLS", move || Arc::clone(&tls).follow());
     }
+    let mut told_at_scrape = vec![told_of_start(mark.is_some(), &listeners)];
     let mut cql = match cql {
         None => None,
         Some(door) => Some(SpeaksCql::start(door, settings, &database, &replica, &key_values, &supervision).await?),
     };
+    told_at_scrape.extend(cql.as_ref().map(SpeaksCql::told_at_scrape));
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
     let sending = settings.amqp_url.clone().map(|servers| {
@@ -425,6 +442,8 @@ async fn serve_on(
         database,
         supervision: Arc::clone(&supervision),
         key_values,
+        log_filter,
+        traces: traces.clone(),
         feed: Arc::clone(&feed),
         role_rules: KeptRoleRules::new(replica.current().model()),
         kept_lists: Arc::default(),
@@ -441,7 +460,12 @@ async fn serve_on(
         administrators,
         hides_forbidden: settings.access.hide_forbidden,
         authenticator: Arc::new(authenticator),
+        told_at_scrape,
+        scrapes: Scrapes::default(),
     });
+    if let Some(introspect) = &introspect {
+        introspect.show(&app);
+    }
     let (tell, signalled) = oneshot::channel();
     let stopping = (feed, Arc::clone(&replica), bus);
     let stop = async move {
@@ -471,6 +495,9 @@ async fn serve_on(
         }
     }
     drop(socket_file);
+    if let Some(introspect) = introspect {
+        introspect.stop().await;
+    }
     if let Some(cql) = cql.take() {
         cql.stop().await;
     }
@@ -498,6 +525,9 @@ async fn serve_on(
         }
         false => Ok(()),
     };
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     tracing::info!("stopped");
     match replica.agreement.overtaken() {
         Some(text) => sound.and(Err(StartError::Overtaken(text))),
@@ -505,21 +535,44 @@ async fn serve_on(
     }
 }
 
+/// What is known here alone, for a scrape: whether the database is a private one, and when the certificate ends.
+fn told_of_start(is_private: bool, listeners: &Listeners) -> ToldAtScrape {
+    let tls = listeners.tls.clone();
+    Box::new(move |scrape| {
+        scrape.number(&table::PRIVATE_POSTGRESQL, &[], u64::from(is_private));
+        if let Some(end) = tls.as_ref().and_then(|tls| tls.end()) {
+            scrape.number(&table::CERTIFICATE_END, &["public"], end);
+        }
+    })
+}
+
+/// Where traces of requests are sent, if anywhere.
+fn traces(
+    settings: &ServeSettings,
+    server: Uuid,
+    supervision: &Arc<Supervision>,
+) -> Result<Option<Arc<Traces>>, StartError> {
+    let Some(endpoint) = &settings.logs.otlp_endpoint else { return Ok(None) };
+    let started = https_client(None, false).and_then(|client| Traces::start(endpoint, client, server, supervision));
+    let told = |error| StartError::Settings(format!("{}: {error}", settings.told("otlp_endpoint", endpoint)));
+    started.map(Some).map_err(told)
+}
+
 /// Whether what this process knows is what the next one would load.
 async fn check_at_end(replica: &Replica, database: &Database) -> Result<(), StartError> {
     let known = Graph::clone(&replica.current());
     let refused = |error| StartError::Store(database.place(), Box::new(error));
     let mut connection = database.connect(operation::CHECK).await.map_err(refused)?;
-    let mut findings = check(&mut connection, known).await.map_err(refused)?.findings.into_iter();
-    let Some(first) = findings.next() else {
+    let findings = check(&mut connection, known, &|_| {}).await.map_err(refused)?.findings;
+    let mut faults = findings.kept_faults().map(ToString::to_string);
+    let Some(first) = faults.next() else {
         tracing::info!("checked: the database says what is in memory");
         return Ok(());
     };
-    let others: Vec<String> = findings.collect();
-    for finding in &others {
+    for finding in faults {
         tracing::error!(finding);
     }
-    Err(StartError::Unsound { count: others.len() + 1, first })
+    Err(StartError::Unsound { count: findings.faults(), first })
 }
 
 async fn resign(replica: &Replica, limit: Duration) {

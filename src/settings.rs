@@ -3,6 +3,7 @@
 mod access;
 mod cql;
 mod doors;
+mod logs;
 mod origin;
 mod shared;
 mod value;
@@ -23,6 +24,7 @@ pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
 pub use cql::CqlSettings;
 pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
+pub use logs::LogSettings;
 use origin::Origins;
 use std::{
     fmt::Display,
@@ -71,6 +73,8 @@ pub enum Command {
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
     Rules,
+    /// Print what /metrics tells, metric by metric, as Markdown
+    Metrics,
     /// Write the manual pages of the commands into a directory
     #[command(hide = true)]
     Man(ManualPages),
@@ -79,17 +83,44 @@ pub enum Command {
     Completions(Completions),
 }
 
+/// What `--help` says of how `cirrus check` ends.
+const CHECK_ENDS: &str = "Exit status: 0 the database is sound, 1 something was found, 2 it could not be looked at";
+
 /// Which database to look at. Servers may run on it meanwhile.
 #[derive(Args, Debug)]
+#[command(after_help = CHECK_ENDS)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct CheckSettings {
     /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: String,
+    /// the data directory, and good as long as the server runs. A standby will do
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
+        required_unless_present = "list")]
+    pub database_url: Option<String>,
 
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
     pub schema_dir: Option<PathBuf>,
+
+    /// How many findings of each kind to print
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub lines: usize,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print what can be found, and what is done about it; look at no database
+    #[arg(long, conflicts_with_all = ["json", "repair"])]
+    pub list: bool,
+
+    /// Print what would be done about what was found, too; change nothing
+    #[arg(long)]
+    pub repair: bool,
+
+    /// Do it: all of it, in one transaction, or nothing. Servers wait with what they write, then load everything anew, and feeds begin
+    /// another epoch
+    #[arg(long, requires = "repair")]
+    pub apply: bool,
 }
 
 /// Which database to bring up to date. Servers of earlier releases may run on it meanwhile: they write nothing any more from then on.
@@ -273,9 +304,9 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_CHECK_AT_END")]
     pub check_at_end: bool,
 
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter like info,cirrus=debug
-    #[arg(long, env = "CIRRUS_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,actix_server=warn", value_parser = value::log_filter)]
-    pub log: String,
+    /// What the server says of itself.
+    #[command(flatten)]
+    pub logs: LogSettings,
 
     /// Where the settings came from.
     #[arg(skip)]

@@ -1,6 +1,7 @@
-//! The signals that stop a server. They are heard from its first moment on, so that what it has started by then (a
+//! The signals that stop a server, and those that have it say more. The former are heard from its first moment on, so that what it has started by then (a
 //! PostgreSQL of its own) is stopped with it.
 
+use crate::logs::LogFilter;
 use std::{
     fs, io,
     sync::{
@@ -51,6 +52,30 @@ pub fn listen() -> io::Result<watch::Receiver<bool>> {
         });
     }
     Ok(stop)
+}
+
+/// Lets SIGUSR1 have everything logged that the server does, and SIGUSR2 what it was started with: for whoever can't ask it, or has
+/// no token.
+///
+/// # Errors
+/// When the system does not allow it.
+pub fn change_filter(filter: &Arc<LogFilter>) -> io::Result<()> {
+    let more = format!("{},cirrus=debug", filter.started_with());
+    let changes = [
+        (SignalKind::user_defined1(), "SIGUSR1", more.trim_start_matches(',').to_owned()),
+        (SignalKind::user_defined2(), "SIGUSR2", filter.started_with().to_owned()),
+    ];
+    for (kind, name, text) in changes {
+        let (mut signals, filter) = (signal(kind)?, Arc::clone(filter));
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if let Err(error) = filter.change(&text, name) {
+                    tracing::warn!(signal = name, error, "the filter of the log stays as it is");
+                }
+            }
+        });
+    }
+    Ok(())
 }
 
 /// Waits until it is time to stop. Nobody left who could say so means the same.

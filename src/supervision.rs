@@ -1,6 +1,7 @@
 //! The tasks that a server needs for as long as it runs, and what becomes of it when one of them has a fault. A panic ends a
 //! task and nothing else; without somebody who looks, its work would never be done again, and nobody would know.
 
+use crate::metrics;
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -44,6 +45,7 @@ impl Supervision {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        metrics::task(name);
         let supervision = Arc::clone(self);
         tokio::spawn(async move {
             while let Err(fault) = tokio::spawn(start()).await {
@@ -52,7 +54,7 @@ impl Supervision {
                     return;
                 }
                 tracing::error!(task = name, %fault, "a task of the server has broken off; it is started again");
-                supervision.broken().insert(name, Instant::now());
+                supervision.note(name);
                 sleep(supervision.pause).await;
             }
         })
@@ -64,13 +66,14 @@ impl Supervision {
     where
         T: Future<Output = ()> + Send + 'static,
     {
+        metrics::task(name);
         let supervision = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(fault) = tokio::spawn(task).await
                 && !fault.is_cancelled()
             {
                 tracing::error!(task = name, %fault, "a task of the server has broken off; without it the server ends");
-                supervision.broken().insert(name, Instant::now());
+                supervision.note(name);
                 supervision.ended.send_replace(Some(name));
             }
         })
@@ -96,6 +99,12 @@ impl Supervision {
         let is_ill =
             |(name, since): &(&&'static str, &Instant)| since.elapsed() < self.well_after || ended == Some(**name);
         broken.iter().filter(is_ill).map(|(name, _)| *name).collect()
+    }
+
+    /// A task has broken off.
+    fn note(&self, name: &'static str) {
+        metrics::task_broke(name);
+        self.broken().insert(name, Instant::now());
     }
 
     fn broken(&self) -> MutexGuard<'_, BTreeMap<&'static str, Instant>> {

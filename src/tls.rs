@@ -17,7 +17,10 @@ use std::{
     fs::{Metadata, metadata},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use time::{UtcDateTime, format_description::well_known::Rfc3339};
@@ -32,6 +35,8 @@ const TOLD_BEFORE: Duration = Duration::from_hours(14 * 24);
 pub struct Tls {
     files: TlsFiles,
     current: ArcSwap<ServerConfig>,
+    /// When the certificate ends, in seconds since 1970; zero where that can't be read.
+    end: AtomicI64,
 }
 
 impl Tls {
@@ -42,12 +47,18 @@ impl Tls {
     pub fn read(files: TlsFiles) -> Result<Self, UnusableFile> {
         let read = read(&files)?;
         read.warn_of_end(&files.certificate);
-        Ok(Self { files, current: ArcSwap::from_pointee(read.config) })
+        let end = AtomicI64::new(read.end_in_seconds());
+        Ok(Self { files, current: ArcSwap::from_pointee(read.config), end })
     }
 
     /// For a connection that begins now.
     pub fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()
+    }
+
+    /// When the certificate ends, in seconds since 1970, if that can be read.
+    pub fn end(&self) -> Option<u64> {
+        u64::try_from(self.end.load(Ordering::Relaxed)).ok().filter(|end| *end > 0)
     }
 
     /// Looks after the files (TLS-7), for ever.
@@ -71,6 +82,7 @@ impl Tls {
                         read.warn_of_end(&self.files.certificate);
                         tracing::info!(certificate = %self.files.certificate.display(), "TLS: the files were read again");
                     }
+                    self.end.store(read.end_in_seconds(), Ordering::Relaxed);
                     self.current.store(Arc::new(read.config));
                 }
                 Err(unusable) if told.as_ref() == Some(&unusable) => {}
@@ -159,6 +171,10 @@ struct Read {
 }
 
 impl Read {
+    fn end_in_seconds(&self) -> i64 {
+        self.end.map_or(0, UtcDateTime::unix_timestamp)
+    }
+
     /// Clients will refuse a certificate that has ended, so it is told before.
     fn warn_of_end(&self, file: &Path) {
         let Some(end) = self.end else { return };

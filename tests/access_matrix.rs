@@ -262,8 +262,10 @@ impl Stage {
             | "GET /openapi.json"
             | "GET /aaa-mode"
             | "GET /healthz"
+            | "GET /metrics"
             | "GET /readyz"
             | "GET /changes"
+            | "GET /log-filter"
             | "GET /obj-cache" => return Some(Ask::get(path)),
             "GET /documentation/{file}" => return Some(Ask::get("/documentation/index.html")),
             "GET /watch" => return Some(Ask::get("/watch?resource_type=virtual_network")),
@@ -273,6 +275,9 @@ impl Stage {
             }
             "PUT /aaa-mode" => {
                 return Some(Ask { method: "PUT", path, body: Some(json!({"aaa-mode": "rbac"})) });
+            }
+            "PUT /log-filter" => {
+                return Some(Ask { method: "PUT", path, body: Some(json!({"log-filter": null})) });
             }
             "POST /chmod" => json!({"uuid": network, "owner_access": 7}),
             "POST /chown" => json!({"uuid": network, "owner": ALICE_PROJECT}),

@@ -318,7 +318,7 @@ async fn checked() {
     sqlx::query(damage).bind(&uuid).execute(&mut database).await.unwrap();
     let (status, printed, errors) = check();
     assert_eq!((status, errors.as_str()), (Some(1), "cirrus: 1 findings\n"), "{printed}");
-    assert!(printed.starts_with(&format!("{uuid} was changed last by ")), "{printed}");
+    assert!(printed.starts_with(&format!("log-revision: {uuid} was changed last by ")), "{printed}");
     let repair = "update object set revision = revision - 1 where uuid = $1::uuid";
     sqlx::query(repair).bind(&uuid).execute(&mut database).await.unwrap();
 }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::support::rabbitmq::{Consumer, LIMIT, RabbitMq};
+use crate::support::scrape::Scraped;
 use crate::support::{Api, Checks, Server, send_signal, wait_until};
 
 pub async fn the_message_bus() {
@@ -77,6 +79,25 @@ async fn messages() {
     let deleted = [consumer.message()["body"].clone(), consumer.message()["body"].clone()];
     let deleted = deleted.iter().find(|message| message["type"] == "virtual_network").unwrap();
     assert_eq!((&deleted["oper"], &deleted["obj_dict"]["display_name"]), (&json!("DELETE"), &json!("next")));
+    // The broker has confirmed them, and the position follows within moments; and there is no broker any more.
+    metrics_are(&api, [1, 1, 1, 0], 5, 0).await;
+    drop((consumer, broker));
+    metrics_are(&api, [1, 1, 0, 0], 5, 1).await;
+}
+
+/// Waits until metrics say whether there is a message bus, whether it is this server's turn and it sends, and how much is not confirmed; and at
+/// least how many messages and outages there were.
+async fn metrics_are(api: &Api, wanted: [u64; 4], messages: u64, outages: u64) {
+    let begin = Instant::now();
+    loop {
+        let scraped = Scraped::of(api).await;
+        let told = |name: &str| scraped.by(&format!("cirrus_amqp_{name}"), &[]).values().sum::<u64>();
+        let found = ["configured", "turn", "sending", "lag_revisions"].map(told);
+        if found == wanted && told("messages_total") >= messages && told("outages_total") >= outages {
+            return;
+        }
+        assert!(begin.elapsed() < LIMIT, "{found:?} and not {wanted:?}");
+    }
 }
 
 /// The messages that the log promises, in order.

@@ -20,8 +20,9 @@ pub async fn who_did_what() {
     let refusals = refused(&server, api("alice"), api("bob")).await;
     checks
         .run("refused_1 each refusal is one line", async move {
-            let last = refusals.last().map(|(id, ..)| format!(" refused id={id:?}")).unwrap();
-            wait_until("the log is read", Duration::from_mins(1), || server.log().contains(&last));
+            let last = refusals.last().map(|(id, ..)| format!(" request_id={id:?}")).unwrap();
+            let is_last = |line: &str| line.contains(" refused status=") && line.ends_with(&last);
+            wait_until("the log is read", Duration::from_mins(1), || server.log().lines().any(is_last));
             one_line_each(&refusals, &server.log());
         })
         .await;
@@ -161,11 +162,12 @@ async fn refused(server: &Server, alice: Api, bob: Api) -> Vec<(&'static str, u1
 }
 
 fn one_line_each(expected: &[(&str, u16, Vec<&str>)], log: &str) {
-    let of_ours = |line: &&str| line.contains(" refused id=");
+    let of_ours = |line: &&str| line.contains(" refused status=");
     let lines: Vec<&str> = log.lines().filter(of_ours).collect();
     for (id, status, says) in expected {
-        let quoted = format!(" refused id={id:?} status={status} ");
-        let found: Vec<&&str> = lines.iter().filter(|line| line.contains(&quoted)).collect();
+        let (begin, end) = (format!(" refused status={status} "), format!(" request_id={id:?}"));
+        let is_of = |line: &&&str| line.contains(&begin) && line.ends_with(&end);
+        let found: Vec<&&str> = lines.iter().filter(is_of).collect();
         assert_eq!(found.len(), 1, "{id}: {lines:#?}");
         for part in says {
             assert!(found[0].contains(part), "{id}: {part} is missing: {}", found[0]);

@@ -20,6 +20,7 @@ mod browsers;
 mod concurrency;
 mod concurrency_rules;
 mod connections;
+mod consistency;
 mod cql_clients;
 mod cql_control_node;
 mod cql_hostile;
@@ -39,13 +40,16 @@ mod hungry_clients;
 mod idempotency;
 mod import_keyspaces;
 mod interface_route;
+mod introspect;
 mod jobs;
 mod jwt;
 mod kept_changes;
 mod keystone;
 mod large_lists;
 mod lease;
+mod logs;
 mod member_feeds;
+mod metrics;
 mod migrations;
 mod network_manager_day;
 mod openapi;
@@ -66,6 +70,7 @@ mod start_and_stop;
 mod support;
 mod tenants;
 mod tls;
+mod traces;
 mod transactions;
 mod unknown_fields;
 mod who_asks;
@@ -112,6 +117,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(keystone::tokens_of_the_real_keystone),
     asynchronous!(jobs::jobs_and_messages),
     asynchronous!(crash::nothing_answered_is_lost),
+    asynchronous!(consistency::each_kind_is_found),
+    asynchronous!(consistency::what_is_found_is_repaired),
     asynchronous!(cql_control_node::a_control_node_has_everything),
     asynchronous!(cql_control_node::a_day_with_a_control_node),
     asynchronous!(cql_clients::tables_are_what_rest_tells),
@@ -147,6 +154,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(member_feeds::what_members_are_told),
     plain!(member_feeds::what_a_member_was_told_is_what_it_may_read),
     asynchronous!(audit::who_did_what),
+    asynchronous!(logs::lines),
+    asynchronous!(traces::requests_are_traced),
+    asynchronous!(introspect::contrail_status),
     asynchronous!(openapi::the_document_and_its_page_are_served),
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),
@@ -167,6 +177,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(concurrency_rules::rules_hold_for_all_clients_together),
     asynchronous!(interface_route::static_routes_of_an_interface),
     asynchronous!(interface_route::static_routes_of_members),
+    asynchronous!(metrics::metrics_and_what_is_made_of_them),
     asynchronous!(settings::wrong_settings_are_told),
     asynchronous!(authentication::who_is_let_in),
     asynchronous!(jwt::tokens_that_an_issuer_has_signed),
@@ -191,6 +202,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(openapi::the_committed_document_is_current),
     plain!(rule_table::the_page_of_rules_is_current),
     asynchronous!(access_page::its_commands_work_as_they_stand_there),
+    plain!(consistency::the_page_is_current),
     plain!(who_asks::a_server_that_asks_who_is_there),
     plain!(who_asks::a_token_is_told_at_once),
     plain!(who_asks::what_is_contradictory_is_refused),

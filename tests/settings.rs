@@ -26,6 +26,7 @@ fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
         command.env_remove(name);
     }
+    command.env("CIRRUS_LOG_FORMAT", "text");
     command.args(arguments).envs(variables.iter().copied());
     command
 }
@@ -117,6 +118,14 @@ fn by_name() {
         ),
         (&["--log", "nosuchlevel"], &[], &["'nosuchlevel' is no level", "error, warn, info"]),
         (&[], &[("CIRRUS_LOG", "cirrus=loud")], &["CIRRUS_LOG", "error, warn, info"]),
+        (&["--log-format", "xml"], &[], &["auto, text, json"]),
+        (&["--otlp-endpoint", "collector:4317"], &[], &["'collector:4317' for '--otlp-endpoint", "http://host:4318"]),
+        (
+            &[],
+            &[("CIRRUS_OTLP_ENDPOINT", "http://me:secret-word@collector:4318")],
+            &["'...@collector:4318' for 'CIRRUS_OTLP_ENDPOINT (environment", "OTEL_EXPORTER_OTLP_HEADERS"],
+        ),
+        (&["--introspect-listen", "8084"], &[], &["--introspect-listen", "like 127.0.0.1:8082"]),
         (&["--read-consistency", "perhaps"], &[], &["linearizable, local"]),
         (&["--tls-key", "k"], &[], &["--tls-key k: --tls-certificate is needed"]),
         (&[], &[("CIRRUS_TLS_CERTIFICATE", "c")], &["CIRRUS_TLS_CERTIFICATE=c: --tls-key is needed"]),

@@ -5,7 +5,10 @@ use super::{
     door::Door,
     error::{Answered, ApiError},
 };
-use crate::authentication::{Failures, read_password};
+use crate::{
+    authentication::{Failures, read_password},
+    metrics::{self, Limit},
+};
 use actix_web::http::{StatusCode, header::HeaderValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustix::process::geteuid;
@@ -91,6 +94,17 @@ impl Administrators {
     /// # Errors
     /// 403 for another user on the socket; 401 on the port for who does not know the account, and 429 after too many of these.
     pub fn let_in(&self, door: Door, authorization: Option<&HeaderValue>, from: Option<IpAddr>) -> Answered<bool> {
+        let let_in = self.decide(door, authorization, from);
+        let source = match door {
+            Door::Public => return let_in,
+            Door::AdministratorsSocket { .. } => "administrators-socket",
+            Door::AdministratorsPort => "administrators-port",
+        };
+        metrics::authentication(source, if let_in.is_ok() { "known" } else { "unknown" });
+        let_in
+    }
+
+    fn decide(&self, door: Door, authorization: Option<&HeaderValue>, from: Option<IpAddr>) -> Answered<bool> {
         match door {
             Door::Public => Ok(false),
             Door::AdministratorsSocket { user } if user.is_some_and(|user| user == ROOT || user == self.own_user) => {
@@ -119,6 +133,7 @@ fn not_known(text: &str) -> ApiError {
 }
 
 fn too_many(pause: Duration) -> ApiError {
+    metrics::limit(Limit::FailedAuthentications);
     let text = "Too many passwords were wrong. Try again later.";
     ApiError { plain: true, ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, text) }.again_after(pause)
 }

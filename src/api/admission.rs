@@ -2,6 +2,7 @@
 //! again when it has waited for long.
 
 use super::error::{Answered, ApiError};
+use crate::metrics::{self, Limit};
 use crate::settings::{ConnectionSettings, RequestSettings};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -70,10 +71,26 @@ impl Admission {
     /// 503 when there is none in time.
     pub async fn request(&self) -> Answered<Place> {
         let late = || {
+            metrics::limit(Limit::Requests);
             let text = format!("{} requests are served already (--max-requests)", self.settings.max_requests);
             ApiError::unavailable(text)
         };
         take(&self.requests, 1, TURN_WITHIN).await.ok_or_else(late)
+    }
+
+    /// How many requests have a place.
+    pub fn requests_at_work(&self) -> u64 {
+        u64::from(self.settings.max_requests).saturating_sub(self.requests.available_permits() as u64)
+    }
+
+    /// What bodies hold of the room for them, in bytes: those that arrive, small ones and large ones that are worked on.
+    pub fn held(&self) -> [(&'static str, u64); 3] {
+        let held = |room: &Semaphore, all: usize| (all.saturating_sub(room.available_permits()) as u64) << 10;
+        [
+            ("arriving-bodies", held(&self.arriving, ARRIVING)),
+            ("small-bodies", held(&self.small, SMALL_ROOM)),
+            ("large-bodies", held(&self.large, LARGE_ROOM)),
+        ]
     }
 
     /// Room for a large body of this many bytes that is to arrive.
@@ -82,7 +99,10 @@ impl Admission {
     /// 503 when there is none in time.
     pub async fn arrival(&self, bytes: usize) -> Answered<Place> {
         let place = take(&self.arriving, bytes.div_ceil(1 << 10).min(ARRIVING), ROOM_WITHIN).await;
-        place.ok_or_else(|| ApiError::unavailable("Too many large bodies arrive at the same time"))
+        place.ok_or_else(|| {
+            metrics::limit(Limit::ArrivingBodies);
+            ApiError::unavailable("Too many large bodies arrive at the same time")
+        })
     }
 
     /// Room for a body that is to be parsed and to be worked on.
@@ -91,9 +111,16 @@ impl Admission {
     /// 503 when there is none in time.
     pub async fn body(&self, body: &[u8]) -> Answered<Place> {
         let weight = weight(body).div_ceil(1 << 10);
-        let (room, most) = if weight < LARGE_WEIGHT { (&self.small, SMALL_ROOM) } else { (&self.large, LARGE_ROOM) };
+        let (room, most, limit) = if weight < LARGE_WEIGHT {
+            (&self.small, SMALL_ROOM, Limit::SmallBodies)
+        } else {
+            (&self.large, LARGE_ROOM, Limit::LargeBodies)
+        };
         let place = take(room, weight.min(most), ROOM_WITHIN).await;
-        place.ok_or_else(|| ApiError::unavailable("Too many large requests wait to be worked on"))
+        place.ok_or_else(|| {
+            metrics::limit(limit);
+            ApiError::unavailable("Too many large requests wait to be worked on")
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{call::Call, documentation::File};
 use crate::{
     json_text,
+    metrics::Format,
     rules::{Outcome, Told},
 };
 use actix_web::{
@@ -58,6 +59,13 @@ pub enum Answer {
     },
     /// 200 with plain text.
     Text(String),
+    /// 200 with metrics.
+    Metrics {
+        /// How they are written.
+        format: Format,
+        /// All of them.
+        text: Bytes,
+    },
     /// 200 with server-sent events.
     Events(BoxBody),
 }
@@ -115,6 +123,11 @@ impl Answer {
                     None => response.body(in_slices(file.bytes.clone())),
                 }
             }
+            Self::Metrics { format, text } => HttpResponse::Ok()
+                .content_type(format.content_type())
+                .insert_header(("Vary", "Accept"))
+                .insert_header(("Cache-Control", "no-store"))
+                .body(in_slices(text)),
             Self::Text(text) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text),
             Self::Events(body) => HttpResponse::Ok()
                 .content_type("text/event-stream")

@@ -2,6 +2,7 @@
 //! it is long; beyond them it is refused before anything is looked up.
 
 use super::error::{Answered, ApiError};
+use crate::metrics;
 use std::collections::HashSet;
 
 /// What a request names.
@@ -54,6 +55,7 @@ impl Named {
         if count <= most {
             return Ok(());
         }
+        metrics::limit(metrics::Limit::OneRequest);
         let text = format!("Bad Request, {name} names {count} different things: the limit is {most} in one request");
         Err(ApiError::bad_request(text))
     }

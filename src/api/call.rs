@@ -13,6 +13,7 @@ use crate::{
     access::{Caller, Identity, Level, kept, role_rules::Questions},
     authentication::Known,
     graph::Position,
+    metrics::{self, Limit, Subject},
     python_literal,
     store::idempotency::Keyed,
 };
@@ -92,6 +93,8 @@ pub struct Call {
     pub prefers_html: bool,
     /// Whether refusals are asked for as problems (RFC 9457), by name, and before text.
     pub takes_problems: bool,
+    /// Whether metrics are asked for as OpenMetrics, by name, and before text.
+    pub takes_open_metrics: bool,
     /// Whether an answer may be compressed with gzip.
     pub takes_gzip: bool,
     /// Whether only the head of the answer is wanted.
@@ -100,6 +103,8 @@ pub struct Call {
     pub answered_at: Cell<Option<Position>>,
     /// For how long the client wanted to wait for something to happen.
     pub waited: Cell<Duration>,
+    /// What it is about, for who counts.
+    pub subject: Cell<Subject>,
     /// What the answer says beside itself: `Warning`.
     pub warning: RefCell<Option<String>>,
     /// `Idempotency-Key`
@@ -175,10 +180,12 @@ impl Call {
             peer: Peer::of(request),
             prefers_html: prefers_html(request),
             takes_problems: takes_problems(request),
+            takes_open_metrics: takes_open_metrics(request),
             takes_gzip: takes_gzip(request),
             head_only: request.method() == Method::HEAD,
             answered_at: Cell::new(None),
             waited: Cell::default(),
+            subject: Cell::default(),
             warning: RefCell::new(None),
             key: KeyHeader::of(request),
             is_repeated: Cell::default(),
@@ -207,10 +214,14 @@ impl Call {
     pub async fn read_body(&mut self, mut payload: Payload, admission: &Admission) -> Answered<()> {
         let limit = admission.max_request_size();
         let too_large = || {
+            metrics::limit(Limit::BodySize);
             let text = format!("Request to large: the limit is {limit} bytes");
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
         };
-        let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time");
+        let late = || {
+            metrics::limit(Limit::BodyTime);
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")
+        };
         let announced = self.announced.unwrap_or(limit).min(limit);
         let mut deadline = Instant::now() + admission.body_timeout();
         let (mut counted_from, mut counted) = (Instant::now(), 0);
@@ -223,6 +234,7 @@ impl Call {
             }
             if now >= counted_from + RATE_OVER {
                 if body.len() - counted < admission.least_of_body(RATE_OVER) && !matches!(next, Ok(None)) {
+                    metrics::limit(Limit::BodyRate);
                     let least = admission.least_of_body(Duration::from_secs(1));
                     let text = format!("The body did not arrive in time: {least} bytes a second are expected");
                     return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, text));
@@ -388,6 +400,22 @@ fn takes_problems(request: &HttpRequest) -> bool {
     named.is_some_and(|range| range.essence_str() == PROBLEM)
 }
 
+fn takes_open_metrics(request: &HttpRequest) -> bool {
+    const TYPE: &str = "application/openmetrics-text";
+    // Nearly nobody does, and the rest takes long.
+    let given = request.headers().get_all(header::ACCEPT);
+    if !given.into_iter().any(|value| memchr::memmem::find(value.as_bytes(), TYPE.as_bytes()).is_some()) {
+        return false;
+    }
+    let Ok(header::Accept(mut ranges)) = header::Accept::parse(request) else { return false };
+    ranges.retain(|range| range.quality != Quality::ZERO);
+    let ranked = header::Accept(ranges).ranked();
+    ranked
+        .iter()
+        .find(|range| [TYPE, "text/plain"].contains(&range.essence_str()))
+        .is_some_and(|range| range.essence_str() == TYPE)
+}
+
 fn takes_gzip(request: &HttpRequest) -> bool {
     let gzip = header::Encoding::gzip();
     header::AcceptEncoding::parse(request)
@@ -415,6 +443,23 @@ fn read_query(text: &str) -> HashMap<String, String> {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn open_metrics_are_for_who_wants_them_more_than_text() {
+        let of_prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
+                             text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        for (accept, expected) in [
+            (of_prometheus, true),
+            ("application/openmetrics-text", true),
+            ("text/plain, application/openmetrics-text;q=0.5", false),
+            ("application/openmetrics-text;q=0", false),
+            ("text/plain;version=0.0.4", false),
+            ("*/*", false),
+        ] {
+            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(takes_open_metrics(&request), expected, "{accept}");
+        }
+    }
 
     #[test]
     fn problems_are_for_who_names_them_before_text() {

@@ -9,6 +9,7 @@ use super::{
     transport::{Transport, set_up},
 };
 use crate::{
+    metrics::{self, Limit},
     seats::{Seat, Seats},
     tls::Tls,
 };
@@ -398,6 +399,7 @@ impl AsyncRead for Connection {
                     // As if the client had closed it.
                     return Poll::Ready(Ok(()));
                 }
+                metrics::limit(Limit::HeadTime);
                 this.refuse(LATE, context);
                 continue;
             }
@@ -411,6 +413,7 @@ impl AsyncRead for Connection {
             }
             buffer.set_filled(before);
             if !refused {
+                metrics::limit(Limit::FirstLine);
                 this.refuse(TOO_LONG, context);
             } else if this.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
                 return Poll::Ready(Ok(()));

@@ -3,7 +3,7 @@
 use crate::{
     feed::{Gone, OpenError},
     replica::Unavailable,
-    rules::{Kind, Rejection},
+    rules::{Kind, Rejection, rule::RuleId},
     store::StoreError,
 };
 use actix_web::{
@@ -21,7 +21,7 @@ pub const PROBLEM: &str = "application/problem+json";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason {
     /// The id of the rule that refuses, like `VN-C8`.
-    pub rule: Option<String>,
+    pub rule: Option<&'static str>,
     /// The field of the request that is at fault.
     pub field: Option<String>,
     /// The objects that are in the way.
@@ -159,7 +159,7 @@ impl From<Rejection> for ApiError {
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let reason = Reason { rule: rule.map(|rule| rule.id().to_owned()), field, objects };
+        let reason = Reason { rule: rule.map(RuleId::id), field, objects };
         let reason = (reason != Reason::default()).then(|| Box::new(reason));
         Self { reason, ..Self::new(status, text.to_string()) }
     }
@@ -227,7 +227,7 @@ mod tests {
         expected["field"] = json!("virtual_network_refs");
         expected["objects"] = json!(["00000000-0000-0000-0000-000000000000"]);
         assert_eq!(problem(&error), expected);
-        error.reason = Some(Box::new(Reason { rule: Some("VN-C8".to_owned()), ..why }));
+        error.reason = Some(Box::new(Reason { rule: Some("VN-C8"), ..why }));
         expected["rule"] = json!("VN-C8");
         expected["type"] = json!("urn:cirrus:rule:VN-C8");
         expected["title"] = json!("Refused by rule VN-C8");

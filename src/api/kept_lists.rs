@@ -80,6 +80,11 @@ impl KeptLists {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How much memory they take, in bytes.
+    pub fn size(&self) -> usize {
+        self.lists().iter().flat_map(|kept| &kept.pieces).map(|piece| piece.bytes.len()).sum()
+    }
+
     /// The piece of a list with this number, counted from 0.
     pub fn piece(&self, of: &ListOf, number: usize) -> Option<Piece> {
         self.lists().iter().find(|kept| kept.of == *of)?.pieces.get(number).cloned()

@@ -11,6 +11,7 @@ mod call;
 mod changes;
 mod conditions;
 mod connection;
+mod counted;
 mod documentation;
 mod door;
 mod error;
@@ -39,6 +40,8 @@ use crate::{
     authentication::Authenticator,
     bus::Bus,
     feed::Feed,
+    logs::{self, LogFilter, Served, Trace, Traces},
+    metrics::{self, Scrape},
     model::Model,
     replica::Replica,
     settings::{RequestSettings, WatcherSettings},
@@ -46,6 +49,8 @@ use crate::{
     supervision::Supervision,
     writer::Writer,
 };
+pub use actions::Scrapes;
+pub use actions::health::{DATABASE, Finding};
 use actix_http::ConnectionType;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -83,12 +88,17 @@ const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
 
 /// In every answer: under which id the request is in the log, and its change in the change log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of which trace of its client a request is a part (W3C Trace Context).
+const TRACE_PARENT: &str = "traceparent";
 /// What a browser may do with a page of ours: all of it is here.
 const OWN_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
 );
 /// What a browser may do with an answer that is not a page of ours: nothing. Texts and JSON repeat what clients have sent.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
+/// Tells metrics that others know.
+pub type ToldAtScrape = Box<dyn Fn(&mut Scrape) + Send + Sync>;
 
 /// What handlers work with.
 pub struct App {
@@ -104,6 +114,10 @@ pub struct App {
     pub supervision: Arc<Supervision>,
     /// For `/useragent-kv`.
     pub key_values: Arc<KeyValueStore>,
+    /// For `/log-filter`.
+    pub log_filter: Arc<LogFilter>,
+    /// Where traces of requests go, if anywhere.
+    pub traces: Option<Arc<Traces>>,
     /// For `/watch` and `/changes`.
     pub feed: Arc<Feed>,
     /// For jobs and messages of clients; none without brokers.
@@ -132,11 +146,17 @@ pub struct App {
     pub hides_forbidden: bool,
     /// Who finds out who asks.
     pub authenticator: Arc<Authenticator>,
+    /// Tell what is only known elsewhere, at a scrape.
+    pub told_at_scrape: Vec<ToldAtScrape>,
+    /// Those that are under way.
+    pub scrapes: Scrapes,
 }
 
-/// A body with what is given back when its last byte has gone, or its client.
+/// A body with what is given back when its last byte has gone, or its client. It may be made only while it goes out, so that lines
+/// which are made with it are of the request, too.
 struct Held<T> {
     body: BoxBody,
+    served: Served,
     _held: T,
 }
 
@@ -148,7 +168,8 @@ impl<T: Unpin> MessageBody for Held<T> {
     }
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(context)
+        let Self { body, served, .. } = self.get_mut();
+        served.during(|| Pin::new(body).poll_next(context))
     }
 }
 
@@ -157,12 +178,27 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let started = Instant::now();
     let mut call = Call::new(&request, &app.proxies);
     call.hides_forbidden = app.hides_forbidden;
+    let parent = || request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+    let trace = app.traces.as_ref().and_then(|_| Trace::begin(parent()));
+    let served = Served { id: call.identity.request_id.as_str().into(), trace: trace.map(Arc::new) };
+    served.clone().scope(answer(app, request, payload, call, served, started)).await
+}
+
+async fn answer(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+    mut call: Call,
+    served: Served,
+    started: Instant,
+) -> HttpResponse {
     let in_hand = call.begin(&request);
     let answered = match app.allowed_hosts.check(&request) {
         Ok(()) => app.dispatch(&mut call, &request, payload).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &answered {
+        metrics::refusal(error.reason.as_ref().and_then(|reason| reason.rule), error.status.as_u16());
         refusal_log::tell(&call, &request, error);
     }
     let is_page = matches!(answered, Ok(Answer::File { .. }));
@@ -193,22 +229,32 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     }
     // What a client waits for on purpose does not make a request slow.
     let waited = call.waited.get();
+    let took = started.elapsed().saturating_sub(waited);
+    metrics::request(call.subject.get(), response.status().as_u16(), took);
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
-        id = %call.identity.request_id,
         method = %request.method(),
         path = %call.path,
         status = response.status().as_u16(),
-        microseconds = micros(started.elapsed().saturating_sub(waited)),
+        microseconds = micros(took),
         waited_microseconds = (!waited.is_zero()).then(|| micros(waited)),
         "request"
     );
-    response.map_body(|_, body| Held { body, _held: (in_hand, call.place.take()) }).map_into_boxed_body()
+    if let Some(traces) = &app.traces {
+        traces.end(&served, response.status().as_u16());
+    }
+    response.map_body(|_, body| Held { body, served, _held: (in_hand, call.place.take()) }).map_into_boxed_body()
 }
 
 impl App {
     async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
         let found = routes::find(&self.model, &call.method, &call.path);
+        call.subject.set(counted::subject(&found, &call.method));
+        let trace = logs::trace();
+        if let Some(trace) = &trace {
+            let (kind, operation) = found.kind_and_operation(&self.model, &call.method);
+            trace.is_for(kind, operation);
+        }
         self.admit(call, request, &found).await?;
         let route = match found {
             Found::Route(route) => route,
@@ -222,7 +268,12 @@ impl App {
         }
         // Only now: whoever takes long to send its body takes nobody's place.
         if takes_a_place(&route) {
-            call.place.set(Some(self.admission.request().await?));
+            let begin = Instant::now();
+            let place = self.admission.request().await;
+            if let Some(trace) = &trace {
+                trace.part("wait", begin);
+            }
+            call.place.set(Some(place?));
         }
         self.check_role_rules(call, &route).await?;
         match route {

@@ -17,9 +17,8 @@ pub fn tell(call: &Call, request: &HttpRequest, error: &ApiError) {
     // Texts are quoted, and what is no letter in them is escaped: whatever a client sends, it is neither a second line nor another
     // field.
     tracing::warn!(
-        id = ?call.identity.request_id,
         status = error.status.as_u16(),
-        rule = error.reason.as_ref().and_then(|reason| reason.rule.as_deref()),
+        rule = error.reason.as_ref().and_then(|reason| reason.rule),
         method = %request.method(),
         path = ?call.path,
         user = user.as_deref(),

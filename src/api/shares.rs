@@ -64,6 +64,12 @@ impl Shares {
         Some(Share { shares: Arc::clone(self), party })
     }
 
+    /// How many have some, and how many has whoever has the most.
+    pub fn parties(&self) -> (usize, usize) {
+        let taken = self.taken();
+        (taken.len(), taken.values().copied().max().unwrap_or_default())
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashMap<Party, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,6 +18,7 @@ use crate::{
     feed::{Ended, Feed, Gone, Reader, Sight},
     graph::{self, Graph, Object, Position},
     json_text,
+    metrics::{self, Limit},
     model::{Model, TypeId},
     pace::Pace,
     render::{FieldNames, Renderer, Selection},
@@ -155,6 +156,7 @@ impl App {
     pub async fn watch(&self, call: &Call) -> Answered<Answer> {
         let mut wanted = Wanted::read(&self.model, call)?;
         if self.feed.reader_count() >= self.watch.limit {
+            metrics::limit(Limit::Watchers);
             let text = format!("There are {} watchers already; no more are served (--watch-limit)", self.watch.limit);
             return Err(ApiError::unavailable(text));
         }
@@ -211,6 +213,7 @@ impl App {
         let (party, most) = (Party::of(&call.identity.caller), share_of(self.watch.limit));
         let whose = party.called();
         let refuse = || {
+            metrics::limit(Limit::WatchersOfProject);
             ApiError::unavailable(format!(
                 "This {whose} has {most} of {} watchers already; no more are served to one {whose} (a quarter of --watch-limit)",
                 self.watch.limit

@@ -15,10 +15,12 @@ mod tests;
 
 use crate::{
     access::{AaaMode, Caller, Level},
+    metrics::{self, Limit},
     supervision::Supervision,
 };
 pub use callers::Callers;
 pub use failures::{Failures, source};
+pub use https::client as https_client;
 use jwt::Jwt;
 use keystone::Keystone;
 pub use password_file::read_password;
@@ -92,6 +94,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// As metrics call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Keystone(_) => "keystone",
+            Self::Jwt(_) => "jwt",
+        }
+    }
+
     /// Whether a token is of its kind. Nobody else gets to see tokens that were made for the file.
     fn is_for(&self, token: &str) -> bool {
         match self {
@@ -210,7 +221,10 @@ impl Authenticator {
             Err(Unknown::Unavailable(text)) => Err(Refused::Unavailable(text)),
             Err(Unknown::Nobody) => match self.failures.count(address, Instant::now()) {
                 Ok(()) => Err(Refused::Unknown),
-                Err(pause) => Err(Refused::TooMany(pause)),
+                Err(pause) => {
+                    metrics::limit(Limit::FailedAuthentications);
+                    Err(Refused::TooMany(pause))
+                }
             },
         }
     }
@@ -232,11 +246,17 @@ impl Authenticator {
             return Err(unknown);
         }
         for source in self.sources.iter().filter(|source| source.is_for(token)) {
+            let count = |outcome| metrics::authentication(source.name(), outcome);
             match source.ask(token, service_token).await {
-                Ok(known) if known.has_ended(SystemTime::now()) => {}
-                Ok(known) => return Ok(known),
-                Err(Unknown::Nobody) => {}
-                Err(unavailable) => unknown = unavailable,
+                Ok(known) if !known.has_ended(SystemTime::now()) => {
+                    count("known");
+                    return Ok(known);
+                }
+                Ok(_) | Err(Unknown::Nobody) => count("unknown"),
+                Err(unavailable) => {
+                    count("unavailable");
+                    unknown = unavailable;
+                }
             }
         }
         if unknown == Unknown::Nobody {

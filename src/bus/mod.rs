@@ -10,6 +10,7 @@ mod servers;
 pub use message::{Exchange, JSON, Message, TEXT, exchange_kind, headers, properties, short};
 pub use servers::{AmqpServers, CONNECT_WITHIN, ConnectError, connect};
 
+use crate::metrics;
 use futures_util::StreamExt;
 use lapin::{
     Channel, Confirmation, Connection, Consumer, ErrorKind,
@@ -119,6 +120,11 @@ impl Bus {
         }
     }
 
+    /// Where the brokers are, without what is secret: `host:port` each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.servers.addresses()
+    }
+
     /// Ends all waiting for replies.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
@@ -144,7 +150,10 @@ impl Bus {
         reply_key: &ShortString,
         patience: Duration,
     ) -> Result<Option<Reply>, BusError> {
-        let _permit = self.waiting.try_acquire().map_err(|_| BusError::Busy)?;
+        let _permit = self.waiting.try_acquire().map_err(|_| {
+            metrics::limit(metrics::Limit::Replies);
+            BusError::Busy
+        })?;
         let channel = self.channel_to(&message.exchange).await?;
         let asked = ask(&channel, message, reply_key).await;
         let (mut replies, own) = self.checked(&channel, asked).await?;

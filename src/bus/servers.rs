@@ -28,6 +28,11 @@ impl AmqpServers {
     pub fn all(&self) -> &[AMQPUri] {
         &self.0
     }
+
+    /// Where they are, without what is secret: `host:port` each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.iter().map(|server| format!("{}:{}", server.authority.host, server.authority.port)).collect()
+    }
 }
 
 /// Why a broker can't be used.

@@ -8,7 +8,10 @@ use super::{
     session::{Ends, Session},
     statement::Statement,
 };
-use crate::pace::Pace;
+use crate::{
+    metrics::{self, Limit},
+    pace::Pace,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use std::{collections::BTreeMap, io, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
@@ -118,6 +121,7 @@ impl<S: AsyncRead> Reading<'_, S> {
             let error = match Header::parse(&bytes, most) {
                 Ok(header) => {
                     let Some(body) = self.body(header.length).await? else {
+                        metrics::limit(Limit::CqlRequests);
                         let error = ErrorKind::Overloaded.with("too much is under way; try again later");
                         return self.refuse(header.version, header.stream, error).await;
                     };
@@ -279,6 +283,7 @@ impl<S: AsyncRead> Reading<'_, S> {
             return Err(ErrorKind::Protocol.with("nobody has asked for a password"));
         }
         let let_in = self.server.users.let_in(token).await;
+        metrics::authentication("cql-users", if let_in.is_ok() { "known" } else { "unknown" });
         let_in.map_err(|text| ErrorKind::BadCredentials.with(text))?;
         self.is_ready = true;
         Ok(Response::AuthSuccess)
@@ -302,7 +307,10 @@ impl<S: AsyncRead> Reading<'_, S> {
             // Who asks is told, whatever goes wrong: it would wait for long.
             let answered = AssertUnwindSafe(server.answer(&session, request)).catch_unwind().await;
             let fault = |_| Err(ErrorKind::Server.with("the server has a fault; its log says more"));
-            let answer = answered.unwrap_or_else(fault).unwrap_or_else(Answer::from);
+            let answer = answered.unwrap_or_else(fault).unwrap_or_else(|error| {
+                metrics::cql_refusal();
+                Answer::from(error)
+            });
             drop(memory);
             let _ = outgoing.send(Outgoing { version, stream, answer, _place: Some(place) }).await;
         });

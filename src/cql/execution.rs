@@ -13,6 +13,7 @@ use super::{
     writes::{Origin, Writes},
 };
 use crate::{
+    metrics,
     replica::Unavailable,
     store::{Failure, StoreError, wide_rows::WideRowError},
 };
@@ -85,6 +86,7 @@ impl CqlServer {
     /// # Errors
     /// What the client is told.
     pub async fn answer(&self, session: &Session, request: Request) -> Result<Answer, Error> {
+        metrics::cql_request(request.kind());
         match request {
             Request::Query { statement, mut parameters } => {
                 // Only of a prepared statement does the client know the columns (CQL contract 1.3).

@@ -9,6 +9,7 @@ use super::{
     users::Users,
 };
 use crate::{
+    metrics::{self, Limit, Scrape, table},
     replica::Replica,
     store::{Database, KeyValueStore, StoreError, wide_rows::WideRows},
 };
@@ -231,14 +232,29 @@ impl CqlServer {
     /// Others have all of it.
     pub fn memory_of_answers(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
         let number = u32::try_from(bytes).unwrap_or(u32::MAX);
-        Arc::clone(&self.of_answers)
-            .try_acquire_many_owned(number)
-            .map_err(|_| ErrorKind::Overloaded.with("too many large answers are under way; ask for smaller pages"))
+        Arc::clone(&self.of_answers).try_acquire_many_owned(number).map_err(|_| {
+            metrics::limit(Limit::CqlAnswers);
+            ErrorKind::Overloaded.with("too many large answers are under way; ask for smaller pages")
+        })
     }
 
     /// This process is about to go.
     pub fn leave(&self) {
         self.leaving.send_replace(true);
+    }
+
+    /// Tells what is kept here, and how much of the memory is taken.
+    pub fn put_metrics(&self, scrape: &mut Scrape) {
+        let current = self.replica.current().revision();
+        let (number, oldest, weight) = self.snapshots.size();
+        scrape.number(&table::CQL_SNAPSHOTS, &[], number);
+        scrape.number(&table::CQL_LAG, &[], oldest.map_or(0, |oldest| current.saturating_sub(oldest)));
+        let held = |memory: &Semaphore, most: usize| most.saturating_sub(memory.available_permits());
+        let requests = held(&self.of_requests, MOST_OF_REQUESTS) + held(&self.of_small_requests, MOST_OF_REQUESTS);
+        let answers = held(&self.of_answers, MOST_OF_ANSWERS);
+        for (holder, bytes) in [("cql-snapshots", weight), ("cql-requests", requests), ("cql-answers", answers)] {
+            scrape.number(&table::MEMORY, &[holder], bytes);
+        }
     }
 
     /// Lets go of what nobody needs any more.

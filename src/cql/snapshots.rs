@@ -50,6 +50,13 @@ impl Snapshots {
         kept.push(Kept { snapshot: Arc::clone(snapshot), used: Instant::now() });
     }
 
+    /// How many are kept, the revision of the oldest, and how much memory they take beside the objects, in bytes.
+    pub fn size(&self) -> (usize, Option<u64>, usize) {
+        let kept = self.kept();
+        let oldest = kept.iter().map(|kept| kept.snapshot.graph().revision()).min();
+        (kept.len(), oldest, kept.iter().map(|kept| kept.snapshot.weight()).sum())
+    }
+
     /// Lets go of what nobody reads any more, or what has become too old.
     pub fn tidy(&self, current: Position) {
         self.kept().retain(|kept| {

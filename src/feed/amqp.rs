@@ -12,6 +12,7 @@ use crate::{
     change_log::{LogEntry, LogOperation},
     graph::{FqName, Graph, Position},
     json_text,
+    metrics::AMQP,
     render::{FieldNames, Renderer, Selection},
     store::{Session, StoreError, feed_position, operation},
 };
@@ -77,6 +78,18 @@ impl AmqpError {
     }
 }
 
+/// How sending goes, as others may want to know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Sending {
+    /// Another server sends, if one does.
+    #[default]
+    Elsewhere,
+    /// A broker takes what there is.
+    Here,
+    /// No broker can be used; why.
+    Away(String),
+}
+
 /// Sends changes for as long as the server runs, whenever it is this server's turn; then finishes what there is.
 pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Receiver<bool>) {
     let mut reported = String::new();
@@ -92,6 +105,7 @@ pub async fn send(feed: Arc<Feed>, servers: AmqpServers, mut finish: watch::Rece
         if let Err(error) = turn.await {
             report(&mut reported, &error);
         }
+        feed.sending.send_replace(Sending::Elsewhere);
         // Whether it is this server's turn by then, or the end.
         let _ = timeout(TRY_AGAIN, raised(&mut finish)).await;
     }
@@ -114,12 +128,17 @@ async fn hold_turn(
     finish: watch::Receiver<bool>,
 ) -> Result<(), AmqpError> {
     let mut sink = Sink::start(feed, connection).await?;
+    let _turn = Turn::begin();
     loop {
-        match sink.connect_and_send(servers, finish.clone()).await {
+        let sent = sink.connect_and_send(servers, finish.clone()).await;
+        AMQP.sending.set(0);
+        match sent {
             Ok(()) => return Ok(()),
             Err(error) if error.ends_turn() => return Err(error),
             Err(AmqpError::Gone) => sink.skip_what_is_gone().await?,
             Err(error) => {
+                AMQP.outages.add(1);
+                feed.sending.send_replace(Sending::Away(error.to_string()));
                 report(&mut sink.reported, &error);
                 sink.rewind(&error);
             }
@@ -129,6 +148,23 @@ async fn hold_turn(
             return Ok(());
         }
         sleep(TRY_AGAIN).await;
+    }
+}
+
+/// That it is this server's turn, for who looks at its metrics.
+struct Turn;
+
+impl Turn {
+    fn begin() -> Self {
+        AMQP.turn.set(1);
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        AMQP.turn.set(0);
+        AMQP.sending.set(0);
     }
 }
 
@@ -190,6 +226,7 @@ impl<'a> Sink<'a> {
         let server = self.feed.replica.lease.server();
         feed_position::write(&mut self.connection, SINK, self.confirmed, server).await?;
         self.written = self.confirmed;
+        AMQP.confirmed.set(self.confirmed.revision);
         self.written_at = Instant::now();
         self.unwritten = 0;
         Ok(())
@@ -241,12 +278,14 @@ impl<'a> Sink<'a> {
             Err(OpenError::Away(error)) => return Err(error.into()),
         };
         let (connection, channel) = self.connect(servers).await?;
+        self.feed.sending.send_replace(Sending::Here);
         if self.after_outage {
             self.patience.get_or_insert_with(|| Instant::now() + PATIENCE);
             sleep(CONSUMERS_RETURN).await;
         } else {
             tracing::info!(from = %self.confirmed, "AMQP: changes are sent");
         }
+        AMQP.sending.set(1);
         let sent = self.send(reader, &channel, finish).await;
         if sent.is_ok() {
             // It is confirmed already.
@@ -263,6 +302,7 @@ impl<'a> Sink<'a> {
                 Ok(ready) => return Ok(ready),
                 Err(error) => last = error,
             }
+            self.feed.sending.send_replace(Sending::Away(last.to_string()));
             report(&mut self.reported, &last);
             if self.written_at.elapsed() > RENEW_EVERY {
                 self.write_position().await?;
@@ -353,6 +393,7 @@ impl<'a> Sink<'a> {
             tracing::info!(from = %self.confirmed, "AMQP: changes are sent again");
         }
         self.unwritten += 1;
+        AMQP.messages.add(1);
         if let Some(revision) = confirmed.complete {
             self.confirmed.revision = revision;
         }

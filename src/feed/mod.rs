@@ -6,7 +6,7 @@ mod reader;
 mod rendered;
 mod sight;
 
-pub use amqp::{EXCHANGE as CHANGES_EXCHANGE, send as send_to_amqp};
+pub use amqp::{EXCHANGE as CHANGES_EXCHANGE, Sending, send as send_to_amqp};
 pub use reader::{Ended, Gone, OpenError, Reader};
 pub use rendered::Rendered;
 pub use sight::Sight;
@@ -60,6 +60,8 @@ pub struct Feed {
     pub replica: Arc<Replica>,
     /// Events that watchers got.
     pub rendered: Rendered,
+    /// How changes get to the message bus.
+    pub sending: watch::Sender<Sending>,
     model: Arc<Model>,
     database: Database,
     sessions: Sessions,
@@ -83,6 +85,7 @@ impl Feed {
         let feed = Arc::new(Self {
             replica,
             rendered: Rendered::default(),
+            sending: watch::Sender::default(),
             model,
             sessions: database.sessions(),
             database,
@@ -111,6 +114,18 @@ impl Feed {
     /// How many readers there are.
     pub fn reader_count(&self) -> usize {
         self.readers().len()
+    }
+
+    /// How many revisions the slowest reader is behind; none is without readers.
+    pub fn lag(&self) -> u64 {
+        let current = self.replica.current().revision();
+        let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
+        lowest.map_or(0, |lowest| current.saturating_sub(lowest))
+    }
+
+    /// What has to stay in the log.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
     fn readers(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<AtomicU64>>> {

@@ -40,6 +40,11 @@ impl Rendered {
         })
     }
 
+    /// How many bytes are kept.
+    pub fn size(&self) -> usize {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// The events of a history; those of another one are dropped.
     fn of_history(&self, epoch: Uuid) -> MutexGuard<'_, Kept> {
         // Nothing in there is ever half done.

@@ -1,8 +1,11 @@
 //! What holds of every graph, whatever has happened: it is the same however it came about (from the tables, or change by
-//! change), and all that it keeps beside the objects follows from them. What does not hold is told in texts for people.
+//! change), and all that it keeps beside the objects follows from them.
 
 use super::{Column, Graph, Hold, Holder, Object, Permissions, Position, Written, elements, object::is_same_json};
-use crate::model::{Model, PropertyId, TypeId, field_name};
+use crate::{
+    finding::{Finding, Kind, Place},
+    model::{Model, PropertyId, TypeId, field_name},
+};
 use serde::de::IgnoredAny;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,76 +66,99 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
 }
 
 /// What is kept as the text that goes out is JSON.
-fn check_texts(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_texts(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     let kind = model.object_type(object.type_id);
     for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(text)) {
         let name = kind.properties.get(usize::from(id.0)).map_or("?", |property| &property.name);
-        found.push(format!("{described} has a property {name} that is no JSON"));
+        found(in_memory(format!("{described} has a property {name} that is no JSON")));
     }
     for link in object.links.iter().filter(|link| link.attribute.as_deref().is_some_and(|text| !is_json(text))) {
-        found.push(format!("{described} has a link to {} with data that is no JSON", link.target));
+        found(in_memory(format!("{described} has a link to {} with data that is no JSON", link.target)));
     }
 }
 
 /// What is kept beside `perms2` is what that says.
-fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
     if object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
     {
-        found.push(format!("{described} has other permissions than its perms2"));
+        found(in_memory(format!("{described} has other permissions than its perms2")));
     }
 }
 
 /// Times are those of columns that are there, and of revisions that were.
-fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     if object.written.is_empty() {
         return;
     }
     if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
-        found.push(format!("{described} has the times of its columns in disorder"));
+        found(in_memory(format!("{described} has the times of its columns in disorder")));
     }
-    let kind = graph.model.object_type(object.type_id);
-    let of = |property| elements(object, property).into_iter().map(move |element| (property.id, element.key));
-    let elements: BTreeSet<(PropertyId, String)> = kind.properties.iter().flat_map(of).collect();
-    let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
-    for (column, revision) in &object.written {
-        let is_there = match column {
-            Column::Name => true,
-            Column::Parent => object.parent.is_some(),
-            Column::Property(id) => object.property_text(*id).is_some(),
-            Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
-            Column::Link(target) => targets.contains(target),
-        };
-        if !is_there {
-            found.push(format!("{described} has a time of {column:?}, which it does not have"));
-        }
-        if *revision > graph.revision() {
-            found.push(format!("{described} has {column:?} of {revision}, which is still to come"));
-        }
+    let place = Place::Object(object.uuid);
+    let stray = stray_columns(&graph.model, object);
+    if !stray.is_empty() {
+        let text = format!("{described} has a time of {stray:?}, which it does not have");
+        found(Finding::new(Kind::StrayWriteTime, place, text));
+    }
+    for (column, revision) in object.written.iter().filter(|(_, revision)| *revision > graph.revision()) {
+        let text = format!("{described} has {column:?} of {revision}, which is still to come");
+        found(Finding::new(Kind::WriteTimeAhead, place, text));
     }
 }
 
+/// The columns that an object has a time of, and does not have itself.
+pub fn stray_columns<'o>(model: &Model, object: &'o Object) -> Vec<&'o Column> {
+    if object.written.is_empty() {
+        return Vec::new();
+    }
+    let kind = model.object_type(object.type_id);
+    let of = |property| elements(object, property).into_iter().map(move |element| (property.id, element.key));
+    let elements: BTreeSet<(PropertyId, String)> = kind.properties.iter().flat_map(of).collect();
+    let targets: BTreeSet<Uuid> = object.links.iter().map(|link| link.target).collect();
+    let is_there = |column: &Column| match column {
+        Column::Name => true,
+        Column::Parent => object.parent.is_some(),
+        Column::Property(id) => object.property_text(*id).is_some(),
+        Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
+        Column::Link(target) => targets.contains(target),
+    };
+    object.written.iter().map(|(column, _)| column).filter(|column| !is_there(column)).collect()
+}
+
 /// What does not hold of a graph.
-pub fn violations(graph: &Graph) -> Vec<String> {
-    let mut found = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
+#[cfg(test)]
+pub fn violations(graph: &Graph) -> Vec<Finding> {
+    let mut found = Vec::new();
+    find_violations(graph, &mut |finding| found.push(finding));
+    found
+}
+
+/// Tells what does not hold of a graph, one after the other: nearly all of it may be wrong.
+pub fn find_violations(graph: &Graph, found: &mut dyn FnMut(Finding)) {
+    let derived = differences(("it", graph), ("what follows from its objects", &rebuilt(graph)));
+    derived.into_iter().map(in_memory).for_each(&mut *found);
     let mut names = BTreeSet::new();
     for object in graph.all() {
         let described = describe(&graph.model, object);
+        let place = Place::Object(object.uuid);
         if !names.insert((object.type_id, Arc::clone(object.fq_name.joined()))) {
-            found.push(format!("{described} has its name together with another one"));
+            let text = format!("{described} has its name together with another one");
+            found(Finding::new(Kind::DuplicateName, place, text));
         }
         if let Some(parent) = object.parent.filter(|parent| graph.get(*parent).is_none()) {
-            found.push(format!("{described} has the parent {parent}, which does not exist"));
+            let text = format!("{described} has the parent {parent}, which does not exist");
+            found(Finding::new(Kind::MissingParent, place, text));
         }
-        check_links(graph, object, &described, &mut found);
-        check_texts(&graph.model, object, &described, &mut found);
-        check_permissions(&graph.model, object, &described, &mut found);
-        check_written(graph, object, &described, &mut found);
+        check_links(graph, object, &described, found);
+        check_texts(&graph.model, object, &described, found);
+        check_permissions(&graph.model, object, &described, found);
+        check_written(graph, object, &described, found);
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {
-                found.push(format!("{described} has {}, which is held by {holder:?}", told(hold)));
+                let text = format!("{described} has {}, which is held by {holder:?}", told(hold));
+                found(Finding::new(Kind::DuplicateHold, place, text));
             }
         }
     }
@@ -142,48 +168,63 @@ pub fn violations(graph: &Graph) -> Vec<String> {
             Holder::Reservation => true,
         };
         if !known {
-            found.push(format!("{} is held by {holder:?}, which does not have it", told(hold)));
+            found(in_memory(format!("{} is held by {holder:?}, which does not have it", told(hold))));
         }
-        if !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
-            found.push(format!("{} is held by {holder:?}, and lies in no subnet", told(hold)));
+        let has_scope = graph.get(hold.scope).is_some();
+        if has_scope && !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
+            let text = format!("{} is held by {holder:?}, and lies in no subnet", told(hold));
+            let place = Place::Address { scope: hold.scope, address: hold.address };
+            found(Finding::new(Kind::HoldOutsideSubnets, place, text));
         }
     }
     for (pool, number) in graph.numbers.shared() {
-        found.push(format!("several objects have the number {number} of {pool:?}"));
+        let text = format!("several objects have the number {number} of {pool:?}");
+        found(Finding::new(Kind::DoubledNumber, Place::Table("object"), text));
     }
-    found
 }
 
-fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut Vec<String>) {
+fn check_links(graph: &Graph, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let kind = graph.model.object_type(object.type_id);
     let mut targets = BTreeSet::new();
     for link in &object.links {
         let Some(reference) = kind.references.get(usize::from(link.reference.0)) else {
-            found.push(format!("{described} has a reference that its type does not know"));
+            found(in_memory(format!("{described} has a reference that its type does not know")));
             continue;
         };
         let field = &reference.field;
+        let mut add = |kind: Kind, text: String| {
+            let place = Place::Reference { source: object.uuid, target: link.target };
+            found(Finding::new(kind, place, text));
+        };
         if !targets.insert(link.target) {
-            found.push(format!("{described} refers to {} more than once", link.target));
+            add(Kind::DoubledReference, format!("{described} refers to {} more than once", link.target));
         }
         let Some(target) = graph.get(link.target) else {
-            found.push(format!("{described} refers to {} in {field}, which does not exist", link.target));
+            let text = format!("{described} refers to {} in {field}, which does not exist", link.target);
+            add(Kind::DanglingReference, text);
             continue;
         };
         if target.type_id != reference.target {
-            found.push(format!("{described} refers in {field} to {}", describe(&graph.model, target)));
+            add(Kind::WrongTarget, format!("{described} refers in {field} to {}", describe(&graph.model, target)));
+            continue;
         }
         let back = || target.links_of(link.reference).iter().any(|back| back.target == object.uuid);
         if reference.symmetric && !back() {
-            found.push(format!("{described} refers in {field} to {}, which does not refer to it", link.target));
+            let text = format!("{described} refers in {field} to {}, which does not refer to it", link.target);
+            add(Kind::OneSidedReference, text);
         }
     }
     if !object.links.is_sorted_by_key(|link| (link.reference, link.target)) {
-        found.push(format!("{described} has its references in disorder"));
+        found(in_memory(format!("{described} has its references in disorder")));
     }
     if !object.properties.is_sorted_by_key(|(id, _)| *id) {
-        found.push(format!("{described} has its properties in disorder"));
+        found(in_memory(format!("{described} has its properties in disorder")));
     }
+}
+
+/// What does not follow from the objects is no fault of theirs.
+fn in_memory(text: String) -> Finding {
+    Finding::new(Kind::BrokenIndex, Place::Memory, text)
 }
 
 /// A graph of the same objects and reservations, made anew.
@@ -205,7 +246,8 @@ fn type_name(model: &Model, type_id: TypeId) -> String {
     model.object_type(type_id).name.clone()
 }
 
-fn describe(model: &Model, object: &Object) -> String {
+/// An object as people are told of it: type, uuid and name.
+pub fn describe(model: &Model, object: &Object) -> String {
     format!("{} {} ({})", type_name(model, object.type_id), object.uuid, object.fq_name.joined())
 }
 
@@ -309,4 +351,68 @@ pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{FqName, Grantee, Link, Owner};
+
+    /// A project with a network that has a policy.
+    fn sound() -> (Graph, [Uuid; 3]) {
+        let model = Arc::new(Model::embedded().unwrap());
+        let mut graph = Graph::new(Arc::clone(&model));
+        let [project, network, policy] = [1, 2, 3].map(Uuid::from_u128);
+        let object = |kind: &str, uuid: Uuid, name: &[&str], created: u64| {
+            Object::new(uuid, model.find(kind).unwrap(), FqName::new(name), created)
+        };
+        let reference =
+            model.object_type(model.find("virtual-network").unwrap()).reference("network_policy_refs").unwrap().0;
+        let link = Link { reference, target: policy, attribute: None };
+        graph.put(&Arc::new(object("project", project, &["d", "p"], 1)));
+        let below = |object: Object| Object { parent: Some(project), ..object };
+        graph.put(&Arc::new(below(object("network-policy", policy, &["d", "p", "policy"], 2))));
+        let network_object = below(object("virtual-network", network, &["d", "p", "net"], 3));
+        graph.put(&Arc::new(Object { links: vec![link], ..network_object }));
+        graph.set_revision(3);
+        (graph, [project, network, policy])
+    }
+
+    #[test]
+    fn what_does_not_follow_from_the_objects_is_found() {
+        let (graph, [project, network, policy]) = sound();
+        assert_eq!(violations(&graph), []);
+        let kind = |uuid: Uuid| graph.get(uuid).unwrap().type_id;
+        let tampered = |tamper: &dyn Fn(&mut Graph)| {
+            let mut graph = graph.clone();
+            tamper(&mut graph);
+            let found = violations(&graph);
+            assert!(!found.is_empty() && found.iter().all(|found| found.kind == Kind::BrokenIndex), "{found:?}");
+            found.into_iter().next().unwrap().text
+        };
+        let told = tampered(&|graph| assert!(graph.children.remove(&(project, kind(network), 3, network)).is_some()));
+        assert!(told.starts_with("the child ") && told.ends_with("and not in it"), "{told}");
+        let told =
+            tampered(&|graph| assert!(graph.back_references.insert((project, kind(network), network)).is_none()));
+        assert!(
+            told.starts_with("the back reference ") && told.ends_with("not in what follows from its objects"),
+            "{told}"
+        );
+        let told = tampered(&|graph| graph.names = graph.names.iter().map(|_| imbl::OrdMap::new()).collect());
+        assert!(told.starts_with("the name "), "{told}");
+        let stray = Object { parent: Some(project), ..Object::clone(graph.get(policy).unwrap()) };
+        let told = tampered(&|graph| {
+            let uuid = Uuid::from_u128(9);
+            let stray = Object { uuid, created: 9, fq_name: FqName::new(&["d", "p", "stray"]), ..stray.clone() };
+            graph.counts.replace(&graph.objects.clone(), None, Some((&stray, 0)));
+        });
+        assert!(told.starts_with("the count of "), "{told}");
+        let told = tampered(&|graph| {
+            let mut shared = Object::clone(graph.get(policy).unwrap());
+            shared.permissions.owner = Owner::Nobody;
+            shared.permissions.shares = [(Grantee::Everybody, 7)].into();
+            graph.grants.replace(None, Some(&shared));
+        });
+        assert!(told.starts_with("the grant "), "{told}");
+    }
 }

@@ -17,7 +17,9 @@ mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
 pub use elements::{elements, map_key};
-pub use invariants::{differences, object_differences, violations};
+#[cfg(test)]
+pub use invariants::violations;
+pub use invariants::{describe, differences, find_violations, object_differences, stray_columns};
 pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};

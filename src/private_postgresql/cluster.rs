@@ -35,6 +35,9 @@ const NAME: &str = "cirrus";
 /// The port is only a part of the socket's file name.
 const PORT: u16 = 5432;
 
+/// What each line of its log begins with: when, and which process.
+pub(super) const LINE_PREFIX: &str = "%m [%p] ";
+
 /// How PostgreSQL is set up, on top of its defaults; these win over the cluster's postgresql.conf.
 const SETTINGS: [(&str, &str); 18] = [
     // Only the Unix socket, and only for its owner.
@@ -55,7 +58,7 @@ const SETTINGS: [(&str, &str); 18] = [
     // Everything is written to our log, in English, because we read it too.
     ("log_destination", "stderr"),
     ("logging_collector", "off"),
-    ("log_line_prefix", "%m [%p] "),
+    ("log_line_prefix", LINE_PREFIX),
     ("log_checkpoints", "off"),
     ("lc_messages", "C"),
     // Shown by ps.
@@ -138,6 +141,11 @@ impl Cluster {
     /// Makes the role for people.
     pub(super) async fn make_reader(&self) -> Result<(), PrivateError> {
         make_reader(&self.database(NAME)).await.map_err(PrivateError::Connection)
+    }
+
+    /// Where PostgreSQL writes what it says.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 
     #[cfg(test)]

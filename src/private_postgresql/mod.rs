@@ -7,7 +7,7 @@
 //! | `lock` | held for as long as a server uses the directory |
 //! | `cluster/` | PostgreSQL's own data |
 //! | `socket/` | its Unix socket; there is no port and no password, the directory's mode keeps others out |
-//! | `postgresql.log` | what it says |
+//! | `postgresql.log` | what it says; our log has it, too |
 //! | `database-url` | its URL, for servers |
 //! | `database-url-read-only` | its URL for people: `psql "$(cat DIRECTORY/database-url-read-only)"` |
 
@@ -15,6 +15,7 @@
 
 mod cluster;
 mod error;
+mod lines;
 mod mark;
 mod programs;
 
@@ -41,6 +42,7 @@ use tokio::{
 
 use crate::signals::stopped;
 use cluster::{Cluster, Postmaster};
+use lines::Lines;
 
 /// The first and the longest pause before PostgreSQL is started again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -60,6 +62,7 @@ const IN_USE_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct PrivatePostgres {
     running: Running,
+    lines: Lines,
     stopping: watch::Sender<bool>,
     supervisor: Mutex<Option<JoinHandle<Result<(), PrivateError>>>>,
     /// Declared last, because it is to be given up last.
@@ -80,6 +83,7 @@ impl PrivatePostgres {
             lock = lock(&data_directory) => lock?,
         };
         let cluster = Arc::new(Cluster::open(&data_directory, &mut stop).await?);
+        let lines = Lines::follow(cluster.log().to_owned());
         let mut postmaster = start_first(&cluster, &mut stop).await?;
         if let Err(error) = open_to_people(&data_directory, &cluster).await {
             cluster.shut_down(&mut postmaster).await?;
@@ -89,7 +93,7 @@ impl PrivatePostgres {
         let running = Running { cluster: Arc::clone(&cluster), stopped: AtomicBool::new(false) };
         let (stopping, stop) = watch::channel(false);
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(cluster, postmaster, stop))));
-        Ok(PrivatePostgres { running, stopping, supervisor, _lock: lock })
+        Ok(PrivatePostgres { running, lines, stopping, supervisor, _lock: lock })
     }
 
     /// The URL of the database, for servers.
@@ -111,6 +115,7 @@ impl PrivatePostgres {
             self.running.stopped.store(true, Ordering::Relaxed);
             self.running.cluster.remove_socket_directory();
         }
+        self.lines.stop().await;
         result
     }
 }

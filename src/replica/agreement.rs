@@ -21,7 +21,7 @@
 //! Where the database lacks a setting (a dump is being restored), nothing is decided until it is there. A database that
 //! was put back to an earlier state has the fence and the settings that it had then, so 1 holds for it, too.
 
-use super::{following::connect, lease::Lease};
+use super::turn::in_turn;
 use crate::store::{
     Database, Session, StoreError,
     operation::SETTINGS,
@@ -33,7 +33,7 @@ use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// What is answered to requests that come once the settings are others.
@@ -154,32 +154,12 @@ impl Agreement {
 /// # Errors
 /// When the database is away.
 pub async fn change_shared_settings(database: &Database, wanted: &SharedSettings) -> Result<(), StoreError> {
-    let mut session = connect(database, SETTINGS).await?;
-    // So that nobody takes himself for the only server again meanwhile.
-    sequence::announce(&mut session).await?;
-    // Nobody goes by this name, but the wait for others is the same.
-    let lease = Lease::none();
-    loop {
-        let mut transaction = session.begin().await?;
-        let state = sequence::lock(&mut transaction).await?;
-        lease.observe(&state);
-        if state.sole.is_some() {
-            sequence::free(&mut transaction).await?;
-            transaction.commit().await?;
-            continue;
-        }
-        let wait = lease.has_to_wait(&state);
-        if wait.is_zero() {
-            if state.freed.is_some() {
-                sequence::settle(&mut transaction).await?;
-            }
-            shared_settings::write(&mut transaction, wanted).await?;
-            sequence::fence_off(&mut transaction).await?;
-            return transaction.commit().await;
-        }
-        transaction.roll_back().await?;
-        sleep(wait).await;
-    }
+    in_turn(database, SETTINGS, async |mut transaction| {
+        shared_settings::write(&mut transaction, wanted).await?;
+        sequence::fence_off(&mut transaction).await?;
+        transaction.commit().await
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ pub struct Lease {
     server: Uuid,
     /// Until when reads need not ask the database, in microseconds of [`now`].
     sole_until: AtomicU64,
+    /// The last revision in the database, and the last that its log does not keep, when the row of the sequence was last read.
+    last_revision: AtomicU64,
+    floor: AtomicU64,
     /// When the heartbeat had its last answer, in microseconds of [`now`].
     heard_at: AtomicU64,
     /// What is to be waited for before a commit.
@@ -40,6 +43,8 @@ impl Lease {
         Self {
             server: Uuid::new_v4(),
             sole_until: AtomicU64::new(0),
+            last_revision: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
             heard_at: AtomicU64::new(micros(now())),
             freed: Mutex::default(),
         }
@@ -75,10 +80,17 @@ impl Lease {
         now().saturating_sub(Duration::from_micros(self.heard_at.load(Ordering::Relaxed)))
     }
 
+    /// The last revision that was seen in the database, and the last one that its log does not keep any more.
+    pub fn seen(&self) -> (u64, u64) {
+        (self.last_revision.load(Ordering::Relaxed), self.floor.load(Ordering::Relaxed))
+    }
+
     /// Takes note of what the row of the sequence says: the lease is over when the own name is gone, and the time to wait for
     /// another one begins when it is first seen that it was taken away. To be told of the row whenever it was read.
     pub fn observe(&self, state: &Sequence) {
         let at = now();
+        self.last_revision.store(state.last_revision, Ordering::Relaxed);
+        self.floor.store(state.floor, Ordering::Relaxed);
         if state.sole != Some(self.server) {
             self.end();
         }

@@ -9,6 +9,7 @@
 //! | `following.rs` | how the graph follows the log |
 //! | `advance.rs` | who may move the graph on |
 //! | `recent.rs` | the last changes |
+//! | `turn.rs` | how somebody writes who is no server |
 
 mod advance;
 mod agreement;
@@ -18,12 +19,14 @@ mod heartbeat;
 mod lease;
 mod reads;
 mod recent;
+mod turn;
 
 pub use agreement::change_shared_settings;
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;
 pub use reads::{Consistency, Snapshot, Unavailable};
+pub use turn::in_turn;
 
 use crate::{
     change_log::LogEntry,
@@ -125,6 +128,11 @@ impl Replica {
     /// The changes that follow a revision, as [`Recent::after`] has them.
     pub fn recent_after(&self, revision: u64, limit: usize) -> Option<Vec<Arc<LogEntry>>> {
         self.recent().after(revision, limit)
+    }
+
+    /// How much memory the last changes take, in bytes.
+    pub fn weight_of_recent(&self) -> usize {
+        self.recent().weight()
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {

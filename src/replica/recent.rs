@@ -33,6 +33,11 @@ impl Recent {
         }
     }
 
+    /// How much memory they take, in bytes.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Forgets all: what follows is another history.
     pub fn clear(&mut self) {
         self.entries.clear();

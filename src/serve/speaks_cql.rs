@@ -2,9 +2,10 @@
 
 use super::{StartError, unusable};
 use crate::{
+    api::ToldAtScrape,
     cql::{self, CqlServer, Process, Users},
     replica::Replica,
-    seats::Seats,
+    seats::{self, Seats},
     settings::{ServeSettings, TlsFiles},
     store::{Database, KeyValueStore, StoreError},
     supervision::Supervision,
@@ -96,7 +97,7 @@ impl SpeaksCql {
         let threads = cql::threads()?;
         let (stop, stopped) = watch::channel(false);
         let most = usize::try_from(settings.cql.cql_max_connections).unwrap_or(usize::MAX);
-        let seats = Seats::new(most, most.div_ceil(2), "--cql-max-connections", Vec::new());
+        let seats = Seats::new(most, most.div_ceil(2), &seats::CQL, Vec::new());
         let listener = cql::open(socket).map_err(|error| cannot_listen(settings, address, error))?;
         let letting_in = threads.spawn(cql::let_all_in(listener, Arc::clone(&server), seats, tls, stopped));
         // Its threads are not those that are looked after, so its fault is made one of a task that is.
@@ -112,6 +113,12 @@ impl SpeaksCql {
         let neighbour =
             supervision.keep("other processes that speak CQL", move || Arc::clone(&neighbour).keep_in_touch());
         Ok(Self { threads: Some(threads), server, stop, neighbour })
+    }
+
+    /// Tells how it is, at a scrape.
+    pub fn told_at_scrape(&self) -> ToldAtScrape {
+        let server = Arc::clone(&self.server);
+        Box::new(move |scrape| server.put_metrics(scrape))
     }
 
     /// Ends all connections, once the others know that this process goes.

@@ -97,6 +97,7 @@ impl CommandLine {
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
                 | Command::Rules
+                | Command::Metrics
                 | Command::Man(_)
                 | Command::Completions(_) => {}
             }

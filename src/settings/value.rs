@@ -1,13 +1,12 @@
 //! Values of settings, each with a refusal that says what is expected.
 
-use crate::store::Database;
+use crate::{logs::parse_filter, store::Database};
 use ipnetwork::IpNetwork;
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     num::NonZeroUsize,
     ops::RangeInclusive,
 };
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// A whole number within limits.
 pub fn number(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, String> + Clone {
@@ -51,17 +50,27 @@ pub fn database_url(text: &str) -> Result<String, String> {
     Database::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// What is logged, unchanged. A word that is no level would be taken as the name of a part of the program that says
-/// nothing, and everything else would be silent.
+/// What is logged, unchanged.
 pub fn log_filter(text: &str) -> Result<String, String> {
-    let expected = "error, warn, info, debug, trace or off is expected, or several like info,cirrus=debug";
-    let is_word = |part: &&str| !part.is_empty() && !part.contains(['=', '[']);
-    let unknown = text.split(',').map(str::trim).filter(is_word).find(|part| part.parse::<LevelFilter>().is_err());
-    match (unknown, EnvFilter::try_new(text)) {
-        (Some(word), _) => Err(format!("'{word}' is no level; {expected}")),
-        (None, Err(error)) => Err(format!("{error}; {expected}")),
-        (None, Ok(_)) => Ok(text.to_owned()),
+    parse_filter(text).map(|_| text.to_owned())
+}
+
+/// Where a collector of traces is, unchanged.
+pub fn collector(text: &str) -> Result<String, String> {
+    let expected = "http://host:4318 or https://host:4318 is expected";
+    let url = reqwest::Url::parse(text).map_err(|error| format!("{error}; {expected}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(expected.to_owned());
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("nothing may follow the path; {expected}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "no user and no password may stand in it (OTEL_EXPORTER_OTLP_HEADERS may say who sends it); {expected}"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -79,15 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_levels_or_name_one() {
-        for good in
-            ["info", "WARN", "off", "info,sqlx=warn,actix_server=warn", "cirrus=debug", "info,cirrus[{a}]=trace", ""]
-        {
-            assert_eq!(log_filter(good), Ok(good.to_owned()), "{good}");
+    fn collectors_are_looked_at() {
+        for good in ["http://127.0.0.1:4318", "https://otlp.example/collect/"] {
+            assert_eq!(collector(good), Ok(good.to_owned()));
         }
-        for bad in ["nosuchlevel", "info,debugg", "cirrus=loud", "cirrus"] {
-            let refused = log_filter(bad).unwrap_err();
-            assert!(refused.contains("debug, trace or off is expected"), "{bad}: {refused}");
+        for bad in ["x", "grpc://host:4317", "http://", "http://me:secret@host", "http://host/?a=b", "http://host#a"] {
+            let refused = collector(bad).unwrap_err();
+            assert!(refused.contains("http://host:4318 or https://host:4318 is expected"), "{bad}: {refused}");
         }
     }
 

@@ -41,6 +41,21 @@ pub async fn load(mut session: Session, model: &Arc<Model>) -> Result<Graph, Sto
 /// # Errors
 /// When the database is away or holds what this release can't read.
 pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
+    load_with(transaction, model, &mut |_, error| Err(error)).await
+}
+
+/// What can't be read of the row of an object: given that, it says whether to go on without it.
+pub type Unreadable<'u> = dyn FnMut(Uuid, StoreError) -> Result<(), StoreError> + Send + 'u;
+
+/// The same, where somebody else decides what becomes of rows that can't be read.
+///
+/// # Errors
+/// When the database is away, and what is not passed over.
+pub async fn load_with(
+    transaction: &mut Session,
+    model: &Arc<Model>,
+    unreadable: &mut Unreadable<'_>,
+) -> Result<Graph, StoreError> {
     let sequence = sequence::peek(transaction).await?;
     let mut references = load_references(transaction).await?;
     let (mut holds, reservations) = load_holds(transaction).await?;
@@ -52,8 +67,10 @@ pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Res
     ));
     while let Some(row) = rows.try_next().await? {
         let uuid: Uuid = row.try_get("uuid")?;
-        let read = read_object(model, &row, uuid, references.remove(&uuid), holds.remove(&uuid));
-        graph.put(&Arc::new(read.map_err(|error| error.at(|| format!("object {uuid}")))?));
+        match read_object(model, &row, uuid, references.remove(&uuid), holds.remove(&uuid)) {
+            Ok(object) => graph.put(&Arc::new(object)),
+            Err(error) => unreadable(uuid, error.at(|| format!("object {uuid}")))?,
+        }
     }
     drop(rows);
     for hold in reservations {
@@ -179,19 +196,35 @@ pub async fn load_log(
     Ok(entries)
 }
 
-/// All entries of the log that follow a revision, in order, each with the batch that it was committed with.
+/// A change as it is in the log, whether it can be read or not.
+pub struct Logged {
+    /// Its number.
+    pub revision: u64,
+    /// What it was committed with.
+    pub batch: Uuid,
+    /// What it was about.
+    pub uuid: Uuid,
+    /// What it says.
+    pub entry: Result<LogEntry, StoreError>,
+}
+
+/// All changes of the log that follow a revision, in order.
 pub fn read_log<'c>(
     connection: &'c mut Session,
     model: &'c Model,
     after: u64,
-) -> impl Stream<Item = Result<(LogEntry, Uuid), StoreError>> + 'c {
+) -> impl Stream<Item = Result<Logged, StoreError>> + 'c {
     let rows = connection.stream(sqlx::query(
         "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
                 trace, who, caller::text as caller, former_perms2, batch
          from change where rev > $1 order by rev",
     )
     .bind(i64::try_from(after).unwrap_or(i64::MAX)));
-    rows.and_then(|row| ready(read_entry(model, &row).and_then(|entry| Ok((entry, row.try_get("batch")?)))))
+    let logged = |row: PgRow| {
+        let (revision, batch, uuid) = (number(&row, "rev")?, row.try_get("batch")?, row.try_get("uuid")?);
+        Ok(Logged { revision, batch, uuid, entry: read_entry(model, &row) })
+    };
+    rows.and_then(move |row| ready(logged(row)))
 }
 
 /// The number of the last change before a moment, as far as the log goes back, found by halving it. Times are those of the

@@ -1,6 +1,7 @@
 //! The partitions of the change log: made before revisions come that need one, dropped when nobody needs theirs.
 
 use super::{Session, StoreError, feed_position, operation::PARTITIONS, row::number, sequence};
+use crate::finding::{Finding, Findings, Kind, Place};
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 use std::time::Duration;
 
@@ -126,30 +127,33 @@ async fn is_older(connection: &mut Session, revision: u64, age: Duration) -> Res
     Ok(older.unwrap_or_default())
 }
 
-/// The changes that the log should have and that no partition is for, as texts.
+/// The changes that the log should have and that no partition is for.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn uncovered(connection: &mut Session) -> Result<Vec<String>, StoreError> {
+pub async fn uncovered(connection: &mut Session, findings: &mut Findings) -> Result<(), StoreError> {
     let sequence = sequence::peek(connection).await?;
     let query = r"select (regexp_match(bound, 'FROM \(''(\d+)''\)'))[1]::bigint as first,
                (regexp_match(bound, 'TO \(''(\d+)''\)'))[1]::bigint - 1 as last
         from pg_inherits join pg_class on pg_class.oid = inhrelid, lateral pg_get_expr(relpartbound, inhrelid) as bound
         where inhparent = 'change'::regclass and not inhdetachpending order by first";
-    let mut found = Vec::new();
     let mut next = sequence.floor + 1;
     for row in connection.rows(sqlx::query(query)).await? {
         let (first, last) = (number(&row, "first")?, number(&row, "last")?);
         if first > next {
-            found.push(format!("the log has no partition for the changes from {next} to {}", first - 1));
+            let text = format!("the log has no partition for the changes from {next} to {}", first - 1);
+            findings.push(Finding::new(Kind::LogPartition, Place::Change(next), text));
         }
         next = next.max(last + 1);
     }
     if next != sequence.partitioned_until.max(sequence.floor) + 1 {
-        let said = sequence.partitioned_until;
-        found.push(format!("the log has partitions up to {}, and is said to have them up to {said}", next - 1));
+        let (there, said) = (next - 1, sequence.partitioned_until);
+        let text = format!("the log has partitions up to {there}, and is said to have them up to {said}");
+        let repair = format!("update feed_sequence set partitioned_until = {there} where partitioned_until = {said}");
+        let finding = Finding::new(Kind::PartitionedUntil, Place::Table("feed_sequence"), text);
+        findings.push(finding.repaired_by(repair));
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A table with a part of the log.

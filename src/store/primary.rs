@@ -13,6 +13,7 @@
 //! old one has stopped by then is for whoever promotes to see to (`docs/high-availability.md`).
 
 use super::{StoreError, error::told, hosts::Wanted, operation::Operation};
+use crate::metrics::Asking;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use std::{
@@ -27,6 +28,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// How long a host is waited for before another one is asked, too.
 const HEAD_START: Duration = Duration::from_millis(300);
 
+/// What a new connection is called among the questions to the database, whatever it is for.
+const CONNECTION: &str = "connection";
 /// What a server says of itself: whether it is a standby, whether transactions write, its cluster, and its timeline.
 const IDENTIFY: &str = "select pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
     (select system_identifier from pg_control_system()),
@@ -125,6 +128,7 @@ impl Hosts {
         settings: &[(&str, &str)],
         limit: Duration,
     ) -> Result<(PgConnection, Term), StoreError> {
+        let mut asking = Asking::begin(CONNECTION);
         let deadline = Instant::now() + limit;
         let (last, count) = (self.last.load(Ordering::Relaxed), self.options.len());
         let mut to_ask = (0..count).map(|place| (last + place) % count);
@@ -144,6 +148,7 @@ impl Hosts {
                 () = sleep_until(deadline) => is_late = true,
             }
         }
+        asking.fail();
         let all = unfit.into_iter().map(|why| why.unwrap_or(Unfit::Silent(limit)));
         Err(self.refusal(operation, limit, all.collect()))
     }

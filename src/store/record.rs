@@ -117,22 +117,25 @@ fn column_prefix(collection: &Collection) -> &'static str {
     }
 }
 
-/// The revisions of an object's columns, by what those are called who read it by columns, but for the types of links.
-pub fn written<'o>(kind: &'o ObjectType, object: &'o Object) -> BTreeMap<String, u64> {
+/// What a column is called by those who read the configuration by columns, but for the type of a link. None of a property that the
+/// model does not know.
+pub fn column_name(kind: &ObjectType, column: &Column) -> Option<String> {
     let property = |id: PropertyId| {
         let property = kind.properties.get(usize::from(id.0))?;
         Some(format!("{}:{}", column_prefix(&property.collection), property.name))
     };
-    let named = |(column, revision): &(Column, u64)| {
-        let name = match column {
-            Column::Name => "fq_name".to_owned(),
-            Column::Parent => "parent".to_owned(),
-            Column::Property(id) => property(*id)?,
-            Column::Element(id, key) => format!("{}:{key}", property(*id)?),
-            Column::Link(target) => format!("ref:{target}"),
-        };
-        Some((name, *revision))
-    };
+    match column {
+        Column::Name => Some("fq_name".to_owned()),
+        Column::Parent => Some("parent".to_owned()),
+        Column::Property(id) => property(*id),
+        Column::Element(id, key) => property(*id).map(|property| format!("{property}:{key}")),
+        Column::Link(target) => Some(format!("ref:{target}")),
+    }
+}
+
+/// The revisions of an object's columns, by their names.
+pub fn written<'o>(kind: &'o ObjectType, object: &'o Object) -> BTreeMap<String, u64> {
+    let named = |(column, revision): &(Column, u64)| Some((column_name(kind, column)?, *revision));
     object.written.iter().filter_map(named).collect()
 }
 

@@ -7,6 +7,7 @@
 //! while it waits for a standby is done, and visible, without it.
 
 use super::{Database, Operation, StoreError, error::no_answer, primary::Term};
+use crate::metrics::Asking;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
@@ -89,11 +90,12 @@ impl Session {
         }
         let Session { connection, operation, is_lost, .. } = self;
         let operation = *operation;
-        let answer = (connection.fetch_many(query), is_lost);
-        stream::try_unfold(answer, move |(mut items, is_lost)| async move {
+        let answer = (connection.fetch_many(query), is_lost, Asking::begin(operation.name));
+        stream::try_unfold(answer, move |(mut items, is_lost, mut asking)| async move {
             match within(operation.answer_within, items.try_next()).await {
-                Ok(item) => Ok(item.map(|item| (item, (items, is_lost)))),
+                Ok(item) => Ok(item.map(|item| (item, (items, is_lost, asking)))),
                 Err(error) => {
+                    asking.fail();
                     *is_lost = ends_session(&error);
                     Err(StoreError::of(operation, error))
                 }
@@ -142,8 +144,12 @@ impl Session {
         if self.is_lost() {
             return Err(lost(self.operation));
         }
+        let mut asking = Asking::begin(self.operation.name);
         let answer = within(self.operation.answer_within, self.connection.fetch_optional(query)).await;
         self.is_lost = answer.as_ref().is_err_and(ends_session);
+        if answer.is_err() {
+            asking.fail();
+        }
         answer.map_err(|error| StoreError::of(self.operation, error))
     }
 

@@ -37,16 +37,17 @@ fn quoted(name: &str) -> String {
 }
 
 fn view(kind: &ObjectType) -> String {
+    format!("drop view if exists {}; {};", quoted(&kind.field), create(kind))
+}
+
+/// Makes one.
+pub fn create(kind: &ObjectType) -> String {
     let mut sql = String::new();
-    let name = quoted(&kind.field);
-    let _ = write!(
-        sql,
-        "drop view if exists {name}; create view {name} as select uuid, fq_name, parent, created, revision"
-    );
+    let _ = write!(sql, "create view {} as select uuid, fq_name, parent, created, revision", quoted(&kind.field));
     for property in &kind.properties {
         let column = quoted(&property.name);
         let _ = write!(sql, ", properties -> '{}' as {column}", property.name.replace('\'', "''"));
     }
-    let _ = write!(sql, " from object where type = '{}';", kind.name.replace('\'', "''"));
+    let _ = write!(sql, " from object where type = '{}'", kind.name.replace('\'', "''"));
     sql
 }

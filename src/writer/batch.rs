@@ -4,6 +4,7 @@ use super::Committed;
 use crate::{
     change_log::{LogEntry, LoggedCaller, Origin},
     graph::{Graph, Position},
+    metrics,
     rules::{Decision, Outcome, Rejection, Request, Rulebook, Work},
     store::{
         Rows,
@@ -14,6 +15,7 @@ use crate::{
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Instant,
 };
 use uuid::Uuid;
 
@@ -112,6 +114,7 @@ impl Batch {
         if self.answers.is_empty() {
             self.now = Timestamp::now();
         }
+        let begin = Instant::now();
         let mut work = Work::new(self.fork.clone(), request.identity.clone(), rulebook, self.now, Uuid::new_v4);
         // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
         let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
@@ -133,7 +136,16 @@ impl Batch {
                 self.fork = fork;
             }
         }
+        metrics::decision(begin.elapsed());
         let position = self.fork.position();
         self.answers.push(answer.map(|outcome| Committed { outcome, position, is_repeated: false }));
+    }
+
+    /// It is committed, by this server.
+    pub fn count(&self) {
+        metrics::batch(self.answers.len());
+        for entry in &self.entries {
+            metrics::change(entry.type_id.0, entry.operation.name());
+        }
     }
 }

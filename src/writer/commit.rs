@@ -3,6 +3,7 @@
 use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Progress, ticket};
 use crate::{
     change_log::LogEntry,
+    metrics,
     replica::{Replica, follow, recognised},
     rules::{Decision, Rejection, Rulebook, rule},
     store::{
@@ -121,6 +122,7 @@ impl Committer {
                 self.progress.end(true);
                 self.partitions.used(batch.fork.revision());
                 self.last = Some(batch.id);
+                batch.count();
                 advance.publish(batch.fork, batch.entries);
                 Some(batch.answers)
             }
@@ -152,9 +154,13 @@ impl Committer {
                     self.progress.end(true);
                     return answers;
                 }
-                Ok(Attempt::Wait(wait)) => tokio::time::sleep(wait).await,
-                Ok(Attempt::DecideAnew) => {}
+                Ok(Attempt::Wait(wait)) => {
+                    metrics::retry("another server");
+                    tokio::time::sleep(wait).await;
+                }
+                Ok(Attempt::DecideAnew) => metrics::retry("decided anew"),
                 Ok(Attempt::Reload) => {
+                    metrics::retry("loaded anew");
                     if let Err(error) = self.replica.advance().await.reload().await {
                         tracing::warn!(%error, "the configuration can't be loaded");
                         return self.refuse(jobs.len(), &error);
@@ -165,6 +171,7 @@ impl Committer {
                     if let Some(answers) = self.settle(*batch, followed).await {
                         return answers;
                     }
+                    metrics::retry("not committed");
                     take_back(jobs);
                 }
                 Err(Trouble::NotCommitted(error)) => {
@@ -172,6 +179,7 @@ impl Committer {
                     match error.failure() {
                         Failure::Data => return self.find_fault(jobs, &error).await,
                         Failure::Connection | Failure::Refused if !retried && error.is_worth_another_try() => {
+                            metrics::retry("database");
                             retried = true;
                         }
                         Failure::Connection | Failure::Refused => return self.refuse(jobs.len(), &error),
@@ -183,11 +191,13 @@ impl Committer {
 
     /// The answers to requests of which the database refuses one: the others shall not suffer.
     async fn find_fault(&mut self, jobs: &[Job], error: &StoreError) -> Answers {
-        if let [_] = jobs {
-            tracing::error!(%error, "the database refuses what the rules allow");
+        if let [job] = jobs {
+            let tell = || tracing::error!(%error, "the database refuses what the rules allow");
+            job.served.as_ref().map_or_else(tell, |served| served.during(tell));
             self.progress.end(true);
             return refuse_all(jobs.len(), &refused_by_database(error));
         }
+        metrics::retry("one by one");
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.extend(Box::pin(self.commit_in_turn(std::slice::from_ref(job))).await);
@@ -283,7 +293,7 @@ impl Committer {
             if job.ticket.is_given_up() {
                 batch.answers.push(Err(Rejection::unavailable(LATE)));
             } else {
-                batch.decide_once(&job.request, job.keyed.as_ref(), &self.rulebook);
+                job.decide(&mut batch, &self.rulebook);
             }
         }
         if batch.rows.is_empty() {
@@ -324,6 +334,7 @@ impl Committer {
             });
         }
         self.partitions.used(batch.fork.revision());
+        batch.count();
         let entries = [followed, batch.entries].concat();
         advance.publish(batch.fork, entries);
         Ok(Attempt::Answered(batch.answers))
@@ -335,6 +346,7 @@ impl Committer {
             Some(true) => {
                 self.progress.end(true);
                 self.last = Some(batch.id);
+                batch.count();
                 let entries = [followed, batch.entries].concat();
                 self.replica.advance().await.publish(batch.fork, entries);
                 Some(batch.answers)

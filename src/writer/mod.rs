@@ -17,6 +17,8 @@ pub use progress::Progress;
 
 use crate::{
     graph::{Graph, Position},
+    logs::{Served, Trace},
+    metrics,
     replica::Replica,
     rules::{Decision, Outcome, Rejection, Request, Rulebook},
     store::{Database, UNKNOWN, idempotency::Keyed},
@@ -54,8 +56,32 @@ struct Job {
     request: Request,
     /// Under which key it is to be done once, if any.
     keyed: Option<Keyed>,
+    /// What it is a part of, for lines and traces.
+    served: Option<Served>,
     ticket: Arc<Ticket>,
     answer: oneshot::Sender<Decision<Committed>>,
+}
+
+impl Job {
+    /// What is noted of the request that it is a part of, if anything is.
+    fn trace(&self) -> Option<&Trace> {
+        self.served.as_ref()?.trace.as_deref()
+    }
+
+    /// Decides it as the next one of a batch.
+    fn decide(&self, batch: &mut Batch, rulebook: &Arc<Rulebook>) {
+        let mut decide = || {
+            batch.decide_once(&self.request, self.keyed.as_ref(), rulebook);
+            tracing::debug!(batch = %batch.id, is_refused = batch.answers.last().is_some_and(Result::is_err), "decided");
+        };
+        match &self.served {
+            Some(served) => served.during(decide),
+            None => decide(),
+        }
+        if let Some(trace) = self.trace() {
+            trace.decided(batch.id);
+        }
+    }
 }
 
 /// Where requests are handed in.
@@ -98,6 +124,11 @@ impl Writer {
         &self.progress
     }
 
+    /// How many requests wait to be decided.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     /// Decides and commits a request; one with a key once, however often it comes within a day.
     ///
     /// # Errors
@@ -105,18 +136,32 @@ impl Writer {
     pub async fn submit(&self, request: Request, keyed: Option<Keyed>) -> Decision<Committed> {
         let (answer, answered) = oneshot::channel();
         let ticket = Arc::new(Ticket::default());
-        let job = Job { request, keyed, ticket: Arc::clone(&ticket), answer };
+        let served = Served::current();
+        let trace = served.as_ref().and_then(|served| served.trace.clone());
+        let job = Job { request, keyed, served, ticket: Arc::clone(&ticket), answer };
+        if let Some(trace) = &trace {
+            trace.begin_write();
+        }
         let decided = async {
             self.queue.send(job).await.ok()?;
             answered.await.ok()
         };
-        match self.replica.patiently(WRITE_WITHIN, decided).await {
+        let decided = self.replica.patiently(WRITE_WITHIN, decided).await;
+        if let Some(trace) = &trace {
+            trace.end_write();
+        }
+        match decided {
             Some(Some(decision)) => decision,
-            late => Err(Rejection::unavailable(match (ticket.give_up(), late) {
-                (true, Some(_)) => "The server stops",
-                (true, None) => LATE,
-                (false, _) => UNKNOWN,
-            })),
+            late => {
+                if late.is_none() {
+                    metrics::limit(metrics::Limit::WriteTime);
+                }
+                Err(Rejection::unavailable(match (ticket.give_up(), late) {
+                    (true, Some(_)) => "The server stops",
+                    (true, None) => LATE,
+                    (false, _) => UNKNOWN,
+                }))
+            }
         }
     }
 }
@@ -135,7 +180,7 @@ impl Pending {
 
     fn decide(&mut self, jobs: &mut Vec<Job>, rulebook: &Arc<Rulebook>) {
         for job in jobs.drain(..).filter(|job| !job.ticket.is_given_up()) {
-            self.batch.decide_once(&job.request, job.keyed.as_ref(), rulebook);
+            job.decide(&mut self.batch, rulebook);
             self.jobs.push(job);
         }
     }

@@ -1,6 +1,9 @@
 //! Whether batches get into the database, for those who ask whether this server is well.
 
-use crate::replica::{micros, now};
+use crate::{
+    metrics,
+    replica::{micros, now},
+};
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
@@ -24,6 +27,7 @@ impl Progress {
 
     /// It has arrived, or it is known that it won't.
     pub fn end(&self, arrived: bool) {
+        metrics::commit(self.waits(), arrived);
         self.begun.store(0, Ordering::Relaxed);
         self.has_failed.store(!arrived, Ordering::Relaxed);
     }

@@ -5,6 +5,7 @@
 use super::{Committed, batch::Batch};
 use crate::{
     access::{Identity, role_rules::Questions},
+    finding::{Finding, Kind},
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
@@ -18,7 +19,7 @@ use crate::{
     store::{
         Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
-        load_snapshot, make_until, operation, sequence,
+        load, load_snapshot, make_until, operation, sequence,
     },
 };
 use proptest::{
@@ -325,8 +326,8 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<S
         // another way.
         let mut latest = None;
         for known in [graph.clone(), before, loaded] {
-            let checked = check(connection, known).await.unwrap();
-            prop_assert!(checked.findings.is_empty(), "{}", checked.findings.join("\n"));
+            let checked = check(connection, known, &|_| {}).await.unwrap();
+            prop_assert!(checked.findings.faults() == 0, "{:?}", checked.findings);
             latest = Some(checked.graph);
         }
         loaded = latest.unwrap();
@@ -378,7 +379,8 @@ fn times_of_a_new_history_are_later_than_all_that_were_told_of() {
                 assert!(revision == 1 || next.write_time(revision - 1) < next.write_time(revision));
             }
             assert!(next.write_time(next.revision() + 1) > lost, "{lost}");
-            assert_eq!(check(connection, next.clone()).await.unwrap().findings, Vec::<String>::new());
+            let sound = check(connection, next.clone(), &|_| {}).await.unwrap().findings;
+            assert_eq!(sound.faults(), 0, "{sound:?}");
             graph = next;
         }
     });
@@ -498,9 +500,15 @@ fn what_cannot_be_read_is_named() {
             assert!(connection.execute(raw_sql(AssertSqlSafe(damage.clone()))).await.unwrap() > 0, "{damage}");
             // A transaction without an end takes its session with it.
             let mut reading = database.connect(operation::CHECK).await.unwrap();
-            let error = check(&mut reading, Graph::new(Arc::clone(&place.model))).await.err().unwrap().to_string();
+            let findings = check(&mut reading, Graph::new(Arc::clone(&place.model)), &|_| {}).await.unwrap().findings;
             let expected = object.replace("$$", &network);
-            assert!(error.contains(&expected) && error.contains(column), "{damage}: {error}");
+            let is_named = |found: &&Finding| found.text.contains(&expected) && found.text.contains(column);
+            let named: Vec<&Finding> = findings.iter().filter(is_named).collect();
+            assert!(matches!(named[..], [_]), "{damage}: {findings:?}");
+            if named[0].kind == Kind::UnreadableObject {
+                let error = load(reading, &place.model).await.err().unwrap().to_string();
+                assert!(error.contains(&expected) && error.contains(column), "{damage}: {error}");
+            }
         }
     });
     place.stop();
@@ -528,14 +536,23 @@ fn what_is_not_as_it_should_be_is_found() {
                 write(&mut connection, &batch).await;
                 graph = batch.fork;
             }
-            assert_eq!(check(&mut connection, graph.clone()).await.unwrap().findings, Vec::<String>::new());
+            let sound = check(&mut connection, graph.clone(), &|_| {}).await.unwrap().findings;
+            assert_eq!(sound.faults(), 0, "{sound:?}");
+            let mut forgetful = graph.clone();
+            forgetful.remove(uuid_of(3));
+            let findings = check(&mut connection, forgetful, &|_| {}).await.unwrap().findings;
+            assert!(
+                findings.faults() > 0 && findings.iter().all(|found| found.kind == Kind::MemoryDiffers),
+                "{findings:?}"
+            );
             let without = "set session_replication_role = replica";
             connection.execute(raw_sql(without)).await.unwrap();
             let done = connection.execute(raw_sql(damage)).await.unwrap();
             connection.execute(raw_sql("set session_replication_role = default")).await.unwrap();
             assert!(done > 0, "{damage}");
-            let findings = check(&mut connection, Graph::new(Arc::clone(&place.model))).await.unwrap().findings;
-            assert!(findings.iter().any(|found| found.contains(finding)), "{damage}: {findings:?}");
+            let unknown = Graph::new(Arc::clone(&place.model));
+            let findings = check(&mut connection, unknown, &|_| {}).await.unwrap().findings;
+            assert!(findings.iter().any(|found| found.text.contains(finding)), "{damage}: {findings:?}");
             connection.execute(raw_sql("update feed_sequence set partitioned_until = 100000")).await.unwrap();
         }
     });

@@ -10,6 +10,7 @@ would. Every address has to be the one that was asked for or the next in the ord
 show what was done before, and at the end nothing may be left over: all objects of all types are as before, and every
 address is free. Stops at the first thing that is wrong.
 """
+import counting  # first: it counts what the libraries ask
 import http.client
 import json
 import sys
@@ -597,3 +598,4 @@ for network in manager.public, manager.alloc:
     vnc.virtual_network_delete(id=network.uuid)
 same_objects("after the network manager", empty)
 print("the day of the network manager went well")
+print(json.dumps(counting.counted()))

@@ -19,6 +19,7 @@ pub mod rabbitmq;
 pub mod random;
 pub mod round_robin;
 pub mod samples;
+pub mod scrape;
 pub mod stand_in;
 pub mod tokens;
 
@@ -72,6 +73,8 @@ impl Process {
             command.env_remove(name);
         }
         command.env("CIRRUS_CHECK_AT_END", "true");
+        // Tests read what people would; those of the log say otherwise.
+        command.env("CIRRUS_LOG_FORMAT", "text");
         // Where servers have one by default is not for tests.
         command.env("CIRRUS_ADMIN_SOCKET", "none");
         Self::spawn(&mut command)

@@ -53,10 +53,13 @@ const VERBOSE: Argument = Argument::query(
 /// Who asks has to know soon, also while the database hangs.
 const LIMIT: Duration = Duration::from_secs(2);
 /// For how long a batch may be on its way into the database, and the heartbeat without an answer.
-const HANGS_AFTER: Duration = Duration::from_secs(3);
+pub const HANGS_AFTER: Duration = Duration::from_secs(3);
+
+/// What is found where the database is looked at.
+pub const DATABASE: &str = "database";
 
 /// What was looked at, and what is wrong with it, if anything.
-type Finding = (&'static str, Option<String>);
+pub type Finding = (&'static str, Option<String>);
 
 impl App {
     /// `GET /readyz[?verbose]`
@@ -64,14 +67,18 @@ impl App {
     /// # Errors
     /// 503 with what is wrong.
     async fn ready(&self, call: &Call) -> Answered<Answer> {
-        let (database, replica, writer) =
-            tokio::join!(self.database_is_away(), self.is_behind(), self.batches_do_not_arrive());
-        let findings =
-            [("server", self.is_not_whole()), ("database", database), ("replica", replica), ("writer", writer)];
+        let findings = Box::pin(self.findings()).await;
         if findings.iter().any(|(_, wrong)| wrong.is_some()) {
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, report(&findings)));
         }
         Ok(Answer::Text(if call.has("verbose") { report(&findings) } else { "ok\n".to_owned() }))
+    }
+
+    /// What was looked at to know whether the server is ready, and what is wrong with each, if anything.
+    pub async fn findings(&self) -> [Finding; 4] {
+        let (database, replica, writer) =
+            tokio::join!(self.database_is_away(), self.is_behind(), self.batches_do_not_arrive());
+        [("server", self.is_not_whole()), (DATABASE, database), ("replica", replica), ("writer", writer)]
     }
 
     fn is_not_whole(&self) -> Option<String> {

@@ -7,11 +7,13 @@ mod caches;
 mod drafts;
 mod dumps;
 mod feeds;
-mod health;
+pub mod health;
 mod host_based_services;
 mod jobs;
 mod key_value;
 mod lists;
+mod logging;
+mod metrics;
 mod names;
 mod parts;
 mod permissions;
@@ -21,6 +23,8 @@ mod transactions;
 
 #[cfg(test)]
 mod tests;
+
+pub use metrics::Scrapes;
 
 use super::{
     App,
@@ -112,7 +116,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 16] = [
+static FAMILIES: [&[Action]; 18] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -125,6 +129,8 @@ static FAMILIES: [&[Action]; 16] = [
     host_based_services::ACTIONS,
     feeds::ACTIONS,
     health::ACTIONS,
+    metrics::ACTIONS,
+    logging::ACTIONS,
     tags::ACTIONS,
     drafts::ACTIONS,
     transactions::ACTIONS,

@@ -109,6 +109,11 @@ impl Keystone {
         self.client.url()
     }
 
+    /// Whether the last question was not answered.
+    pub fn is_away(&self) -> bool {
+        self.state().away_until.is_some()
+    }
+
     /// Whether projects and domains that only Keystone has are to be made here (SYNC-1).
     pub fn syncs_on_demand(&self) -> bool {
         self.syncs_on_demand

@@ -41,6 +41,22 @@ pub enum Request {
     Batch(Batch),
 }
 
+impl Request {
+    /// As metrics call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Options => "options",
+            Self::Startup(_) => "startup",
+            Self::AuthResponse(_) => "auth-response",
+            Self::Register(_) => "register",
+            Self::Query { .. } => "query",
+            Self::Prepare { .. } => "prepare",
+            Self::Execute { .. } => "execute",
+            Self::Batch(_) => "batch",
+        }
+    }
+}
+
 /// The name of a prepared statement: at most 65,535 bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PreparedId(Bytes);

@@ -6,6 +6,7 @@
 
 use crate::{
     graph::Object,
+    metrics,
     rules::engine::{Decision, Rejection},
 };
 
@@ -49,6 +50,7 @@ pub fn check(limit: &Limit, count: usize) -> Decision<()> {
     if count <= limit.most {
         return Ok(());
     }
+    metrics::limit(metrics::Limit::OneRequest);
     let Limit { most, what } = limit;
     Err(Rejection::bad_request(format!("Bad Request, too much for one request: {count} {what}, the limit is {most}")))
 }

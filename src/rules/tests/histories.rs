@@ -217,7 +217,7 @@ fn check_addresses(configuration: &Configuration) {
 
 /// Everything that a graph keeps beside the objects follows from the objects, and no reference leads nowhere.
 fn check_indexes(graph: &Graph) {
-    assert_eq!(violations(graph), Vec::<String>::new());
+    assert_eq!(violations(graph), []);
 }
 
 proptest! {

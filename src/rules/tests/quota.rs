@@ -207,5 +207,5 @@ fn what_cannot_be_read_is_named() {
         refusal.text
     );
     let found = crate::graph::violations(&configuration.graph);
-    assert!(found.iter().any(|found| found.ends_with("has a property quota that is no JSON")), "{found:?}");
+    assert!(found.iter().any(|found| found.text.ends_with("has a property quota that is no JSON")), "{found:?}");
 }

@@ -26,7 +26,7 @@ impl Configuration {
     #[track_caller]
     pub fn check_follower(&self) {
         assert_eq!(differences(("it", &self.graph), ("the follower", &self.follower)), Vec::<String>::new());
-        assert_eq!(violations(&self.graph), Vec::<String>::new());
+        assert_eq!(violations(&self.graph), []);
     }
 }
 
