@@ -8,6 +8,7 @@ mod change_log;
 mod check;
 mod client;
 mod cql;
+mod export;
 mod feed;
 mod graph;
 mod import_keyspaces;
@@ -53,6 +54,7 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
+        Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
         Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),

@@ -3,6 +3,7 @@
 mod access;
 mod cql;
 mod doors;
+mod export;
 mod origin;
 mod shared;
 mod value;
@@ -22,6 +23,7 @@ pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
 pub use cql::CqlSettings;
 pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
+pub use export::{DumpFormat, ExportSettings};
 use origin::Origins;
 use std::{
     fmt::Display,
@@ -59,6 +61,8 @@ pub enum Command {
     Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
+    /// Write everything into a dump of `db_json_exim`, with which contrail-api can go on
+    Export(ExportSettings),
     /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of `db_json_exim`
     ImportKeyspaces(ImportSettings),
     /// Print the OpenAPI document of the REST interface

@@ -92,6 +92,7 @@ impl CommandLine {
                 Command::InterfaceRoute(_)
                 | Command::Watch(_)
                 | Command::Check(_)
+                | Command::Export(_)
                 | Command::ImportKeyspaces(_)
                 | Command::Token(_)
                 | Command::Rules => {}

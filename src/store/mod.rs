@@ -11,6 +11,7 @@ mod check;
 pub mod cql_servers;
 mod database;
 mod error;
+mod export;
 pub mod feed_position;
 pub mod idempotency;
 mod key_value;
@@ -34,6 +35,7 @@ pub use append::{Rows, Turn, append};
 pub use check::check;
 pub use database::Database;
 pub use error::{Failure, StoreError};
+pub use export::{Moment, StoredColumn, StoredTable};
 pub use key_value::{KeyValueStore, KeyWriter};
 pub use listener::Listener;
 #[cfg(test)]

@@ -75,6 +75,8 @@ pub const START: Operation = operation("row of the sequence at the start", SOON,
 pub const LOAD: Operation = operation("load", ALL, Again::AtOnce);
 /// Whether everything agrees.
 pub const CHECK: Operation = operation("check", ALL, Again::Never);
+/// Everything, written down row by row.
+pub const EXPORT: Operation = operation("export", ALL, Again::Never);
 /// What was committed last, for reads, and how the graph gets there.
 pub const FRESHNESS: Operation = operation("freshness of reads", SOON, Again::AtOnce);
 /// That this server is there, and whether it is alone.
