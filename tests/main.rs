@@ -25,6 +25,7 @@ mod cql_hostile;
 mod cql_recorded;
 mod crash;
 mod database_refusals;
+mod export;
 mod failover;
 mod feed_property;
 mod feeds;
@@ -126,6 +127,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(agreement::tables_log_and_memory_agree),
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
+    asynchronous!(export::everything_is_exported),
     asynchronous!(import_keyspaces::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),
