@@ -10,7 +10,7 @@ mod client;
 mod cql;
 mod feed;
 mod graph;
-mod import_keyspaces;
+mod import;
 mod interface_route;
 mod ipam;
 mod json_text;
@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
-        Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
+        Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),

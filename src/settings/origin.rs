@@ -89,6 +89,7 @@ impl CommandLine {
             match &mut line.command {
                 Command::Serve(settings) => settings.origins = origins,
                 Command::Openapi(settings) => settings.origins = origins,
+                Command::Import(settings) => settings.origins = origins,
                 Command::InterfaceRoute(_)
                 | Command::Watch(_)
                 | Command::Check(_)
