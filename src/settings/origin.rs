@@ -93,7 +93,6 @@ impl CommandLine {
                 Command::InterfaceRoute(_)
                 | Command::Watch(_)
                 | Command::Check(_)
-                | Command::ImportKeyspaces(_)
                 | Command::Token(_)
                 | Command::Rules => {}
             }

@@ -216,8 +216,8 @@ fn wrapped(wrapper: &str, values: Vec<Value>) -> Value {
 /// The data of a link: a member of what the column says, or, in rows of old releases, that itself.
 fn attribute(value: Value) -> Value {
     match value {
-        Value::Object(mut fields) => match fields.get_mut("attr") {
-            Some(attribute) => attribute.take(),
+        Value::Object(mut fields) => match fields.shift_remove("attr") {
+            Some(attribute) => attribute,
             None if fields.keys().all(|name| name == "is_weakref") => Value::Null,
             None => Value::Object(fields),
         },
