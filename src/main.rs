@@ -11,7 +11,7 @@ mod cql;
 mod export;
 mod feed;
 mod graph;
-mod import_keyspaces;
+mod import;
 mod interface_route;
 mod ipam;
 mod json_text;
@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
         Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
-        Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
+        Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),

@@ -29,6 +29,7 @@ mod export;
 mod failover;
 mod feed_property;
 mod feeds;
+mod generated_dump;
 mod golden;
 mod hanging_database;
 mod history;
@@ -128,6 +129,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
     asynchronous!(export::everything_is_exported),
+    asynchronous!(generated_dump::each_planted_fault_is_told),
     asynchronous!(import_keyspaces::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),

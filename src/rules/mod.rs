@@ -25,7 +25,7 @@ pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, ProjectAccessLists, Purpose,
     QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update,
-    Work, budget, canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
+    Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection, rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};

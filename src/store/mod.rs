@@ -43,5 +43,6 @@ pub use load::load_snapshot;
 pub use load::{PAGE_WEIGHT, last_before, load, load_log};
 pub use operation::Operation;
 pub use partitions::{Retention, make_until, trim};
+pub use record::complete;
 pub use refusal::{AWAY, UNKNOWN};
 pub use session::{Session, Sessions};
