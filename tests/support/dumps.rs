@@ -550,7 +550,7 @@ impl Dump {
             ("unknown-property", "prop:no_such_property", "7"),
             ("unknown-property", "propl:no_such_list:0", "{}"),
         ] {
-            let victim = self.victim(project, &format!("column {column}"));
+            let victim = self.victim(project, &format!("column {}", column.replace(':', " ")));
             self.row(&victim).insert(column.into(), (value.into(), BEGIN));
             self.found(kind, victim.uuid);
         }
