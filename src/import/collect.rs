@@ -4,6 +4,7 @@ use super::{
     ImportError,
     findings::{self, Kind, Report},
     source::{Cell, Document, Fact, Taker},
+    texts::check_names,
 };
 use crate::{
     graph::{Column, FqName, Link, Object},
@@ -38,13 +39,6 @@ pub struct Staged {
     pub times: Vec<(Column, i64)>,
 }
 
-impl Staged {
-    /// As findings name it.
-    pub fn told<'s>(&'s self, model: &'s Model) -> Named<'s> {
-        Named { model, object: &self.object }
-    }
-}
-
 /// An object as findings name it.
 #[derive(Clone, Copy)]
 pub struct Named<'o> {
@@ -64,6 +58,7 @@ impl Display for Named<'_> {
 /// All that a source tells, but for what is only stored.
 pub struct Collected {
     model: Arc<Model>,
+    cluster_id: Option<String>,
     /// Now, in microseconds since 1970: no time is later.
     now: i64,
     /// By uuid.
@@ -89,9 +84,10 @@ pub struct TableCount {
 
 impl Collected {
     /// Nothing yet.
-    pub fn new(model: Arc<Model>, now: Timestamp) -> Self {
+    pub fn new(model: Arc<Model>, now: Timestamp, cluster_id: Option<String>) -> Self {
         Self {
             model,
+            cluster_id,
             now: now.0,
             objects: HashMap::new(),
             facts: Vec::new(),
@@ -364,6 +360,7 @@ impl Taker for Collected {
     }
 
     fn table(&mut self, keyspace: &str, table: &str) -> Result<(), ImportError> {
+        check_names(self.cluster_id.as_deref(), keyspace, table)?;
         self.key.clear();
         self.tables.push(TableCount { name: (keyspace.to_owned(), table.to_owned()), rows: 0, cells: 0 });
         Ok(())

@@ -18,7 +18,7 @@
 //! Where the database lacks a setting (a dump is being restored), nothing is decided until it is there. A database that
 //! was put back to an earlier state has the fence and the settings that it had then, so 1 holds for it, too.
 
-use super::{following::connect, lease::Lease};
+use super::{following::connect, turn::be_one_of_several};
 use crate::store::{
     Database, Session, StoreError,
     operation::SETTINGS,
@@ -26,7 +26,7 @@ use crate::store::{
     shared_settings::{self, SharedSettings},
 };
 use std::sync::{Mutex, PoisonError};
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// What is answered to requests that come once the settings are others.
@@ -119,30 +119,18 @@ impl Agreement {
 /// When the database is away.
 pub async fn change_shared_settings(database: &Database, wanted: &SharedSettings) -> Result<(), StoreError> {
     let mut session = connect(database, SETTINGS).await?;
-    // So that nobody takes himself for the only server again meanwhile.
-    sequence::announce(&mut session).await?;
-    // Nobody goes by this name, but the wait for others is the same.
-    let lease = Lease::none();
     loop {
+        be_one_of_several(&mut session).await?;
         let mut transaction = session.begin().await?;
         let state = sequence::lock(&mut transaction).await?;
-        lease.observe(&state);
-        if state.sole.is_some() {
-            sequence::free(&mut transaction).await?;
-            transaction.commit().await?;
+        // Somebody may have begun and ended as the only one since.
+        if state.sole.is_some() || state.freed.is_some() {
+            transaction.roll_back().await?;
             continue;
         }
-        let wait = lease.has_to_wait(&state);
-        if wait.is_zero() {
-            if state.freed.is_some() {
-                sequence::settle(&mut transaction).await?;
-            }
-            shared_settings::write(&mut transaction, wanted).await?;
-            sequence::fence_off(&mut transaction).await?;
-            return transaction.commit().await;
-        }
-        transaction.roll_back().await?;
-        sleep(wait).await;
+        shared_settings::write(&mut transaction, wanted).await?;
+        sequence::fence_off(&mut transaction).await?;
+        return transaction.commit().await;
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `following.rs` | how the graph follows the log |
 //! | `advance.rs` | who may move the graph on |
 //! | `recent.rs` | the last changes |
+//! | `turn.rs` | the turn for somebody who is no server |
 
 mod advance;
 mod agreement;
@@ -18,12 +19,14 @@ mod heartbeat;
 mod lease;
 mod reads;
 mod recent;
+mod turn;
 
 pub use agreement::{NOT_AGREED, change_shared_settings};
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;
 pub use reads::{Consistency, Snapshot, Unavailable};
+pub use turn::be_one_of_several;
 
 use crate::{
     change_log::LogEntry,

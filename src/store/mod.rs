@@ -29,6 +29,7 @@ pub mod shared_settings;
 #[cfg(test)]
 mod tests;
 mod views;
+pub mod whole;
 pub mod wide_rows;
 
 pub use append::{Rows, Turn, append};

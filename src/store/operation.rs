@@ -97,6 +97,8 @@ pub const COMMIT: Operation = in_turn("commit of a batch", Again::OnceKnown);
 pub const KEYS: Operation = operation("answers kept by key", AT_ONCE, Again::AtOnce);
 /// What is kept no longer, of these.
 pub const FORGETTING: Operation = operation("upkeep of answers kept by key", UPKEEP, Again::NextRound);
+/// A whole configuration from elsewhere, and its commit.
+pub const IMPORT: Operation = Operation { answer_within: ALL, ..in_turn("import", Again::Never) };
 /// Whether a batch was committed.
 pub const FATE: Operation = in_turn("fate of a batch", Again::NextRound);
 /// Partitions of the log to come.

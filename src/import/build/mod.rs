@@ -18,7 +18,7 @@ use super::{
     source::Fact,
 };
 use crate::{
-    graph::{Graph, violations},
+    graph::{Graph, TimeBases, violations},
     model::Model,
     rules::{Options, rulebook},
 };
@@ -32,6 +32,8 @@ type Objects = HashMap<Uuid, Staged>;
 pub struct Built {
     /// It. Revisions are times, the first is 1.
     pub graph: Graph,
+    /// Which times they are.
+    pub bases: TimeBases,
     /// How many reservations it has.
     pub reservations: usize,
 }
@@ -69,7 +71,8 @@ pub fn build(
     }
     numbers.give_others(&mut graph);
     graph.set_revision(times.last());
-    graph.set_time_bases(times.bases());
+    let bases = times.bases();
+    graph.set_time_bases(Arc::clone(&bases));
     let rulebook = Arc::new(rulebook(model, Options::default()));
     addresses::hold(&mut graph, &rulebook, report);
     nodes::compare(&mut graph, &told.nodes, report);
@@ -80,7 +83,7 @@ pub fn build(
     }
     progress.check()?;
     let reservations = graph.pools().all_held().filter(|(_, holder)| holder.object().is_none()).count();
-    Ok(Built { graph, reservations })
+    Ok(Built { graph, bases, reservations })
 }
 
 /// What is said beside the objects, sorted by what it is.
