@@ -11,6 +11,7 @@ mod value;
 use crate::{
     authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
     bus::AmqpServers,
+    client::{CallerSettings, TlsSettings},
     interface_route::InterfaceRouteSettings,
     model::Model,
     new_token::TokenCommand,
@@ -125,6 +126,18 @@ pub struct ImportSettings {
     /// Write the ids that daemons keep in `ZooKeeper` to this file, as commands for its client: `zkCli.sh < FILE`
     #[arg(long, value_name = "FILE")]
     pub zookeeper_out: Option<PathBuf>,
+
+    /// How many seconds a contrail-api has for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = value::number(1..=3600))]
+    pub answer_within: u64,
+
+    /// How a contrail-api is trusted.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+
+    /// Who asks it.
+    #[command(flatten)]
+    pub caller: CallerSettings,
 
     /// Where the settings came from.
     #[arg(skip)]

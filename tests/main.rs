@@ -46,6 +46,7 @@ mod large_lists;
 mod lease;
 mod member_feeds;
 mod migrations;
+mod moving;
 mod network_manager_day;
 mod openapi;
 mod pages;
@@ -129,6 +130,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
     asynchronous!(export::everything_is_exported),
+    asynchronous!(moving::out_and_in_is_the_same),
+    asynchronous!(moving::servers_that_can_not_be_moved_from),
     asynchronous!(generated_dump::each_planted_fault_is_told),
     asynchronous!(import_keyspaces::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),

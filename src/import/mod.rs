@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `source.rs` | what sources tell, whatever they are |
 //! | `dump/` | dumps of `db_json_exim`: read as a stream (`reader.rs`, `unwrapping.rs`), row by row (`rows.rs`) |
+//! | `server.rs` | a running contrail-api: its lists, page by page |
 //! | `collect.rs` | what is told, object by object |
 //! | `build/` | a graph of all that: what the objects say of each other, and what is beside them |
 //! | `target.rs` | the database, and what may be in it |
@@ -17,6 +18,7 @@ mod collect;
 mod dump;
 mod findings;
 mod progress;
+mod server;
 mod source;
 mod target;
 mod texts;
@@ -34,6 +36,7 @@ use collect::Collected;
 use dump::Dump;
 use findings::Report;
 use progress::Progress;
+use server::Server;
 use source::{Fact, Source};
 use std::{
     collections::BTreeMap,
@@ -221,7 +224,7 @@ fn open(
     progress: &Progress,
 ) -> Result<Box<dyn Source>, ImportError> {
     if ["http://", "https://"].iter().any(|scheme| settings.source.starts_with(scheme)) {
-        return Err(ImportError::Settings(format!("{}: a dump is expected", settings.source)));
+        return Ok(Box::new(Server::new(settings, progress.clone())?));
     }
     Ok(Box::new(Dump::new((&settings.source).into(), Arc::clone(model), progress.clone(), settings.keyspaces_only)))
 }
