@@ -34,7 +34,8 @@ mod history;
 mod host_based_service;
 mod hungry_clients;
 mod idempotency;
-mod import_keyspaces;
+mod import;
+mod import_daemons;
 mod interface_route;
 mod jobs;
 mod jwt;
@@ -126,7 +127,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(agreement::tables_log_and_memory_agree),
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
-    asynchronous!(import_keyspaces::keyspaces_are_imported),
+    asynchronous!(import::a_configuration_moves_in),
+    asynchronous!(import_daemons::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),
     asynchronous!(transactions::several_things_as_one),

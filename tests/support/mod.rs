@@ -9,6 +9,7 @@
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
 pub mod cql;
+pub mod dump;
 pub mod events;
 pub mod keystone;
 pub mod postgresql;
