@@ -14,7 +14,7 @@ use tokio::task::block_in_place;
 
 use crate::export::done;
 use crate::support::{
-    dumps::{self, Dump, Form},
+    generated::{self, Dump, Form},
     fresh_directory,
 };
 
@@ -58,7 +58,7 @@ fn findings(told: &str) -> Vec<(&str, &str)> {
 }
 
 fn sound(directory: &Path, objects: usize) {
-    let dump = dumps::sound(objects, SEED);
+    let dump = generated::sound(objects, SEED);
     let [thrift, cql, bare] = ["sound-a.json", "sound-b.json.gz", "sound-c.json"].map(|name| directory.join(name));
     for (form, file) in [(Form::Thrift, &thrift), (Form::Cql, &cql), (Form::Bare, &bare)] {
         write(&dump, form, file);
@@ -73,12 +73,12 @@ fn sound(directory: &Path, objects: usize) {
     }
     // The same again is the same.
     let again = directory.join("again.json");
-    write(&dumps::sound(objects, SEED), Form::Thrift, &again);
+    write(&generated::sound(objects, SEED), Form::Thrift, &again);
     assert!(fs::read(&again).unwrap() == fs::read(&thrift).unwrap());
 }
 
 fn with_faults(directory: &Path, objects: usize) {
-    let dump = dumps::with_faults(objects, SEED);
+    let dump = generated::with_faults(objects, SEED);
     let file = directory.join("faults.json.gz");
     write(&dump, Form::Cql, &file);
     let told = done(&try_import(&file));

@@ -36,7 +36,8 @@ mod history;
 mod host_based_service;
 mod hungry_clients;
 mod idempotency;
-mod import_keyspaces;
+mod import;
+mod import_daemons;
 mod interface_route;
 mod jobs;
 mod jwt;
@@ -133,7 +134,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(moving::out_and_in_is_the_same),
     asynchronous!(moving::servers_that_can_not_be_moved_from),
     asynchronous!(generated_dump::each_planted_fault_is_told),
-    asynchronous!(import_keyspaces::keyspaces_are_imported),
+    asynchronous!(import::a_configuration_moves_in),
+    asynchronous!(import_daemons::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),
     asynchronous!(transactions::several_things_as_one),

@@ -108,9 +108,9 @@ impl<'o> Report<'o> {
         }
     }
 
-    /// How many were found, by the names of their kinds.
-    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
-        &self.counts
+    /// How many were found of each kind, in the order of the table.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static Kind, u64)> {
+        ALL.iter().filter_map(|kind| Some((kind, *self.counts.get(kind.name)?)))
     }
 
     /// How many were found.
@@ -124,5 +124,29 @@ impl<'o> Report<'o> {
     /// When a line could not be written.
     pub fn check(&mut self) -> Result<(), ImportError> {
         self.failure.take().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_documentation() {
+        let rows = ALL.iter().map(|Kind { name, meaning, remedy }| format!("| `{name}` | {meaning} | {remedy} |\n"));
+        let table = format!("| kind | what it means | what is done |\n|---|---|---|\n{}", rows.collect::<String>());
+        assert!(include_str!("../../docs/moving.md").contains(&table), "docs/moving.md has to have\n{table}");
+    }
+
+    #[test]
+    fn a_finding_is_one_line_whatever_is_in_it() {
+        let mut output = Vec::new();
+        let mut report = Report::new(&mut output);
+        report.add(BAD_UUID, "row a\nb", "\u{1b}[2J");
+        report.add(BAD_UUID, "row", "x");
+        assert_eq!((report.total(), report.counts().count()), (2, 1));
+        drop(report);
+        let text = String::from_utf8(output).unwrap();
+        assert_eq!(text, "bad-uuid: row a\u{fffd}b: \u{fffd}[2J; left out\nbad-uuid: row: x; left out\n");
     }
 }

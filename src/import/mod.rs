@@ -319,7 +319,7 @@ impl Told {
     fn print(&self, outcome: &str, report: &Report) -> Result<(), ImportError> {
         let mut output = io::stdout().lock();
         for (kind, count) in report.counts() {
-            writeln!(output, "{count} of {kind}")?;
+            writeln!(output, "{count} of {}: {}; {}", kind.name, kind.meaning, kind.remedy)?;
         }
         writeln!(output, "{} findings", report.total())?;
         for ((keyspace, table), (rows, cells)) in &self.tables {

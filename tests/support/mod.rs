@@ -9,8 +9,9 @@
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
 pub mod cql;
-pub mod dumps;
+pub mod dump;
 pub mod events;
+pub mod generated;
 pub mod keystone;
 pub mod postgresql;
 pub mod proxy;
