@@ -123,7 +123,7 @@ impl Server {
             let link = link.get("link")?;
             (link.get("rel")?.as_str()? == "collection").then_some(())?;
             let name = link.get("name")?.as_str()?;
-            let is_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+            let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
             (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())
         };
         let types: Vec<String> = links.iter().filter_map(collection).collect();
