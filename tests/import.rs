@@ -151,12 +151,12 @@ const FAULTS: &[Fault] = &[
         dump.add("domain", 0x13, &["a", "b:c"], None, &[]);
         dump.names["domain"].as_object_mut().unwrap().remove(&format!("a:b:c:{}", uuid(0x13)));
     }),
-    ("bad-json", |dump| dump.column(PROJECT, "prop:display_name", "{")),
+    ("bad-json", |dump| dump.column(DOMAIN, "prop:display_name", "{")),
     ("unknown-column", |dump| dump.column(PROJECT, "colour", "1")),
     ("unknown-property", |dump| dump.column(PROJECT, "prop:colour", "1")),
     ("unknown-reference", |dump| dump.column(PROJECT, &format!("ref:colour:{}", uuid(NETWORK)), "null")),
     ("unknown-table", |dump| _ = dump.shares.remove("-")),
-    ("value-of-wrong-shape", |dump| dump.column(PROJECT, "prop:quota", "\"much\"")),
+    ("value-of-wrong-shape", |dump| dump.column(DOMAIN, "prop:domain_limits", "\"much\"")),
     ("value-refused", |dump| dump.column(PROJECT, "prop:quota", "{\"colour\": 1}")),
     ("bad-time", |dump| dump.objects[&uuid(PROJECT)]["prop:display_name"] = json!(["\"p\"", 9_000_000_000_000_000_i64])),
     ("without-id-perms", |dump| dump.without(7, "prop:id_perms")),
@@ -224,7 +224,7 @@ const FAULTS: &[Fault] = &[
         let parent = Some(("virtual_network", 0x30));
         dump.add("routing_instance", 0x31, &["d", "p", "left", "left"], parent, &[]);
         dump.add("routing_instance", 0x32, &["d", "p", "left", "right"], parent, &[]);
-        dump.column(0x31, &format!("ref:routing_instance:{}", uuid(0x32)), "{\"attr\": {\"service_chain\": \"c\"}}");
+        dump.column(0x31, &format!("ref:routing_instance:{}", uuid(0x32)), "{\"attr\": {\"destination_instance\": \"d:p:n\"}}");
     }),
     ("back-reference-differs", |dump| dump.column(NETWORK, &format!("backref:instance_ip:{}", uuid(0x33)), "null")),
     ("back-reference-missing", |dump| {
@@ -333,7 +333,7 @@ async fn all_at_once(url: String) {
     assert_eq!(key["value"], "v");
     // Both ends of what one row said.
     let right = api.get(&format!("/routing-instance/{}", uuid(0x32))).await.ok();
-    assert_eq!(right["routing-instance"]["routing_instance_refs"][0]["attr"]["service_chain"], "c");
+    assert_eq!(right["routing-instance"]["routing_instance_refs"][0]["attr"]["destination_instance"], "d:p:n");
 }
 
 /// All objects as they are shown, by uuid, without what is of the server that shows them, and in an order of its own.
@@ -553,14 +553,14 @@ async fn refusing(url: String) {
     let mut database = PgConnection::connect(&url).await.unwrap();
     for (make, unmake, expected) in [
         (
-            "create function full() returns trigger language plpgsql as $$ begin
+            "create function disk_full() returns trigger language plpgsql as $$ begin
                 if new.type = 'instance-ip' then
                     raise exception 'could not extend file \"base/1/2\": No space left on device' using errcode = '53100';
                 end if;
                 return new;
              end $$;
-             create trigger full before insert on object for each row execute function full()",
-            "drop trigger full on object",
+             create trigger disk_full before insert on object for each row execute function disk_full()",
+            "drop trigger disk_full on object",
             "No space left on device",
         ),
         (

@@ -230,18 +230,20 @@ impl Staging<'_, '_, '_> {
                     self.found(findings::WRONG_TARGET, format_args!("{name} refers to {target} once more"));
                     continue;
                 }
+                let given = link.get("attr").cloned().unwrap_or_default();
                 let attribute = match self.model.check_attribute(reference, link) {
-                    Ok(attribute) => attribute,
+                    // What is stored stays as it was written.
+                    Ok(attribute) if !attribute.is_null() => given,
+                    Ok(_) => Value::Null,
                     Err(why) => {
-                        let attribute = link.get("attr").cloned().unwrap_or_default();
-                        if has_nul(&attribute) || !(attribute.is_object() || attribute.is_null()) {
+                        if has_nul(&given) || !(given.is_object() || given.is_null()) {
                             self.found(findings::WRONG_SHAPE, format_args!("data of {name} to {target}: {why}"));
                             Value::Null
                         } else {
-                            if !attribute.is_null() {
+                            if !given.is_null() {
                                 self.found(findings::REFUSED_VALUE, format_args!("data of {name} to {target}: {why}"));
                             }
-                            attribute
+                            given
                         }
                     }
                 };
@@ -260,7 +262,9 @@ impl Staging<'_, '_, '_> {
             return;
         }
         let value = match self.model.check_property(property, value.clone()) {
-            Ok(value) => value,
+            // What is stored stays as it was written, but for numbers in texts: these are compared.
+            Ok(checked) if matches!(property.shape, Shape::Simple(_)) => checked,
+            Ok(_) => value.clone(),
             Err(why) if !fits(property, value) || has_nul(value) => {
                 return self.found(findings::WRONG_SHAPE, format_args!("{}: {why}", property.name));
             }

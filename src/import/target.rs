@@ -200,19 +200,32 @@ fn is_other(model: &Model, made: &Object, stored: &Object) -> bool {
 
 /// Whether a graph is in another one, which has nothing else but what a server completes it with.
 fn is_in(built: &Graph, stored: &Graph) -> bool {
-    let is_same = |object: &Arc<Object>| {
-        stored.get(object.uuid).is_some_and(|stored| {
-            object_differences(object, stored).is_empty() && object.written == stored.written
-        })
-    };
-    if !built.all().all(is_same) {
+    // At first without what a server completes, which takes long to work out where there is much.
+    let is_there = |object: &Arc<Object>| stored.get_of_type(object.type_id, object.uuid).is_some();
+    if !built.all().all(is_there) {
         return false;
     }
-    let completed = with_first_objects(built);
+    let Some(completed) = with_first_objects(built) else { return false };
+    let is_same = |object: &Arc<Object>| {
+        let Some(stored) = stored.get(object.uuid) else { return false };
+        let is_as_it_came = object_differences(object, stored).is_empty() && object.written == stored.written;
+        is_as_it_came || completed.get(object.uuid) != Some(object) && is_completed_by(object, stored)
+    };
     let is_completed = |object: &Arc<Object>| {
-        let made = completed.as_ref().and_then(|graph| graph.find_joined(object.type_id, object.fq_name.joined()));
+        let made = completed.find_joined(object.type_id, object.fq_name.joined());
         built.get(object.uuid).is_some() || made.is_some()
     };
     let held = |graph: &Graph| graph.pools().all_held().map(|(hold, holder)| (hold, holder.object())).collect::<Vec<_>>();
-    stored.all().all(is_completed) && held(built) == held(stored)
+    built.all().all(is_same) && stored.all().all(is_completed) && held(built) == held(stored)
+}
+
+/// Whether a server has only added references to an object, as it does to projects without a set of policies.
+fn is_completed_by(object: &Object, stored: &Object) -> bool {
+    let kept = Object {
+        links: stored.links.iter().filter(|link| object.link(link.reference, link.target).is_some()).cloned().collect(),
+        modified: object.modified,
+        properties: object.properties.clone(),
+        ..stored.clone()
+    };
+    object_differences(object, &kept).is_empty() && object.properties.len() == stored.properties.len()
 }
