@@ -2,9 +2,11 @@
 
 use super::{
     ImportError,
+    build::is_compared,
     findings::{self, Kind, Report},
     source::{Cell, Document, Fact, Taker},
     texts::check_names,
+    zookeeper_commands::{can_be_told, id_of_daemon},
 };
 use crate::{
     graph::{Column, FqName, Link, Object},
@@ -69,6 +71,10 @@ pub struct Collected {
     pub key_values: u64,
     /// Rows and columns of tables of daemons, by keyspace and table.
     pub tables: Vec<TableCount>,
+    /// How many ids of daemons `ZooKeeper` has that its client can be told ...
+    pub ids: u64,
+    /// ... and the paths of those that it can't.
+    pub unspeakable: Vec<String>,
     key: String,
 }
 
@@ -93,6 +99,8 @@ impl Collected {
             facts: Vec::new(),
             key_values: 0,
             tables: Vec::new(),
+            ids: 0,
+            unspeakable: Vec::new(),
             key: String::new(),
         }
     }
@@ -354,7 +362,15 @@ impl Taker for Collected {
     }
 
     fn fact(&mut self, fact: Fact) -> Result<(), ImportError> {
-        self.facts.push(fact);
+        match &fact {
+            Fact::Node { path, value } => match id_of_daemon(path) {
+                Some(path) if can_be_told(&path, value.as_deref()) => self.ids += 1,
+                Some(path) => self.unspeakable.push(path),
+                None if is_compared(path) => self.facts.push(fact),
+                None => {}
+            },
+            _ => self.facts.push(fact),
+        }
         Ok(())
     }
 

@@ -15,7 +15,8 @@ pub struct Progress {
 impl Progress {
     /// Nothing done yet. It is to stop when that becomes true.
     pub fn new(stop: watch::Receiver<bool>) -> Self {
-        let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { bar: ProgressBar::with_draw_target(None, target), stop }
     }
 

@@ -105,7 +105,8 @@ fn place(work: &Work, home: &Home, address: IpAddr) -> Place {
         Home::Unmanaged => return Place::NotHeld,
         Home::Unknown => return Place::Unknown,
     };
-    let Some((scope, subnet)) = scope.and_then(|scope| Some((scope, work.graph.pools().subnet_of(scope, address)?))) else {
+    let Some((scope, subnet)) = scope.and_then(|scope| Some((scope, work.graph.pools().subnet_of(scope, address)?)))
+    else {
         return Place::Outside;
     };
     if subnet.gateway == Some(address) {

@@ -28,7 +28,11 @@ pub fn compare(model: &Model, objects: &Objects, told: &Told, report: &mut Repor
     };
     for (target, source) in &told.back_references {
         if let Some(staged) = objects.get(target).filter(|_| !refers(source, *target)) {
-            report.add(findings::BACK_REFERENCE_DIFFERS, named(model, staged), format_args!("{source} does not refer to it"));
+            report.add(
+                findings::BACK_REFERENCE_DIFFERS,
+                named(model, staged),
+                format_args!("{source} does not refer to it"),
+            );
         }
     }
     for (parent, child) in &told.children {
@@ -62,15 +66,20 @@ pub fn compare(model: &Model, objects: &Objects, told: &Told, report: &mut Repor
     }
     for (with, uuid, access) in &told.shares {
         let Some(staged) = objects.get(uuid) else {
-            report.add(findings::SHARE_DIFFERS, format_args!("obj_shared_table {with}"), format_args!("there is no {uuid}"));
+            report.add(
+                findings::SHARE_DIFFERS,
+                format_args!("obj_shared_table {with}"),
+                format_args!("there is no {uuid}"),
+            );
             continue;
         };
         let permissions = &staged.object.permissions;
         let said = access.trim_matches('"').parse::<u8>().ok();
         let is_said = match with.strip_prefix("global:") {
             Some(_) => said == Some(permissions.global_access),
-            None => Grantee::parse(with)
-                .is_some_and(|grantee| permissions.shares.iter().any(|share| Some(*share) == said.map(|said| (grantee, said)))),
+            None => Grantee::parse(with).is_some_and(|grantee| {
+                permissions.shares.iter().any(|share| Some(*share) == said.map(|said| (grantee, said)))
+            }),
         };
         if !is_said {
             let what = format_args!("the table says {access} for {with}");

@@ -10,6 +10,8 @@ mod numbers;
 mod parents;
 mod times;
 
+pub use nodes::is_compared;
+
 use super::{
     ImportError,
     collect::{Collected, Named, Staged},
@@ -42,7 +44,12 @@ pub struct Built {
 ///
 /// # Errors
 /// When it is to stop, or nobody takes what is found. When what was made does not hold together, which is a fault of this program.
-pub fn build(model: &Arc<Model>, collected: Collected, progress: &Progress, report: &mut Report) -> Result<Built, ImportError> {
+pub fn build(
+    model: &Arc<Model>,
+    collected: Collected,
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<Built, ImportError> {
     let Collected { mut objects, facts, .. } = collected;
     progress.begin("comparing", None, false);
     let told = Told::new(facts);

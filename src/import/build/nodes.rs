@@ -25,6 +25,11 @@ const IDS: [(&str, &str, &str, u64); 2] = [
     ("id/security-groups/id/", type_name::SECURITY_GROUP, field_name::SECURITY_GROUP_ID, 8_000_000),
 ];
 
+/// Whether a node says something of the configuration.
+pub fn is_compared(path: &str) -> bool {
+    [ADDRESSES, NAMES].into_iter().chain(IDS.map(|(beginning, ..)| beginning)).any(|of| below(path, of).is_some())
+}
+
 /// Compares the nodes with the graph, and reserves what only they have.
 pub fn compare(graph: &mut Graph, nodes: &[(String, Option<String>)], report: &mut Report) {
     let mut known: HashSet<Hold> = HashSet::new();
@@ -73,8 +78,14 @@ fn name(graph: &Graph, path: &str, rest: &str, value: &str, report: &mut Report)
     let object = graph.model().find(kind).and_then(|kind| graph.find_joined(kind, joined));
     match object {
         Some(object) if Uuid::try_parse(value).ok() == Some(object.uuid) => {}
-        Some(object) => report.add(findings::NODE_NAME_DIFFERS, path, format_args!("it has {value}, and the object is {}", object.uuid)),
-        None => report.add(findings::NODE_NAME_DIFFERS, path, format_args!("it has {value}, and there is no such object")),
+        Some(object) => report.add(
+            findings::NODE_NAME_DIFFERS,
+            path,
+            format_args!("it has {value}, and the object is {}", object.uuid),
+        ),
+        None => {
+            report.add(findings::NODE_NAME_DIFFERS, path, format_args!("it has {value}, and there is no such object"))
+        }
     }
 }
 

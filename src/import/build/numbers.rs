@@ -79,11 +79,11 @@ impl Numbers {
         let own = self.ids.get(&object.type_id).copied();
         if let Some((property, pool, form)) = own {
             let number = object.property_text(property).and_then(|text| number(text, form));
-            let is_one_of = |numbers: &[(NumberPool, u128)]| number.is_some_and(|number| numbers.contains(&(pool, number)));
+            let is_one_of =
+                |numbers: &[(NumberPool, u128)]| number.is_some_and(|number| numbers.contains(&(pool, number)));
             // A second net of the database keeps even what is no id of networks apart.
-            let is_none = pool == NumberPool::VirtualNetwork
-                && object.property_text(property).is_some()
-                && !is_one_of(&numbers);
+            let is_none =
+                pool == NumberPool::VirtualNetwork && object.property_text(property).is_some() && !is_one_of(&numbers);
             if is_none {
                 let what = format_args!("{:?}", object.property_text(property));
                 report.add(findings::BAD_NUMBER, Named { model: &self.model, object: &object }, what);
@@ -137,9 +137,7 @@ impl Numbers {
             let text = (!pairs.is_empty()).then(|| json_text::shared(&json_text::text(&value)));
             object.set_property(id, text);
             object.written.retain(|(column, _)| match column {
-                crate::graph::Column::Element(property, key) => {
-                    *property != id || !SERVICE_UNITS.contains(&&**key)
-                }
+                crate::graph::Column::Element(property, key) => *property != id || !SERVICE_UNITS.contains(&&**key),
                 _ => true,
             });
         }
@@ -153,7 +151,9 @@ impl Numbers {
             let text = match form {
                 Form::Decimal => number.to_string(),
                 Form::Hexadecimal => format!("\"0x{number:04x}\""),
-                Form::Tag(kind, digits) => format!("\"0x{kind:04x}{number:0width$x}\"", width = digits.saturating_sub(4).max(4)),
+                Form::Tag(kind, digits) => {
+                    format!("\"0x{kind:04x}{number:0width$x}\"", width = digits.saturating_sub(4).max(4))
+                }
             };
             let mut object = Object::clone(object);
             object.set_property(property, Some(json_text::shared(&text)));

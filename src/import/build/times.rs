@@ -9,10 +9,8 @@ pub struct Times(Vec<i64>);
 
 /// The times, and the objects in the order in which they were made.
 pub fn in_order_of(objects: &Objects) -> (Times, Vec<Uuid>) {
-    let mut times: Vec<i64> = objects
-        .values()
-        .flat_map(|staged| staged.times.iter().map(|(_, time)| *time).chain([staged.made]))
-        .collect();
+    let mut times: Vec<i64> =
+        objects.values().flat_map(|staged| staged.times.iter().map(|(_, time)| *time).chain([staged.made])).collect();
     times.sort_unstable();
     times.dedup();
     times.shrink_to_fit();

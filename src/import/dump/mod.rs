@@ -69,8 +69,15 @@ impl Source for Dump {
 
     fn read(&mut self, taker: &mut dyn Taker, report: &mut Report) -> Result<(), ImportError> {
         let wanted = if self.keyspaces_only { Wanted::Daemons } else { Wanted::All };
-        let mut told =
-            Told { model: &self.model, taker, report: Some(report), wanted, at: Table::Other, row: None, key: String::new() };
+        let mut told = Told {
+            model: &self.model,
+            taker,
+            report: Some(report),
+            wanted,
+            at: Table::Other,
+            row: None,
+            key: String::new(),
+        };
         self.go_through(&mut told)
     }
 
@@ -170,7 +177,11 @@ impl Contents for Told<'_, '_> {
             (CONFIGURATION, "obj_shared_table") => Table::Shares,
             (KEY_VALUES, "useragent_keyval_table") => Table::KeyValues,
             (CONFIGURATION | KEY_VALUES, _) => {
-                self.found(findings::UNKNOWN_TABLE, format_args!("{keyspace}.{table}"), "it is none of the configuration");
+                self.found(
+                    findings::UNKNOWN_TABLE,
+                    format_args!("{keyspace}.{table}"),
+                    "it is none of the configuration",
+                );
                 Table::Other
             }
             _ => Table::Daemon,
@@ -221,9 +232,6 @@ impl Contents for Told<'_, '_> {
     }
 
     fn node(&mut self, path: &str, value: Option<&str>) -> Result<(), ImportError> {
-        if self.wanted == Wanted::Texts {
-            return Ok(());
-        }
         self.taker.fact(Fact::Node { path: path.to_owned(), value: value.map(str::to_owned) })
     }
 }

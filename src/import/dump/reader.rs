@@ -7,7 +7,10 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use std::{
-    cell::{Cell, RefCell}, fmt, io::BufRead};
+    cell::{Cell, RefCell},
+    fmt,
+    io::BufRead,
+};
 
 /// Tables that may stand where keyspaces do, and whose they are: dumps of one form have no keyspaces.
 const WITHOUT_KEYSPACE: [(&str, &str); 16] = [
@@ -166,7 +169,11 @@ impl<C: Contents> Members for Top<'_, '_, C> {
     const EXPECTED: &'static str = DUMP;
 
     fn end<E: Error>(&self) -> Result<(), E> {
-        if self.0.has_cassandra.get() { Ok(()) } else { Err(E::custom(format!("no \"cassandra\" in it; expected {DUMP}"))) }
+        if self.0.has_cassandra.get() {
+            Ok(())
+        } else {
+            Err(E::custom(format!("no \"cassandra\" in it; expected {DUMP}")))
+        }
     }
 
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error> {

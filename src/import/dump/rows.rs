@@ -157,7 +157,8 @@ impl ObjectRow {
 
     /// The object, if there is one, and what its row says of others.
     pub fn finish(mut self, model: &Model, report: &mut Report) -> (Option<Document>, Vec<Fact>) {
-        let has_other_columns = !self.document.written.is_empty() || !self.document.body.is_empty() || !self.facts.is_empty();
+        let has_other_columns =
+            !self.document.written.is_empty() || !self.document.body.is_empty() || !self.facts.is_empty();
         if self.document.kind.is_empty() {
             let what = if has_other_columns { "it has other columns" } else { "it has nothing else either" };
             self.found(report, findings::WITHOUT_TYPE, what);
