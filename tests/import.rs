@@ -397,12 +397,12 @@ async fn moves(urls: [String; 3]) {
         made += usize::from(samples.ensure(&api, &[key]).await.is_ok());
     }
     assert!(made > 100, "{made} of {} types", keys.len());
-    let network = make_network(&api).await;
+    let (network, address) = make_network(&api).await;
     let expected = shown(&api).await;
     let mut dump = Dump::of(&api).await;
     dump.key_values.insert("k\u{fc}".to_owned(), json!({"value": ["v", TIME]}));
     // Nobody's address, as ip-alloc has left it.
-    dump.node("/api-server/subnets/default-domain:default-project:moves:10.9.0.0/24/0168361984/", "somebody");
+    dump.node("/api-server/subnets/default-domain:default-project:moves:10.9.0.0/24/0168362048/", "somebody");
     let directory = fresh_directory();
     for (form, url) in [Form::A, Form::B, Form::C].into_iter().zip(&urls) {
         let file = directory.path().join("dump");
@@ -432,9 +432,13 @@ async fn moves(urls: [String; 3]) {
         for (uuid, object) in &expected {
             assert_eq!(&found[uuid], object, "{form:?}");
         }
-        // Addresses are held by whom they were.
-        let address = json!({"instance-ip": {"fq_name": ["again"], "instance_ip_address": "10.9.0.3", "virtual_network_refs": [{"uuid": network}]}});
-        assert_eq!(api.post("/instance-ips", &address).await.status, 409);
+        // Addresses are held by whom they were, and what only ZooKeeper knew of is reserved.
+        for taken in [address.as_str(), "10.9.0.64"] {
+            let again = json!({"instance-ip": {
+                "fq_name": [format!("again {taken}")], "instance_ip_address": taken, "virtual_network_refs": [{"uuid": network}],
+            }});
+            assert_eq!(api.post("/instance-ips", &again).await.status, 409, "{taken}");
+        }
         drop(new);
         let (told_of, _) = told(&import, 0);
         assert!(told_of.contains("there already, all as it would be imported; nothing was stored"), "{told_of}");
@@ -442,7 +446,7 @@ async fn moves(urls: [String; 3]) {
 }
 
 /// A network with an address, an interface with positions, and a rule with order.
-async fn make_network(api: &Api) -> String {
+async fn make_network(api: &Api) -> (String, String) {
     let made = async |kind: &str, body: Value| {
         let body = json!({kind: body});
         api.post(&format!("/{kind}s"), &body).await.ok()[kind]["uuid"].as_str().unwrap().to_owned()
@@ -453,7 +457,8 @@ async fn make_network(api: &Api) -> String {
     let network = json!({"fq_name": below("moves"), "parent_type": "project", "network_ipam_refs": [ipam]});
     let network = made("virtual-network", network).await;
     let address = json!({"fq_name": ["moves"], "virtual_network_refs": [{"uuid": network}]});
-    made("instance-ip", address).await;
+    let address = made("instance-ip", address).await;
+    let address = api.get(&format!("/instance-ip/{address}")).await.ok()["instance-ip"]["instance_ip_address"].clone();
     let flows: Vec<Value> = (0..10).map(|port| json!({"protocol": "tcp", "port": port})).collect();
     let interface = json!({
         "fq_name": below("interface"), "parent_type": "project", "virtual_network_refs": [{"uuid": network}],
@@ -461,7 +466,7 @@ async fn make_network(api: &Api) -> String {
         "virtual_machine_interface_fat_flow_protocols": {"fat_flow_protocol": flows},
     });
     made("virtual-machine-interface", interface).await;
-    network
+    (network, address.as_str().unwrap().to_owned())
 }
 
 async fn while_a_server_runs(url: String) {
