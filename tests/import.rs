@@ -65,7 +65,11 @@ fn told(arguments: &[&str], status: i32) -> (String, String) {
 /// The kinds of the findings that it tells of, each once.
 fn kinds(told: &str) -> BTreeSet<&str> {
     let known = documented();
-    told.lines().filter_map(|line| line.split_once(": ")).map(|(kind, _)| kind).filter(|kind| known.contains(*kind)).collect()
+    told.lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(kind, _)| kind)
+        .filter(|kind| known.contains(*kind))
+        .collect()
 }
 
 /// The kinds that the documentation has.
@@ -96,7 +100,9 @@ fn sound() -> Dump {
     dump.add("project", PROJECT, &["d", "p"], Some(("domain", DOMAIN)), &[]);
     dump.add("network_ipam", IPAM, &["d", "p", "i"], project, &[]);
     let ipam = format!("ref:network_ipam:{}", uuid(IPAM));
-    let network = |id: u32| [("prop:virtual_network_network_id", json!(id)), (&*ipam, subnets("10.0.0.0", "10.0.0.1", "10.0.0.2"))];
+    let network = |id: u32| {
+        [("prop:virtual_network_network_id", json!(id)), (&*ipam, subnets("10.0.0.0", "10.0.0.1", "10.0.0.2"))]
+    };
     dump.add("virtual_network", NETWORK, &["d", "p", "n"], project, &network(5));
     let network = format!("ref:virtual_network:{}", uuid(NETWORK));
     let address = [("prop:instance_ip_address", json!("10.0.0.10")), (&*network, json!({"attr": null}))];
@@ -151,14 +157,16 @@ const FAULTS: &[Fault] = &[
         dump.add("domain", 0x13, &["a", "b:c"], None, &[]);
         dump.names["domain"].as_object_mut().unwrap().remove(&format!("a:b:c:{}", uuid(0x13)));
     }),
-    ("bad-json", |dump| dump.column(PROJECT, "prop:display_name", "{")),
+    ("bad-json", |dump| dump.column(DOMAIN, "prop:display_name", "{")),
     ("unknown-column", |dump| dump.column(PROJECT, "colour", "1")),
     ("unknown-property", |dump| dump.column(PROJECT, "prop:colour", "1")),
     ("unknown-reference", |dump| dump.column(PROJECT, &format!("ref:colour:{}", uuid(NETWORK)), "null")),
     ("unknown-table", |dump| _ = dump.shares.remove("-")),
-    ("value-of-wrong-shape", |dump| dump.column(PROJECT, "prop:quota", "\"much\"")),
+    ("value-of-wrong-shape", |dump| dump.column(DOMAIN, "prop:domain_limits", "\"much\"")),
     ("value-refused", |dump| dump.column(PROJECT, "prop:quota", "{\"colour\": 1}")),
-    ("bad-time", |dump| dump.objects[&uuid(PROJECT)]["prop:display_name"] = json!(["\"p\"", 9_000_000_000_000_000_i64])),
+    ("bad-time", |dump| {
+        dump.objects[&uuid(PROJECT)]["prop:display_name"] = json!(["\"p\"", 9_000_000_000_000_000_i64])
+    }),
     ("without-id-perms", |dump| dump.without(7, "prop:id_perms")),
     ("other-uuid-in-id-perms", |dump| {
         let other = dump.objects[&uuid(NETWORK)]["prop:id_perms"].clone();
@@ -212,7 +220,9 @@ const FAULTS: &[Fault] = &[
         network(dump, 0x2c, "unlisted", &[]);
         dump.without(PROJECT, &format!("children:virtual_network:{}", uuid(0x2c)));
     }),
-    ("dangling-reference", |dump| dump.column(NETWORK, &format!("ref:network_policy:{}", uuid(0x2d)), "{\"attr\": null}")),
+    ("dangling-reference", |dump| {
+        dump.column(NETWORK, &format!("ref:network_policy:{}", uuid(0x2d)), "{\"attr\": null}")
+    }),
     ("wrong-target", |dump| {
         network(dump, 0x2e, "astray target", &[]);
         dump.column(0x2e, &format!("ref:network_policy:{}", uuid(7)), "{\"attr\": null}");
@@ -224,7 +234,11 @@ const FAULTS: &[Fault] = &[
         let parent = Some(("virtual_network", 0x30));
         dump.add("routing_instance", 0x31, &["d", "p", "left", "left"], parent, &[]);
         dump.add("routing_instance", 0x32, &["d", "p", "left", "right"], parent, &[]);
-        dump.column(0x31, &format!("ref:routing_instance:{}", uuid(0x32)), "{\"attr\": {\"service_chain\": \"c\"}}");
+        dump.column(
+            0x31,
+            &format!("ref:routing_instance:{}", uuid(0x32)),
+            "{\"attr\": {\"destination_instance\": \"d:p:n\"}}",
+        );
     }),
     ("back-reference-differs", |dump| dump.column(NETWORK, &format!("backref:instance_ip:{}", uuid(0x33)), "null")),
     ("back-reference-missing", |dump| {
@@ -333,14 +347,15 @@ async fn all_at_once(url: String) {
     assert_eq!(key["value"], "v");
     // Both ends of what one row said.
     let right = api.get(&format!("/routing-instance/{}", uuid(0x32))).await.ok();
-    assert_eq!(right["routing-instance"]["routing_instance_refs"][0]["attr"]["service_chain"], "c");
+    assert_eq!(right["routing-instance"]["routing_instance_refs"][0]["attr"]["destination_instance"], "d:p:n");
 }
 
 /// All objects as they are shown, by uuid, without what is of the server that shows them, and in an order of its own.
 async fn shown(api: &Api) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     let home = api.get("/").await.ok();
-    let links = home["links"].as_array().unwrap().iter().map(|link| &link["link"]).filter(|link| link["rel"] == "collection");
+    let links =
+        home["links"].as_array().unwrap().iter().map(|link| &link["link"]).filter(|link| link["rel"] == "collection");
     for kind in links.map(|link| link["name"].as_str().unwrap()) {
         let listed = api.get(&format!("/{kind}s?detail=true")).await.ok();
         for object in listed[format!("{kind}s")].as_array().unwrap() {
@@ -374,19 +389,20 @@ async fn moves(urls: [String; 3]) {
     let old = Server::start();
     let api = old.api();
     let mut samples = Samples::load();
-    let keys: Vec<String> = samples.all.iter().map(|sample| format!("{}/rich", sample["type"].as_str().unwrap())).collect();
+    let keys: Vec<String> =
+        samples.all.iter().map(|sample| format!("{}/rich", sample["type"].as_str().unwrap())).collect();
     let mut made = 0;
     for key in &keys {
         // Some exclude each other.
         made += usize::from(samples.ensure(&api, &[key]).await.is_ok());
     }
     assert!(made > 100, "{made} of {} types", keys.len());
-    let network = make_network(&api).await;
+    let (network, address) = make_network(&api).await;
     let expected = shown(&api).await;
     let mut dump = Dump::of(&api).await;
     dump.key_values.insert("k\u{fc}".to_owned(), json!({"value": ["v", TIME]}));
     // Nobody's address, as ip-alloc has left it.
-    dump.node("/api-server/subnets/default-domain:default-project:moves:10.9.0.0/24/0168361984/", "somebody");
+    dump.node("/api-server/subnets/default-domain:default-project:moves:10.9.0.0/24/0168362048/", "somebody");
     let directory = fresh_directory();
     for (form, url) in [Form::A, Form::B, Form::C].into_iter().zip(&urls) {
         let file = directory.path().join("dump");
@@ -399,7 +415,13 @@ async fn moves(urls: [String; 3]) {
         let (told_of, _) = told(&import, 0);
         let found = kinds(&told_of);
         // What the samples do that no cloud does: values are filled in without sense.
-        let harmless = BTreeSet::from(["reserved-address", "address-outside-subnets", "without-address", "address-of-nothing", "address-not-in-zookeeper"]);
+        let harmless = BTreeSet::from([
+            "reserved-address",
+            "address-outside-subnets",
+            "without-address",
+            "address-of-nothing",
+            "address-not-in-zookeeper",
+        ]);
         assert!(found.is_subset(&harmless), "{form:?}: {told_of}");
         told(&["check", "--database-url", url], 0);
         let new = Server::start_on(url);
@@ -410,9 +432,13 @@ async fn moves(urls: [String; 3]) {
         for (uuid, object) in &expected {
             assert_eq!(&found[uuid], object, "{form:?}");
         }
-        // Addresses are held by whom they were.
-        let address = json!({"instance-ip": {"fq_name": ["again"], "instance_ip_address": "10.9.0.3", "virtual_network_refs": [{"uuid": network}]}});
-        assert_eq!(api.post("/instance-ips", &address).await.status, 409);
+        // Addresses are held by whom they were, and what only ZooKeeper knew of is reserved.
+        for taken in [address.as_str(), "10.9.0.64"] {
+            let again = json!({"instance-ip": {
+                "fq_name": [format!("again {taken}")], "instance_ip_address": taken, "virtual_network_refs": [{"uuid": network}],
+            }});
+            assert_eq!(api.post("/instance-ips", &again).await.status, 409, "{taken}");
+        }
         drop(new);
         let (told_of, _) = told(&import, 0);
         assert!(told_of.contains("there already, all as it would be imported; nothing was stored"), "{told_of}");
@@ -420,7 +446,7 @@ async fn moves(urls: [String; 3]) {
 }
 
 /// A network with an address, an interface with positions, and a rule with order.
-async fn make_network(api: &Api) -> String {
+async fn make_network(api: &Api) -> (String, String) {
     let made = async |kind: &str, body: Value| {
         let body = json!({kind: body});
         api.post(&format!("/{kind}s"), &body).await.ok()[kind]["uuid"].as_str().unwrap().to_owned()
@@ -431,15 +457,16 @@ async fn make_network(api: &Api) -> String {
     let network = json!({"fq_name": below("moves"), "parent_type": "project", "network_ipam_refs": [ipam]});
     let network = made("virtual-network", network).await;
     let address = json!({"fq_name": ["moves"], "virtual_network_refs": [{"uuid": network}]});
-    made("instance-ip", address).await;
-    let flows: Vec<Value> = (0..12).map(|port| json!({"protocol": "tcp", "port": port})).collect();
+    let address = made("instance-ip", address).await;
+    let address = api.get(&format!("/instance-ip/{address}")).await.ok()["instance-ip"]["instance_ip_address"].clone();
+    let flows: Vec<Value> = (0..10).map(|port| json!({"protocol": "tcp", "port": port})).collect();
     let interface = json!({
         "fq_name": below("interface"), "parent_type": "project", "virtual_network_refs": [{"uuid": network}],
         "annotations": {"key_value_pair": [{"key": "a:b", "value": "\u{fc}"}, {"key": "c", "value": "1"}]},
         "virtual_machine_interface_fat_flow_protocols": {"fat_flow_protocol": flows},
     });
     made("virtual-machine-interface", interface).await;
-    network
+    (network, address.as_str().unwrap().to_owned())
 }
 
 async fn while_a_server_runs(url: String) {
@@ -498,13 +525,21 @@ async fn in_the_way(url: String) {
     assert!(errors.contains("virtual-network default-domain:default-project:mine"), "{errors}");
     let (_, errors) = told(&["import", "--dry-run", "--database-url", &url, file], 1);
     assert!(errors.contains("Nothing was stored"), "{errors}");
-    server.api().delete(&format!("/virtual-network/{}", made["virtual-network"]["uuid"].as_str().unwrap())).await.status_is(200);
+    server
+        .api()
+        .delete(&format!("/virtual-network/{}", made["virtual-network"]["uuid"].as_str().unwrap()))
+        .await
+        .status_is(200);
     server.api().post("/useragent-kv", &json!({"operation": "STORE", "key": "a", "value": "b"})).await.status_is(200);
     let (_, errors) = told(&["import", "--database-url", &url, file], 1);
     assert!(errors.contains("1 key-values"), "{errors}");
     server.api().post("/useragent-kv", &json!({"operation": "DELETE", "key": "a"})).await.status_is(200);
     let domain = server.api().find("domain", &json!(["default-domain"])).await.unwrap();
-    server.api().put(&format!("/domain/{domain}"), &json!({"domain": {"display_name": "changed"}})).await.status_is(200);
+    server
+        .api()
+        .put(&format!("/domain/{domain}"), &json!({"domain": {"display_name": "changed"}}))
+        .await
+        .status_is(200);
     let (_, errors) = told(&["import", "--database-url", &url, file], 1);
     assert!(errors.contains("domain default-domain (changed since the first start)"), "{errors}");
 }
@@ -553,14 +588,14 @@ async fn refusing(url: String) {
     let mut database = PgConnection::connect(&url).await.unwrap();
     for (make, unmake, expected) in [
         (
-            "create function full() returns trigger language plpgsql as $$ begin
+            "create function disk_full() returns trigger language plpgsql as $$ begin
                 if new.type = 'instance-ip' then
                     raise exception 'could not extend file \"base/1/2\": No space left on device' using errcode = '53100';
                 end if;
                 return new;
              end $$;
-             create trigger full before insert on object for each row execute function full()",
-            "drop trigger full on object",
+             create trigger disk_full before insert on object for each row execute function disk_full()",
+            "drop trigger disk_full on object",
             "No space left on device",
         ),
         (
@@ -603,7 +638,8 @@ async fn killed(url: String) {
     // Where it has written nearly all.
     sqlx::raw_sql("begin; lock table address_hold in share mode").execute(&mut database).await.unwrap();
     let mut import = Process::spawn(&mut cirrus(&["import", "--database-url", &url, file]));
-    let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'cirrus'
+    let waits =
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'cirrus'
         and datname = current_database())";
     let mut waited = 0;
     while !ask::<bool>(&url, waits).await {

@@ -2,9 +2,11 @@
 
 use super::{
     ImportError,
+    build::is_compared,
     findings::{self, Kind, Report},
     source::{Cell, Document, Fact, Taker},
     texts::check_names,
+    zookeeper_commands::{can_be_told, id_of_daemon},
 };
 use crate::{
     graph::{Column, FqName, Link, Object},
@@ -69,6 +71,10 @@ pub struct Collected {
     pub key_values: u64,
     /// Rows and columns of tables of daemons, by keyspace and table.
     pub tables: Vec<TableCount>,
+    /// How many ids of daemons `ZooKeeper` has that its client can be told ...
+    pub ids: u64,
+    /// ... and the paths of those that it can't.
+    pub unspeakable: Vec<String>,
     key: String,
 }
 
@@ -93,6 +99,8 @@ impl Collected {
             facts: Vec::new(),
             key_values: 0,
             tables: Vec::new(),
+            ids: 0,
+            unspeakable: Vec::new(),
             key: String::new(),
         }
     }
@@ -230,18 +238,20 @@ impl Staging<'_, '_, '_> {
                     self.found(findings::WRONG_TARGET, format_args!("{name} refers to {target} once more"));
                     continue;
                 }
+                let given = link.get("attr").cloned().unwrap_or_default();
                 let attribute = match self.model.check_attribute(reference, link) {
-                    Ok(attribute) => attribute,
+                    // What is stored stays as it was written.
+                    Ok(attribute) if !attribute.is_null() => given,
+                    Ok(_) => Value::Null,
                     Err(why) => {
-                        let attribute = link.get("attr").cloned().unwrap_or_default();
-                        if has_nul(&attribute) || !(attribute.is_object() || attribute.is_null()) {
+                        if has_nul(&given) || !(given.is_object() || given.is_null()) {
                             self.found(findings::WRONG_SHAPE, format_args!("data of {name} to {target}: {why}"));
                             Value::Null
                         } else {
-                            if !attribute.is_null() {
+                            if !given.is_null() {
                                 self.found(findings::REFUSED_VALUE, format_args!("data of {name} to {target}: {why}"));
                             }
-                            attribute
+                            given
                         }
                     }
                 };
@@ -260,7 +270,9 @@ impl Staging<'_, '_, '_> {
             return;
         }
         let value = match self.model.check_property(property, value.clone()) {
-            Ok(value) => value,
+            // What is stored stays as it was written, but for numbers in texts: these are compared.
+            Ok(checked) if matches!(property.shape, Shape::Simple(_)) => checked,
+            Ok(_) => value.clone(),
             Err(why) if !fits(property, value) || has_nul(value) => {
                 return self.found(findings::WRONG_SHAPE, format_args!("{}: {why}", property.name));
             }
@@ -350,7 +362,15 @@ impl Taker for Collected {
     }
 
     fn fact(&mut self, fact: Fact) -> Result<(), ImportError> {
-        self.facts.push(fact);
+        match &fact {
+            Fact::Node { path, value } => match id_of_daemon(path) {
+                Some(path) if can_be_told(&path, value.as_deref()) => self.ids += 1,
+                Some(path) => self.unspeakable.push(path),
+                None if is_compared(path) => self.facts.push(fact),
+                None => {}
+            },
+            _ => self.facts.push(fact),
+        }
         Ok(())
     }
 

@@ -37,18 +37,16 @@ use dump::Dump;
 use findings::Report;
 use progress::Progress;
 use server::Server;
-use source::{Fact, Source};
+use source::Source;
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
-    path::Path,
+    io::{self, IsTerminal, Write},
     sync::Arc,
     time::Duration,
 };
 use target::{Target, Verdict};
+use texts::Into;
 use tokio::{sync::watch, task::block_in_place};
-use zookeeper_commands::Commands;
 
 /// Why nothing is imported.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +151,11 @@ pub async fn run(settings: &ImportSettings) -> Result<(), ImportError> {
     result
 }
 
-async fn import(settings: &ImportSettings, stop: watch::Receiver<bool>, progress: &Progress) -> Result<(), ImportError> {
+async fn import(
+    settings: &ImportSettings,
+    stop: watch::Receiver<bool>,
+    progress: &Progress,
+) -> Result<(), ImportError> {
     let model = Arc::new(settings.read_model().map_err(ImportError::Settings)?);
     let mut source = open(settings, &model, progress)?;
     let mut report = Report::new(Findings { progress: progress.clone(), line: Vec::new() });
@@ -166,11 +168,14 @@ async fn import(settings: &ImportSettings, stop: watch::Receiver<bool>, progress
         *rows += table.rows;
         *cells += table.cells;
     }
-    write_commands(settings, &collected.facts, &mut told)?;
+    told.ids = collected.ids;
+    told.unspeakable.append(&mut collected.unspeakable);
+    told.commands =
+        settings.zookeeper_out.as_ref().filter(|_| !settings.dry_run).map(|file| file.display().to_string());
     if settings.keyspaces_only {
         if !settings.dry_run {
             let place = Where::open(settings, stop).await?;
-            let stored = target::store_keyspaces(&place.database, &mut *source, settings.cluster_id.as_deref()).await;
+            let stored = target::store_keyspaces(&place.database, &mut *source, settings).await;
             place.close(stored).await?;
         }
         progress.end();
@@ -208,10 +213,15 @@ async fn place_in(
 ) -> Result<&'static str, ImportError> {
     let target = Target::look(place.database.clone(), model).await?;
     match target.judge(&built.graph)? {
-        Verdict::TheSame => Ok("there already, all as it would be imported; nothing was stored"),
+        Verdict::TheSame => {
+            if settings.zookeeper_out.is_some() && !settings.dry_run {
+                target::store_texts(source, Into::Nowhere, settings)?;
+            }
+            Ok("there already, all as it would be imported; nothing was stored")
+        }
         Verdict::Free if settings.dry_run => Ok("would be stored"),
         Verdict::Free => {
-            target.store(model, built, source, settings.cluster_id.as_deref(), progress).await?;
+            target.store(model, built, source, settings, progress).await?;
             Ok("stored")
         }
     }
@@ -313,6 +323,8 @@ struct Told {
     /// How many ids of `ZooKeeper` its client can be told, and where that is written.
     ids: u64,
     commands: Option<String>,
+    /// The paths of those that it can't be told.
+    unspeakable: Vec<String>,
 }
 
 impl Told {
@@ -329,40 +341,23 @@ impl Told {
         match &self.commands {
             Some(file) => writeln!(output, "ZooKeeper: commands for {ids} ids of daemons in {file}")?,
             None if ids > 0 => {
-                writeln!(output, "ZooKeeper: {ids} ids of daemons, for which --zookeeper-out FILE writes the commands")?;
+                writeln!(
+                    output,
+                    "ZooKeeper: {ids} ids of daemons, for which --zookeeper-out FILE writes the commands"
+                )?;
             }
             None => {}
         }
+        for path in &self.unspeakable {
+            writeln!(output, "ZooKeeper: {path}: its client can't be told that; left out")?;
+        }
         if let Some((objects, reservations)) = self.objects {
             let key_values = self.key_values;
-            writeln!(output, "{objects} objects, {reservations} reserved addresses, {key_values} key-values {outcome}")?;
+            writeln!(
+                output,
+                "{objects} objects, {reservations} reserved addresses, {key_values} key-values {outcome}"
+            )?;
         }
         Ok(())
     }
-}
-
-/// Writes the commands for the ids of daemons, if they are asked for, and counts them.
-fn write_commands(settings: &ImportSettings, facts: &[Fact], told: &mut Told) -> Result<(), ImportError> {
-    let file = settings.zookeeper_out.as_deref().filter(|_| !settings.dry_run);
-    let name = file.map(|file| file.display().to_string()).unwrap_or_default();
-    let failed = |error| ImportError::File(name.clone(), error);
-    let create = |file: &Path| File::create(file).map(|file| Commands::new(BufWriter::new(file)));
-    let mut commands = file.map(create).transpose().map_err(failed)?;
-    for fact in facts {
-        let Fact::Node { path, value } = fact else { continue };
-        let Some(path) = zookeeper_commands::id_of_daemon(path) else { continue };
-        if !zookeeper_commands::can_be_told(&path, value.as_deref()) {
-            writeln!(io::stdout().lock(), "ZooKeeper: {path}: its client can't be told that; left out")?;
-            continue;
-        }
-        told.ids += 1;
-        if let Some(commands) = &mut commands {
-            commands.create(&path, value.as_deref().unwrap_or_default()).map_err(failed)?;
-        }
-    }
-    if let Some(commands) = commands {
-        commands.finish().map_err(failed)?;
-        told.commands = Some(name);
-    }
-    Ok(())
 }

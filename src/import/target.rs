@@ -14,12 +14,13 @@ use crate::{
     model::{Model, field_name},
     replica::{be_one_of_several, recognised},
     rules::{Operation, Options, Work, rulebook},
+    settings::ImportSettings,
     store::{
         Database, StoreError, load,
         operation::{CHECK, IMPORT},
         sequence,
-        wide_rows::WideRows,
         whole::{self, Beside},
+        wide_rows::WideRows,
     },
     timestamp::Timestamp,
 };
@@ -105,7 +106,7 @@ impl Target {
         model: &Model,
         built: &Built,
         source: &mut dyn Source,
-        cluster_id: Option<&str>,
+        settings: &ImportSettings,
         progress: &Progress,
     ) -> Result<(), ImportError> {
         let Self { database, stored } = self;
@@ -126,7 +127,7 @@ impl Target {
         if whole::count_beside(&mut transaction).await? != stored.as_ref().map_or(Beside::NONE, |(_, beside)| *beside) {
             return Err(ImportError::Overtaken);
         }
-        store_texts(source, Into::Transaction(&mut transaction), cluster_id)?;
+        store_texts(source, Into::Transaction(&mut transaction), settings)?;
         let row = sequence::lock(&mut transaction).await?;
         let is_known = (row.epoch, row.last_revision) == (known.epoch, known.revision);
         if !is_known || row.sole.is_some() || row.freed.is_some() {
@@ -148,18 +149,22 @@ impl Target {
 pub async fn store_keyspaces(
     database: &Database,
     source: &mut dyn Source,
-    cluster_id: Option<&str>,
+    settings: &ImportSettings,
 ) -> Result<(), ImportError> {
     if database.is_empty().await? || database.pending_migrations().await? > 0 {
         return Err(ImportError::NotMigrated);
     }
     let rows = WideRows::new(database.sessions());
-    store_texts(source, Into::Tables(&rows), cluster_id)
+    store_texts(source, Into::Tables(&rows), settings)
 }
 
-fn store_texts(source: &mut dyn Source, into: Into<'_>, cluster_id: Option<&str>) -> Result<(), ImportError> {
+/// Stores what is stored as it is, and writes the commands for `ZooKeeper`.
+///
+/// # Errors
+/// When the database or the file does not take it, or the source breaks off.
+pub fn store_texts(source: &mut dyn Source, into: Into<'_>, settings: &ImportSettings) -> Result<(), ImportError> {
     block_in_place(|| {
-        let mut texts = Texts::new(into, cluster_id);
+        let mut texts = Texts::new(into, settings.cluster_id.as_deref(), settings.zookeeper_out.as_deref())?;
         source.read_texts(&mut texts)?;
         texts.finish()
     })
@@ -193,26 +198,41 @@ fn in_the_way(stored: &Graph) -> Vec<String> {
 /// Whether somebody has changed what the first start made.
 fn is_other(model: &Model, made: &Object, stored: &Object) -> bool {
     let kind = model.object_type(stored.type_id);
-    kind.properties.iter().filter(|property| !OF_EACH_START.contains(&property.name.as_str())).any(|property| {
-        made.property(property.id) != stored.property(property.id)
-    })
+    kind.properties
+        .iter()
+        .filter(|property| !OF_EACH_START.contains(&property.name.as_str()))
+        .any(|property| made.property(property.id) != stored.property(property.id))
 }
 
 /// Whether a graph is in another one, which has nothing else but what a server completes it with.
 fn is_in(built: &Graph, stored: &Graph) -> bool {
-    let is_same = |object: &Arc<Object>| {
-        stored.get(object.uuid).is_some_and(|stored| {
-            object_differences(object, stored).is_empty() && object.written == stored.written
-        })
-    };
-    if !built.all().all(is_same) {
+    // At first without what a server completes, which takes long to work out where there is much.
+    let is_there = |object: &Arc<Object>| stored.get_of_type(object.type_id, object.uuid).is_some();
+    if !built.all().all(is_there) {
         return false;
     }
-    let completed = with_first_objects(built);
+    let Some(completed) = with_first_objects(built) else { return false };
+    let is_same = |object: &Arc<Object>| {
+        let Some(stored) = stored.get(object.uuid) else { return false };
+        let is_as_it_came = object_differences(object, stored).is_empty() && object.written == stored.written;
+        is_as_it_came || completed.get(object.uuid) != Some(object) && is_completed_by(object, stored)
+    };
     let is_completed = |object: &Arc<Object>| {
-        let made = completed.as_ref().and_then(|graph| graph.find_joined(object.type_id, object.fq_name.joined()));
+        let made = completed.find_joined(object.type_id, object.fq_name.joined());
         built.get(object.uuid).is_some() || made.is_some()
     };
-    let held = |graph: &Graph| graph.pools().all_held().map(|(hold, holder)| (hold, holder.object())).collect::<Vec<_>>();
-    stored.all().all(is_completed) && held(built) == held(stored)
+    let held =
+        |graph: &Graph| graph.pools().all_held().map(|(hold, holder)| (hold, holder.object())).collect::<Vec<_>>();
+    built.all().all(is_same) && stored.all().all(is_completed) && held(built) == held(stored)
+}
+
+/// Whether a server has only added references to an object, as it does to projects without a set of policies.
+fn is_completed_by(object: &Object, stored: &Object) -> bool {
+    let kept = Object {
+        links: stored.links.iter().filter(|link| object.link(link.reference, link.target).is_some()).cloned().collect(),
+        modified: object.modified,
+        properties: object.properties.clone(),
+        ..stored.clone()
+    };
+    object_differences(object, &kept).is_empty() && object.properties.len() == stored.properties.len()
 }

@@ -5,15 +5,17 @@ use super::{
     ImportError,
     findings::Report,
     source::{Cell, Document, Fact, Taker},
+    zookeeper_commands::{Commands, can_be_told, id_of_daemon},
 };
 use crate::{
     store::{
         Session,
-        wide_rows::{REPLICATION, TableWrites, Times, WideRows, create_within, is_name, write_within},
         whole::put_key_values,
+        wide_rows::{REPLICATION, TableWrites, Times, WideRows, create_within, is_name, write_within},
     },
     wide_row::{self, Place, Write},
 };
+use std::{fs::File, io::BufWriter, path::Path};
 use tokio::runtime::Handle;
 
 /// How many cells or texts are written together, or how many bytes.
@@ -26,6 +28,8 @@ pub enum Into<'s> {
     Transaction(&'s mut Session),
     /// Table by table, piece by piece: what was written later stays.
     Tables(&'s WideRows),
+    /// Nowhere: it is there.
+    Nowhere,
 }
 
 /// Writes what a source tells.
@@ -41,12 +45,25 @@ pub struct Texts<'s> {
     timed: Vec<Write>,
     untimed: Vec<Write>,
     bytes: usize,
+    /// Commands for the ids of daemons, and the file that they go to.
+    commands: Option<(String, Commands<BufWriter<File>>)>,
 }
 
 impl<'s> Texts<'s> {
     /// Nothing written yet.
-    pub fn new(into: Into<'s>, cluster_id: Option<&str>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When there can't be a file for the commands for `ZooKeeper`.
+    pub fn new(into: Into<'s>, cluster_id: Option<&str>, zookeeper_out: Option<&Path>) -> Result<Self, ImportError> {
+        let create = |path: &Path| {
+            let name = path.display().to_string();
+            match File::create(path) {
+                Ok(file) => Ok((name, Commands::new(BufWriter::new(file)))),
+                Err(error) => Err(ImportError::File(name, error)),
+            }
+        };
+        Ok(Self {
+            commands: zookeeper_out.map(create).transpose()?,
             into,
             runtime: Handle::current(),
             prefix: prefix(cluster_id),
@@ -56,7 +73,7 @@ impl<'s> Texts<'s> {
             timed: Vec::new(),
             untimed: Vec::new(),
             bytes: 0,
-        }
+        })
     }
 
     fn flush(&mut self) -> Result<(), ImportError> {
@@ -74,6 +91,7 @@ impl<'s> Texts<'s> {
             match &mut self.into {
                 Into::Transaction(session) => self.runtime.block_on(write_within(session, &parts))?,
                 Into::Tables(rows) => self.runtime.block_on(rows.write(&parts))?,
+                Into::Nowhere => {}
             }
             self.timed.clear();
             self.untimed.clear();
@@ -87,7 +105,11 @@ impl<'s> Texts<'s> {
     /// # Errors
     /// When it can't be stored.
     pub fn finish(mut self) -> Result<(), ImportError> {
-        self.flush()
+        self.flush()?;
+        match self.commands.take() {
+            Some((name, commands)) => commands.finish().map_err(|error| ImportError::File(name, error)),
+            None => Ok(()),
+        }
     }
 
     fn flush_if_full(&mut self) -> Result<(), ImportError> {
@@ -107,7 +129,10 @@ fn prefix(cluster_id: Option<&str>) -> String {
 /// Names the one that can't.
 pub fn check_names(cluster_id: Option<&str>, keyspace: &str, table: &str) -> Result<(), ImportError> {
     let keyspace = format!("{}{keyspace}", prefix(cluster_id));
-    [keyspace.as_str(), table].into_iter().find(|name| !is_name(name)).map_or(Ok(()), |name| Err(ImportError::Name(name.to_owned())))
+    [keyspace.as_str(), table]
+        .into_iter()
+        .find(|name| !is_name(name))
+        .map_or(Ok(()), |name| Err(ImportError::Name(name.to_owned())))
 }
 
 impl Taker for Texts<'_> {
@@ -115,8 +140,12 @@ impl Taker for Texts<'_> {
         Ok(())
     }
 
-    fn fact(&mut self, _: Fact) -> Result<(), ImportError> {
-        Ok(())
+    fn fact(&mut self, fact: Fact) -> Result<(), ImportError> {
+        let Fact::Node { path, value } = fact else { return Ok(()) };
+        let Some(path) = id_of_daemon(&path).filter(|path| can_be_told(path, value.as_deref())) else { return Ok(()) };
+        let Some((name, commands)) = &mut self.commands else { return Ok(()) };
+        let written = commands.create(&path, value.as_deref().unwrap_or_default());
+        written.map_err(|error| ImportError::File(name.clone(), error))
     }
 
     fn key_value(&mut self, key: &str, value: &str) -> Result<(), ImportError> {
@@ -136,6 +165,7 @@ impl Taker for Texts<'_> {
                 self.runtime.block_on(rows.create_keyspace(keyspace, REPLICATION))?;
                 self.runtime.block_on(rows.create_table(keyspace, table))?;
             }
+            Into::Nowhere => {}
         }
         Ok(())
     }

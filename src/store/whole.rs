@@ -175,10 +175,13 @@ fn parents_first(graph: &Graph) -> Vec<&Arc<Object>> {
         }
         levels.entry(depth).or_default().push(object);
     }
-    levels.into_values().flat_map(|mut level| {
-        level.sort_unstable_by_key(|object| (object.created, object.uuid));
-        level
-    }).collect()
+    levels
+        .into_values()
+        .flat_map(|mut level| {
+            level.sort_unstable_by_key(|object| (object.created, object.uuid));
+            level
+        })
+        .collect()
 }
 
 async fn write_objects(session: &mut Session, graph: &Graph, piece: &[&Arc<Object>]) -> Result<(), StoreError> {

@@ -41,7 +41,14 @@ fn cell(text: impl Into<String>) -> Value {
 
 impl Dump {
     /// Puts an object in, with what belongs to it elsewhere. References are columns like others.
-    pub fn add(&mut self, kind: &str, number: u32, name: &[&str], parent: Option<(&str, u32)>, columns: &[(&str, Value)]) {
+    pub fn add(
+        &mut self,
+        kind: &str,
+        number: u32,
+        name: &[&str],
+        parent: Option<(&str, u32)>,
+        columns: &[(&str, Value)],
+    ) {
         let own = uuid(number);
         let id_perms = json!({
             "enable": true, "user_visible": true, "created": "2018-05-21T17:29:57.559916", "last_modified": "2018-05-21T17:29:57.559916",
@@ -98,7 +105,8 @@ impl Dump {
         let mut dump = Self::default();
         let home = api.get("/").await.ok();
         let collections = home["links"].as_array().unwrap().iter().map(|link| &link["link"]);
-        let collections = collections.filter(|link| link["rel"] == "collection").map(|link| link["name"].as_str().unwrap());
+        let collections =
+            collections.filter(|link| link["rel"] == "collection").map(|link| link["name"].as_str().unwrap());
         for kind in collections {
             let listed = api.get(&format!("/{kind}s?detail=true")).await.ok();
             for object in listed[format!("{kind}s")].as_array().unwrap() {
@@ -134,7 +142,10 @@ impl Dump {
                 _ if value[0]["href"].is_string() => {}
                 "annotations" => {
                     for pair in value["key_value_pair"].as_array().unwrap() {
-                        row.insert(format!("propm:annotations:{}", pair["key"].as_str().unwrap()), cell(pair.to_string()));
+                        row.insert(
+                            format!("propm:annotations:{}", pair["key"].as_str().unwrap()),
+                            cell(pair.to_string()),
+                        );
                     }
                 }
                 "virtual_machine_interface_fat_flow_protocols" => {
@@ -156,7 +167,9 @@ impl Dump {
     pub fn text(&self, form: Form) -> String {
         let table = |rows: &Map<String, Value>| {
             let row = |row: &Value| match form {
-                Form::B => row.as_object().unwrap().iter().map(|(name, cell)| json!([name, cell[0], cell[1]])).collect(),
+                Form::B => {
+                    row.as_object().unwrap().iter().map(|(name, cell)| json!([name, cell[0], cell[1]])).collect()
+                }
                 _ => row.clone(),
             };
             Value::Object(rows.iter().map(|(key, columns)| (key.clone(), row(columns))).collect())
@@ -167,7 +180,8 @@ impl Dump {
         let key_values = json!({"useragent_keyval_table": table(&self.key_values)});
         let targets = json!({"route_target_table": table(&self.targets)});
         let cassandra = if form == Form::C {
-            let all = [configuration, key_values, targets].into_iter().flat_map(|tables| tables.as_object().unwrap().clone());
+            let all =
+                [configuration, key_values, targets].into_iter().flat_map(|tables| tables.as_object().unwrap().clone());
             Value::Object(all.collect())
         } else {
             json!({"config_db_uuid": configuration, "useragent": key_values, "to_bgp_keyspace": targets})

@@ -10,6 +10,8 @@ mod numbers;
 mod parents;
 mod times;
 
+pub use nodes::is_compared;
+
 use super::{
     ImportError,
     collect::{Collected, Named, Staged},

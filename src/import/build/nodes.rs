@@ -25,6 +25,11 @@ const IDS: [(&str, &str, &str, u64); 2] = [
     ("id/security-groups/id/", type_name::SECURITY_GROUP, field_name::SECURITY_GROUP_ID, 8_000_000),
 ];
 
+/// Whether a node says something of the configuration.
+pub fn is_compared(path: &str) -> bool {
+    [ADDRESSES, NAMES].into_iter().chain(IDS.map(|(beginning, ..)| beginning)).any(|of| below(path, of).is_some())
+}
+
 /// Compares the nodes with the graph, and reserves what only they have.
 pub fn compare(graph: &mut Graph, nodes: &[(String, Option<String>)], report: &mut Report) {
     let mut known: HashSet<Hold> = HashSet::new();

@@ -48,3 +48,23 @@ impl Times {
         bases.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{graph::Graph, model::Model};
+    use std::sync::Arc;
+
+    #[test]
+    fn each_time_is_the_one_of_its_revision() {
+        let times = Times(vec![1000, 1001, 1005, 2000, 2001]);
+        assert_eq!(*times.bases(), [(0, 999), (2, 1002), (3, 1996)]);
+        let mut graph = Graph::new(Arc::new(Model::embedded().unwrap()));
+        graph.set_time_bases(times.bases());
+        for time in &times.0 {
+            assert_eq!(graph.write_time(times.revision(*time)), *time);
+        }
+        assert_eq!(times.last(), 5);
+        assert!(Times(Vec::new()).bases().is_empty());
+    }
+}

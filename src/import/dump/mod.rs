@@ -232,9 +232,6 @@ impl Contents for Told<'_, '_> {
     }
 
     fn node(&mut self, path: &str, value: Option<&str>) -> Result<(), ImportError> {
-        if self.wanted == Wanted::Texts {
-            return Ok(());
-        }
         self.taker.fact(Fact::Node { path: path.to_owned(), value: value.map(str::to_owned) })
     }
 }

@@ -225,3 +225,158 @@ fn attribute(value: Value) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u128 = 1;
+    const OTHER: &str = "00000000-0000-0000-0000-000000000002";
+
+    /// What a row of these columns becomes, and what is found, by the kinds.
+    fn row(columns: &[(&str, &str, i64)]) -> (Option<Document>, Vec<Fact>, Vec<String>) {
+        let model = Model::embedded().unwrap();
+        let mut output = Vec::new();
+        let mut report = Report::new(&mut output);
+        let mut row = ObjectRow::new(Uuid::from_u128(OWN));
+        for (name, value, time) in columns {
+            row.add(Column { name: (*name).to_owned(), value: (*value).to_owned(), time: Some(*time) }, &mut report);
+        }
+        let (document, facts) = row.finish(&model, &mut report);
+        drop(report);
+        let kinds = String::from_utf8(output).unwrap();
+        (document, facts, kinds.lines().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// The document of an interface with these columns, beside those that each has.
+    fn interface(columns: &[(&str, &str)]) -> (Document, Vec<Fact>, Vec<String>) {
+        let mut all = vec![("type", "\"virtual_machine_interface\"", 5), ("fq_name", "[\"d\", \"p\", \"i\"]", 6)];
+        all.extend(columns.iter().map(|(name, value)| (*name, *value, 7)));
+        let (document, facts, found) = row(&all);
+        (document.unwrap(), facts, found)
+    }
+
+    #[test]
+    fn properties_and_parents_are_what_the_columns_say() {
+        let parent = format!("parent:project:{OTHER}");
+        let (document, facts, found) = interface(&[
+            ("parent_type", "\"project\""),
+            (&parent, "null"),
+            ("prop:display_name", "\"\\u00fc\""),
+            ("prop:unset", "null"),
+            ("META:latest_col_ts", "null"),
+        ]);
+        assert_eq!(
+            (document.kind.as_str(), document.fq_name.join("/").as_str()),
+            ("virtual_machine_interface", "d/p/i")
+        );
+        assert_eq!((document.parent_type.as_deref(), document.parent), (Some("project"), Some(Uuid::from_u128(2))));
+        assert_eq!(Value::Object(document.body), json!({"display_name": "\u{fc}", "unset": null}));
+        let times = [("type", 5), ("fq_name", 6), ("parent", 7), ("prop:display_name", 7), ("prop:unset", 7)];
+        assert_eq!(document.written, times.map(|(column, time)| (column.to_owned(), time)));
+        assert!(facts.is_empty() && found.is_empty());
+    }
+
+    #[test]
+    fn elements_of_lists_are_in_the_order_of_their_positions_as_texts() {
+        let ports = "virtual_machine_interface_fat_flow_protocols";
+        let columns: Vec<(String, String)> =
+            (0..11).map(|index| (format!("propl:{ports}:{index}"), format!("{{\"port\": {index}}}"))).collect();
+        let columns: Vec<(&str, &str)> = columns.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (document, _, _) = interface(columns.get(..10).unwrap());
+        assert!(document.positions.is_empty());
+        let (document, _, _) = interface(&columns);
+        let order = ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"];
+        assert_eq!(document.positions.get(ports).unwrap(), &order);
+        let numbers = order.map(|index| json!({"port": index.parse::<u8>().unwrap()}));
+        assert_eq!(document.body.get(ports).unwrap(), &json!({"fat_flow_protocol": numbers}));
+        let chosen = format!("propl:{ports}:a:b");
+        let (document, _, _) = interface(&[(&chosen, "{}")]);
+        assert_eq!(document.positions.get(ports).unwrap(), &["a:b"]);
+    }
+
+    #[test]
+    fn keys_of_maps_may_have_colons() {
+        let one = ("propm:annotations:a:b", "{\"key\": \"a:b\", \"value\": \"1\"}");
+        let (document, _, found) = interface(&[("propm:annotations:c", "{\"key\": \"c\"}"), one]);
+        let pairs = json!({"key_value_pair": [{"key": "a:b", "value": "1"}, {"key": "c"}]});
+        assert_eq!(document.body.get("annotations").unwrap(), &pairs);
+        assert_eq!(document.written.last().unwrap(), &("propm:annotations:a:b".to_owned(), 7));
+        assert!(found.is_empty() && document.positions.is_empty());
+    }
+
+    #[test]
+    fn references_have_their_data_or_are_it() {
+        let name = format!("ref:virtual_network:{OTHER}");
+        for (value, attribute) in [
+            ("null", Value::Null),
+            ("{\"attr\": null, \"is_weakref\": false}", Value::Null),
+            ("{\"is_weakref\": false}", Value::Null),
+            ("{}", Value::Null),
+            ("{\"attr\": {\"a\": 1}}", json!({"a": 1})),
+            ("{\"direction\": \"both\"}", json!({"direction": "both"})),
+        ] {
+            let (document, _, _) = interface(&[(&name, value)]);
+            let expected = json!([{"uuid": OTHER, "attr": attribute}]);
+            assert_eq!(document.body.get("virtual_network_refs"), Some(&expected), "{value}");
+            assert_eq!(document.written.last().unwrap(), &(format!("ref:{OTHER}"), 7));
+        }
+    }
+
+    #[test]
+    fn what_rows_say_of_others_is_told_beside() {
+        let names =
+            ["backref:instance_ip:", "children:port_tuple:", "relaxbackref:"].map(|begin| format!("{begin}{OTHER}"));
+        let columns: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "null")).collect();
+        let (_, facts, found) = interface(&columns);
+        let (own, other) = (Uuid::from_u128(OWN), Uuid::from_u128(2));
+        let expected = [
+            Fact::BackReference { target: own, source: other },
+            Fact::Child { parent: own, child: other },
+            Fact::Relaxed { target: own, by: other },
+        ];
+        assert_eq!(facts, expected);
+        assert!(found.is_empty());
+    }
+
+    #[test]
+    fn of_several_parents_the_last_written_counts() {
+        let [two, three] = [2, 3].map(|number| format!("parent:project:{}", Uuid::from_u128(number)));
+        for (first, second) in [((&two, 9), (&three, 8)), ((&three, 8), (&two, 9))] {
+            let columns = [
+                ("type", "\"virtual_network\"", 1),
+                ("fq_name", "[\"n\"]", 1),
+                (first.0.as_str(), "null", first.1),
+                (second.0.as_str(), "null", second.1),
+            ];
+            let (document, _, found) = row(&columns);
+            let document = document.unwrap();
+            assert_eq!(document.parent, Some(Uuid::from_u128(2)));
+            assert_eq!(document.written.last().unwrap(), &("parent".to_owned(), 9));
+            assert_eq!(found, ["several-parents"]);
+        }
+    }
+
+    #[test]
+    fn what_can_t_be_read_is_told() {
+        for (name, value, kind) in [
+            ("prop:display_name", "{", "bad-json"),
+            ("prop:a:b", "1", "unknown-column"),
+            ("flux", "1", "unknown-column"),
+            ("ref:virtual_network:x", "null", "bad-uuid"),
+            ("backref:virtual_network:x", "null", "bad-uuid"),
+            ("parent:project:x", "null", "bad-uuid"),
+            ("propl:display_name:0", "1", "unknown-property"),
+            ("propm:display_name:0", "1", "unknown-property"),
+        ] {
+            assert_eq!(interface(&[(name, value)]).2, [kind], "{name}");
+        }
+        assert_eq!(row(&[("fq_name", "[\"a\"]", 1)]).2, ["row-without-type"]);
+        for name in ["[]", "5", "{"] {
+            let found = row(&[("type", "\"domain\"", 1), ("fq_name", name, 1)]).2;
+            assert!(found.contains(&"row-without-name".to_owned()), "{name}: {found:?}");
+        }
+        assert_eq!(uuid("00000000000000000000000000000002"), None);
+        assert!(uuid(OTHER).is_some());
+    }
+}
