@@ -14,8 +14,8 @@ use tokio::task::block_in_place;
 
 use crate::export::done;
 use crate::support::{
-    generated::{self, Dump, Form},
     fresh_directory,
+    generated::{self, Dump, Form},
 };
 
 const SEED: u64 = 20_260_712;
