@@ -165,7 +165,7 @@ const FAULTS: &[Fault] = &[
     ("value-of-wrong-shape", |dump| dump.column(DOMAIN, "prop:domain_limits", "\"much\"")),
     ("value-refused", |dump| dump.column(PROJECT, "prop:quota", "{\"colour\": 1}")),
     ("bad-time", |dump| {
-        dump.objects[&uuid(PROJECT)]["prop:display_name"] = json!(["\"p\"", 9_000_000_000_000_000_i64])
+        dump.objects[&uuid(PROJECT)]["prop:display_name"] = json!(["\"p\"", 9_000_000_000_000_000_i64]);
     }),
     ("without-id-perms", |dump| dump.without(7, "prop:id_perms")),
     ("other-uuid-in-id-perms", |dump| {
@@ -221,7 +221,7 @@ const FAULTS: &[Fault] = &[
         dump.without(PROJECT, &format!("children:virtual_network:{}", uuid(0x2c)));
     }),
     ("dangling-reference", |dump| {
-        dump.column(NETWORK, &format!("ref:network_policy:{}", uuid(0x2d)), "{\"attr\": null}")
+        dump.column(NETWORK, &format!("ref:network_policy:{}", uuid(0x2d)), "{\"attr\": null}");
     }),
     ("wrong-target", |dump| {
         network(dump, 0x2e, "astray target", &[]);
@@ -311,7 +311,9 @@ async fn all_at_once(url: String) {
     let directory = fresh_directory();
     let file = directory.path().join("dump");
     let mut dump = sound();
-    FAULTS.iter().for_each(|(_, plant)| plant(&mut dump));
+    for (_, plant) in FAULTS {
+        plant(&mut dump);
+    }
     fs::write(&file, dump.text(Form::B)).unwrap();
     let (told_of, _) = told(&["import", "--database-url", &url, file.to_str().unwrap()], 0);
     let mut expected = documented();

@@ -2,23 +2,23 @@
 
 use super::{
     ImportError,
-    build::is_compared,
+    build::{Told, is_compared},
     findings::{self, Kind, Report},
     source::{Cell, Document, Fact, Taker},
     texts::check_names,
     zookeeper_commands::{can_be_told, id_of_daemon},
 };
 use crate::{
-    graph::{Column, FqName, Link, Object},
+    graph::{Column, FqName, Link, Object, elements},
     json_text,
-    model::{Collection, Model, ObjectType, Property, Shape, field_name},
+    model::{Collection, Model, ObjectType, Property, PropertyId, Shape, field_name},
     rules::normal_collection,
     store::complete,
     timestamp::Timestamp,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::{self, Display},
     sync::Arc,
 };
@@ -66,7 +66,7 @@ pub struct Collected {
     /// By uuid.
     pub objects: HashMap<Uuid, Staged>,
     /// What is said twice.
-    pub facts: Vec<Fact>,
+    pub told: Told,
     /// How many key-values there are.
     pub key_values: u64,
     /// Rows and columns of tables of daemons, by keyspace and table.
@@ -96,7 +96,7 @@ impl Collected {
             cluster_id,
             now: now.0,
             objects: HashMap::new(),
-            facts: Vec::new(),
+            told: Told::default(),
             key_values: 0,
             tables: Vec::new(),
             ids: 0,
@@ -119,7 +119,7 @@ impl Collected {
         let kind = model.object_type(type_id);
         let mut object = Object::new(document.uuid, type_id, FqName::new(&document.fq_name), 0);
         object.parent = document.parent;
-        let mut staging = Staging { model: &model, kind, document: &document, report };
+        let mut staging = Staging { model: &model, kind, document: &document, report, targets: HashSet::new() };
         for (name, value) in &document.body {
             staging.field(&mut object, name, value);
         }
@@ -156,8 +156,9 @@ impl Collected {
             report.add(findings::BAD_TIME, document, format_args!("{column} was written at {time}, and {more} more"));
         }
         let good = document.written.iter().filter(|(_, time)| is_time(*time) && *time != made);
+        let mut columns = Columns::of(kind, object);
         let mut times: Vec<(Column, i64)> =
-            good.filter_map(|(column, time)| Some((column_of(kind, object, column)?, *time))).collect();
+            good.filter_map(|(column, time)| Some((columns.named(column)?, *time))).collect();
         times.sort_unstable();
         times.dedup_by(|one, other| one.0 == other.0);
         times.shrink_to_fit();
@@ -178,32 +179,51 @@ fn bad_name(elements: &[String]) -> Option<String> {
     has_colon.then(|| "an element has a colon".to_owned())
 }
 
-/// A column that the object has.
-fn column_of(kind: &ObjectType, object: &Object, name: &str) -> Option<Column> {
-    let property = |name: &str| {
-        let (id, property) = kind.property(name)?;
-        object.property_text(id).map(|_| (id, property))
-    };
-    let column = match name.split_once(':') {
-        None if name == "fq_name" => Column::Name,
-        None if name == "parent" => object.parent.map(|_| Column::Parent)?,
-        Some(("ref", target)) => {
-            let target = Uuid::try_parse(target).ok()?;
-            object.links.iter().any(|link| link.target == target).then_some(Column::Link(target))?
-        }
-        Some(("prop", name)) => {
-            let (id, property) = property(name)?;
-            (property.collection == Collection::None).then_some(Column::Property(id))?
-        }
-        Some(("propl" | "propm", element)) => {
-            let (name, key) = element.split_once(':')?;
-            let (id, property) = property(name)?;
-            let is_there = crate::graph::elements(object, property).iter().any(|element| element.key == key);
-            is_there.then(|| Column::Element(id, key.into()))?
-        }
-        _ => return None,
-    };
-    Some(column)
+/// The columns that an object has: what is looked for is looked up.
+struct Columns<'c> {
+    kind: &'c ObjectType,
+    object: &'c Object,
+    targets: HashSet<Uuid>,
+    /// The keys of the elements of properties, once somebody has asked.
+    keys: HashMap<PropertyId, HashSet<String>>,
+}
+
+impl<'c> Columns<'c> {
+    fn of(kind: &'c ObjectType, object: &'c Object) -> Self {
+        let targets = object.links.iter().map(|link| link.target).collect();
+        Self { kind, object, targets, keys: HashMap::new() }
+    }
+
+    /// The column with this name, if the object has it.
+    fn named(&mut self, name: &str) -> Option<Column> {
+        let (kind, object) = (self.kind, self.object);
+        let property = |name: &str| {
+            let (id, property) = kind.property(name)?;
+            object.property_text(id).map(|_| (id, property))
+        };
+        Some(match name.split_once(':') {
+            None if name == "fq_name" => Column::Name,
+            None if name == "parent" => object.parent.map(|_| Column::Parent)?,
+            Some(("ref", target)) => {
+                let target = Uuid::try_parse(target).ok()?;
+                self.targets.contains(&target).then_some(Column::Link(target))?
+            }
+            Some(("prop", name)) => {
+                let (id, property) = property(name)?;
+                (property.collection == Collection::None).then_some(Column::Property(id))?
+            }
+            Some(("propl" | "propm", element)) => {
+                let (name, key) = element.split_once(':')?;
+                let (id, property) = property(name)?;
+                let keys = self
+                    .keys
+                    .entry(id)
+                    .or_insert_with(|| elements(object, property).into_iter().map(|element| element.key).collect());
+                keys.contains(key).then(|| Column::Element(id, key.into()))?
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// What the fields of a document become.
@@ -212,6 +232,8 @@ struct Staging<'s, 'r, 'o> {
     kind: &'s ObjectType,
     document: &'s Document,
     report: &'r mut Report<'o>,
+    /// What was referred to so far.
+    targets: HashSet<Uuid>,
 }
 
 impl Staging<'_, '_, '_> {
@@ -234,7 +256,7 @@ impl Staging<'_, '_, '_> {
                     self.found(findings::BAD_UUID, format_args!("{name} has a reference without a uuid"));
                     continue;
                 };
-                if object.links.iter().any(|link| link.target == target) {
+                if !self.targets.insert(target) {
                     self.found(findings::WRONG_TARGET, format_args!("{name} refers to {target} once more"));
                     continue;
                 }
@@ -366,10 +388,10 @@ impl Taker for Collected {
             Fact::Node { path, value } => match id_of_daemon(path) {
                 Some(path) if can_be_told(&path, value.as_deref()) => self.ids += 1,
                 Some(path) => self.unspeakable.push(path),
-                None if is_compared(path) => self.facts.push(fact),
+                None if is_compared(path) => self.told.add(fact),
                 None => {}
             },
-            _ => self.facts.push(fact),
+            _ => self.told.add(fact),
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What is found wrong with a configuration that is imported: a table of all kinds, and the report of what was found.
 
+#![allow(clippy::doc_markdown, reason = "what is said of the kinds is for people who read it as it is")]
+
 use super::ImportError;
 use std::{collections::BTreeMap, fmt, io::Write};
 

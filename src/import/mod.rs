@@ -88,6 +88,9 @@ pub enum ImportError {
     /// The same, of what is written into tables.
     #[error("database: {0}")]
     Rows(#[from] WideRowError),
+    /// The same, where it is known what that means.
+    #[error("{0}; nothing was stored")]
+    NotStored(Box<Self>),
     /// Nobody takes what is told.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -124,9 +127,22 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// The same where all was to be stored together.
+    fn in_one_transaction(self) -> Self {
+        match self {
+            // It is not known then.
+            Self::Database(StoreError::Unknown { .. }) => self,
+            Self::Database(_) | Self::Rows(_) | Self::File(..) | Self::Dump { .. } | Self::Server { .. } => {
+                Self::NotStored(Box::new(self))
+            }
+            _ => self,
+        }
+    }
+
     /// The exit status: 2 where a setting has to be changed, 3 where --strict refuses; 1 for all else.
     pub fn exit_status(&self) -> u8 {
         match self {
+            Self::NotStored(error) => error.exit_status(),
             Self::Settings(_) => 2,
             Self::Private(error) if error.is_lasting() => 2,
             Self::Database(error) if error.is_lasting() => 2,
@@ -221,7 +237,7 @@ async fn place_in(
         }
         Verdict::Free if settings.dry_run => Ok("would be stored"),
         Verdict::Free => {
-            target.store(model, built, source, settings, progress).await?;
+            target.store(model, built, source, settings, progress).await.map_err(ImportError::in_one_transaction)?;
             Ok("stored")
         }
     }

@@ -114,12 +114,11 @@ impl Target {
             database.migrate(model).await?;
         }
         let mut session = recognised(database.connect_patiently(IMPORT).await?).await?;
-        let known = match &stored {
-            Some((graph, _)) => graph.position(),
-            None => {
-                let row = sequence::peek(&mut session).await?;
-                Position { epoch: row.epoch, revision: row.last_revision }
-            }
+        let known = if let Some((graph, _)) = &stored {
+            graph.position()
+        } else {
+            let row = sequence::peek(&mut session).await?;
+            Position { epoch: row.epoch, revision: row.last_revision }
         };
         be_one_of_several(&mut session).await?;
         let mut transaction = session.begin().await?;

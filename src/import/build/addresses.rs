@@ -40,8 +40,7 @@ enum Home {
 /// Has each object hold its address.
 pub fn hold(graph: &mut Graph, rulebook: &Arc<Rulebook>, report: &mut Report) {
     let work = Work::new(graph.clone(), Identity::server("import"), rulebook, Timestamp::default(), Uuid::new_v4);
-    let mut held: HashMap<Hold, Uuid> = HashMap::new();
-    let mut holders = Vec::new();
+    let mut taken: HashMap<Hold, Uuid> = HashMap::new();
     for (kind, property, pool_type) in TYPES {
         let Some(type_id) = graph.model().find(kind) else { continue };
         let mut objects: Vec<&Arc<Object>> = work.graph.objects_of(type_id).collect();
@@ -62,16 +61,14 @@ pub fn hold(graph: &mut Graph, rulebook: &Arc<Rulebook>, report: &mut Report) {
                 Some(pool_type) => home_in_pool(&work, object, pool_type),
             };
             match place(&work, &home, address) {
-                Place::Held(hold) => match held.get(&hold) {
-                    Some(other) => {
+                Place::Held(hold) => {
+                    if let Some(other) = taken.get(&hold) {
                         let what = format_args!("{other} has {} in {}, too", hold.address, hold.scope);
                         report.add(findings::ADDRESS_TWICE, whom, what);
+                    } else {
+                        taken.insert(hold, object.uuid);
                     }
-                    None => {
-                        held.insert(hold, object.uuid);
-                        holders.push((object.uuid, hold));
-                    }
-                },
+                }
                 Place::NotHeld => {}
                 Place::Outside => report.add(findings::ADDRESS_OUTSIDE, whom, address),
                 Place::Unknown => report.add(findings::ADDRESS_OF_NOTHING, whom, address),
@@ -79,7 +76,7 @@ pub fn hold(graph: &mut Graph, rulebook: &Arc<Rulebook>, report: &mut Report) {
         }
     }
     drop(work);
-    for (uuid, hold) in holders {
+    for (hold, uuid) in taken {
         if let Some(object) = graph.get(uuid) {
             let object = Object { hold: Some(hold), ..Object::clone(object) };
             graph.put(&Arc::new(object));

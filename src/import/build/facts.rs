@@ -24,10 +24,12 @@ pub fn relax(objects: &mut Objects, told: &Told, report: &mut Report) {
 /// Back references, children and shares.
 pub fn compare(model: &Model, objects: &Objects, told: &Told, report: &mut Report) {
     let refers = |source: &Uuid, target: Uuid| {
-        objects.get(source).is_some_and(|staged| staged.object.links.iter().any(|link| link.target == target))
+        let (source, target) = objects.get(source).zip(objects.get(&target))?;
+        let (reference, _) = model.object_type(source.object.type_id).reference_to(target.object.type_id)?;
+        source.object.link(reference, target.object.uuid)
     };
     for (target, source) in &told.back_references {
-        if let Some(staged) = objects.get(target).filter(|_| !refers(source, *target)) {
+        if let Some(staged) = objects.get(target).filter(|_| refers(source, *target).is_none()) {
             report.add(
                 findings::BACK_REFERENCE_DIFFERS,
                 named(model, staged),

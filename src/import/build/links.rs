@@ -31,8 +31,7 @@ pub fn settle(model: &Model, objects: &mut Objects, report: &mut Report) {
                     dropped.insert(link.target);
                 }
                 Some(target) => {
-                    let is_back = |back: &Link| back.target == uuid && back.reference == link.reference;
-                    if reference.symmetric && !target.object.links.iter().any(is_back) {
+                    if reference.symmetric && target.object.link(link.reference, uuid).is_none() {
                         let what = format_args!("{} does not refer to it", named(model, target));
                         report.add(findings::ONE_SIDED, named(model, staged), what);
                         other_ends.push((link.target, Link { target: uuid, ..link.clone() }));

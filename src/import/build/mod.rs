@@ -50,9 +50,9 @@ pub fn build(
     progress: &Progress,
     report: &mut Report,
 ) -> Result<Built, ImportError> {
-    let Collected { mut objects, facts, .. } = collected;
+    let Collected { mut objects, mut told, .. } = collected;
     progress.begin("comparing", None, false);
-    let told = Told::new(facts);
+    told.sort();
     names::keep_one_of_each(model, &mut objects, &told, report);
     parents::settle(model, &mut objects, report);
     links::settle(model, &mut objects, report);
@@ -90,7 +90,7 @@ pub fn build(
 
 /// What is said beside the objects, sorted by what it is.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     /// Type, name, uuid, and what stands there.
     names: Vec<(String, String, Option<Uuid>, String)>,
     /// Target and source, in order.
@@ -106,22 +106,22 @@ struct Told {
 }
 
 impl Told {
-    fn new(facts: Vec<Fact>) -> Self {
-        let mut told = Self::default();
-        for fact in facts {
-            match fact {
-                Fact::Name { kind, joined, uuid, text } => told.names.push((kind, joined, uuid, text)),
-                Fact::BackReference { target, source } => told.back_references.push((target, source)),
-                Fact::Child { parent, child } => told.children.push((parent, child)),
-                Fact::Relaxed { target, by } => told.relaxed.push((target, by)),
-                Fact::Share { with, uuid, access } => told.shares.push((with, uuid, access)),
-                Fact::Node { path, value } => told.nodes.push((path, value)),
-            }
+    /// One more.
+    pub fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Name { kind, joined, uuid, text } => self.names.push((kind, joined, uuid, text)),
+            Fact::BackReference { target, source } => self.back_references.push((target, source)),
+            Fact::Child { parent, child } => self.children.push((parent, child)),
+            Fact::Relaxed { target, by } => self.relaxed.push((target, by)),
+            Fact::Share { with, uuid, access } => self.shares.push((with, uuid, access)),
+            Fact::Node { path, value } => self.nodes.push((path, value)),
         }
-        told.back_references.sort_unstable();
-        told.children.sort_unstable();
-        told.relaxed.sort_unstable();
-        told
+    }
+
+    fn sort(&mut self) {
+        self.back_references.sort_unstable();
+        self.children.sort_unstable();
+        self.relaxed.sort_unstable();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use percent_encoding::percent_decode_str;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 use uuid::Uuid;
@@ -27,10 +27,9 @@ pub fn keep_one_of_each(model: &Model, objects: &mut Objects, told: &Told, repor
     let order = in_order(objects);
     for uuid in &order {
         let Some(name) = name_of(objects, *uuid) else { continue };
-        if holders.contains_key(&name) {
-            shared.insert(name);
-        } else {
-            holders.insert(name, *uuid);
+        match holders.entry(name) {
+            Entry::Occupied(known) => _ = shared.insert(known.key().clone()),
+            Entry::Vacant(new) => _ = new.insert(*uuid),
         }
     }
     if shared.is_empty() {

@@ -86,7 +86,7 @@ fn name(graph: &Graph, path: &str, rest: &str, value: &str, report: &mut Report)
             format_args!("it has {value}, and the object is {}", object.uuid),
         ),
         None => {
-            report.add(findings::NODE_NAME_DIFFERS, path, format_args!("it has {value}, and there is no such object"))
+            report.add(findings::NODE_NAME_DIFFERS, path, format_args!("it has {value}, and there is no such object"));
         }
     }
 }
@@ -146,9 +146,10 @@ fn address(graph: &mut Graph, path: &str, rest: &str, value: &str, report: &mut 
         return None;
     };
     let number = number.saturating_mul(subnet.unit);
-    let address = match subnet.is_v4() {
-        true => u32::try_from(number).map(|number| IpAddr::V4(Ipv4Addr::from(number))).ok(),
-        false => Some(IpAddr::V6(Ipv6Addr::from(number))),
+    let address = if subnet.is_v4() {
+        u32::try_from(number).map(|number| IpAddr::V4(Ipv4Addr::from(number))).ok()
+    } else {
+        Some(IpAddr::V6(Ipv6Addr::from(number)))
     };
     let Some(address) = address.filter(|address| subnet.contains(*address)) else {
         report.add(findings::NODE_UNUSABLE, path, "it is not in its subnet");

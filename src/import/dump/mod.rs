@@ -139,13 +139,11 @@ impl Told<'_, '_> {
 
     /// A column of the table of shares: `<with>:<whom>:<uuid>`.
     fn share(&mut self, kind: &str, Column { name, value, .. }: Column) -> Result<(), ImportError> {
-        match name.rsplit_once(':').and_then(|(with, uuid)| Some((with, rows::uuid(uuid)?))) {
-            Some((with, uuid)) => self.taker.fact(Fact::Share { with: with.to_owned(), uuid, access: value }),
-            None => {
-                self.found(findings::BAD_UUID, format_args!("obj_shared_table {kind}"), name);
-                Ok(())
-            }
+        if let Some((with, uuid)) = name.rsplit_once(':').and_then(|(with, uuid)| Some((with, rows::uuid(uuid)?))) {
+            return self.taker.fact(Fact::Share { with: with.to_owned(), uuid, access: value });
         }
+        self.found(findings::BAD_UUID, format_args!("obj_shared_table {kind}"), name);
+        Ok(())
     }
 
     fn key_value(&mut self, key: &str, column: &Column) -> Result<(), ImportError> {

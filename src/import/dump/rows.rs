@@ -61,19 +61,17 @@ impl ObjectRow {
                 self.document.kind = kind;
                 self.written("type".to_owned(), time);
             }
-            ("fq_name", None, _) => match self.json(&name, &value, report) {
-                Some(Value::Array(elements)) => {
-                    self.has_name = true;
-                    let text = |element: Value| match element {
-                        Value::String(text) => text,
-                        // No name has it: it is refused with the others.
-                        other => format!("\0{other}"),
-                    };
-                    self.document.fq_name = elements.into_iter().map(text).collect();
-                    self.written("fq_name".to_owned(), time);
-                }
-                Some(_) | None => {}
-            },
+            ("fq_name", None, _) => {
+                let Some(Value::Array(elements)) = self.json(&name, &value, report) else { return };
+                self.has_name = true;
+                let text = |element: Value| match element {
+                    Value::String(text) => text,
+                    // No name has it: it is refused with the others.
+                    other => format!("\0{other}"),
+                };
+                self.document.fq_name = elements.into_iter().map(text).collect();
+                self.written("fq_name".to_owned(), time);
+            }
             ("parent_type", None, _) => {
                 if let Some(Value::String(kind)) = self.json(&name, &value, report) {
                     self.document.parent_type = Some(kind);
