@@ -100,14 +100,16 @@ async fn told(api: &Api) -> BTreeMap<String, Value> {
 /// What is in no order there is not compared in one.
 async fn compare(one: &Api, other: &Api, no_order: fn(&Value) -> bool) {
     let (mut before, mut after) = (told(one).await, told(other).await);
-    before.values_mut().chain(after.values_mut()).for_each(|value| sort(value, no_order));
+    for value in before.values_mut().chain(after.values_mut()) {
+        sort(value, no_order);
+    }
     let is_empty = |value: &Value| {
         let only = value.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.values().next());
         only.and_then(Value::as_array).is_some_and(Vec::is_empty)
     };
     for object in before.values_mut().filter_map(|object| object.as_object_mut()?.values_mut().next()?.as_object_mut())
     {
-        object.retain(|name, value| !value.is_null() && !(is_empty(value) && is_of_elements(name)));
+        object.retain(|name, value| !(value.is_null() || is_empty(value) && is_of_elements(name)));
     }
     assert!(before.keys().eq(after.keys()), "{:?}", before.keys().find(|path| !after.contains_key(*path)));
     let mut different = Vec::new();
@@ -144,9 +146,15 @@ fn sort(value: &mut Value, is_meant: fn(&Value) -> bool) {
             if items.iter().all(is_meant) {
                 items.sort_by_key(Value::to_string);
             }
-            items.iter_mut().for_each(|item| sort(item, is_meant));
+            for item in items {
+                sort(item, is_meant);
+            }
         }
-        Value::Object(members) => members.values_mut().for_each(|member| sort(member, is_meant)),
+        Value::Object(members) => {
+            for member in members.values_mut() {
+                sort(member, is_meant);
+            }
+        }
         _ => {}
     }
 }
@@ -210,8 +218,9 @@ fn stand_in(mut reply: impl FnMut(&str) -> Reply + Send + 'static) -> String {
                     continue;
                 }
             };
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            let first_lines =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{first_lines}{body}").as_bytes());
         }
     });
     address
@@ -273,9 +282,12 @@ pub async fn servers_that_can_not_be_moved_from() {
     refused("no types", empty, 1, &["lists no types"]).await;
     let stops = stand_in(|request| if request.contains("/projects") { Reply::Close } else { sound(request) });
     refused("stops half-way", stops, 1, &["/projects?", "nothing was stored"]).await;
-    let fails = stand_in(|request| match request.contains("/projects") {
-        true => Reply::Status("503 Service Unavailable", "No connection to zookeeper."),
-        false => sound(request),
+    let fails = stand_in(|request| {
+        if request.contains("/projects") {
+            Reply::Status("503 Service Unavailable", "No connection to zookeeper.")
+        } else {
+            sound(request)
+        }
     });
     refused("fails half-way", fails, 1, &["/projects?", "503: No connection to zookeeper."]).await;
     let hangs = stand_in(|request| if request.contains("/useragent-kv") { Reply::Hang } else { sound(request) });
@@ -285,28 +297,35 @@ pub async fn servers_that_can_not_be_moved_from() {
         ("no object", json!({"domains": [7]}), "not in a 'domain'"),
         ("the same page", json!({"domains": [], "marker": "None"}), "the same again"),
     ] {
-        let reply = move |request: &str| match request.contains("/domains") {
-            true => Reply::Json(list.clone()),
-            false => sound(request),
-        };
+        let reply =
+            move |request: &str| if request.contains("/domains") { Reply::Json(list.clone()) } else { sound(request) };
         refused(what, stand_in(reply), 1, &[text]).await;
     }
-    let changes = stand_in(|request| match request.contains("fields=id_perms") && request.contains("/domains") {
-        true => Reply::Json(
-            json!({"domains": [domain(1, "2020-01-03T00:00:00.000000")["domain"], domain(2, NOW)["domain"]]}),
-        ),
-        false => sound(request),
+    let changes = stand_in(|request| {
+        if request.contains("fields=id_perms") && request.contains("/domains") {
+            Reply::Json(
+                json!({"domains": [domain(1, "2020-01-03T00:00:00.000000")["domain"], domain(2, NOW)["domain"]]}),
+            )
+        } else {
+            sound(request)
+        }
     });
     refused("changes", changes, 1, &["2 objects have come, gone or changed", "00000000-0000-4000-8000-000000000001"])
         .await;
-    let member = stand_in(|request| match request.contains("/obj-perms") {
-        true => Reply::Json(json!({"token_info": {"token": {}}, "is_cloud_admin_role": false})),
-        false => sound(request),
+    let member = stand_in(|request| {
+        if request.contains("/obj-perms") {
+            Reply::Json(json!({"token_info": {"token": {}}, "is_cloud_admin_role": false}))
+        } else {
+            sound(request)
+        }
     });
     refused("a member", member, 2, &["no cloud admin"]).await;
-    let asks = stand_in(|request| match request.contains("GET / ") {
-        true => sound(request),
-        false => Reply::Status("401 Unauthorized", "Authentication required"),
+    let asks = stand_in(|request| {
+        if request.contains("GET / ") {
+            sound(request)
+        } else {
+            Reply::Status("401 Unauthorized", "Authentication required")
+        }
     });
     refused("asks who", asks, 2, &["wants to know who asks"]).await;
 

@@ -37,6 +37,8 @@ const TENANT: usize = 130;
 const NETWORKS: usize = 4;
 const PORTS: usize = 8;
 
+/// Rows of a table of a daemon, with their columns.
+type DaemonRows = BTreeMap<String, BTreeMap<&'static str, String>>;
 type Row = BTreeMap<String, (String, i64)>;
 
 /// What contrail-api would have stored.
@@ -51,7 +53,7 @@ pub struct Dump {
     shares: BTreeMap<String, BTreeMap<String, (String, i64)>>,
     key_values: BTreeMap<String, String>,
     /// Keyspaces of daemons: table, row, column, value.
-    daemons: BTreeMap<(&'static str, &'static str), BTreeMap<String, BTreeMap<&'static str, String>>>,
+    daemons: BTreeMap<(&'static str, &'static str), DaemonRows>,
     nodes: BTreeMap<String, String>,
     /// How many objects are to be imported.
     pub objects: usize,
@@ -238,7 +240,11 @@ impl Dump {
             "network_ipam",
             &project,
             "ipam",
-            Draft { shares: vec![(other, 5)], global_access: 5 * u8::from(number % 7 == 0), ..Draft::default() },
+            Draft {
+                shares: vec![(other, 5)],
+                global_access: 5 * u8::from(number.is_multiple_of(7)),
+                ..Draft::default()
+            },
         );
         let policy = self.child(
             "network_policy",
@@ -365,7 +371,7 @@ impl Dump {
             Draft {
                 properties: vec![
                     ("virtual_network_network_id", json!(number + 1)),
-                    ("router_external", json!(number % 4 == 0)),
+                    ("router_external", json!(number.is_multiple_of(4))),
                     ("virtual_network_properties", json!({"forwarding_mode": "l2_l3", "rpf": "enable"})),
                     ("route_target_list", json!({"route_target": []})),
                 ],
@@ -392,7 +398,7 @@ impl Dump {
         for port in 0..PORTS {
             self.port(project, number * PORTS + port, (&network, &prefix, port + 3), (&instance, &groups[port % 2]));
         }
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             let pool = self.child("floating_ip_pool", &network, "pool", Draft::default());
             for address in 0..4 {
                 let last = 100 + address;
@@ -800,9 +806,10 @@ fn table<'r>(
         write!(output, "{}", if is_list { '[' } else { '{' })?;
         for (index, (column, value, time)) in columns.into_iter().enumerate() {
             write!(output, "{}", if index == 0 { "" } else { ", " })?;
-            match is_list {
-                true => write!(output, "{}", json!([column, value, time]))?,
-                false => write!(output, "{}: {}", json!(column), json!([value, time]))?,
+            if is_list {
+                write!(output, "{}", json!([column, value, time]))?;
+            } else {
+                write!(output, "{}: {}", json!(column), json!([value, time]))?;
             }
         }
         write!(output, "{}", if is_list { ']' } else { '}' })?;
