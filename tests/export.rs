@@ -25,9 +25,15 @@ pub async fn everything_is_exported() {
     let mut checks = Checks::default();
     checks.run("both forms say what REST says", forms(file.clone(), url.clone(), api.clone())).await;
     checks.run("what contrail-api has in ZooKeeper", nodes(file.clone(), url.clone(), api.clone())).await;
-    checks.run("clusters with an id", clusters(file.clone(), url.clone())).await;
+    checks.run("clusters with an id", {
+        let (file, url) = (file.clone(), url.clone());
+        async move { clusters(&file, &url) }
+    }).await;
     checks.run("as of one moment", moment(file.clone(), url.clone(), api)).await;
-    checks.run("files that can't be written", files(file.clone(), url.clone())).await;
+    checks.run("files that can't be written", {
+        let (file, url) = (file.clone(), url.clone());
+        async move { files(&file, &url) }
+    }).await;
     checks.run("nothing is left of one that was stopped", stopped(file, url)).await;
     checks.finish();
 }
@@ -256,9 +262,9 @@ async fn nodes(directory: PathBuf, url: String, api: Api) {
     assert_eq!(leaves["/id/tags/values/tier/0000000000/"], "default-domain:default-project:tier=web");
 }
 
-async fn clusters(directory: PathBuf, url: String) {
+fn clusters(directory: &Path, url: &str) {
     let file = directory.join("cluster.json");
-    done(&export(&url, &file, &["--format", "thrift", "--cluster-id", "east"]));
+    done(&export(url, &file, &["--format", "thrift", "--cluster-id", "east"]));
     let dump = read(&file);
     let keyspaces: BTreeSet<&str> = dump["cassandra"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keyspaces, BTreeSet::from(["config_db_uuid", "useragent", "dm_keyspace"]));
@@ -318,24 +324,24 @@ fn refused(output: &Output, texts: &[&str]) {
     }
 }
 
-async fn files(directory: PathBuf, url: String) {
+fn files(directory: &Path, url: &str) {
     let directory = directory.join("files");
     fs::create_dir(&directory).unwrap();
-    refused(&export(&url, &directory, &[]), &["that is no file"]);
-    refused(&export(&url, Path::new("/dev/null"), &[]), &["/dev/null: that is no file"]);
-    refused(&export(&url, &directory.join("no/dump"), &[]), &["no/dump: No such file"]);
+    refused(&export(url, &directory, &[]), &["that is no file"]);
+    refused(&export(url, Path::new("/dev/null"), &[]), &["/dev/null: that is no file"]);
+    refused(&export(url, &directory.join("no/dump"), &[]), &["no/dump: No such file"]);
     let nowhere = "postgresql://nobody@127.0.0.1:1/none";
     refused(&export(nowhere, &directory.join("dump"), &[]), &["database: "]);
     // A disk that is full.
     let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    command.args(["export", "--database-url", &url, "-"]).stdout(Stdio::from(File::create("/dev/full").unwrap()));
+    command.args(["export", "--database-url", url, "-"]).stdout(Stdio::from(File::create("/dev/full").unwrap()));
     refused(&block_in_place(|| command.output().unwrap()), &["standard output: No space left"]);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
     // A link stays one, and what it leads to is replaced.
     let (file, link) = (directory.join("dump"), directory.join("link"));
     fs::write(&file, "before").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    done(&export(&url, &link, &[]));
+    done(&export(url, &link, &[]));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && read(&file)["zookeeper"].is_string());
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);

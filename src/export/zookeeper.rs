@@ -47,14 +47,14 @@ pub async fn each_node<E>(
     for kind in graph.model().types() {
         for object in graph.objects_of(kind.id) {
             let path = format!("/fq-name-to-uuid/{}:{}/", kind.field, object.fq_name.joined());
-            take(nodes.of(object, path, object.uuid.to_string()))?;
+            take(nodes.of(object, &path, object.uuid.to_string()))?;
             pace.step().await;
         }
     }
     for kind in graph.model().types() {
         for object in graph.objects_of(kind.id) {
             for (path, value) in nodes.ids(object) {
-                take(nodes.of(object, path, value))?;
+                take(nodes.of(object, &path, value))?;
             }
             pace.step().await;
         }
@@ -70,7 +70,7 @@ struct Nodes<'g> {
 
 impl Nodes<'_> {
     /// A node that came with an object.
-    fn of(&self, object: &Object, path: String, value: String) -> Node {
+    fn of(&self, object: &Object, path: &str, value: String) -> Node {
         let time = self.graph.write_time(object.created) / 1000;
         Node { path: format!("{}{path}", self.cluster_id), value, time }
     }
@@ -82,7 +82,7 @@ impl Nodes<'_> {
         let owner = holder.object().and_then(|owner| self.graph.get(owner)).unwrap_or(scope);
         let unit = subnet.unit_number(address);
         let path = format!("/api-server/subnets/{}:{}/{unit:010}/", scope.fq_name.joined(), subnet.name());
-        Some(self.of(owner, path, holder.object().unwrap_or_default().to_string()))
+        Some(self.of(owner, &path, holder.object().unwrap_or_default().to_string()))
     }
 
     /// The ids that an object has: paths and values.

@@ -95,7 +95,9 @@ impl CommandLine {
                 | Command::Check(_)
                 | Command::Export(_)
                 | Command::Token(_)
-                | Command::Rules => {}
+                | Command::Rules
+                | Command::Man(_)
+                | Command::Completions(_) => {}
             }
         }
         Ok(line)
