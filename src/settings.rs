@@ -11,6 +11,7 @@ use crate::{
     authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
     bus::AmqpServers,
     interface_route::InterfaceRouteSettings,
+    manual::{Completions, ManualPages},
     model::Model,
     new_token::TokenCommand,
     replica::Consistency,
@@ -65,6 +66,12 @@ pub enum Command {
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
     Rules,
+    /// Write the manual pages of the commands into a directory
+    #[command(hide = true)]
+    Man(ManualPages),
+    /// Print what a shell completes commands and options with
+    #[command(hide = true)]
+    Completions(Completions),
 }
 
 /// Which database to look at. Servers may run on it meanwhile.

@@ -25,6 +25,7 @@ mod cql_hostile;
 mod cql_recorded;
 mod crash;
 mod database_refusals;
+mod debian_package;
 mod failover;
 mod feed_property;
 mod feeds;
@@ -136,6 +137,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
     asynchronous!(start_and_stop::starting_and_stopping),
+    asynchronous!(debian_package::it_is_installed_started_upgraded_and_removed),
     asynchronous!(feeds::feeds),
     asynchronous!(feeds::no_project_has_all_watchers),
     asynchronous!(hungry_clients::clients_that_take_nothing),
@@ -195,6 +197,7 @@ const TESTS: &[(&str, Call)] = &[
     plain!(who_asks::servers_with_tls),
     plain!(who_asks::watch_goes_on_when_a_token_has_expired),
     plain!(history::faults_in_histories_are_found),
+    plain!(debian_package::its_version_is_the_newest),
     plain!(rooms::who_knows_whom),
 ];
 

@@ -91,6 +91,8 @@ impl Account {
                 command.env_remove(name);
             }
         }
+        // Debian's tells systemd that it is ready, which the server has to say for itself.
+        command.env_remove("NOTIFY_SOCKET");
         command.env("LC_ALL", "C").stdin(Stdio::null());
         // The current directory may be one that the other user must not enter.
         command.current_dir("/");

@@ -94,7 +94,9 @@ impl CommandLine {
                 | Command::Watch(_)
                 | Command::Check(_)
                 | Command::Token(_)
-                | Command::Rules => {}
+                | Command::Rules
+                | Command::Man(_)
+                | Command::Completions(_) => {}
             }
         }
         Ok(line)

@@ -8,6 +8,7 @@
 //! Every server that stops compares what it has in memory with what the next one would load, and the tables and the log with
 //! each other (`--check-at-end`). A test whose server finds a difference fails, whatever it was about.
 
+pub mod chroot;
 pub mod cql;
 pub mod dump;
 pub mod events;
@@ -270,6 +271,11 @@ impl Server {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--database-url", database_url];
         arguments.extend(options);
         Self::ready(Process::start(&arguments), Path::new(""), false)
+    }
+
+    /// One that was started in another way, with its data in this directory.
+    pub fn of(process: Process, directory: &Path) -> Self {
+        Self::ready(process, directory, true)
     }
 
     fn ready(process: Process, directory: &Path, owns_database: bool) -> Self {
