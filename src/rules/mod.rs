@@ -30,7 +30,10 @@ pub use engine::{
 pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};
 pub use set_tag::SetTag;
-pub use shared::addresses::Version;
+pub use shared::{
+    addresses::{Version, scope_of},
+    gateway_address::is_unmanaged,
+};
 pub use transaction::{Step, Transaction};
 pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call, unknown_network};
 

@@ -9,10 +9,7 @@ use crate::{
     },
     ipam::parse_address,
     model::{field_name, type_name},
-    rules::{
-        Rulebook, Work,
-        shared::{addresses::scope_of, gateway_address::is_unmanaged},
-    },
+    rules::{Rulebook, Work, is_unmanaged, scope_of},
     timestamp::Timestamp,
 };
 use serde_json::Value;
