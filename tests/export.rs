@@ -25,15 +25,19 @@ pub async fn everything_is_exported() {
     let mut checks = Checks::default();
     checks.run("both forms say what REST says", forms(file.clone(), url.clone(), api.clone())).await;
     checks.run("what contrail-api has in ZooKeeper", nodes(file.clone(), url.clone(), api.clone())).await;
-    checks.run("clusters with an id", {
-        let (file, url) = (file.clone(), url.clone());
-        async move { clusters(&file, &url) }
-    }).await;
+    checks
+        .run("clusters with an id", {
+            let (file, url) = (file.clone(), url.clone());
+            async move { clusters(&file, &url) }
+        })
+        .await;
     checks.run("as of one moment", moment(file.clone(), url.clone(), api)).await;
-    checks.run("files that can't be written", {
-        let (file, url) = (file.clone(), url.clone());
-        async move { files(&file, &url) }
-    }).await;
+    checks
+        .run("files that can't be written", {
+            let (file, url) = (file.clone(), url.clone());
+            async move { files(&file, &url) }
+        })
+        .await;
     checks.run("nothing is left of one that was stopped", stopped(file, url)).await;
     checks.finish();
 }
