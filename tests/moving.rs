@@ -144,7 +144,7 @@ fn sort(value: &mut Value, is_meant: fn(&Value) -> bool) {
     match value {
         Value::Array(items) => {
             if items.iter().all(is_meant) {
-                items.sort_by_key(Value::to_string);
+                items.sort_by_key(|item| (item["uuid"].to_string(), item["port"].to_string()));
             }
             for item in items {
                 sort(item, is_meant);
