@@ -8,10 +8,11 @@ mod change_log;
 mod check;
 mod client;
 mod cql;
+mod export;
 mod feed;
 mod finding;
 mod graph;
-mod import_keyspaces;
+mod import;
 mod interface_route;
 mod introspect;
 mod ipam;
@@ -55,7 +56,8 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
-        Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
+        Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
+        Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Man(settings) => return exit(manual::write_pages(&settings, CommandLine::command()), |_| 1),

@@ -3,6 +3,7 @@
 mod access;
 mod cql;
 mod doors;
+mod export;
 mod logs;
 mod origin;
 mod shared;
@@ -11,6 +12,7 @@ mod value;
 use crate::{
     authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
     bus::AmqpServers,
+    client::{CallerSettings, TlsSettings},
     interface_route::InterfaceRouteSettings,
     manual::{Completions, ManualPages},
     model::Model,
@@ -24,6 +26,7 @@ pub use access::AccessSettings;
 use clap::{Args, Parser, Subcommand};
 pub use cql::CqlSettings;
 pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
+pub use export::{DumpFormat, ExportSettings};
 pub use logs::LogSettings;
 use origin::Origins;
 use std::{
@@ -62,8 +65,10 @@ pub enum Command {
     Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
-    /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of `db_json_exim`
-    ImportKeyspaces(ImportSettings),
+    /// Write everything into a dump of `db_json_exim`, with which contrail-api can go on
+    Export(ExportSettings),
+    /// Take in the configuration of a contrail-api, with all that belongs to it: from a dump of `db_json_exim`, or from the running server
+    Import(Box<ImportSettings>),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
@@ -118,19 +123,39 @@ pub struct CheckSettings {
     pub apply: bool,
 }
 
-/// What to import, and where. Servers may run on the database meanwhile.
+/// What to import, and where: all of it, in one transaction, or nothing. Exit status 0: it is there; 1: nothing was stored, which
+/// another try may change; 2: nothing was stored, and a setting has to be changed; 3: nothing was stored because of --strict.
 #[derive(Args, Debug)]
 pub struct ImportSettings {
-    /// The dump: JSON, which gzip may have packed. All keyspaces are stored but those of the configuration. What is stored
-    /// already stays where it was written later, so that an import may be repeated
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// A dump (JSON, which gzip may have packed), or the address of a contrail-api, as <http://old:8082>
+    #[arg(value_name = "DUMP|URL")]
+    pub source: String,
 
-    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
-        required_unless_present = "dry_run")]
+    /// The database, as <postgresql://user:password@host/name>. It may be empty, or have what a server makes at its first start, and
+    /// nothing else. Without it, a private PostgreSQL in the data directory, on which no server may run meanwhile
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
     pub database_url: Option<String>,
+
+    /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
+    #[arg(long, env = "CIRRUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Read the data model from this directory, not from the one that is built in
+    #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
+    pub schema_dir: Option<PathBuf>,
+
+    /// Read everything, tell what is wrong with it and what would be done about that; store and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Store nothing if anything is wrong with it
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Store only what daemons have in keyspaces of their own, whatever is in the database. What is stored already stays where it was
+    /// written later, so that this may be repeated. Servers may run meanwhile
+    #[arg(long)]
+    pub keyspaces_only: bool,
 
     /// The id of the cluster, where daemons have one: it stands before the names of their keyspaces, but not in dumps
     #[arg(long, value_name = "ID")]
@@ -140,9 +165,39 @@ pub struct ImportSettings {
     #[arg(long, value_name = "FILE")]
     pub zookeeper_out: Option<PathBuf>,
 
-    /// Read the dump and tell what is in it; store and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How many seconds a contrail-api has for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = value::number(1..=3600))]
+    pub answer_within: u64,
+
+    /// How a contrail-api is trusted.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+
+    /// Who asks it.
+    #[command(flatten)]
+    pub caller: CallerSettings,
+
+    /// Where the settings came from.
+    #[arg(skip)]
+    origins: Origins,
+}
+
+impl ImportSettings {
+    /// The data model.
+    ///
+    /// # Errors
+    /// Names the setting, and what is wrong with the directory.
+    pub fn read_model(&self) -> Result<Model, String> {
+        read_model(self.schema_dir.as_deref(), &self.origins)
+    }
+
+    /// The data directory, given or by default.
+    ///
+    /// # Errors
+    /// When neither `HOME` nor the option says where, or there is something else.
+    pub fn data_directory(&self) -> Result<PathBuf, String> {
+        data_directory(self.data_dir.as_deref(), &self.origins)
+    }
 }
 
 /// Which interface to describe.
@@ -374,22 +429,27 @@ impl ServeSettings {
     /// # Errors
     /// When neither `HOME` nor the option says where, or there is something else.
     pub fn data_directory(&self) -> Result<PathBuf, String> {
-        if let Some(directory) = &self.data_dir {
-            if directory.exists() && !directory.is_dir() {
-                return Err(format!("{}: that is not a directory", self.told("data_dir", directory.display())));
-            }
-            return Ok(directory.clone());
-        }
-        if is_root() {
-            return Ok(PathBuf::from("/var/lib/cirrus"));
-        }
-        if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()) {
-            return Ok(PathBuf::from(data).join("cirrus"));
-        }
-        let home = std::env::var_os("HOME").filter(|path| !path.is_empty());
-        let home = home.ok_or("HOME is not set: say with --data-dir where to keep the data")?;
-        Ok(PathBuf::from(home).join(".local/share/cirrus"))
+        data_directory(self.data_dir.as_deref(), &self.origins)
     }
+}
+
+/// The data directory, given or by default.
+fn data_directory(given: Option<&Path>, origins: &Origins) -> Result<PathBuf, String> {
+    if let Some(directory) = given {
+        if directory.exists() && !directory.is_dir() {
+            return Err(format!("{}: that is not a directory", origins.told("data_dir", directory.display())));
+        }
+        return Ok(directory.to_owned());
+    }
+    if is_root() {
+        return Ok(PathBuf::from("/var/lib/cirrus"));
+    }
+    if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(data).join("cirrus"));
+    }
+    let home = std::env::var_os("HOME").filter(|path| !path.is_empty());
+    let home = home.ok_or("HOME is not set: say with --data-dir where to keep the data")?;
+    Ok(PathBuf::from(home).join(".local/share/cirrus"))
 }
 
 /// Whether this process runs as root: the owner of its own files in /proc.

@@ -89,10 +89,11 @@ impl CommandLine {
             match &mut line.command {
                 Command::Serve(settings) => settings.origins = origins,
                 Command::Openapi(settings) => settings.origins = origins,
+                Command::Import(settings) => settings.origins = origins,
                 Command::InterfaceRoute(_)
                 | Command::Watch(_)
                 | Command::Check(_)
-                | Command::ImportKeyspaces(_)
+                | Command::Export(_)
                 | Command::Token(_)
                 | Command::Rules
                 | Command::Metrics
