@@ -37,7 +37,7 @@ mod writer;
 
 use clap::CommandFactory;
 use serve::StartError;
-use settings::{Command, CommandLine, OpenApiSettings};
+use settings::{Command, CommandLine, Faults, OpenApiSettings, ShownSettings};
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
@@ -52,6 +52,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let settings = match CommandLine::read().command {
         Command::Serve(settings) => settings,
+        Command::Settings(shown) => return print_settings(&shown),
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, |_| 1),
@@ -71,6 +72,18 @@ async fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     exit(serve::serve(*settings).await, StartError::exit_status)
+}
+
+/// The settings that `serve` would have, and what is wrong with them; or the file of defaults.
+fn print_settings(shown: &ShownSettings) -> ExitCode {
+    let text = if shown.defaults { settings::default_file() } else { shown.serve.effective() };
+    let printed = std::io::stdout().lock().write_all(text.as_bytes());
+    let faults = if shown.defaults { Faults::default() } else { serve::faults(&shown.serve) };
+    match printed {
+        Ok(()) if faults.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => exit(Err(faults), |_| 2),
+        Err(error) => exit(Err(error), |_| 1),
+    }
 }
 
 /// The document, as it is in `openapi/`.
