@@ -43,7 +43,7 @@ mod writer;
 use clap::CommandFactory;
 use logs::Logs;
 use serve::StartError;
-use settings::{Command, CommandLine, OpenApiSettings};
+use settings::{Command, CommandLine, Faults, OpenApiSettings, ShownSettings};
 use std::{fmt::Display, io::Write, process::ExitCode};
 
 #[global_allocator]
@@ -53,6 +53,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let settings = match CommandLine::read().command {
         Command::Serve(settings) => settings,
+        Command::Settings(shown) => return print_settings(&shown),
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
@@ -81,6 +82,18 @@ async fn main() -> ExitCode {
             ExitCode::from(error.exit_status())
         }
         Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+/// The settings that `serve` would have, and what is wrong with them; or the file of defaults.
+fn print_settings(shown: &ShownSettings) -> ExitCode {
+    let text = if shown.defaults { settings::default_file() } else { shown.serve.effective() };
+    let printed = std::io::stdout().lock().write_all(text.as_bytes());
+    let faults = if shown.defaults { Faults::default() } else { serve::faults(&shown.serve) };
+    match printed {
+        Ok(()) if faults.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => exit(Err(faults), |_| 2),
+        Err(error) => exit(Err(error), |_| 1),
     }
 }
 
