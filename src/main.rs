@@ -8,10 +8,11 @@ mod change_log;
 mod check;
 mod client;
 mod cql;
+mod export;
 mod feed;
 mod finding;
 mod graph;
-mod import_keyspaces;
+mod import;
 mod interface_route;
 mod introspect;
 mod ipam;
@@ -43,7 +44,7 @@ mod writer;
 use clap::CommandFactory;
 use logs::Logs;
 use serve::StartError;
-use settings::{Command, CommandLine, OpenApiSettings};
+use settings::{Command, CommandLine, Faults, OpenApiSettings, ShownSettings};
 use std::{fmt::Display, io::Write, process::ExitCode};
 
 #[global_allocator]
@@ -53,6 +54,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let settings = match CommandLine::read().command {
         Command::Serve(settings) => settings,
+        Command::Settings(shown) => return print_settings(&shown),
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
@@ -62,7 +64,8 @@ async fn main() -> ExitCode {
         Command::NewEpoch(settings) => {
             return exit(migrate::new_epoch(&settings).await, migrate::MigrationError::exit_status);
         }
-        Command::ImportKeyspaces(settings) => return exit(import_keyspaces::run(&settings).await, |_| 1),
+        Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
+        Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),
         Command::Man(settings) => return exit(manual::write_pages(&settings, CommandLine::command()), |_| 1),
@@ -86,6 +89,18 @@ async fn main() -> ExitCode {
             ExitCode::from(error.exit_status())
         }
         Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+/// The settings that `serve` would have, and what is wrong with them; or the file of defaults.
+fn print_settings(shown: &ShownSettings) -> ExitCode {
+    let text = if shown.defaults { settings::default_file() } else { shown.serve.effective() };
+    let printed = std::io::stdout().lock().write_all(text.as_bytes());
+    let faults = if shown.defaults { Faults::default() } else { serve::faults(&shown.serve) };
+    match printed {
+        Ok(()) if faults.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => exit(Err(faults), |_| 2),
+        Err(error) => exit(Err(error), |_| 1),
     }
 }
 

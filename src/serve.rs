@@ -15,7 +15,7 @@ use crate::{
     authentication::{
         Authenticator, Callers, Failures, Source, SpecialRoles, TokenFile, https_client, jwt::Jwt, keystone::Keystone,
     },
-    bus::Bus,
+    bus::{AmqpServers, Bus},
     feed::{Feed, send_to_amqp},
     graph::Graph,
     introspect::Introspect,
@@ -26,7 +26,7 @@ use crate::{
     replica::{Replica, change_shared_settings},
     rules::{Operation, Options, Request, rulebook},
     seats::{self, Seats, files_for},
-    settings::{AdminPort, ServeSettings},
+    settings::{AdminPassword, AdminPort, Faults, ServeSettings, TlsFiles},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
@@ -34,12 +34,13 @@ use crate::{
     writer::Writer,
 };
 use actix_web::web::Data;
-use speaks_cql::{CqlDoor, SpeaksCql, open_cql};
+use speaks_cql::{CqlDoor, SpeaksCql, cql_tls, open_cql};
 use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{ErrorKind, Write},
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -154,20 +155,22 @@ pub async fn serve(settings: ServeSettings, logs: &Logs) -> Result<(), StartErro
     let stop = signals::listen()?;
     metrics::begin();
     signals::change_filter(&logs.filter)?;
+    for note in settings.notes() {
+        if note.warns {
+            tracing::warn!("{}", note.text);
+        } else {
+            tracing::info!("{}", note.text);
+        }
+    }
     // What can be wrong with the settings is told before anything is made.
-    let model = settings.read_model().map(Arc::new).map_err(StartError::Settings)?;
-    let retention = settings.check(&model).map_err(StartError::Settings)?;
-    let authenticator = authenticator(&settings)?;
+    let Parts { model, retention, authenticator, directory, doors, brokers } =
+        parts(&settings).map_err(|faults| StartError::Settings(faults.to_string()))?;
     if settings.is_open() {
         tracing::warn!("whoever reaches {} may read, change and delete everything (--open)", settings.listen);
     }
-    let directory = match settings.database_url {
-        Some(_) => None,
-        None => Some(settings.data_directory().map_err(StartError::Settings)?),
-    };
-    let opened = open(&settings)?;
+    let opened = open(&settings, doors)?;
     let log_filter = Arc::clone(&logs.filter);
-    let prepared = Prepared { retention, model, authenticator, opened, log_filter };
+    let prepared = Prepared { retention, model, authenticator, brokers, opened, log_filter };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
         return serve_on(&url, None, &settings, prepared, stop).await;
@@ -192,11 +195,84 @@ pub async fn serve(settings: ServeSettings, logs: &Logs) -> Result<(), StartErro
     served
 }
 
+/// What is made of settings alone.
+struct Parts {
+    model: Arc<Model>,
+    retention: Retention,
+    authenticator: Authenticator,
+    /// Of the private PostgreSQL, if there is to be one.
+    directory: Option<PathBuf>,
+    doors: Doors,
+    brokers: Option<AmqpServers>,
+}
+
+/// What ways in are made of.
+struct Doors {
+    tls: Option<Arc<Tls>>,
+    cql_tls: Option<Arc<Tls>>,
+    /// Where administrators may come with a password, and with which one.
+    admin_port: Option<(SocketAddr, Account)>,
+}
+
+/// All that is wrong with settings, as far as it can be seen without listening or asking anybody.
+pub fn faults(settings: &ServeSettings) -> Faults {
+    parts(settings).err().unwrap_or_default()
+}
+
+/// Makes what can be made of settings alone. Whatever is wrong is told at once.
+fn parts(settings: &ServeSettings) -> Result<Parts, Faults> {
+    let mut faults = settings.faults();
+    let model = faults.take(&["schema_dir"], settings.read_model()).map(Arc::new);
+    if let Some(model) = &model {
+        faults.take(&["quota"], settings.check_quota(model));
+    }
+    let retention = faults.take(&["keep_changes", "keep_changes_at_most"], settings.retention());
+    let who_asks = ["aaa_mode", "listen", "open", "token_file", "keystone_url", "jwt_issuer"];
+    faults.take(&who_asks, settings.check_access());
+    let of_cql = ["cql_listen", "cql_users_file", "cql_advertise", "cql_cluster_id", "cql_tls", "aaa_mode", "open"];
+    faults.take(&of_cql, settings.check_cql());
+    let authenticator = authenticator(settings, &mut faults);
+    let directory = match settings.database_url {
+        Some(_) => None,
+        None => faults.take(&["database_url", "data_dir"], settings.data_directory()),
+    };
+    let brokers = faults.take(&["amqp_url"], settings.brokers()).flatten();
+    let doors = doors(settings, &mut faults);
+    match (model, retention, authenticator) {
+        (Some(model), Some(retention), Some(authenticator)) if faults.is_empty() => {
+            Ok(Parts { model, retention, authenticator, directory, doors, brokers })
+        }
+        _ => Err(faults),
+    }
+}
+
+fn doors(settings: &ServeSettings, faults: &mut Faults) -> Doors {
+    let read = |files: TlsFiles| Tls::read(files).map(Arc::new).map_err(|error| unusable(settings, &error));
+    let of_tls = ["tls_certificate", "tls_key", "tls_client_ca", "tls_client_certificates"];
+    let files = faults.take(&of_tls, settings.tls_files()).flatten();
+    let cql_tls = cql_tls(settings, files.as_ref(), faults);
+    let tls = files.and_then(|files| faults.take(&of_tls, read(files)));
+    let of_port = ["admin_listen", "admin_user", "admin_password_file", "admin_password"];
+    let port = faults.take(&of_port, settings.admin_port()).flatten();
+    // ADMIN-1: everybody is as good as an administrator otherwise.
+    let port = port.filter(|_| settings.access.aaa_mode != AaaMode::NoAuth);
+    let admin_port = port.and_then(|AdminPort { listen, user, password }| {
+        let account = match password {
+            AdminPassword::Given(password) => Ok(Account::new(&user, password.as_bytes())),
+            AdminPassword::File(file) => Account::read(&user, &file)
+                .map_err(|error| settings.told("admin_password_file", format!("{}: {error}", file.display()))),
+        };
+        Some((listen, faults.take(&of_port, account)?))
+    });
+    Doors { tls, cql_tls, admin_port }
+}
+
 /// What is there before the database is asked for anything.
 struct Prepared {
     retention: Retention,
     model: Arc<Model>,
     authenticator: Authenticator,
+    brokers: Option<AmqpServers>,
     opened: Opened,
     log_filter: Arc<LogFilter>,
 }
@@ -211,16 +287,14 @@ struct Opened {
     socket_file: Option<SocketFile>,
 }
 
-fn unusable(settings: &ServeSettings, UnusableFile { field, file, text }: &UnusableFile) -> StartError {
-    StartError::Settings(format!("{}: {text}", settings.told(field, file.display())))
+fn unusable(settings: &ServeSettings, UnusableFile { field, file, text }: &UnusableFile) -> String {
+    format!("{}: {text}", settings.told(field, file.display()))
 }
 
-/// Opens the ways in. Before the database is started, so that a port that is taken is told at once, and so are files that don't fit.
-fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
-    let files = settings.tls_files().map_err(StartError::Settings)?;
-    let cql = open_cql(settings, files.as_ref())?;
-    let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
-    let admin_port = settings.admin_port().map_err(StartError::Settings)?;
+/// Opens the ways in. Before the database is started, so that a port that is taken is told at once.
+fn open(settings: &ServeSettings, doors: Doors) -> Result<Opened, StartError> {
+    let Doors { tls, cql_tls, admin_port } = doors;
+    let cql = open_cql(settings, cql_tls)?;
     let bind = |field: &str, option: &'static str, address: SocketAddr| {
         let told = |error| StartError::Listen { place: settings.told(field, address), option, error };
         TcpListener::bind(address).map_err(told)
@@ -235,7 +309,7 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
     // ADMIN-1: everybody is as good as an administrator otherwise.
     if settings.access.aaa_mode == AaaMode::NoAuth {
         let has_socket = settings.doors.admin_socket.as_ref().is_some_and(|path| path.as_os_str() != "none");
-        if admin_port.is_some() || has_socket {
+        if settings.doors.admin_listen.is_some() || has_socket {
             tracing::warn!(
                 "there are no ways in for administrators, as everybody may do everything (--aaa-mode no-auth)"
             );
@@ -244,9 +318,8 @@ fn open(settings: &ServeSettings) -> Result<Opened, StartError> {
         return Ok(Opened { listeners, cql, introspect, administrators, socket_file: None });
     }
     let mut account = None;
-    if let Some(AdminPort { listen, user, password_file }) = admin_port {
-        let told = |error| settings.told("admin_password_file", format!("{}: {error}", password_file.display()));
-        account = Some(Account::read(&user, &password_file).map_err(|error| StartError::Settings(told(error)))?);
+    if let Some((listen, of_port)) = admin_port {
+        account = Some(of_port);
         let listener = bind("admin_listen", "--admin-listen", listen)?;
         tracing::info!(address = %listener.local_addr()?, "administrators may come with a password");
         listeners.administrators_port = Some(listener);
@@ -304,30 +377,32 @@ fn entrance(settings: &ServeSettings) -> Entrance {
     let [most, most_of_one] = [files_for(limits.max_connections), limits.max_connections_per_address]
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
     let seats = Seats::new(most, most_of_one, &seats::PUBLIC, settings.doors.trusted_proxies.clone());
-    Entrance { seats, head_timeout: limits.head_timeout() }
+    Entrance { seats, head_timeout: limits.head_timeout(), keepalive: settings.doors.tcp_keepalive }
 }
 
 /// Who finds out who asks; the sources in the order in which they are asked.
-fn authenticator(settings: &ServeSettings) -> Result<Authenticator, StartError> {
+fn authenticator(settings: &ServeSettings, faults: &mut Faults) -> Option<Authenticator> {
     let access = &settings.access;
     // A role without a name is none (ROLE-7).
     let global_read_only = access.global_read_only_role.clone().filter(|role| !role.trim().is_empty());
     let roles = SpecialRoles { cloud_admin: access.cloud_admin_role.clone(), global_read_only };
     let callers = Arc::new(Callers { roles, default_domain_id: access.default_domain_id.clone() });
-    let mut sources = Vec::new();
-    if let Some(path) = &access.token_file {
-        let told = |error| format!("{}: {error}", settings.told("token_file", path.display()));
-        let file = TokenFile::read(path, Arc::clone(&callers)).map_err(told).map_err(StartError::Settings)?;
-        sources.push(Source::File(Arc::new(file)));
-    }
     let told = |field: &str, value: &dyn Display| settings.told(field, value);
-    let issuer = Jwt::new(&settings.jwt, Arc::clone(&callers), told).map_err(StartError::Settings)?;
-    sources.extend(issuer.map(Source::Jwt));
-    let keystone = Keystone::new(&settings.keystone, Arc::clone(&callers), told).map_err(StartError::Settings)?;
+    let file = access.token_file.as_ref().map(|path| {
+        let told = |error| format!("{}: {error}", settings.told("token_file", path.display()));
+        TokenFile::read(path, Arc::clone(&callers)).map(Arc::new).map_err(told)
+    });
+    let file = faults.take(&["token_file"], file.transpose());
+    let of_issuer = ["jwt_issuer", "jwt_audience", "jwt_key_set_url", "jwt_ca_file", "jwt_allow_http"];
+    let issuer = faults.take(&of_issuer, Jwt::new(&settings.jwt, Arc::clone(&callers), told));
+    let of_keystone = ["keystone_url", "keystone_user", "keystone_password", "keystone_password_file"];
+    let keystone = faults.take(&of_keystone, Keystone::new(&settings.keystone, Arc::clone(&callers), told));
+    let (file, issuer, keystone) = (file?, issuer?, keystone?);
     let keystone_uri = keystone.as_ref().map(|keystone| keystone.url().to_owned());
-    sources.extend(keystone.map(Source::Keystone));
+    let sources = [file.map(Source::File), issuer.map(Source::Jwt), keystone.map(Source::Keystone)];
+    let sources = sources.into_iter().flatten().collect();
     let failures = Failures::limited_to(access.failed_authentications);
-    Ok(Authenticator::new(access.aaa_mode, callers, sources, failures, keystone_uri.as_deref()))
+    Some(Authenticator::new(access.aaa_mode, callers, sources, failures, keystone_uri.as_deref()))
 }
 
 /// What a server consists of when it can begin to answer.
@@ -397,7 +472,7 @@ async fn serve_on(
     prepared: Prepared,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let Prepared { retention, model, authenticator, opened, log_filter } = prepared;
+    let Prepared { retention, model, authenticator, brokers, opened, log_filter } = prepared;
     let Opened { listeners, cql, introspect, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
@@ -426,12 +501,12 @@ async fn serve_on(
     told_at_scrape.extend(cql.as_ref().map(SpeaksCql::told_at_scrape));
     let feed = Feed::start(database.clone(), Arc::clone(&model), Arc::clone(&replica), retention, &supervision);
     let (finish, finished) = watch::channel(false);
-    let sending = settings.amqp_url.clone().map(|servers| {
+    let sending = brokers.clone().map(|servers| {
         let feed = Arc::clone(&feed);
         // The next one goes on where the position was written, as after a kill.
         supervision.keep("message bus", move || send_to_amqp(Arc::clone(&feed), servers.clone(), finished.clone()))
     });
-    let bus = settings.amqp_url.clone().map(|servers| Arc::new(Bus::new(servers)));
+    let bus = brokers.map(|servers| Arc::new(Bus::new(servers, settings.broker.patience())));
     let watch = settings.watch;
     let check_database = database.clone();
     let app = Data::new(App {

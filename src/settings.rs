@@ -1,16 +1,27 @@
-//! The command line, and the environment behind it.
+//! Settings: the command line, the environment and files behind it.
 
 mod access;
+mod broker;
+mod conf;
 mod cql;
 mod doors;
+mod export;
+mod faults;
+mod layers;
 mod logs;
 mod origin;
+mod refusal;
+mod settings_file;
 mod shared;
+mod show;
 mod value;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{
     authentication::{jwt::JwtSettings, keystone::KeystoneSettings},
-    bus::AmqpServers,
+    client::{CallerSettings, TlsSettings},
     interface_route::InterfaceRouteSettings,
     manual::{Completions, ManualPages},
     model::Model,
@@ -21,12 +32,21 @@ use crate::{
     watch::WatchSettings,
 };
 pub use access::AccessSettings;
-use clap::{Args, Parser, Subcommand};
+pub use broker::BrokerSettings;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use conf::Note;
 pub use cql::CqlSettings;
-pub use doors::{AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TlsFiles};
+pub use doors::{
+    AdminPassword, AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TcpKeepalive, TlsFiles,
+};
+pub use export::{DumpFormat, ExportSettings};
+pub use faults::Faults;
+use layers::{Layer, each_argument};
 pub use logs::LogSettings;
 use origin::Origins;
+pub use show::{ShownSettings, default_file};
 use std::{
+    ffi::OsString,
     fmt::Display,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -53,6 +73,9 @@ const MOST_CHANGES: u64 = 1_000_000_000_000;
 pub enum Command {
     /// Serve the REST interface
     Serve(Box<ServeSettings>),
+    /// Print the settings that `serve` would have, and where each one comes from, as a settings file; or the one of defaults. Status
+    /// 2, and all that is wrong, if `serve` would not start with them
+    Settings(Box<ShownSettings>),
     /// Add, delete and show static routes of an interface, on any contrail-api
     InterfaceRoute(InterfaceRouteSettings),
     /// Show what changes on a Cirrus, a line a change
@@ -67,8 +90,10 @@ pub enum Command {
     /// Tell readers of the change log that the database was put back to an earlier state in a way that no server can notice: a copy of
     /// its files, or of its disk, that was put in their place. They start anew
     NewEpoch(NewEpochSettings),
-    /// Store what daemons have in their own keyspaces of a Cassandra, from a dump of `db_json_exim`
-    ImportKeyspaces(ImportSettings),
+    /// Write everything into a dump of `db_json_exim`, with which contrail-api can go on
+    Export(ExportSettings),
+    /// Take in the configuration of a contrail-api, with all that belongs to it: from a dump of `db_json_exim`, or from the running server
+    Import(Box<ImportSettings>),
     /// Print the OpenAPI document of the REST interface
     Openapi(OpenApiSettings),
     /// Print what the server does beside storing what it is sent, rule by rule, as Markdown
@@ -148,19 +173,39 @@ pub struct NewEpochSettings {
     pub database_url: String,
 }
 
-/// What to import, and where. Servers may run on the database meanwhile.
+/// What to import, and where: all of it, in one transaction, or nothing. Exit status 0: it is there; 1: nothing was stored, which
+/// another try may change; 2: nothing was stored, and a setting has to be changed; 3: nothing was stored because of --strict.
 #[derive(Args, Debug)]
 pub struct ImportSettings {
-    /// The dump: JSON, which gzip may have packed. All keyspaces are stored but those of the configuration. What is stored
-    /// already stays where it was written later, so that an import may be repeated
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// A dump (JSON, which gzip may have packed), or the address of a contrail-api, as <http://old:8082>
+    #[arg(value_name = "DUMP|URL")]
+    pub source: String,
 
-    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
-        required_unless_present = "dry_run")]
+    /// The database, as <postgresql://user:password@host/name>. It may be empty, or have what a server makes at its first start, and
+    /// nothing else. Without it, a private PostgreSQL in the data directory, on which no server may run meanwhile
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
     pub database_url: Option<String>,
+
+    /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
+    #[arg(long, env = "CIRRUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Read the data model from this directory, not from the one that is built in
+    #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
+    pub schema_dir: Option<PathBuf>,
+
+    /// Read everything, tell what is wrong with it and what would be done about that; store and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Store nothing if anything is wrong with it
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Store only what daemons have in keyspaces of their own, whatever is in the database. What is stored already stays where it was
+    /// written later, so that this may be repeated. Servers may run meanwhile
+    #[arg(long)]
+    pub keyspaces_only: bool,
 
     /// The id of the cluster, where daemons have one: it stands before the names of their keyspaces, but not in dumps
     #[arg(long, value_name = "ID")]
@@ -170,9 +215,39 @@ pub struct ImportSettings {
     #[arg(long, value_name = "FILE")]
     pub zookeeper_out: Option<PathBuf>,
 
-    /// Read the dump and tell what is in it; store and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How many seconds a contrail-api has for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = value::number(1..=3600))]
+    pub answer_within: u64,
+
+    /// How a contrail-api is trusted.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+
+    /// Who asks it.
+    #[command(flatten)]
+    pub caller: CallerSettings,
+
+    /// Where the settings came from.
+    #[arg(skip)]
+    origins: Origins,
+}
+
+impl ImportSettings {
+    /// The data model.
+    ///
+    /// # Errors
+    /// Names the setting, and what is wrong with the directory.
+    pub fn read_model(&self) -> Result<Model, String> {
+        read_model(self.schema_dir.as_deref(), &self.origins)
+    }
+
+    /// The data directory, given or by default.
+    ///
+    /// # Errors
+    /// When neither `HOME` nor the option says where, or there is something else.
+    pub fn data_directory(&self) -> Result<PathBuf, String> {
+        data_directory(self.data_dir.as_deref(), &self.origins)
+    }
 }
 
 /// Which interface to describe.
@@ -206,6 +281,16 @@ const ALONE_IN_THE_ENVIRONMENT: &str = "Environment:
 #[derive(Args, Debug, Clone)]
 #[command(after_help = ALONE_IN_THE_ENVIRONMENT)]
 pub struct ServeSettings {
+    /// A file with settings (TOML): keys are the names of these options; `cirrus settings --defaults` prints one. Options and variables
+    /// win over it. `none` for no file [default: /etc/cirrus/cirrus.toml, where it is there]
+    #[arg(long, env = "CIRRUS_SETTINGS_FILE", value_name = "FILE")]
+    pub settings_file: Option<PathBuf>,
+
+    /// Files of contrail-api's, contrail-api.conf and contrail-keystone-auth.conf, that count where nothing else is said; joined
+    /// by commas, or given several times. Later ones win
+    #[arg(long, alias = "conf_file", env = "CIRRUS_CONF_FILE", value_name = "FILE,..", value_delimiter = ',')]
+    pub conf_file: Vec<PathBuf>,
+
     /// Where to listen; port 0 takes a free one
     #[arg(long, env = "CIRRUS_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082", value_parser = value::address)]
     pub listen: SocketAddr,
@@ -225,7 +310,8 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_DATABASE_WAIT", value_name = "SECONDS", default_value = "60", value_parser = value::number(0..=A_YEAR))]
     pub database_wait: u64,
 
-    /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
+    /// Where the private PostgreSQL keeps its data [default: `$STATE_DIRECTORY` where that is set, else
+    /// /var/lib/cirrus for root, else ~/.local/share/cirrus]
     #[arg(long, env = "CIRRUS_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
@@ -262,11 +348,9 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_CHANGE_SHARED_SETTINGS")]
     pub change_shared_settings: bool,
 
-    /// The message brokers to send changes to, and jobs and messages of clients, as
-    /// <amqp://user:password@host:5672/%2F>, several joined by commas; they are tried one after the other. Without it
-    /// nothing is sent
-    #[arg(long, env = "CIRRUS_AMQP_URL", value_name = "URL,..", hide_env_values = true)]
-    pub amqp_url: Option<AmqpServers>,
+    /// Where message brokers are.
+    #[command(flatten)]
+    pub broker: BrokerSettings,
 
     /// Who may ask.
     #[command(flatten)]
@@ -311,13 +395,22 @@ pub struct ServeSettings {
     /// Where the settings came from.
     #[arg(skip)]
     origins: Origins,
+    /// What is wrong with them as they were given.
+    #[arg(skip)]
+    faults: Faults,
+    /// What is to be told of files of contrail-api's.
+    #[arg(skip)]
+    notes: Vec<Note>,
+    /// What was given.
+    #[arg(skip)]
+    given: Layer,
 }
 
 /// What requests may cost (contrail-api R21, access contract 7.3).
 #[derive(Args, Debug, Clone, Copy)]
 pub struct RequestSettings {
     /// How many objects a page of a list has where the client does not say
-    #[arg(long, env = "CIRRUS_PAGINATE_COUNT", value_name = "OBJECTS", default_value = "256")]
+    #[arg(long, env = "CIRRUS_PAGINATE_COUNT", value_name = "OBJECTS", default_value = "256", value_parser = value::count)]
     pub paginate_count: NonZeroUsize,
 
     /// How many bytes the body of a request may have; larger ones are refused
@@ -335,12 +428,13 @@ pub struct RequestSettings {
 #[derive(Args, Debug, Clone, Copy)]
 pub struct WatcherSettings {
     /// After how many seconds of silence watchers get a comment
-    #[arg(long = "watch-keepalive-interval", env = "CIRRUS_WATCH_KEEPALIVE_INTERVAL", value_name = "SECONDS",
+    #[arg(id = "watch_keepalive_interval", long = "watch-keepalive-interval", env = "CIRRUS_WATCH_KEEPALIVE_INTERVAL", value_name = "SECONDS",
         default_value = "60", value_parser = value::number(1..=86_400))]
     pub keepalive_interval: u64,
 
     /// How many watchers are served at the same time
-    #[arg(long = "watch-limit", env = "CIRRUS_WATCH_LIMIT", value_name = "WATCHERS", default_value_t = 2000)]
+    #[arg(id = "watch_limit", long = "watch-limit", env = "CIRRUS_WATCH_LIMIT", value_name = "WATCHERS", default_value = "2000",
+        value_parser = value::watchers)]
     pub limit: usize,
 }
 
@@ -358,6 +452,63 @@ pub struct LogRetention {
     /// How many changes are kept at most, whatever their age, and whoever still has to read them
     #[arg(long, env = "CIRRUS_KEEP_CHANGES_AT_MOST", value_name = "CHANGES", default_value = "10000000", value_parser = value::number(0..=MOST_CHANGES))]
     pub keep_changes_at_most: u64,
+}
+
+impl CommandLine {
+    /// From the arguments and the environment of this process, and files. Ends it where it is not known what to do, with status 2,
+    /// or only help was asked for. What is wrong with settings of a server is in [`ServeSettings::faults`].
+    pub fn read() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        Self::parsed(&arguments).unwrap_or_else(|error| error.exit())
+    }
+
+    /// From these arguments, the program's name first, and the environment; if nothing is wrong with them.
+    #[cfg(test)]
+    pub fn of(arguments: &[&str]) -> Result<Self, String> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let line = Self::parsed(&arguments).map_err(|error| error.to_string())?;
+        match &line.command {
+            Command::Serve(settings) if !settings.faults.is_empty() => Err(settings.faults.to_string()),
+            _ => Ok(line),
+        }
+    }
+
+    fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let command = Self::command();
+        if arguments.get(1).is_some_and(|name| name == "serve" || name == "settings") {
+            let read = layers::read(&command, arguments)?;
+            let mut line = Self::from_arg_matches(&read.matches)?;
+            let settings = match &mut line.command {
+                Command::Serve(settings) => settings,
+                Command::Settings(shown) => &mut shown.serve,
+                _ => return Ok(line),
+            };
+            settings.origins = read.origins;
+            settings.faults = read.faults;
+            settings.notes = read.notes;
+            settings.given = read.given;
+            return Ok(line);
+        }
+        // A variable without a value is none: that is how files of variables leave out a setting.
+        let command = each_argument(command, &|argument| {
+            let is_empty =
+                argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+            if is_empty { argument.env(clap::builder::Resettable::Reset) } else { argument }
+        });
+        let refused = |error| refusal::with_origin(error, &command, arguments);
+        let matches = command.clone().try_get_matches_from(arguments).map_err(refused)?;
+        let mut line = Self::from_arg_matches(&matches)?;
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(command) = command.find_subcommand(name)
+        {
+            match &mut line.command {
+                Command::Openapi(settings) => settings.origins = Origins::of(command, matches),
+                Command::Import(settings) => settings.origins = Origins::of(command, matches),
+                _ => {}
+            }
+        }
+        Ok(line)
+    }
 }
 
 /// The data model of a directory, or the one that is built in.
@@ -383,14 +534,29 @@ impl ServeSettings {
         read_model(self.schema_dir.as_deref(), &self.origins)
     }
 
-    /// Checks what no single setting shows; gives how much of the log is kept.
+    /// What is wrong with the settings as they were given, each by itself. Nothing may be done with settings that have any.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// What is to be told of files of contrail-api's at the start.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Checks the limits against the model.
     ///
     /// # Errors
-    /// Names the settings that contradict each other, or the model.
-    pub fn check(&self, model: &Model) -> Result<Retention, String> {
-        self.check_access()?;
-        self.check_cql()?;
-        self.quota.check(model).map_err(|text| format!("{}: {text}", self.told("quota", &self.quota)))?;
+    /// Names the one that projects don't have.
+    pub fn check_quota(&self, model: &Model) -> Result<(), String> {
+        self.quota.check(model).map_err(|text| format!("{}: {text}", self.told("quota", &self.quota)))
+    }
+
+    /// How much of the log is kept.
+    ///
+    /// # Errors
+    /// Names the settings that contradict each other.
+    pub fn retention(&self) -> Result<Retention, String> {
         let LogRetention { keep_changes: changes, keep_changes_hours: hours, keep_changes_at_most: at_most } =
             self.log_retention;
         if at_most < changes {
@@ -405,22 +571,32 @@ impl ServeSettings {
     /// # Errors
     /// When neither `HOME` nor the option says where, or there is something else.
     pub fn data_directory(&self) -> Result<PathBuf, String> {
-        if let Some(directory) = &self.data_dir {
-            if directory.exists() && !directory.is_dir() {
-                return Err(format!("{}: that is not a directory", self.told("data_dir", directory.display())));
-            }
-            return Ok(directory.clone());
-        }
-        if is_root() {
-            return Ok(PathBuf::from("/var/lib/cirrus"));
-        }
-        if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()) {
-            return Ok(PathBuf::from(data).join("cirrus"));
-        }
-        let home = std::env::var_os("HOME").filter(|path| !path.is_empty());
-        let home = home.ok_or("HOME is not set: say with --data-dir where to keep the data")?;
-        Ok(PathBuf::from(home).join(".local/share/cirrus"))
+        data_directory(self.data_dir.as_deref(), &self.origins)
     }
+}
+
+/// The data directory, given or by default.
+fn data_directory(given: Option<&Path>, origins: &Origins) -> Result<PathBuf, String> {
+    if let Some(directory) = given {
+        if directory.exists() && !directory.is_dir() {
+            return Err(format!("{}: that is not a directory", origins.told("data_dir", directory.display())));
+        }
+        return Ok(directory.to_owned());
+    }
+    // Of systemd; there may be several.
+    let of_unit = std::env::var_os("STATE_DIRECTORY").filter(|paths| !paths.is_empty());
+    if let Some(directory) = of_unit.and_then(|paths| std::env::split_paths(&paths).next()) {
+        return Ok(directory);
+    }
+    if is_root() {
+        return Ok(PathBuf::from("/var/lib/cirrus"));
+    }
+    if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(data).join("cirrus"));
+    }
+    let home = std::env::var_os("HOME").filter(|path| !path.is_empty());
+    let home = home.ok_or("HOME is not set: say with --data-dir where to keep the data")?;
+    Ok(PathBuf::from(home).join(".local/share/cirrus"))
 }
 
 /// Whether this process runs as root: the owner of its own files in /proc.

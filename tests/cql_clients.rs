@@ -134,7 +134,7 @@ pub async fn tables_are_what_rest_tells() {
 }
 
 /// What samples do not have. Gives the paths of a network and of an interface.
-async fn make_unusual(api: &Api) -> (String, String) {
+pub async fn make_unusual(api: &Api) -> (String, String) {
     let create = async |kind: &str, name: &str, members: Value| {
         let mut body = json!({"fq_name": ["default-domain", "default-project", name], "parent_type": "project"});
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -187,7 +187,7 @@ async fn update_collection(api: &Api, path: &str, updates: Value) {
     api.post("/prop-collection-update", &json!({"uuid": uuid, "updates": updates})).await.status_is(200);
 }
 
-async fn change(api: &Api, other: &Api, network: &str, port: &str) {
+pub async fn change(api: &Api, other: &Api, network: &str, port: &str) {
     const PROTOCOLS: &str = "virtual_network_fat_flow_protocols";
     // One element of many is another one, and one is gone at the end.
     let protocols: Vec<Value> =

@@ -28,9 +28,11 @@ mod cql_recorded;
 mod crash;
 mod database_refusals;
 mod debian_package;
+mod export;
 mod failover;
 mod feed_property;
 mod feeds;
+mod generated_dump;
 mod golden;
 mod hanging_database;
 mod high_availability;
@@ -38,7 +40,8 @@ mod history;
 mod host_based_service;
 mod hungry_clients;
 mod idempotency;
-mod import_keyspaces;
+mod import;
+mod import_daemons;
 mod interface_route;
 mod introspect;
 mod jobs;
@@ -51,6 +54,7 @@ mod logs;
 mod member_feeds;
 mod metrics;
 mod migrations;
+mod moving;
 mod network_manager_day;
 mod openapi;
 mod pages;
@@ -136,7 +140,12 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(agreement::tables_log_and_memory_agree),
     asynchronous!(hungry_clients::connections),
     asynchronous!(signals::signals_stop_everything),
-    asynchronous!(import_keyspaces::keyspaces_are_imported),
+    asynchronous!(export::everything_is_exported),
+    asynchronous!(moving::out_and_in_is_the_same),
+    asynchronous!(moving::servers_that_can_not_be_moved_from),
+    asynchronous!(generated_dump::each_planted_fault_is_told),
+    asynchronous!(import::a_configuration_moves_in),
+    asynchronous!(import_daemons::keyspaces_are_imported),
     plain!(feed_property::every_reader_has_every_change_once_and_in_order),
     plain!(transactions::a_transaction_is_whole_on_every_server),
     asynchronous!(transactions::several_things_as_one),

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
+use crate::support::rabbitmq::free_port;
 use crate::support::{Checks, Process, Server, fresh_directory};
+use crate::tls::Files;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
 pub async fn wrong_settings_are_told() {
     let mut checks = Checks::default();
     checks.run("by name, before anything is made", async { by_name() }).await;
+    checks.run("all at once, from wherever they are", async { all_at_once() }).await;
+    checks.run("contrail-api's files with every key", files_of_contrail()).await;
     checks.run("empty variables count as not set", async { empty_variables() }).await;
     checks.run("each has its place in the documents", async { in_documents() }).await;
     checks.run("a database that can't be used", unusable_databases()).await;
@@ -62,38 +66,34 @@ fn by_name() {
             &[("CIRRUS_KEEP_CHANGES_AT_MOST", "4")],
             &["CIRRUS_KEEP_CHANGES_AT_MOST=4 is less than --keep-changes 1000000 (the default)"],
         ),
-        (&[], &[("CIRRUS_BATCH_LIMIT", "many")], &["'many' for 'CIRRUS_BATCH_LIMIT (environment", "from 1 on"]),
-        (
-            &["--batch-limit", "0"],
-            &[("CIRRUS_BATCH_LIMIT", "many")],
-            &["'0' for '--batch-limit <REQUESTS>': a whole number from 1 on"],
-        ),
+        (&[], &[("CIRRUS_BATCH_LIMIT", "many")], &["CIRRUS_BATCH_LIMIT=many: a whole number from 1 on"]),
+        (&["--batch-limit", "0"], &[("CIRRUS_BATCH_LIMIT", "many")], &["--batch-limit 0: a whole number from 1 on"]),
         (&[], &[("CIRRUS_LISTEN", "nowhere")], &["CIRRUS_LISTEN", "like 127.0.0.1:8082"]),
         (&["--quota", "foo=1"], &[], &["--quota foo=1: 'foo' is not in the quota", "virtual_network", "defaults"]),
         (&[], &[("CIRRUS_QUOTA", "foo=1")], &["CIRRUS_QUOTA=foo=1: 'foo'"]),
         (&["--quota", "subnet=few"], &[], &["--quota", "virtual_network=100"]),
         (&["--schema-dir", "/nowhere"], &[], &["--schema-dir /nowhere: there is no such directory"]),
         (&[], &[("CIRRUS_SCHEMA_DIR", "/")], &["CIRRUS_SCHEMA_DIR=/: common.toml:1: "]),
-        (&["--database-url", "x"], &[], &["'x' for '--database-url <URL>': postgresql://user:password@host/name"]),
+        (&["--database-url", "x"], &[], &["--database-url x: ", "postgresql://user:password@host/name is expected"]),
         (
             &[],
             &[("CIRRUS_DATABASE_URL", "mysql://me:secret-word@db/x")],
-            &["'...@db/x' for 'CIRRUS_DATABASE_URL (environment", "postgresql://user:password@host/name"],
+            &["CIRRUS_DATABASE_URL=...@db/x: ", "postgresql://user:password@host/name"],
         ),
         (
             &["--keystone-url", "http://me:secret-word@keystone/v3"],
             &[],
-            &["'...@keystone/v3' for '--keystone-url", "--keystone-user"],
+            &["--keystone-url ...@keystone/v3: ", "--keystone-user"],
         ),
         (
             &[],
             &[("CIRRUS_KEYSTONE_URL", "http://keystone/v3?secret-word")],
-            &["'http://keystone/v3?...' for 'CIRRUS_KEYSTONE_URL (environment", "nothing may follow the path"],
+            &["CIRRUS_KEYSTONE_URL=http://keystone/v3?...: nothing may follow the path"],
         ),
         (
             &["--jwt-issuer", "https://id", "--jwt-audience", "a", "--jwt-key-set-url", "https://me:secret-word@id/"],
             &[],
-            &["'...@id/' for '--jwt-key-set-url"],
+            &["--jwt-key-set-url ...@id/: "],
         ),
         (
             &["--jwt-issuer", "https://id", "--jwt-audience", "a", "--aaa-mode", "rbac"],
@@ -114,8 +114,20 @@ fn by_name() {
         (
             &["--amqp-url", "http://me:secret-word@broker/"],
             &[],
-            &["'...@broker/' for '--amqp-url", "amqp://user:password@host"],
+            &["--amqp-url ...@broker/: ", "amqp://user:password@host"],
         ),
+        (&["--tcp-keepalive", "7200,75"], &[], &["--tcp-keepalive 7200,75: off is expected", "like 7200,75,9"]),
+        (&["--amqp-ca-file", "a"], &[], &["--amqp-ca-file a: --amqp-url <URL,..> is needed, too"]),
+        (
+            &["--amqp-url", "amqps://broker/", "--amqp-ca-file", file],
+            &[],
+            &["--amqp-ca-file ", "certificates in PEM are expected"],
+        ),
+        (&[], &[("CIRRUS_ADMIN_PASSWORD", "secret-word")], &["CIRRUS_ADMIN_PASSWORD=...: --admin-listen is needed"]),
+        (&["--keystone-password", "secret-word"], &[], &["CIRRUS_KEYSTONE_PASSWORD, or in the settings file"]),
+        (&["--settings-file", "/nowhere"], &[], &["--settings-file /nowhere: No such file"]),
+        (&[], &[("CIRRUS_SETTINGS_FILE", "/")], &["CIRRUS_SETTINGS_FILE=/: Is a directory"]),
+        (&["--conf-file", "/nowhere"], &[], &["--conf-file /nowhere: No such file"]),
         (&["--log", "nosuchlevel"], &[], &["'nosuchlevel' is no level", "error, warn, info"]),
         (&[], &[("CIRRUS_LOG", "cirrus=loud")], &["CIRRUS_LOG", "error, warn, info"]),
         (&["--log-format", "xml"], &[], &["auto, text, json"]),
@@ -142,7 +154,7 @@ fn by_name() {
         (
             &[],
             &[("CIRRUS_TRUSTED_PROXIES", "10.0.0.1,haproxy")],
-            &["'haproxy' for 'CIRRUS_TRUSTED_PROXIES", "10.0.0.0/24"],
+            &["CIRRUS_TRUSTED_PROXIES=10.0.0.1,haproxy: ", "10.0.0.0/24"],
         ),
         (&["--max-connections", "0"], &[], &["--max-connections", "1..=1000000"]),
         (&["--max-connections-per-address", "0"], &[], &["1..=1000000"]),
@@ -170,6 +182,177 @@ fn by_name() {
     }
     let errors = refused(&["openapi", "--schema-dir", "/nowhere"], &[]);
     assert!(errors.contains("--schema-dir /nowhere: there is no such directory"), "{errors}");
+}
+
+/// Wrong values of all layers and sorts, and what they say of each other.
+fn all_at_once() {
+    let directory = fresh_directory();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (file, conf, data) = (path("cirrus.toml"), path("contrail-api.conf"), path("data"));
+    let toml = "listen-adress = \"x\"\nmax-requests = 0\nopen = \"yes\"\ntoken-file = \"/nowhere\"\naaa-mode = \"rbac\"\n\
+                keystone-password = [\"secret-word\"]\nquota = [\"networks=1\"]\n";
+    std::fs::write(&file, toml).unwrap();
+    std::fs::write(&conf, "[DEFAULTS]\nreset_config = true\nwatch_keepalive_interval = 0\npaginate_count = 5%\n")
+        .unwrap();
+    let arguments = ["serve", "--settings-file", &file, "--conf-file", &conf, "--data-dir", &data];
+    let more = ["--batch-limit", "0", "--nonsense", "--listen", "127.0.0.1:0", "--tls-key", "/nowhere"];
+    let variables = [
+        ("CIRRUS_DATABASE_WAIT", "long"),
+        ("CIRRUS_KEEP_CHANGES_AT_MOST", "4"),
+        ("CIRRUS_AMQP_URL", "http://me:secret-word@broker/"),
+    ];
+    let errors = refused(&[&arguments[..], &more].concat(), &variables);
+    let expected = [
+        "--nonsense: there is no such option".to_owned(),
+        "--batch-limit 0: a whole number from 1 on is expected".to_owned(),
+        "--tls-key /nowhere: --tls-certificate is needed, too".to_owned(),
+        "CIRRUS_DATABASE_WAIT=long: a whole number from 0 to 31536000 is expected".to_owned(),
+        "CIRRUS_KEEP_CHANGES_AT_MOST=4 is less than --keep-changes 1000000 (the default)".to_owned(),
+        "CIRRUS_AMQP_URL=...@broker/: ".to_owned(),
+        format!("{file}:1: listen-adress: there is no such setting; is listen meant?"),
+        format!("{file}:2: max-requests = 0: a whole number in 1..=1000000 is expected"),
+        format!("{file}:3: open = \"yes\": true or false is expected"),
+        format!("{file}:4: token-file = /nowhere: can't be read: No such file"),
+        format!("{file}:6: keystone-password = ...: one value is expected, not several"),
+        format!("{file}:7: quota = networks=1: 'networks' is not in the quota of a project"),
+        format!("{conf}:2: reset_config = true: it would delete the whole configuration"),
+        format!("{conf}:3: watch_keepalive_interval (--watch-keepalive-interval 0): a whole number from 1 to 86400"),
+        format!("{conf}:4: paginate_count: a % that is meant is written %%"),
+    ];
+    for text in &expected {
+        assert!(errors.contains(text.as_str()), "'{text}' is expected in\n{errors}");
+    }
+    assert!(errors.contains(&format!("{} settings are wrong", expected.len())), "{errors}");
+    assert!(!errors.contains("secret-word"), "{errors}");
+    assert!(!Path::new(&data).exists(), "something was made");
+    // The same is said by who only looks.
+    let seen = refused(&[&["settings"], &arguments[1..], &more].concat(), &variables);
+    assert_eq!(seen.lines().skip(1).collect::<Vec<_>>(), errors.lines().skip(1).collect::<Vec<_>>());
+}
+
+/// The files of `tests/data/contrail`, for a place of their own.
+fn sample_of_contrail(files: &Files, admin_port: u16) -> [String; 2] {
+    ["contrail-api.conf", "contrail-keystone-auth.conf"].map(|name| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/contrail").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        let directory = Path::new(&files.text("")).to_owned();
+        let text = text.replace("@DIR@", directory.to_str().unwrap().trim_end_matches('/'));
+        std::fs::write(directory.join(name), text.replace("@ADMIN_PORT@", &admin_port.to_string())).unwrap();
+        directory.join(name).to_str().unwrap().to_owned()
+    })
+}
+
+/// What curl gets: the head, the body, and the status.
+fn curl(arguments: &[&str]) -> String {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--include", "--max-time", "60"]).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn files_of_contrail() {
+    let files = Files::new();
+    let admin_port = free_port();
+    let [one, two] = sample_of_contrail(&files, admin_port);
+    let conf = ["--conf_file", one.as_str(), "--conf-file", two.as_str()];
+
+    let shown = program(&[&["settings", "--settings-file", "none"], &conf[..]].concat(), &[]).output().unwrap();
+    let (text, errors) = (String::from_utf8(shown.stdout).unwrap(), String::from_utf8(shown.stderr).unwrap());
+    assert!(shown.status.success(), "{errors}");
+    let directory = Path::new(&one).parent().unwrap().to_str().unwrap();
+    let file = |name: &str| format!("\"{directory}/{name}\"");
+    for (key, value, from) in [
+        ("listen", "\"127.0.0.1:0\"".to_owned(), "listen_ip_addr"),
+        ("aaa-mode", "\"rbac\"".to_owned(), "aaa_mode"),
+        ("cloud-admin-role", "\"cloud-boss\"".to_owned(), "cloud_admin_role"),
+        ("global-read-only-role", "\"auditor\"".to_owned(), "global_read_only_role"),
+        ("default-domain-id", "\"first-domain\"".to_owned(), "default_domain_id"),
+        ("keystone-url", "\"http://127.0.0.1:1/v3\"".to_owned(), "auth_url"),
+        ("keystone-user", "\"contrail\"".to_owned(), "admin_user"),
+        ("keystone-password", "\"...\"".to_owned(), "admin_password"),
+        ("keystone-user-domain", "\"UserDomain\"".to_owned(), "user_domain_name"),
+        ("keystone-user-domain-id", "\"user-domain\"".to_owned(), "user_domain_id"),
+        ("keystone-project", "\"services\"".to_owned(), "project_name"),
+        ("keystone-project-domain", "\"ProjectDomain\"".to_owned(), "project_domain_name"),
+        ("keystone-project-domain-id", "\"project-domain\"".to_owned(), "project_domain_id"),
+        ("keystone-region", "\"RegionTwo\"".to_owned(), "region_name"),
+        ("keystone-interface", "\"internal\"".to_owned(), "interface"),
+        ("keystone-ca-file", file("ca.pem"), "cafile"),
+        ("keystone-token-cache-time", "120".to_owned(), "token_cache_time"),
+        ("keystone-sync-on-demand", "false".to_owned(), "keystone_sync_on_demand"),
+        ("tls-certificate", file("server.pem"), "config_api_ssl_certfile"),
+        ("tls-key", file("server.key"), "config_api_ssl_keyfile"),
+        ("admin-listen", format!("\"127.0.0.1:{admin_port}\""), "admin_port"),
+        ("admin-user", "\"contrail\"".to_owned(), "admin_user"),
+        ("admin-password", "\"...\"".to_owned(), "admin_password"),
+        ("max-requests", "1000".to_owned(), "max_requests"),
+        ("max-request-size", "3000".to_owned(), "max_request_size"),
+        ("paginate-count", "100".to_owned(), "paginate_count"),
+        ("watch-keepalive-interval", "30".to_owned(), "watch_keepalive_interval"),
+        ("tcp-keepalive", "\"600,20,5\"".to_owned(), "tcp_keepalive_enable"),
+        ("amqp-url", "\"...@localhost:2/%2Fcloud\"".to_owned(), "rabbit_server"),
+        ("amqp-ca-file", file("ca.pem"), "kombu_ssl_ca_certs"),
+        ("amqp-certificate", file("server.pem"), "kombu_ssl_certfile"),
+        ("amqp-key", file("server.key"), "kombu_ssl_keyfile"),
+        ("amqp-timeout", "120".to_owned(), "amqp_timeout"),
+        ("quota", "[\"defaults=100\", \"subnet=50\", \"virtual_network=1\"]".to_owned(), "[QUOTA]"),
+    ] {
+        let begin = format!("{key} = {value}  # {directory}/contrail-");
+        let is_it = |line: &&str| line.starts_with(&begin) && line.ends_with(&format!(": {from}"));
+        assert_eq!(text.lines().filter(is_it).count(), 1, "'{begin}...: {from}' is expected in\n{text}");
+    }
+    // All that has a value of its own and is no setting of ours is named, by reason.
+    for key in
+        ["cassandra_server_list", "sandesh_keyfile", "worker_id", "fwaas_enabled", "signing_dir", "kombu_ssl_version"]
+    {
+        assert!(text.contains(&format!("{key} (")), "{key} is expected in\n{text}");
+    }
+    assert!(!text.contains("hidden-word"), "{text}");
+
+    // A database that no other server has given limits to.
+    let other = Server::start();
+    let mut database = PgConnection::connect(&other.database_url()).await.unwrap();
+    let make = "create database contrail encoding 'UTF8' locale 'C' template template0";
+    sqlx::raw_sql(make).execute(&mut database).await.unwrap();
+    let url = other.database_url().replace("/cirrus?", "/contrail?");
+    let socket = files.text("admin.socket");
+    let arguments = ["serve", "--database-url", &url, "--admin-socket", &socket, "--settings-file", "none"];
+    let mut process = Process::spawn(&mut program(&[&arguments[..], &conf].concat(), &[]));
+    let line = process.next_line(Duration::from_mins(2)).unwrap_or_default();
+    let server = line.strip_prefix("cirrus is ready at ").unwrap_or_else(|| panic!("{line}\n{}", process.errors()));
+    assert!(server.starts_with("https://127.0.0.1:"), "{server}");
+
+    let authority = files.text("ca.pem");
+    let networks = format!("{server}/virtual-networks");
+    let answer = curl(&["--cacert", &authority, &networks]);
+    assert!(
+        answer.starts_with("HTTP/1.1 401 ") && answer.contains("Keystone uri=\"http://127.0.0.1:1/v3\""),
+        "{answer}"
+    );
+    let networks = format!("http://127.0.0.1:{admin_port}/virtual-networks");
+    let ask = |more: &[&str]| curl(&[&["--user", "contrail:hidden-word%2", &networks], more].concat());
+    assert!(ask(&[]).starts_with("HTTP/1.1 200 "));
+    assert!(curl(&["--user", "contrail:other", &networks]).starts_with("HTTP/1.1 401 "));
+    let make = |name: &str| {
+        let name = format!("[\"default-domain\", \"default-project\", \"{name}\"]");
+        let body = format!("{{\"virtual-network\": {{\"fq_name\": {name}, \"parent_type\": \"project\"}}}}");
+        ask(&["--header", "content-type: application/json", "--data", &body])
+    };
+    // The first objects have as many networks already.
+    let answer = make("one");
+    assert!(answer.starts_with("HTTP/1.1 412 ") && answer.contains("quota limit (1) exceeded"), "{answer}");
+    let answer = make(&"x".repeat(3000));
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+
+    process.signal("TERM");
+    assert_eq!(process.wait(LIMIT).and_then(|status| status.code()), Some(0));
+    let log = process.last_errors(Duration::from_secs(5));
+    let told = log.lines().find(|line| line.contains("replaced by --database-url: ")).unwrap_or_default();
+    for key in ["cassandra_server_list (", "zk_server_ip (", "cassandra_password ("] {
+        assert!(told.contains(key), "'{key}' is expected in\n{log}");
+    }
+    assert!(!log.contains("hidden-word"), "{log}");
 }
 
 /// The variables that `cirrus serve --help` names.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     metrics::{self, Limit},
     seats::{Seat, Seats},
+    settings::TcpKeepalive,
     tls::Tls,
 };
 use actix_http::{Extensions, HttpService, error::DispatchError};
@@ -71,6 +72,8 @@ pub struct Entrance {
     pub seats: Arc<Seats>,
     /// A head must be whole within this time of its first byte; the first one of a connection within this time of its begin.
     pub head_timeout: Duration,
+    /// How it is found out that a client has gone without a word.
+    pub keepalive: TcpKeepalive,
 }
 
 /// The server on its listeners, until `stop` is ready.
@@ -99,7 +102,7 @@ pub fn server(
         move || {
             let (entrance, tls) = (entrance.clone(), tls.clone());
             served(app.clone(), stopping.clone(), move |stream: TcpStream, stop| {
-                let_in(entrance.clone(), tls.clone(), of_network(stream), Door::Public, stop)
+                let_in(entrance.clone(), tls.clone(), of_network(stream, entrance.keepalive), Door::Public, stop)
             })
         }
     })?;
@@ -118,7 +121,7 @@ pub fn server(
         builder = builder.listen("administrators' port", listener, move || {
             let entrance = for_administrators.clone();
             served(app.clone(), stopping.clone(), move |stream: TcpStream, stop| {
-                let_in(entrance.clone(), None, of_network(stream), Door::AdministratorsPort, stop)
+                let_in(entrance.clone(), None, of_network(stream, entrance.keepalive), Door::AdministratorsPort, stop)
             })
         })?;
     }
@@ -157,8 +160,8 @@ where
 /// A connection that was let in, and from where.
 type Entered = (Connection, Option<SocketAddr>);
 
-fn of_network(stream: TcpStream) -> (Transport, Option<SocketAddr>) {
-    set_up(&stream, TAKES_NOTHING);
+fn of_network(stream: TcpStream, keepalive: TcpKeepalive) -> (Transport, Option<SocketAddr>) {
+    set_up(&stream, TAKES_NOTHING, keepalive);
     let peer = stream.peer_addr().ok();
     (Transport::Tcp(stream), peer)
 }

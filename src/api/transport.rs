@@ -1,5 +1,6 @@
 //! What a connection is made of: a socket of TCP or of Unix, or TLS on one of TCP.
 
+use crate::settings::TcpKeepalive;
 use actix_web::rt::net::{TcpStream, UnixStream};
 use socket2::SockRef;
 use std::{
@@ -53,9 +54,18 @@ impl AsRawFd for Transport {
 }
 
 /// Sets up a socket: small pieces go out at once, and who takes nothing for a time is gone, or as good as gone; a watcher may come
-/// back and go on where it was.
-pub fn set_up(stream: &TcpStream, takes_nothing: Duration) {
-    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(takes_nothing)));
+/// back and go on where it was. Who says nothing at all is asked whether it is still there.
+pub fn set_up(stream: &TcpStream, takes_nothing: Duration, keepalive: TcpKeepalive) {
+    let socket = SockRef::from(stream);
+    let asks = || match keepalive {
+        TcpKeepalive::Off => Ok(()),
+        TcpKeepalive::Asks { idle, interval, probes } => {
+            let asked = socket2::TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes);
+            socket.set_tcp_keepalive(&asked)
+        }
+    };
+    let set =
+        stream.set_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(takes_nothing))).and_then(|()| asks());
     if let Err(error) = set {
         tracing::debug!(%error, "a connection could not be set up");
     }
@@ -83,5 +93,30 @@ impl AsyncWrite for Transport {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().bytes().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_silent_client_is_asked_as_it_is_said() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connect = async || {
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            client.await.unwrap()
+        };
+        let (idle, interval) = (Duration::from_mins(10), Duration::from_secs(20));
+        let stream = connect().await;
+        set_up(&stream, Duration::from_secs(9), TcpKeepalive::Asks { idle, interval, probes: 5 });
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!((socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap()), (idle, interval));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 5);
+        let stream = connect().await;
+        set_up(&stream, Duration::from_secs(9), TcpKeepalive::Off);
+        assert!(!SockRef::from(&stream).keepalive().unwrap());
     }
 }

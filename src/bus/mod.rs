@@ -8,7 +8,7 @@ mod message;
 mod servers;
 
 pub use message::{Exchange, JSON, Message, TEXT, exchange_kind, headers, properties, short};
-pub use servers::{AmqpServers, CONNECT_WITHIN, ConnectError, connect};
+pub use servers::{AmqpServer, AmqpServers, BrokerTls, BrokerTlsPart, CONNECT_WITHIN, ConnectError, connect};
 
 use crate::metrics;
 use futures_util::StreamExt;
@@ -107,12 +107,14 @@ pub struct Bus {
     connection: Mutex<Option<Connection>>,
     waiting: Semaphore,
     stopping: watch::Sender<bool>,
+    patience: Duration,
 }
 
 impl Bus {
-    /// For these brokers; there is no connection yet.
-    pub fn new(servers: AmqpServers) -> Self {
+    /// For these brokers; there is no connection yet. Replies are waited for with this patience, unless a client says so.
+    pub fn new(servers: AmqpServers, patience: Duration) -> Self {
         Self {
+            patience,
             servers,
             connection: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
@@ -123,6 +125,11 @@ impl Bus {
     /// Where the brokers are, without what is secret: `host:port` each.
     pub fn addresses(&self) -> Vec<String> {
         self.servers.addresses()
+    }
+
+    /// For how long a reply is waited for, unless a client says so.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Ends all waiting for replies.

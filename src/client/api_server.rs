@@ -1,13 +1,13 @@
 //! A contrail-api somewhere: requests, and who asks.
 
 use super::{
-    ClientError, ServerSettings,
+    ANSWER_WITHIN, ClientError, ServerSettings,
     caller::{Caller, Credential, not_accepted},
     connection::Connection,
     environment, on_one_line,
 };
 use serde_json::Value;
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 use ureq::http;
 
 /// Where a contrail-api listens.
@@ -81,6 +81,14 @@ impl ApiServer {
     /// # Errors
     /// When the name of the server is none, or it is contradictory who asks.
     pub fn new(settings: &ServerSettings, tool: &str) -> Result<Self, ClientError> {
+        Self::with_deadline(settings, tool, ANSWER_WITHIN)
+    }
+
+    /// The same, and each answer has so much time, to its end.
+    ///
+    /// # Errors
+    /// As [`ApiServer::new`].
+    pub fn with_deadline(settings: &ServerSettings, tool: &str, answer_within: Duration) -> Result<Self, ClientError> {
         let (scheme, name) = settings.server.split_once("://").unwrap_or(("http", &settings.server));
         let name = name.trim_end_matches('/');
         if name.contains('@') {
@@ -103,7 +111,7 @@ impl ApiServer {
         }
         let caller = Caller::new(&settings.caller)?;
         let credential = RefCell::new(caller.at_once()?);
-        let connection = Connection::new(settings, user_agent(tool))?;
+        let connection = Connection::new(settings, user_agent(tool), answer_within)?;
         Ok(Self { connection, base, caller, credential })
     }
 

@@ -68,7 +68,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the file has none.
-    pub fn new(settings: &ServerSettings, user_agent: String) -> Result<Self, ClientError> {
+    pub fn new(settings: &ServerSettings, user_agent: String, answer_within: Duration) -> Result<Self, ClientError> {
         let tls_config = settings.tls.config()?;
         if settings.tls.insecure {
             eprintln!(
@@ -82,7 +82,7 @@ impl Connection {
             // Who asks is told to the server that was named, and to no other one that it points to.
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_global(Some(Duration::from_mins(2)))
+            .timeout_global(Some(answer_within))
             .build()
             .new_agent();
         Ok(Self { agent })

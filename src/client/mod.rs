@@ -7,9 +7,10 @@ mod keystone;
 
 pub use api_server::{ApiServer, Method};
 
-use caller::CallerSettings;
+pub use caller::CallerSettings;
 use clap::Args;
-use connection::TlsSettings;
+pub use connection::TlsSettings;
+use std::time::Duration;
 
 /// Why a request has no answer, or not the one asked for: one line for the user. None of them has a password or a token in it.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum ClientError {
         text: String,
     },
 }
+
+/// How long an answer may take as a whole, where nothing else is said.
+pub const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
 /// Which server, and who asks.
 #[derive(Args, Debug, Clone)]

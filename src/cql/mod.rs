@@ -34,6 +34,7 @@ mod system_tables;
 mod users;
 mod writes;
 
+pub use config::{ConfigTable, Snapshot, each_column};
 pub use listener::{let_all_in, open, reserve, threads};
 pub use server::{CqlServer, own_address};
 pub use system_tables::Process;

@@ -8,7 +8,7 @@
 use super::{Feed, OpenError, Reader, raised};
 use crate::{
     access::Identity,
-    bus::{AmqpServers, CONNECT_WITHIN, ConnectError, JSON, connect, properties},
+    bus::{AmqpServer, AmqpServers, CONNECT_WITHIN, ConnectError, JSON, connect, properties},
     change_log::{LogEntry, LogOperation},
     graph::{FqName, Graph, Position},
     json_text,
@@ -20,7 +20,6 @@ use lapin::{
     Channel, Confirmation, Connection, ExchangeKind, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions},
     types::FieldTable,
-    uri::AMQPUri,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
@@ -422,7 +421,7 @@ async fn first_confirmed(window: &mut Window) -> Result<Confirmed, AmqpError> {
     }
 }
 
-async fn prepare(server: &AMQPUri) -> Result<(Connection, Channel), AmqpError> {
+async fn prepare(server: &AmqpServer) -> Result<(Connection, Channel), AmqpError> {
     let (connection, channel) = connect(server).await?;
     let ready = async {
         // All publishers and consumers declare it, so it has to be just this: not durable, not deleted by itself.

@@ -130,6 +130,10 @@ impl Numbers {
     }
 
     /// The numbers that an object has, each once, in order.
+    pub fn of(&self, object: &Object) -> Vec<(NumberPool, u128)> {
+        self.numbers_of(Some(object))
+    }
+
     fn numbers_of(&self, object: Option<&Object>) -> Vec<(NumberPool, u128)> {
         let Some(object) = object else { return Vec::new() };
         let places = self.places.iter().filter(|(type_id, _, _)| *type_id == object.type_id);

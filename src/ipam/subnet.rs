@@ -161,6 +161,11 @@ impl Subnet {
         (address_of(address.is_ipv4(), start), address_of(address.is_ipv4(), start | (self.unit - 1)))
     }
 
+    /// The number of the unit that holds this address, counted from the address zero.
+    pub fn unit_number(&self, address: IpAddr) -> u128 {
+        number_of(address) / self.unit
+    }
+
     /// Whether the address is the first of its unit: only such a one can be asked for.
     #[cfg(test)]
     pub fn is_aligned(&self, address: IpAddr) -> bool {

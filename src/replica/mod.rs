@@ -26,7 +26,7 @@ pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;
 pub use reads::{Consistency, Snapshot, Unavailable};
-pub use turn::in_turn;
+pub use turn::{be_one_of_several, in_turn};
 
 use crate::{
     change_log::LogEntry,

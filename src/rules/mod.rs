@@ -25,12 +25,15 @@ pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, ProjectAccessLists, Purpose,
     QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update,
-    Work, budget, canonical_uuid, collection, has_drafts, is_share, rule, string_list, value_of_key,
+    Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection, rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
 pub use request::{Operation, Request};
 pub use set_tag::SetTag;
-pub use shared::addresses::Version;
+pub use shared::{
+    addresses::{Version, scope_of},
+    gateway_address::is_unmanaged,
+};
 pub use transaction::{Step, Transaction};
 pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call, unknown_network};
 

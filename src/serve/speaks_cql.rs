@@ -6,7 +6,7 @@ use crate::{
     cql::{self, CqlServer, Process, Users},
     replica::Replica,
     seats::{self, Seats},
-    settings::{ServeSettings, TlsFiles},
+    settings::{Faults, ServeSettings, TlsFiles},
     store::{Database, KeyValueStore, StoreError},
     supervision::Supervision,
     tls::Tls,
@@ -27,21 +27,27 @@ pub struct CqlDoor {
     tls: Option<Arc<Tls>>,
 }
 
-/// Takes the address for CQL, and reads what TLS there is made of. Clients show no certificates there: they have passwords.
-///
-/// # Errors
-/// What is wrong with which setting.
-pub fn open_cql(settings: &ServeSettings, files: Option<&TlsFiles>) -> Result<Option<CqlDoor>, StartError> {
-    let Some(address) = settings.cql.cql_listen else { return Ok(None) };
-    let told = |error| cannot_listen(settings, address, error);
+/// What TLS there is made of, where it is spoken there, and a look at who may come. Clients show no certificates: they have passwords.
+pub fn cql_tls(settings: &ServeSettings, files: Option<&TlsFiles>, faults: &mut Faults) -> Option<Arc<Tls>> {
+    settings.cql.cql_listen?;
     if let Some(file) = &settings.cql.cql_users_file {
         let unreadable = |error| settings.told("cql_users_file", format!("{}: {error}", file.display()));
-        std::fs::read(file).map_err(unreadable).map_err(StartError::Settings)?;
+        faults.take(&["cql_users_file"], std::fs::read(file).map_err(unreadable));
     }
+    let files = files.filter(|_| settings.cql.cql_tls)?;
+    let files = TlsFiles { clients: None, ..files.clone() };
+    faults.take(&["tls_certificate"], Tls::read(files).map_err(|error| unusable(settings, &error))).map(Arc::new)
+}
+
+/// Takes the address for CQL.
+///
+/// # Errors
+/// When it can't be had.
+pub fn open_cql(settings: &ServeSettings, tls: Option<Arc<Tls>>) -> Result<Option<CqlDoor>, StartError> {
+    let Some(address) = settings.cql.cql_listen else { return Ok(None) };
+    let told = |error| cannot_listen(settings, address, error);
     let socket = cql::reserve(address).map_err(told)?;
     let address = socket.local_addr().map_err(told)?.as_socket().unwrap_or(address);
-    let files = files.filter(|_| settings.cql.cql_tls).map(|files| TlsFiles { clients: None, ..files.clone() });
-    let tls = files.map(Tls::read).transpose().map_err(|error| unusable(settings, &error))?.map(Arc::new);
     Ok(Some(CqlDoor { socket, address, tls }))
 }
 

@@ -3,7 +3,7 @@
 use super::{ServeSettings, is_root, value};
 use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 /// Ways in, and their limits.
 #[derive(Args, Debug, Clone)]
@@ -43,14 +43,60 @@ pub struct DoorSettings {
     #[arg(long, env = "CIRRUS_ADMIN_PASSWORD_FILE", value_name = "FILE")]
     pub admin_password_file: Option<PathBuf>,
 
+    /// The password there, where there is no file with it
+    #[arg(long, env = "CIRRUS_ADMIN_PASSWORD", value_name = "PASSWORD", hide = true, hide_env_values = true)]
+    pub admin_password: Option<String>,
+
     /// From where `X-Forwarded-For`, `-Proto`, `-Host` and `X-Requestor-IP` are believed: addresses or networks, joined by
     /// commas. Without it from everywhere as long as there is no authentication, and from nowhere otherwise
     #[arg(long, env = "CIRRUS_TRUSTED_PROXIES", value_name = "CIDR,..", value_delimiter = ',', value_parser = value::network)]
     pub trusted_proxies: Vec<IpNetwork>,
 
+    /// When it is found out that a client has gone without a word: after how many seconds of silence it is asked, every how many
+    /// seconds again, and how often in vain; `off` for never
+    #[arg(long, env = "CIRRUS_TCP_KEEPALIVE", value_name = "IDLE,INTERVAL,PROBES", default_value = "7200,75,9")]
+    pub tcp_keepalive: TcpKeepalive,
+
     /// Limits of connections.
     #[command(flatten)]
     pub connections: ConnectionSettings,
+}
+
+/// When it is found out that a client has gone without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpKeepalive {
+    /// Never.
+    Off,
+    /// By asking.
+    Asks {
+        /// After how much silence.
+        idle: Duration,
+        /// How often after that.
+        interval: Duration,
+        /// How often in vain.
+        probes: u32,
+    },
+}
+
+impl FromStr for TcpKeepalive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "off" {
+            return Ok(Self::Off);
+        }
+        // What the system takes.
+        let number = |part: &str, most: u32| part.trim().parse().ok().filter(|number| (1..=most).contains(number));
+        let seconds = |part: &str| number(part, 32_767).map(|seconds| Duration::from_secs(seconds.into()));
+        let parts: Vec<&str> = text.split(',').collect();
+        let read = match parts.as_slice() {
+            [idle, interval, probes] => seconds(idle).zip(seconds(interval)).zip(number(probes, 127)),
+            _ => None,
+        };
+        let expected =
+            "off is expected, or two numbers of seconds from 1 to 32767, and one from 1 to 127, like 7200,75,9";
+        read.map(|((idle, interval), probes)| Self::Asks { idle, interval, probes }).ok_or_else(|| expected.to_owned())
+    }
 }
 
 /// Whether clients show certificates.
@@ -118,8 +164,26 @@ pub struct AdminPort {
     pub listen: SocketAddr,
     /// The user's name.
     pub user: String,
-    /// Where the password is.
-    pub password_file: PathBuf,
+    /// The password.
+    pub password: AdminPassword,
+}
+
+/// The password of the port for administrators.
+#[derive(Clone)]
+pub enum AdminPassword {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Given(String),
+}
+
+impl fmt::Debug for AdminPassword {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(formatter, "{}", file.display()),
+            Self::Given(_) => formatter.write_str("..."),
+        }
+    }
 }
 
 impl ServeSettings {
@@ -144,18 +208,23 @@ impl ServeSettings {
     /// # Errors
     /// Names the setting that lacks another one.
     pub fn admin_port(&self) -> Result<Option<AdminPort>, String> {
-        let DoorSettings { admin_listen, admin_user, admin_password_file, .. } = &self.doors;
-        match (admin_listen, admin_user, admin_password_file) {
+        let DoorSettings { admin_listen, admin_user, admin_password_file, admin_password, .. } = &self.doors;
+        let in_file = admin_password_file.clone().map(AdminPassword::File);
+        let password = in_file.or_else(|| admin_password.clone().map(AdminPassword::Given));
+        match (admin_listen, admin_user, password) {
             (None, None, None) => Ok(None),
-            (Some(listen), Some(user), Some(password_file)) => {
-                Ok(Some(AdminPort { listen: *listen, user: user.clone(), password_file: password_file.clone() }))
+            (Some(listen), Some(user), Some(password)) => {
+                Ok(Some(AdminPort { listen: *listen, user: user.clone(), password }))
             }
             (Some(listen), ..) => {
                 self.lacks("admin_listen", listen.to_string(), "--admin-user and --admin-password-file are needed")
             }
             (None, Some(user), _) => self.lacks("admin_user", user.clone(), "--admin-listen is needed"),
-            (None, None, Some(file)) => {
+            (None, None, Some(AdminPassword::File(file))) => {
                 self.lacks("admin_password_file", file.display().to_string(), "--admin-listen is needed")
+            }
+            (None, None, Some(AdminPassword::Given(password))) => {
+                self.lacks("admin_password", password, "--admin-listen is needed")
             }
         }
     }

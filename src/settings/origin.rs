@@ -1,124 +1,182 @@
-//! Where settings come from: an option, or the environment. Whoever made a mistake is told where it is.
+//! Where settings come from. Whoever made a mistake is told where it is.
 
-use super::{Command, CommandLine};
-use clap::{
-    Arg, CommandFactory, FromArgMatches,
-    builder::Resettable,
-    error::{ContextKind, ContextValue},
-    parser::ValueSource,
+use clap::{Arg, parser::ValueSource};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    path::{Path, PathBuf},
 };
-use std::{collections::BTreeMap, ffi::OsString, fmt::Display};
+
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1 on; 0 for the file as a whole.
+    pub line: usize,
+}
+
+impl Place {
+    /// The line that has this byte of the file's text.
+    pub fn of(file: &Path, text: &str, byte: usize) -> Self {
+        let before = text.as_bytes().iter().take(byte);
+        Self { file: file.to_owned(), line: before.filter(|byte| **byte == b'\n').count() + 1 }
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(formatter, "{}", self.file.display()),
+            line => write!(formatter, "{}:{line}", self.file.display()),
+        }
+    }
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody has said anything.
+    #[default]
+    Default,
+    /// An option of the command line.
+    Option,
+    /// This variable of the environment.
+    Variable(String),
+    /// This key of the settings file.
+    File(Place, String),
+    /// This key of a file of contrail-api's.
+    Conf(Place, String),
+}
+
+/// What of a value may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Whole,
+    /// It is a URL, which may have a password in it.
+    Masked,
+    /// It is a password.
+    Nothing,
+}
+
+impl Shown {
+    /// What of this argument's values may be.
+    pub fn of(argument: &Arg) -> Self {
+        match (argument.is_hide_env_values_set(), argument.is_hide_set()) {
+            (true, true) => Self::Nothing,
+            (true, false) => Self::Masked,
+            (false, _) => Self::Whole,
+        }
+    }
+
+    /// What of this value may be.
+    pub fn part(self, value: &str) -> String {
+        match self {
+            Self::Whole => value.to_owned(),
+            Self::Masked => masked(value),
+            Self::Nothing if value.is_empty() => String::new(),
+            Self::Nothing => "...".to_owned(),
+        }
+    }
+}
+
+/// Where a setting came from, and how it is told.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The option, as `--quota`.
+    pub option: String,
+    /// Where it is from.
+    pub source: Source,
+    /// What of it may be shown.
+    pub shown: Shown,
+}
+
+impl Origin {
+    /// Of an argument that is a setting.
+    pub fn new(argument: &Arg, source: Source) -> Self {
+        let option = argument.get_long().map(|long| format!("--{long}")).unwrap_or_default();
+        Self { option, source, shown: Shown::of(argument) }
+    }
+
+    /// The setting with its value, as whoever gave it knows it.
+    pub fn told(&self, value: &str) -> String {
+        let (option, value) = (&self.option, self.shown.part(value));
+        let told = match &self.source {
+            Source::Default => format!("{option} {value} (the default)"),
+            Source::Option => format!("{option} {value}"),
+            Source::Variable(name) => format!("{name}={value}"),
+            Source::File(place, key) => format!("{place}: {key} = {value}"),
+            Source::Conf(place, key) => {
+                let setting = format!("{option} {value}");
+                format!("{place}: {key} ({})", setting.trim_end())
+            }
+        };
+        told.trim_end().to_owned()
+    }
+
+    /// Where it is from, in a few words.
+    pub fn place(&self) -> String {
+        match &self.source {
+            Source::Default => "default".to_owned(),
+            Source::Option => self.option.clone(),
+            Source::Variable(name) => name.clone(),
+            Source::File(place, _) => place.to_string(),
+            Source::Conf(place, key) => format!("{place}: {key}"),
+        }
+    }
+}
 
 /// What settings are called where they came from, by field.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(BTreeMap<String, Origin>);
 
-/// Where one came from.
-#[derive(Clone, Debug)]
-struct Origin {
-    /// What its value follows: `--quota `, or `CIRRUS_QUOTA=`.
-    name: String,
-    source: Option<ValueSource>,
-    /// Whether there may be a password in it.
-    is_secret: bool,
-}
-
 impl Origins {
-    fn of(command: &clap::Command, matches: &clap::ArgMatches) -> Self {
+    /// Of a command that was read from the command line and the environment alone.
+    pub fn of(command: &clap::Command, matches: &clap::ArgMatches) -> Self {
         let origin = |argument: &Arg| {
             let field = argument.get_id().as_str();
-            let source = matches.value_source(field);
-            let name = match (source, argument.get_env(), argument.get_long()) {
-                (Some(ValueSource::EnvVariable), Some(variable), _) => format!("{}=", variable.to_string_lossy()),
-                (_, _, Some(long)) => format!("--{long} "),
-                _ => return None,
+            let source = match (matches.value_source(field), argument.get_env()) {
+                (Some(ValueSource::EnvVariable), Some(variable)) => {
+                    Source::Variable(variable.to_string_lossy().into_owned())
+                }
+                (Some(ValueSource::CommandLine), _) => Source::Option,
+                _ => Source::Default,
             };
-            let is_secret = argument.is_hide_env_values_set();
-            Some((field.to_owned(), Origin { name, source, is_secret }))
+            argument.get_long().map(|_| (field.to_owned(), Origin::new(argument, source)))
         };
         Self(command.get_arguments().filter_map(origin).collect())
     }
 
-    /// Whether somebody gave it: it is not the default.
-    pub fn is_given(&self, field: &str) -> bool {
-        let source = self.0.get(field).and_then(|origin| origin.source);
-        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    /// Where a setting came from.
+    pub fn get(&self, field: &str) -> Option<&Origin> {
+        self.0.get(field)
     }
 
-    /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, or `--keep-changes 1000000 (the default)`; without passwords.
+    /// Whether somebody gave it: it is not the default.
+    pub fn is_given(&self, field: &str) -> bool {
+        self.get(field).is_some_and(|origin| origin.source != Source::Default)
+    }
+
+    /// `CIRRUS_QUOTA=foo=1`, `--quota foo=1`, `/etc/cirrus/cirrus.toml:7: quota = foo=1`, or
+    /// `--keep-changes 1000000 (the default)`; without passwords.
     pub fn told(&self, field: &str, value: impl Display) -> String {
-        match self.0.get(field) {
-            Some(Origin { name, source: Some(ValueSource::DefaultValue), .. }) => {
-                format!("{name}{value} (the default)")
-            }
-            Some(Origin { name, is_secret: true, .. }) => format!("{name}{}", masked(&value.to_string())),
-            Some(Origin { name, .. }) => format!("{name}{value}"),
+        let value = value.to_string();
+        match self.get(field) {
+            Some(origin) => origin.told(&value),
             None => format!("--{} {value}", field.replace('_', "-")),
         }
     }
 }
 
-impl CommandLine {
-    /// From the arguments and the environment of this process. Ends it where they are wrong, with status 2, or only ask for
-    /// help.
-    pub fn read() -> Self {
-        let arguments: Vec<OsString> = std::env::args_os().collect();
-        Self::parsed(&arguments).unwrap_or_else(|error| error.exit())
+impl FromIterator<(String, Origin)> for Origins {
+    fn from_iter<T: IntoIterator<Item = (String, Origin)>>(origins: T) -> Self {
+        Self(origins.into_iter().collect())
     }
-
-    /// From these arguments, the program's name first, and the environment.
-    #[cfg(test)]
-    pub fn of(arguments: &[&str]) -> Result<Self, clap::Error> {
-        Self::parsed(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
-    }
-
-    fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        // A variable without a value is none: that is how files of variables leave out a setting.
-        let command = each_argument(Self::command(), &|argument| {
-            let is_empty =
-                argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
-            if is_empty { argument.env(Resettable::Reset) } else { argument }
-        });
-        let refused = |error| with_origin(error, &command, arguments);
-        let matches = command.clone().try_get_matches_from(arguments).map_err(refused)?;
-        let mut line = Self::from_arg_matches(&matches)?;
-        if let Some((name, matches)) = matches.subcommand()
-            && let Some(command) = command.find_subcommand(name)
-        {
-            let origins = Origins::of(command, matches);
-            match &mut line.command {
-                Command::Serve(settings) => settings.origins = origins,
-                Command::Openapi(settings) => settings.origins = origins,
-                Command::InterfaceRoute(_)
-                | Command::Watch(_)
-                | Command::Check(_)
-                | Command::Migrate(_)
-                | Command::NewEpoch(_)
-                | Command::ImportKeyspaces(_)
-                | Command::Token(_)
-                | Command::Rules
-                | Command::Metrics
-                | Command::Man(_)
-                | Command::Completions(_) => {}
-            }
-        }
-        Ok(line)
-    }
-}
-
-/// The command with all its arguments changed, also those of commands below it.
-fn each_argument(command: clap::Command, change: &impl Fn(Arg) -> Arg) -> clap::Command {
-    command.mut_args(change).mut_subcommands(|below| each_argument(below, change))
-}
-
-/// The argument that is called so, as `--quota <KEY=LIMIT,..>`.
-fn find<'a>(command: &'a clap::Command, called: &str) -> Option<&'a Arg> {
-    let own = command.get_arguments().find(|argument| argument.to_string() == called);
-    own.or_else(|| command.get_subcommands().find_map(|below| find(below, called)))
 }
 
 /// A URL without its user and password, and without what follows its path.
-fn masked(url: &str) -> String {
+pub fn masked(url: &str) -> String {
     let (user, place) = url.rsplit_once('@').map_or((None, url), |(user, place)| (Some(user), place));
     if user.is_some_and(|user| user.contains(['?', '#'])) {
         // It may stand before the host, or behind it.
@@ -129,36 +187,9 @@ fn masked(url: &str) -> String {
     format!("{}{shown}{more}", if user.is_some() { "...@" } else { "" })
 }
 
-/// A refusal of a value, which names the variable where it is in the environment, and holds no password.
-fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &[OsString]) -> clap::Error {
-    let called = |error: &clap::Error| match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(called)) => called.clone(),
-        _ => String::new(),
-    };
-    let name = called(&error);
-    // What arguments are called is only known when all is put together.
-    let mut whole = command.clone();
-    whole.build();
-    let Some(argument) = find(&whole, &name) else { return error };
-    if argument.is_hide_env_values_set()
-        && let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-    {
-        let shown = masked(value);
-        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
-    }
-    // If it is wrong without the environment, too, it is on the command line.
-    let alone = each_argument(command.clone(), &|argument| argument.env(Resettable::Reset));
-    let is_argument = alone.try_get_matches_from(arguments).is_err_and(|other| called(&other) == name);
-    if let Some(variable) = argument.get_env().filter(|_| !is_argument) {
-        let name = format!("{} (environment, for {name})", variable.to_string_lossy());
-        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
-    }
-    error
-}
-
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::*;
 
     #[test]
     fn passwords_are_not_shown() {
@@ -170,11 +201,31 @@ mod tests {
             ("https://id/keys?key=secret@more", "..."),
             ("https://me:sec?ret@id/", "..."),
             ("https://id/#secret", "https://id/#..."),
+            ("amqp://me:secret@a,amqp://me:secret@b", "...@b"),
             ("keystone:5000", "keystone:5000"),
             ("x?", "x?"),
             ("", ""),
         ] {
             assert_eq!(masked(url), shown, "{url}");
         }
+        assert_eq!((Shown::Nothing.part("secret"), Shown::Nothing.part("")), ("...".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn settings_are_told_as_they_were_given() {
+        let place = Place { file: "/etc/x.conf".into(), line: 7 };
+        let origin =
+            |source, shown| Origin { option: "--database-url".to_owned(), source, shown }.told("postgresql://a:b@c/d");
+        for (source, told) in [
+            (Source::Default, "--database-url ...@c/d (the default)"),
+            (Source::Option, "--database-url ...@c/d"),
+            (Source::Variable("CIRRUS_URL".to_owned()), "CIRRUS_URL=...@c/d"),
+            (Source::File(place.clone(), "database-url".to_owned()), "/etc/x.conf:7: database-url = ...@c/d"),
+            (Source::Conf(place.clone(), "url".to_owned()), "/etc/x.conf:7: url (--database-url ...@c/d)"),
+        ] {
+            assert_eq!(origin(source, Shown::Masked), told);
+        }
+        assert_eq!(origin(Source::Option, Shown::Nothing), "--database-url ...");
+        assert_eq!(Place::of(Path::new("f"), "a\nb\nc", 2).to_string(), "f:2");
     }
 }

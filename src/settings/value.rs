@@ -21,6 +21,11 @@ pub fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.trim().parse().map_err(|_| "a whole number from 1 on is expected".to_owned())
 }
 
+/// A whole number of watchers.
+pub fn watchers(text: &str) -> Result<usize, String> {
+    text.trim().parse().map_err(|_| "a whole number is expected".to_owned())
+}
+
 /// A name, which is not empty.
 pub fn name(text: &str) -> Result<String, String> {
     let name = text.trim();

@@ -44,7 +44,7 @@ struct Net {
 }
 
 /// A row of `object`.
-struct ObjectRow {
+pub(super) struct ObjectRow {
     revision: u64,
     fq_name: String,
     properties: String,
@@ -263,7 +263,7 @@ fn changed_links<'o>(object: Option<&'o Object>, other: Option<&Object>) -> impl
 
 /// Rows of `object`, a list a column, as the statement takes them.
 #[derive(Default)]
-struct ObjectRows<'r> {
+pub(super) struct ObjectRows<'r> {
     uuid: Vec<Uuid>,
     kind: Vec<&'r str>,
     fq_name: Vec<&'r str>,
@@ -283,12 +283,13 @@ struct Unlinked {
     target: Vec<Uuid>,
 }
 
+/// The same of `reference`.
 #[derive(Default)]
-struct ReferenceRows<'m> {
-    source: Vec<Uuid>,
-    target: Vec<Uuid>,
-    name: Vec<&'m str>,
-    attr: Vec<Option<String>>,
+pub(super) struct ReferenceRows<'m> {
+    pub source: Vec<Uuid>,
+    pub target: Vec<Uuid>,
+    pub name: Vec<&'m str>,
+    pub attr: Vec<Option<String>>,
 }
 
 #[derive(Default)]
@@ -327,7 +328,8 @@ fn array_text<'t>(elements: impl IntoIterator<Item = &'t str>) -> String {
 }
 
 impl ObjectRow {
-    fn new(kind: &ObjectType, object: &Object, revision: u64, properties: String) -> Self {
+    /// Of an object that was changed last with this revision.
+    pub fn new(kind: &ObjectType, object: &Object, revision: u64, properties: String) -> Self {
         let positions = positions(kind, object);
         let relaxed = || format!("{{{}}}", object.relaxed.iter().map(Uuid::to_string).collect::<Vec<_>>().join(","));
         Self {
@@ -342,7 +344,8 @@ impl ObjectRow {
 }
 
 impl<'r> ObjectRows<'r> {
-    fn push(&mut self, kind: &'r ObjectType, object: &Object, row: &'r ObjectRow) {
+    /// One more.
+    pub fn push(&mut self, kind: &'r ObjectType, object: &Object, row: &'r ObjectRow) {
         self.uuid.push(object.uuid);
         self.kind.push(&kind.name);
         self.fq_name.push(&row.fq_name);
@@ -355,7 +358,8 @@ impl<'r> ObjectRows<'r> {
         self.written.push(row.written.as_deref());
     }
 
-    fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+    /// As ten arguments.
+    pub fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.add(self.uuid)?;
         arguments.add(self.kind)?;
         arguments.add(self.fq_name)?;
@@ -370,7 +374,8 @@ impl<'r> ObjectRows<'r> {
 }
 
 impl<'m> ReferenceRows<'m> {
-    fn push(&mut self, kind: &'m ObjectType, source: Uuid, link: &Link) {
+    /// One more.
+    pub fn push(&mut self, kind: &'m ObjectType, source: Uuid, link: &Link) {
         let Some(reference) = kind.references.get(usize::from(link.reference.0)) else { return };
         self.source.push(source);
         self.target.push(link.target);

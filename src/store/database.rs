@@ -168,6 +168,17 @@ impl Database {
         steps::pending(&applied)
     }
 
+    /// Whether there is nothing in it that a release of Cirrus has made.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        let mut session = self.connect(operation::STEPS).await?;
+        let is_empty = session.value(sqlx::query("select to_regclass('_sqlx_migrations') is null")).await?;
+        session.close().await?;
+        Ok(is_empty)
+    }
+
     /// Whether somebody could write now: the turn is to be had, and the database lets it be taken.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ impl StoreError {
     }
 
     /// The same where it was a statement that writes by itself.
-    pub(super) fn of_write(self) -> Self {
+    pub fn of_write(self) -> Self {
         match self {
             Self::Database { operation, error } if ends_session(&error) => Self::Unknown { operation, error },
             other => other,

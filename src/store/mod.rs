@@ -11,6 +11,7 @@ mod check;
 pub mod cql_servers;
 mod database;
 mod error;
+mod export;
 pub mod feed_position;
 mod hosts;
 pub mod idempotency;
@@ -32,12 +33,14 @@ pub mod steps;
 #[cfg(test)]
 mod tests;
 mod views;
+pub mod whole;
 pub mod wide_rows;
 
 pub use append::{Rows, Turn, append};
 pub use check::{Checked, Progress, check};
 pub use database::Database;
 pub use error::{Failure, StoreError};
+pub use export::{Moment, StoredColumn, StoredTable};
 pub use key_value::{KeyValueStore, KeyWriter};
 pub use listener::Listener;
 #[cfg(test)]
@@ -45,5 +48,6 @@ pub use load::load_snapshot;
 pub use load::{PAGE_WEIGHT, last_before, load, load_log};
 pub use operation::Operation;
 pub use partitions::{Retention, make_until, trim};
+pub use record::complete;
 pub use refusal::{AWAY, UNKNOWN};
 pub use session::{Session, Sessions, Transaction};

@@ -77,6 +77,8 @@ pub const LOAD: Operation = operation("load", ALL, Again::AtOnce);
 pub const CHECK: Operation = operation("check", ALL, Again::Never);
 /// What is found wrong is repaired.
 pub const REPAIR: Operation = in_turn("repair", Again::Never);
+/// Everything, written down row by row.
+pub const EXPORT: Operation = operation("export", ALL, Again::Never);
 /// What was committed last, for reads, and how the graph gets there.
 pub const FRESHNESS: Operation = operation("freshness of reads", SOON, Again::AtOnce);
 /// That this server is there, and whether it is alone.
@@ -97,6 +99,8 @@ pub const COMMIT: Operation = in_turn("commit of a batch", Again::OnceKnown);
 pub const KEYS: Operation = operation("answers kept by key", AT_ONCE, Again::AtOnce);
 /// What is kept no longer, of these.
 pub const FORGETTING: Operation = operation("upkeep of answers kept by key", UPKEEP, Again::NextRound);
+/// A whole configuration from elsewhere, and its commit.
+pub const IMPORT: Operation = Operation { answer_within: ALL, ..in_turn("import", Again::Never) };
 /// Whether a batch was committed.
 pub const FATE: Operation = in_turn("fate of a batch", Again::NextRound);
 /// Partitions of the log to come.

@@ -35,20 +35,43 @@ pub async fn make_until(
         return Ok(until);
     }
     while until < revision {
-        let first = until + 1;
+        make(&mut transaction, until + 1, size).await?;
         until += size;
-        // Attached, not made as a partition: that asks for a lock which reads and inserts do not notice.
-        let make = format!(
-            "create table change_{first} (like change including all);
-             alter table change attach partition change_{first} for values from ({first}) to ({});",
-            until + 1
-        );
-        transaction.execute(sqlx::raw_sql(AssertSqlSafe(make))).await?;
     }
     let last = i64::try_from(until).unwrap_or(i64::MAX);
     transaction.execute(sqlx::query("update feed_sequence set partitioned_until = $1").bind(last)).await?;
     transaction.commit().await?;
     Ok(until)
+}
+
+/// Makes the partition that begins with this revision.
+async fn make(session: &mut Session, first: u64, size: u64) -> Result<(), StoreError> {
+    // Attached, not made as a partition: that asks for a lock which reads and inserts do not notice.
+    let make = format!(
+        "create table change_{first} (like change including all);
+         alter table change attach partition change_{first} for values from ({first}) to ({});",
+        first + size
+    );
+    session.execute(sqlx::raw_sql(AssertSqlSafe(make))).await?;
+    Ok(())
+}
+
+/// How many revisions the partition has that a log begins with.
+const FIRST_SIZE: u64 = 100_000;
+
+/// Has the log begin after this revision, inside of a transaction that is to replace everything. Gives the last revision that has a
+/// partition.
+///
+/// # Errors
+/// When the database is away, or somebody reads in the log and does not let go.
+pub async fn begin_after(session: &mut Session, revision: u64) -> Result<u64, StoreError> {
+    session.execute(sqlx::query("select pg_advisory_xact_lock(hashtext('cirrus partitions'))")).await?;
+    for table in tables(session).await? {
+        let drop = format!("drop table change_{}", table.first);
+        session.execute(sqlx::query(AssertSqlSafe(drop))).await?;
+    }
+    make(session, revision + 1, FIRST_SIZE).await?;
+    Ok(revision + FIRST_SIZE)
 }
 
 /// What has to stay in the log.

@@ -298,14 +298,23 @@ pub fn object(
         hold: body.hold.map(Hold::from),
         written: Written::new(),
     };
+    complete(kind, &mut object)?;
+    Ok(object)
+}
+
+/// Works out what is kept beside the properties of an object and follows from them.
+///
+/// # Errors
+/// For `id_perms` that say no time.
+pub fn complete(kind: &ObjectType, object: &mut Object) -> Result<(), StoreError> {
     let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.property_text(id));
     object.permissions = Permissions::read(perms2.map(|text| &**text));
-    let id_perms = kind.property("id_perms").and_then(|(id, _)| object.property_text(id));
+    let id_perms = kind.property(field_name::ID_PERMS).and_then(|(id, _)| object.property_text(id));
     if let Some((modified, hidden)) = id_perms.map(|text| shown_of(text)).transpose()? {
         object.modified = modified;
         object.hidden = hidden;
     }
-    Ok(object)
+    Ok(())
 }
 
 /// When an object was changed last, and whether it is hidden.

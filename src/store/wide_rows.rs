@@ -9,8 +9,8 @@ mod writing;
 
 use super::{Sessions, StoreError};
 use crate::wide_row::Cell;
-pub use schema::Keyspace;
-pub use writing::{TableWrites, Times};
+pub use schema::{Keyspace, REPLICATION, create_within};
+pub use writing::{TableWrites, Times, write_within};
 
 /// What can't be done with a table of wide rows.
 #[derive(Debug, thiserror::Error)]

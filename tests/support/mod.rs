@@ -10,7 +10,9 @@
 
 pub mod chroot;
 pub mod cql;
+pub mod dump;
 pub mod events;
+pub mod generated;
 pub mod keystone;
 pub mod postgresql;
 pub mod proxy;

@@ -82,8 +82,6 @@ const JOBS_EXCHANGE: &str = "job_request_exchange";
 const START_KEY: &str = "job.request";
 /// What an end of jobs is sent to.
 const ABORT_KEY: &str = "job.abort";
-/// For how many seconds a reply is waited for, unless a client says so.
-const USUAL_PATIENCE: f64 = 660.0;
 /// For how many seconds at most.
 const MOST_PATIENCE: f64 = 3600.0;
 
@@ -195,6 +193,7 @@ impl App {
         let reply_key = routing_key(body, "response_key")?;
         let patience = patience(body)?;
         let bus = self.bus()?;
+        let patience = patience.unwrap_or_else(|| bus.patience());
         let left = async {
             match call.peer {
                 Some(peer) => peer.left().await,
@@ -294,10 +293,10 @@ fn message(body: &Body) -> Answered<Message> {
     Ok(Message { exchange, routing_key: routing_key(body, "routing_key")?, headers, content_type, content })
 }
 
-fn patience(body: &Body) -> Answered<Duration> {
-    let seconds = given(body, "amqp_timeout").map_or(Some(USUAL_PATIENCE), Value::as_f64);
-    let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= MOST_PATIENCE);
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+fn patience(body: &Body) -> Answered<Option<Duration>> {
+    let Some(seconds) = given(body, "amqp_timeout") else { return Ok(None) };
+    let seconds = seconds.as_f64().filter(|seconds| *seconds > 0.0 && *seconds <= MOST_PATIENCE);
+    seconds.map(|seconds| Some(Duration::from_secs_f64(seconds))).ok_or_else(|| {
         let text =
             format!("Bad Request, amqp_timeout must be a number of seconds, more than 0 and at most {MOST_PATIENCE}");
         ApiError::bad_request(text)
@@ -381,9 +380,8 @@ fn bus_message() -> [(&'static str, AnySchema); 5] {
 }
 
 fn bus_reply() -> [(&'static str, AnySchema); 2] {
-    let patience = nullable(Type::Number)
-        .exclusive_minimum(Some(0.0))
-        .maximum(Some(MOST_PATIENCE))
-        .description(Some(format!("For how many seconds a reply is waited for; {USUAL_PATIENCE} if not given.")));
+    let patience = nullable(Type::Number).exclusive_minimum(Some(0.0)).maximum(Some(MOST_PATIENCE)).description(Some(
+        "For how many seconds a reply is waited for; what `--amqp-timeout` says (660) if not given.",
+    ));
     [("response_key", nullable_text("The routing key of the reply.")), ("amqp_timeout", patience.into())]
 }

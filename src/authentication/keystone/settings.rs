@@ -6,9 +6,6 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use std::{fmt::Display, path::PathBuf, time::Duration};
 
-/// The variable with the password of the server's own account, which no other process may see: so there is no option for it.
-pub const PASSWORD_VARIABLE: &str = "CIRRUS_KEYSTONE_PASSWORD";
-
 /// Which of the addresses of Keystone in its catalog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Interface {
@@ -45,6 +42,10 @@ pub struct KeystoneSettings {
     /// The file with the password of that account; without it, it is in the environment variable `CIRRUS_KEYSTONE_PASSWORD`
     #[arg(long, env = "CIRRUS_KEYSTONE_PASSWORD_FILE", value_name = "FILE", requires = "keystone_url")]
     pub keystone_password_file: Option<PathBuf>,
+
+    /// The password of that account, where there is no file with it
+    #[arg(long, env = "CIRRUS_KEYSTONE_PASSWORD", value_name = "PASSWORD", hide = true, hide_env_values = true)]
+    pub keystone_password: Option<String>,
 
     /// The name of the domain that the account is of
     #[arg(long, env = "CIRRUS_KEYSTONE_USER_DOMAIN", value_name = "NAME", default_value = "Default")]
@@ -202,11 +203,11 @@ impl KeystoneSettings {
         let user = user.ok_or_else(|| format!("{given}: it needs the server's own account, with --keystone-user"))?;
         let password = match &self.keystone_password_file {
             Some(file) => Password::InFile(file.clone()),
-            None => Password::Given(std::env::var(PASSWORD_VARIABLE).unwrap_or_default()),
+            None => Password::Given(self.keystone_password.clone().unwrap_or_default()),
         };
         if matches!(&password, Password::Given(password) if password.is_empty()) {
             return Err(format!(
-                "{given}: it needs the password of the server's own account, in {PASSWORD_VARIABLE} or --keystone-password-file"
+                "{given}: it needs the password of the server's own account, in CIRRUS_KEYSTONE_PASSWORD or --keystone-password-file"
             ));
         }
         if let (Err(error), Some(file)) = (password.read(), &self.keystone_password_file) {

@@ -18,11 +18,11 @@ pub struct Elements {
 
 impl Elements {
     /// Of a property that this object has, with this text.
-    pub fn of(object: &Object, property: &Property, text: &JsonText) -> Self {
+    pub fn of(object: &Object, property: &Property, text: &JsonText, colons: Colons) -> Self {
         let placed = elements(object, property).into_iter().map(|element| {
             let start = element.json.as_ptr().addr() - text.as_ptr().addr();
             let key: Arc<str> = element.key.into();
-            (in_column(property, &key), key, start..start + element.json.len())
+            (in_column(property, &key, colons), key, start..start + element.json.len())
         });
         let mut list: Vec<_> = placed.collect();
         list.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
@@ -42,9 +42,18 @@ impl Elements {
     }
 }
 
-/// A position or key as it stands in the name of a column. Clients may choose positions with colons, and Python daemons lose the whole
-/// object over one in the column of a list (CQL contract 4.1); a key of a map may have them.
-fn in_column(property: &Property, key: &Arc<str>) -> Arc<str> {
+/// What becomes of colons in the positions of lists, which clients may choose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Colons {
+    /// `%3A`: Python daemons lose the whole object over one (CQL contract 4.1).
+    Hidden,
+    /// They stand for themselves, as contrail-api writes and reads them.
+    Plain,
+}
+
+/// A position or key as it stands in the name of a column. A key of a map may have colons in any case.
+fn in_column(property: &Property, key: &Arc<str>, colons: Colons) -> Arc<str> {
     let is_list = matches!(property.collection, Collection::List { .. });
-    if is_list && key.contains(':') { key.replace(':', "%3A").into() } else { Arc::clone(key) }
+    let is_hidden = colons == Colons::Hidden && is_list && key.contains(':');
+    if is_hidden { key.replace(':', "%3A").into() } else { Arc::clone(key) }
 }

@@ -8,8 +8,10 @@ mod output;
 mod plan;
 mod shares;
 mod types;
+mod whole;
 
 pub use plan::Plans;
+pub use whole::each_column;
 
 use crate::{
     graph::Graph,
@@ -17,6 +19,7 @@ use crate::{
     pace::Pace,
     wide_row::{Field, Keys, Place, Read},
 };
+use elements::Colons;
 use names::Names;
 use objects::{Children, Objects, Rows, rows_with};
 use output::{Counter, Flow, Gate, Output, Stop, Writer};
@@ -58,6 +61,7 @@ impl ConfigTable {
 pub struct Snapshot {
     graph: Arc<Graph>,
     plans: Arc<Plans>,
+    colons: Colons,
     /// All objects by uuid, once somebody has asked for all.
     sorted: OnceLock<Rows>,
     /// The last long list of children: somebody may read it page by page.
@@ -70,7 +74,13 @@ const MANY_CHILDREN: usize = 1024;
 impl Snapshot {
     /// Of this graph, whose model the plans are for.
     pub fn new(graph: Arc<Graph>, plans: Arc<Plans>) -> Self {
-        Self { graph, plans, sorted: OnceLock::new(), children: Mutex::default() }
+        Self { graph, plans, colons: Colons::Hidden, sorted: OnceLock::new(), children: Mutex::default() }
+    }
+
+    /// The same as contrail-api would have stored it, whoever reads it.
+    pub fn as_stored(graph: Arc<Graph>) -> Self {
+        let plans = Arc::new(Plans::new(graph.model()));
+        Self { colons: Colons::Plain, ..Self::new(graph, plans) }
     }
 
     /// What it is of.

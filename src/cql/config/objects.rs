@@ -469,7 +469,7 @@ impl<O: Output> Row<'_, '_, O> {
 
     fn elements(&self, id: PropertyId, text: &Arc<str>) -> Option<Elements> {
         let kind = self.snapshot.graph.model().object_type(self.object.type_id);
-        Some(Elements::of(self.object, kind.properties.get(usize::from(id.0))?, text))
+        Some(Elements::of(self.object, kind.properties.get(usize::from(id.0))?, text, self.snapshot.colons))
     }
 
     fn references(&mut self, beginning: &[u8], start: usize, end: usize) -> Step {

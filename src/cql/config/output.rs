@@ -50,7 +50,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn write(self, output: &mut Vec<u8>) {
+    /// Appends it.
+    pub fn write(self, output: &mut Vec<u8>) {
         match self {
             Self::Text(text) => output.extend_from_slice(text.as_bytes()),
             Self::Name(name) => name.write_json(output),
@@ -89,7 +90,8 @@ impl Text<'_> {
         }
     }
 
-    fn write(self, output: &mut Vec<u8>) {
+    /// Appends it.
+    pub fn write(self, output: &mut Vec<u8>) {
         match self {
             Self::Bytes(bytes) => output.extend_from_slice(bytes),
             Self::Uuid(uuid) => {

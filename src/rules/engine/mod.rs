@@ -26,7 +26,7 @@ pub mod work;
 pub use change::{Change, Effect};
 pub use create::{Create, check_name};
 pub use delete::Delete;
-pub use document::{Document, GivenLink, Purpose, canonical_uuid, string_list, value_of_key};
+pub use document::{Document, GivenLink, Purpose, canonical_uuid, normal_collection, string_list, value_of_key};
 pub use draft::{Draft, NewLink};
 pub use options::{Options, ProjectAccessLists, QuotaDefaults, TagIdDigits};
 pub use permissions::is_share;

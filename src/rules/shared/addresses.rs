@@ -167,6 +167,13 @@ pub fn recorded_subnet(work: &Work, network: &Object, address: IpAddr, scope: Op
     pools.find_map(|pool| pool.recorded(work.graph.pools().subnet_of(pool.scope, address)?))
 }
 
+/// Where an address of a network is held, if it is one of the network's subnets or of those of its flat ipams: what is asked for
+/// by address comes from these first.
+pub fn scope_of(work: &Work, network: &Object, address: IpAddr) -> Option<Uuid> {
+    let pools = [all_flat(work, network), user_defined(network)].into_iter().flat_map(|stage| stage.pools);
+    pools.map(|pool| pool.scope).find(|scope| work.graph.pools().subnet_of(*scope, address).is_some())
+}
+
 /// Whether the subnets of an ipam are its own, shared by all networks that use it.
 pub fn is_flat(work: &Work, ipam: &Object) -> bool {
     work.property(ipam, field_name::IPAM_SUBNET_METHOD) == Some(Value::from("flat-subnet"))

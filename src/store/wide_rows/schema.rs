@@ -18,6 +18,9 @@ pub struct Keyspace {
     pub tables: BTreeSet<String>,
 }
 
+/// What keyspaces are said to be like whose maker did not say.
+pub const REPLICATION: &str = "{ 'class': 'SimpleStrategy', 'replication_factor': '1' }";
+
 /// All keyspaces, a row for each.
 const SCHEMA: &str = "select name, replication,
         array(select name from wide_table where keyspace = wide_keyspace.name) as tables
@@ -34,6 +37,16 @@ const LOCK_KEYSPACE: &str = "select from wide_keyspace where name = $1 for updat
 const LOCK_TABLES: &str = "select from wide_table where keyspace = $1 order by id for update";
 /// A table that goes, or is emptied, in the same manner.
 const LOCK_TABLE: &str = "select id from wide_table where keyspace = $1 and name = $2 for update";
+
+/// Makes a keyspace and a table in it within a transaction that does more, where they are not there.
+///
+/// # Errors
+/// When the database is away, or refuses.
+pub async fn create_within(transaction: &mut Session, keyspace: &str, table: &str) -> Result<(), StoreError> {
+    transaction.execute(sqlx::query(CREATE_KEYSPACE).bind(keyspace).bind(REPLICATION)).await?;
+    transaction.execute(sqlx::query(CREATE_TABLE).bind(keyspace).bind(table)).await?;
+    Ok(())
+}
 
 impl WideRows {
     /// All keyspaces by their names.

@@ -2,7 +2,7 @@
 
 use super::{WideRowError, WideRows, is_name, no_table, reading::range};
 use crate::{
-    store::{Session, StoreError, operation::WIDE_WRITE, session::Transaction},
+    store::{Session, StoreError, operation::WIDE_WRITE},
     wide_row::{Cell, Columns, Place, Write},
 };
 use sha2::{Digest, Sha256};
@@ -180,7 +180,7 @@ fn share(batch: &TableWrites<'_>, write: &Write) -> i32 {
 
 /// Locks the tables of a batch, and gives their numbers by their names.
 async fn lock_tables<'b>(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Session,
     batch: &[TableWrites<'b>],
 ) -> Result<BTreeMap<(&'b str, &'b str), i64>, StoreError> {
     let names: Vec<(&str, &str)> =
@@ -237,11 +237,25 @@ async fn put_one(
 /// Batches that write into the same rows take turns, so that none waits for one that waits for it.
 async fn write_all(session: &mut Session, batch: &[TableWrites<'_>]) -> Result<(), WideRowError> {
     let mut transaction = session.begin().await?;
+    match write_within(&mut transaction, batch).await {
+        Ok(()) => Ok(transaction.commit().await.map_err(StoreError::of_write)?),
+        Err(error @ WideRowError::NoTable { .. }) => {
+            transaction.roll_back().await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same within a transaction that does more.
+///
+/// # Errors
+/// When one of the tables is not there, or the database is away.
+pub async fn write_within(transaction: &mut Session, batch: &[TableWrites<'_>]) -> Result<(), WideRowError> {
     let shares: BTreeSet<i32> =
         batch.iter().flat_map(|part| part.writes.iter().map(|write| share(part, write))).collect();
-    let numbers = lock_tables(&mut transaction, batch).await?;
+    let numbers = lock_tables(transaction, batch).await?;
     if let Some(part) = batch.iter().find(|part| !numbers.contains_key(&(part.keyspace, part.table))) {
-        transaction.roll_back().await?;
         return Err(no_table(part.keyspace, part.table));
     }
     let shares: Vec<i32> = shares.into_iter().collect();
@@ -253,9 +267,8 @@ async fn write_all(session: &mut Session, batch: &[TableWrites<'_>]) -> Result<(
             work.add((*number, part.times), write);
         }
     }
-    work.puts.carry_out(&mut transaction, PUT, true).await?;
-    work.deletes.carry_out(&mut transaction, DELETE, false).await?;
-    work.slices.carry_out(&mut transaction, DELETE_SLICES, true).await?;
-    transaction.commit().await.map_err(StoreError::of_write)?;
+    work.puts.carry_out(transaction, PUT, true).await?;
+    work.deletes.carry_out(transaction, DELETE, false).await?;
+    work.slices.carry_out(transaction, DELETE_SLICES, true).await?;
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! Dumps of `db_json_exim` (feeds contract 4.3): read as a stream, a column at a time.
 
-use super::{ImportError, unwrapping};
+use super::unwrapping::{Handle, Unwrapping};
+use crate::import::ImportError;
 use serde::{
     Deserialize,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use std::{cell::RefCell, fmt, io::BufRead};
-use unwrapping::{Handle, Unwrapping};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    io::BufRead,
+};
 
 /// Tables that may stand where keyspaces do, and whose they are: dumps of one form have no keyspaces.
 const WITHOUT_KEYSPACE: [(&str, &str); 16] = [
@@ -44,10 +48,12 @@ pub trait Contents {
     fn is_wanted(&mut self, keyspace: &str) -> bool;
     /// A table begins.
     fn table(&mut self, keyspace: &str, table: &str) -> Result<(), ImportError>;
-    /// A row of it begins.
-    fn row(&mut self);
+    /// A row of it begins, with this key.
+    fn row(&mut self, key: &str) -> Result<(), ImportError>;
     /// A column of that row, which is called so.
     fn column(&mut self, key: &str, column: Column) -> Result<(), ImportError>;
+    /// That row has no more columns.
+    fn end_row(&mut self) -> Result<(), ImportError>;
     /// A leaf of `ZooKeeper`.
     fn node(&mut self, path: &str, value: Option<&str>) -> Result<(), ImportError>;
 }
@@ -58,8 +64,13 @@ pub trait Contents {
 /// When it is none, with the place; or what its taker says.
 pub fn read(file: &str, input: impl BufRead, contents: &mut impl Contents) -> Result<(), ImportError> {
     let (reader, handle) = Unwrapping::new(input);
-    let reading =
-        Reading { contents: RefCell::new(contents), handle, place: RefCell::default(), failure: RefCell::default() };
+    let reading = Reading {
+        contents: RefCell::new(contents),
+        handle,
+        place: RefCell::default(),
+        failure: RefCell::default(),
+        has_cassandra: Cell::new(false),
+    };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let result = Object(Top(&reading)).deserialize(&mut json).and_then(|()| json.end());
     if let Some(failure) = reading.failure.take() {
@@ -83,6 +94,8 @@ struct Reading<'r, C> {
     place: RefCell<String>,
     /// What the taker says that ends it.
     failure: RefCell<Option<ImportError>>,
+    /// Whether it has what a dump has.
+    has_cassandra: Cell<bool>,
 }
 
 impl<C> Reading<'_, C> {
@@ -146,16 +159,30 @@ impl<'de, M: Members> Visitor<'de> for Object<M> {
     }
 }
 
+/// What is expected of a dump.
+const DUMP: &str = "a dump of db_json_exim, an object with \"cassandra\" and \"zookeeper\"";
+
 /// The dump.
 struct Top<'r, 'c, C>(&'r Reading<'c, C>);
 
 impl<C: Contents> Members for Top<'_, '_, C> {
-    const EXPECTED: &'static str = "a dump of db_json_exim, an object with \"cassandra\" and \"zookeeper\"";
+    const EXPECTED: &'static str = DUMP;
+
+    fn end<E: Error>(&self) -> Result<(), E> {
+        if self.0.has_cassandra.get() {
+            Ok(())
+        } else {
+            Err(E::custom(format!("no \"cassandra\" in it; expected {DUMP}")))
+        }
+    }
 
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error> {
         self.0.is_at(&[&name]);
         match name.as_str() {
-            "cassandra" => values.next_value_seed(Object(Cassandra(self.0))),
+            "cassandra" => {
+                self.0.has_cassandra.set(true);
+                values.next_value_seed(Object(Cassandra(self.0)))
+            }
             "zookeeper" => {
                 self.0.handle.unwrap_next();
                 values.next_value_seed(Nodes(self.0))
@@ -221,8 +248,9 @@ impl<C: Contents> Members for Rows<'_, '_, C> {
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error> {
         let Self { reading, keyspace, table } = self;
         reading.is_at(&["cassandra", keyspace, table, &name]);
-        reading.contents.borrow_mut().row();
-        values.next_value_seed(Row { reading, key: &name })
+        reading.give(|contents| contents.row(&name))?;
+        values.next_value_seed(Row { reading, key: &name })?;
+        reading.give(Contents::end_row)
     }
 }
 
