@@ -149,6 +149,18 @@ need_rabbitmq() {
     find_rabbitmq || missing="$missing rabbitmq-server"
 }
 
+# What the test of high availability sets up. Its namespaces need root, so others are spared the installation.
+may_make_namespaces() {
+    [ "$(id -u)" = 0 ] && have ip && ip netns add "cirrus-may-$$" 2>/dev/null && ip netns del "cirrus-may-$$"
+}
+
+need_high_availability() {
+    have apt-get && may_make_namespaces || return 0
+    have etcd || missing="$missing etcd-server"
+    have patroni || missing="$missing patroni"
+    have haproxy || missing="$missing haproxy"
+}
+
 # promtool, which says whether metrics, alert rules and their tests are right.
 need_promtool() {
     have promtool || missing="$missing prometheus"
@@ -168,7 +180,7 @@ hold_services() {
         ;;
     esac
     case " $* " in
-    *" rabbitmq-server "* | *" prometheus "*)
+    *" rabbitmq-server "* | *" prometheus "* | *" etcd-server "* | *" patroni "* | *" haproxy "*)
         policy=/usr/sbin/policy-rc.d
         # One that is there says what whoever looks after this machine wants.
         if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
@@ -215,6 +227,11 @@ install_missing() {
         case " $* " in
         *" prometheus "*) ! have apt-get || disable_service prometheus ;;
         esac
+        for package in etcd-server patroni haproxy; do
+            case " $* " in
+            *" $package "*) ! have apt-get || disable_service "${package%-server}" ;;
+            esac
+        done
     )
     missing=
 }

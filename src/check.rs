@@ -84,7 +84,7 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     }
     let model = read_model(settings.schema_dir.as_deref())?;
     let database = Database::new(settings.database_url.as_deref().ok_or(CheckError::NoDatabase)?)?;
-    if database.pending_migrations().await? > 0 {
+    if !database.pending_steps().await?.is_empty() {
         return Err(CheckError::NotMigrated);
     }
     let report = Report { json: settings.json, lines: settings.lines, repair: settings.repair };

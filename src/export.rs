@@ -95,7 +95,7 @@ fn failed(settings: &ExportSettings, error: io::Error) -> ExportError {
 async fn export(settings: &ExportSettings, target: &mut Target) -> Result<Exported, ExportError> {
     let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
     let database = Database::new(&settings.database_url)?;
-    if database.pending_migrations().await? > 0 {
+    if !database.pending_steps().await?.is_empty() {
         return Err(ExportError::NotMigrated);
     }
     let mut session = database.connect(operation::EXPORT).await?;

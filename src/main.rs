@@ -20,6 +20,7 @@ mod json_text;
 mod logs;
 mod manual;
 mod metrics;
+mod migrate;
 mod model;
 mod new_token;
 mod pace;
@@ -57,6 +58,12 @@ async fn main() -> ExitCode {
         Command::InterfaceRoute(settings) => return exit(interface_route::run(&settings), |_| 1),
         Command::Watch(settings) => return exit(watch::run(&settings), |_| 1),
         Command::Check(settings) => return exit(check::run(&settings).await, check::CheckError::exit_status),
+        Command::Migrate(settings) => {
+            return exit(migrate::migrate(&settings).await, migrate::MigrationError::exit_status);
+        }
+        Command::NewEpoch(settings) => {
+            return exit(migrate::new_epoch(&settings).await, migrate::MigrationError::exit_status);
+        }
         Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
         Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),

@@ -85,6 +85,11 @@ pub enum Command {
     Token(TokenCommand),
     /// Look whether a database is sound: its tables, its change log, and the configuration that is made of them
     Check(CheckSettings),
+    /// Bring the tables of a database up to date, and end; a server does so, too, when it starts
+    Migrate(MigrateSettings),
+    /// Tell readers of the change log that the database was put back to an earlier state in a way that no server can notice: a copy of
+    /// its files, or of its disk, that was put in their place. They start anew
+    NewEpoch(NewEpochSettings),
     /// Write everything into a dump of `db_json_exim`, with which contrail-api can go on
     Export(ExportSettings),
     /// Take in the configuration of a contrail-api, with all that belongs to it: from a dump of `db_json_exim`, or from the running server
@@ -141,6 +146,31 @@ pub struct CheckSettings {
     /// another epoch
     #[arg(long, requires = "repair")]
     pub apply: bool,
+}
+
+/// Which database to bring up to date. Servers of earlier releases may run on it meanwhile: they write nothing any more from then on.
+#[derive(Args, Debug)]
+pub struct MigrateSettings {
+    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
+    /// the data directory, and good as long as the server runs
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
+    pub database_url: String,
+
+    /// Read the data model from this directory, not from the one that is built in
+    #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
+    pub schema_dir: Option<PathBuf>,
+
+    /// Tell which steps there are to do, and what waits for them; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Which database was put back.
+#[derive(Args, Debug)]
+pub struct NewEpochSettings {
+    /// The database, as <postgresql://user:password@host/name>
+    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
+    pub database_url: String,
 }
 
 /// What to import, and where: all of it, in one transaction, or nothing. Exit status 0: it is there; 1: nothing was stored, which
@@ -270,8 +300,9 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_ALLOWED_HOSTS", value_name = "NAME,..", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 
-    /// PostgreSQL 14 or newer, as <postgresql://user:password@host/name>. Without it, the server runs a private
-    /// PostgreSQL in its data directory
+    /// PostgreSQL 14 or newer, as <postgresql://user:password@host/name>. Several hosts, as in
+    /// <postgresql://user:password@a:5432,b:5432/name?target_session_attrs=read-write>, are a primary and its standbys: the one is
+    /// found that takes writes. Without it, the server runs a private PostgreSQL in its data directory
     #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
     pub database_url: Option<String>,
 

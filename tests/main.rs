@@ -14,6 +14,7 @@ mod agreement;
 mod amqp;
 mod audit;
 mod authentication;
+mod backup;
 mod bad_input;
 mod browsers;
 mod concurrency;
@@ -34,6 +35,7 @@ mod feeds;
 mod generated_dump;
 mod golden;
 mod hanging_database;
+mod high_availability;
 mod history;
 mod host_based_service;
 mod hungry_clients;
@@ -168,7 +170,9 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(large_lists::large_lists_are_whole_and_of_one_moment),
     asynchronous!(agreement::a_long_reader_stops_no_writes),
     asynchronous!(hungry_clients::clients_that_ask_for_a_lot),
+    asynchronous!(backup::what_is_restored_is_sound),
     asynchronous!(failover::the_database_fails_over),
+    asynchronous!(high_availability::the_leader_is_killed_and_cut_off),
     asynchronous!(database_refusals::what_the_database_refuses_is_told),
     asynchronous!(sample_bodies::sample_bodies_get_the_recorded_status),
     asynchronous!(write_back::what_was_read_can_be_written_back),

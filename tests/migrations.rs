@@ -34,6 +34,8 @@ pub async fn databases_of_earlier_releases() {
         let name = format!("step {} ({}) and what follows", step.version, step.description);
         checks.run(&name, goes_on(url, Arc::clone(&steps), step.version)).await;
     }
+    let url = block_in_place(|| cluster.create_database_called("by_command"));
+    checks.run("cirrus migrate", is_done_by_command(url, Arc::clone(&steps))).await;
     let url = block_in_place(|| cluster.create_database_called("later"));
     checks.run("a step of a later release", is_told_of_a_later_step(url, steps)).await;
     checks.finish();
@@ -168,7 +170,41 @@ async fn takes_writes(api: &Api) {
 }
 
 fn check(url: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cirrus")).args(["check", "--database-url", url]).output().expect("cirrus check")
+    cirrus(&["check", "--database-url", url])
+}
+
+fn cirrus(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cirrus")).args(arguments).output().expect("cirrus")
+}
+
+async fn steps_done(database: &mut PgConnection) -> Vec<i64> {
+    let query = "select version from _sqlx_migrations where success order by version";
+    sqlx::query_scalar(query).fetch_all(database).await.unwrap()
+}
+
+/// `--dry-run` tells of the steps and does none; without it they are done, once.
+async fn is_done_by_command(url: String, steps: Arc<Migrator>) {
+    const LAST: i64 = 4;
+    block_in_place(|| Handle::current().block_on(make(&url, &steps, LAST)));
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    let told = |arguments: &[&str]| {
+        let output = block_in_place(|| cirrus(&[&["migrate", "--database-url", &url], arguments].concat()));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let to_do = told(&["--dry-run"]);
+    let missing: Vec<_> = steps.iter().filter(|step| step.version > LAST).collect();
+    assert_eq!(to_do.lines().count(), missing.len(), "{to_do}");
+    for (line, step) in to_do.lines().zip(&missing) {
+        assert!(line.starts_with(&format!("step {} ({}): ", step.version, step.description)), "{line}");
+    }
+    assert!(to_do.contains("step 5 (history): reads all references"), "{to_do}");
+    assert_eq!(steps_done(&mut database).await.last(), Some(&LAST), "nothing is done");
+    let done = told(&[]);
+    assert!(done.starts_with(&to_do) && done.contains(&format!("{} steps done in ", missing.len())), "{done}");
+    assert_eq!(steps_done(&mut database).await.len(), steps.iter().count());
+    assert_eq!(told(&["--dry-run"]), "the tables are up to date\n");
+    assert!(block_in_place(|| check(&url)).status.success());
 }
 
 /// A server that was put back to an earlier release says so, and leaves everything as it is.
@@ -176,9 +212,12 @@ async fn is_told_of_a_later_step(url: String, steps: Arc<Migrator>) {
     let known = steps.iter().map(|step| step.version).max().unwrap();
     let server = block_in_place(|| Server::start_on(&url));
     let mut database = PgConnection::connect(&url).await.unwrap();
+    let net = json!({"virtual-network": {"fq_name": name("net"), "parent_type": "project"}});
+    let uuid = server.api().post("/virtual-networks", &net).await.ok()["virtual-network"]["uuid"].clone();
+    let path = format!("/virtual-network/{}", uuid.as_str().unwrap());
     let later = format!(
-        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-         values ({}, 'of a later release', true, '', 0)",
+        "begin; alter table object add column of_a_later_release text; insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values ({}, 'of a later release', true, '', 0); commit",
         known + 1
     );
     raw_sql(AssertSqlSafe(later)).execute(&mut database).await.unwrap();
@@ -186,7 +225,13 @@ async fn is_told_of_a_later_step(url: String, steps: Arc<Migrator>) {
         "it was used by a newer release of Cirrus: its tables have step {}, and this release knows steps up to {known}",
         known + 1
     );
-    // One that runs already is not sent requests any more by whoever asks for this.
+    // One that runs already goes on to answer reads, truly, and stores nothing any more.
+    let update = json!({"virtual-network": {"display_name": "of an earlier release"}});
+    let refused = server.api().put(&path, &update).await;
+    assert!(refused.status_is(503).text.starts_with("A newer release has brought the tables"), "{refused}");
+    let read = server.api().get(&path).await.ok();
+    assert_eq!(read["virtual-network"]["display_name"], "net", "{read}");
+    // It is not sent requests any more by whoever asks for this.
     let ready = server.api().get("/readyz?verbose").await;
     assert!(ready.status_is(503).text.contains(&format!("[-] database: {expected}")), "{ready}");
     drop(server);

@@ -284,7 +284,7 @@ impl Where {
     /// Whether the files of the private database are those that the last server has left.
     async fn recognise(&self) -> Result<(), ImportError> {
         match &self.private {
-            Some((_, mark)) if !self.database.is_empty().await? && self.database.pending_migrations().await? == 0 => {
+            Some((_, mark)) if !self.database.is_empty().await? && self.database.pending_steps().await?.is_empty() => {
                 mark.recognise(&mut self.database.connect(MARK).await?).await?;
             }
             _ => {}

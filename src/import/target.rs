@@ -58,7 +58,7 @@ impl Target {
         if database.is_empty().await? {
             return Ok(Self { database, stored: None });
         }
-        if database.pending_migrations().await? > 0 {
+        if !database.pending_steps().await?.is_empty() {
             return Err(ImportError::NotMigrated);
         }
         let beside = whole::count_beside(&mut database.connect_patiently(CHECK).await?).await?;
@@ -150,7 +150,7 @@ pub async fn store_keyspaces(
     source: &mut dyn Source,
     settings: &ImportSettings,
 ) -> Result<(), ImportError> {
-    if database.is_empty().await? || database.pending_migrations().await? > 0 {
+    if database.is_empty().await? || !database.pending_steps().await?.is_empty() {
         return Err(ImportError::NotMigrated);
     }
     let rows = WideRows::new(database.sessions());

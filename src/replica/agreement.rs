@@ -15,6 +15,9 @@
 //! 4. A server that sees settings that are not its own never comes to such a fence. It commits nothing, is never the only one,
 //!    and stops. It sees it with its next heartbeat, if not before.
 //!
+//! The same holds for the tables: each step that brings them up to date changes the fence with it (`migrations/0011`), and a server
+//! that finds a step which it does not know commits nothing any more. It does not stop, and goes on to answer reads.
+//!
 //! Where the database lacks a setting (a dump is being restored), nothing is decided until it is there. A database that
 //! was put back to an earlier state has the fence and the settings that it had then, so 1 holds for it, too.
 
@@ -23,15 +26,23 @@ use crate::store::{
     Database, Session, StoreError,
     operation::SETTINGS,
     sequence,
-    shared_settings::{self, SharedSettings},
+    shared_settings::{self, Shared, SharedSettings},
+    steps,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 /// What is answered to requests that come once the settings are others.
-pub const NOT_AGREED: &str = "This server does not have the settings that the servers on its database share, and stops. \
+const NOT_AGREED: &str = "This server does not have the settings that the servers on its database share, and stops. \
                               Not able to perform requested action; nothing was stored";
+
+/// What is answered to requests that write once a newer release has brought the tables up to date.
+const OUTDATED: &str = "A newer release has brought the tables of the database up to date, and this server does not write \
+                        to them any more. Not able to perform requested action; nothing was stored";
 
 /// Whether this server decides by the settings that the database has.
 pub struct Agreement {
@@ -40,12 +51,19 @@ pub struct Agreement {
     agreed_at: Mutex<Option<Uuid>>,
     /// What has become of them, once they are others.
     overtaken: watch::Sender<Option<String>>,
+    /// Whether the tables have a step that this release does not know.
+    is_outdated: AtomicBool,
 }
 
 impl Agreement {
     /// On these settings; not looked at yet.
     pub fn new(own: SharedSettings) -> Self {
-        Self { own, agreed_at: Mutex::default(), overtaken: watch::Sender::new(None) }
+        Self {
+            own,
+            agreed_at: Mutex::default(),
+            overtaken: watch::Sender::new(None),
+            is_outdated: AtomicBool::new(false),
+        }
     }
 
     /// Whether the settings are the own ones as long as the row has this fence.
@@ -56,8 +74,8 @@ impl Agreement {
         if self.agreed_at() == Some(fence) {
             return Ok(true);
         }
-        let (seen_at, stored) = shared_settings::read(session).await?;
-        if self.compare(seen_at, &stored) {
+        let Shared { fence: seen_at, settings, last_step } = shared_settings::read(session).await?;
+        if self.knows(last_step) && self.compare(seen_at, &settings) {
             *self.agreed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen_at);
         }
         // What is seen may be of a moment later than the fence that is asked for.
@@ -66,6 +84,24 @@ impl Agreement {
 
     fn agreed_at(&self) -> Option<Uuid> {
         *self.agreed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the tables are those of this release.
+    fn knows(&self, last_step: i64) -> bool {
+        let is_known = last_step <= steps::last_known();
+        let was_known = !self.is_outdated.swap(!is_known, Ordering::Relaxed);
+        if was_known && !is_known {
+            tracing::error!(
+                last_step,
+                "a newer release has brought the tables up to date: this server writes nothing any more; stop it"
+            );
+        }
+        is_known
+    }
+
+    /// What is answered to requests to write while this server does not agree.
+    pub fn refusal(&self) -> &'static str {
+        if self.is_outdated.load(Ordering::Relaxed) { OUTDATED } else { NOT_AGREED }
     }
 
     fn compare(&self, fence: Uuid, stored: &SharedSettings) -> bool {

@@ -21,7 +21,7 @@ mod reads;
 mod recent;
 mod turn;
 
-pub use agreement::{NOT_AGREED, change_shared_settings};
+pub use agreement::change_shared_settings;
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;

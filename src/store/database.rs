@@ -2,29 +2,29 @@
 
 use super::{
     Listener, Session, Sessions, StoreError,
-    error::{no_answer, told},
+    error::told,
+    hosts,
     operation::{self, Operation},
-    sequence, views,
+    primary::{Hosts, place},
+    sequence,
+    steps::{self, MIGRATIONS, Step},
+    views,
 };
-use crate::{metrics::Asking, model::Model};
+use crate::model::Model;
 use sqlx::{
-    ConnectOptions, PgConnection,
-    migrate::{MigrateError, Migrator},
+    ConnectOptions, Row,
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use std::{
     path::Path,
     str::FromStr,
+    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::time::timeout;
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a new connection may take.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(4);
-/// What a new connection is called among the questions to the database, whatever it is for.
-const CONNECTION: &str = "connection";
 /// How much earlier than the deadline the database gives up a statement that has more time than others.
 const GIVES_UP_EARLIER: Duration = Duration::from_secs(1);
 /// What the database is told about each session.
@@ -43,47 +43,41 @@ pub(super) const SESSION_LIMITS: [(&str, &str); 6] = [
 /// How to reach the database, with the limits that every session gets.
 #[derive(Clone)]
 pub struct Database {
-    options: PgConnectOptions,
+    hosts: Arc<Hosts>,
 }
 
 impl Database {
-    /// From a URL: `postgresql://user@host/name`.
+    /// From a URL: `postgresql://user@host/name`, or with several hosts, of which the one is wanted that takes writes.
     ///
     /// # Errors
     /// For a URL that can't be read.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        let expected = "postgresql://user:password@host/name is expected";
-        // The library takes any scheme, and then nobody answers there.
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(StoreError::Address(expected.to_owned()));
-        }
-        let refuse = |error| StoreError::Address(format!("{}; {expected}", told(&error)));
-        Ok(Self::with(PgConnectOptions::from_str(url).map_err(refuse)?))
+        let hosts::Hosts { urls, wanted } = hosts::Hosts::of(url).map_err(StoreError::Address)?;
+        let refuse =
+            |error| StoreError::Address(format!("{}; postgresql://user:password@host/name is expected", told(&error)));
+        let read = |url: &String| PgConnectOptions::from_str(url).map(with_limits).map_err(refuse);
+        let options: Vec<_> = urls.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { hosts: Arc::new(Hosts::new(options, wanted)) })
     }
 
     /// Behind a Unix socket in a directory, where no password is asked for.
     pub fn on_socket(directory: &Path, port: u16, role: &str, name: &str) -> Self {
         let options = PgConnectOptions::new_without_pgpass().socket(directory).port(port).username(role).database(name);
-        Self::with(options.ssl_mode(PgSslMode::Disable))
+        let options = with_limits(options.ssl_mode(PgSslMode::Disable));
+        Self { hosts: Arc::new(Hosts::new(vec![options], hosts::Wanted::Any)) }
     }
 
-    fn with(options: PgConnectOptions) -> Self {
-        Self { options: options.application_name("cirrus").options(SESSION_LIMITS).disable_statement_logging() }
-    }
-
-    /// Where it is, without what is secret: host or directory of its socket, port, and name.
+    /// Where it is, without what is secret: name, and host with port or directory of its socket, of each.
     pub fn place(&self) -> String {
-        let options = &self.options;
-        let name = options.get_database().unwrap_or_else(|| options.get_username());
-        match options.get_socket() {
-            Some(directory) => format!("{name} at {}", directory.display()),
-            None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
-        }
+        let options = self.hosts.options();
+        let name = options.first().map(|options| options.get_database().unwrap_or_else(|| options.get_username()));
+        let places: Vec<String> = options.iter().map(place).collect();
+        format!("{} at {}", name.unwrap_or_default(), places.join(", "))
     }
 
-    async fn connect_with(&self, operation: Operation, options: &[(&str, &str)]) -> Result<Session, StoreError> {
-        let connection = connect(operation, &self.options.clone().options(options.iter().copied())).await?;
-        Ok(Session::new(connection, operation))
+    async fn connect_with(&self, operation: Operation, settings: &[(&str, &str)]) -> Result<Session, StoreError> {
+        let (connection, term) = self.hosts.connect(operation, settings, CONNECT_WITHIN).await?;
+        Ok(Session::new(connection, operation, term))
     }
 
     /// A session of its own.
@@ -123,7 +117,9 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn listen(&self, channel: &str) -> Result<Listener, StoreError> {
-        Listener::on(self.options.clone(), channel).await
+        // Whichever host it is, as it stands.
+        self.connect(operation::LISTENING).await?.close().await?;
+        Listener::on(self.hosts.last(), channel).await
     }
 
     /// Sessions for what needs one now and then.
@@ -152,19 +148,24 @@ impl Database {
         }
     }
 
-    /// How many steps of this release are not applied to the tables, as a new connection finds them.
+    /// The steps of this release that are not applied to the tables, as a new connection finds them; all, where there are no tables.
     ///
     /// # Errors
-    /// When the database is away, or has a step that this release does not know.
-    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+    /// When the database is away, has a step that this release does not know, or is none that this release can work with.
+    pub async fn pending_steps(&self) -> Result<Vec<Step>, StoreError> {
         let mut session = self.connect(operation::STEPS).await?;
-        let query = sqlx::query("select version from _sqlx_migrations where success");
-        let applied: Vec<i64> = session.values(query).await?;
-        session.close().await?;
-        if let Some(found) = applied.iter().copied().find(|version| !MIGRATIONS.version_exists(*version)) {
-            return Err(newer(found));
+        let row = session.row(sqlx::query("select getdatabaseencoding(), to_regclass('_sqlx_migrations') is not null"));
+        let row = row.await?;
+        let (encoding, has_tables): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
         }
-        Ok(MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count())
+        let mut applied = Vec::new();
+        if has_tables {
+            applied = session.values(sqlx::query("select version from _sqlx_migrations where success")).await?;
+        }
+        session.close().await?;
+        steps::pending(&applied)
     }
 
     /// Whether there is nothing in it that a release of Cirrus has made.
@@ -197,32 +198,22 @@ impl Database {
     pub async fn migrate(&self, model: &Model) -> Result<(), StoreError> {
         // Waiting for another server's migration may take longer than any statement of ours, and so may a step. There is
         // nobody yet who waits for an answer of this server.
-        let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let settings = [("statement_timeout", "0"), ("lock_timeout", "0")];
         let failed = |error| StoreError::of(operation::MIGRATION, error);
-        let mut connection = connect(operation::MIGRATION, &options).await?;
+        let (mut connection, _) = self.hosts.connect(operation::MIGRATION, &settings, CONNECT_WITHIN).await?;
         let encoding: String =
             sqlx::query_scalar("show server_encoding").fetch_one(&mut connection).await.map_err(failed)?;
         if encoding != "UTF8" {
             return Err(StoreError::Encoding(encoding));
         }
         MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
-            MigrateError::VersionMissing(found) => newer(found),
+            MigrateError::VersionMissing(found) => steps::newer(found),
             error => error.into(),
         })?;
         views::refresh(&mut connection, model).await.map_err(failed)
     }
 }
 
-/// The tables have a step that this release does not know.
-fn newer(found: i64) -> StoreError {
-    StoreError::Newer { found, known: MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default() }
-}
-
-async fn connect(operation: Operation, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    let mut asking = Asking::begin(CONNECTION);
-    let connected = timeout(CONNECT_WITHIN, options.connect()).await.unwrap_or_else(|_| Err(no_answer(CONNECT_WITHIN)));
-    if connected.is_err() {
-        asking.fail();
-    }
-    connected.map_err(|error| StoreError::of(operation, error))
+fn with_limits(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("cirrus").options(SESSION_LIMITS).disable_statement_logging()
 }

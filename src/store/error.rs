@@ -2,7 +2,7 @@
 
 use super::{
     operation::{Again, Operation},
-    refusal::{self, AWAY, Refusal, UNKNOWN, UNREADABLE},
+    refusal::{self, AWAY, NO_PRIMARY, Refusal, UNKNOWN, UNREADABLE},
     session::ends_session,
 };
 use sqlx::{error::DatabaseError, migrate::MigrateError};
@@ -18,6 +18,16 @@ pub enum StoreError {
         operation: Operation,
         /// What came instead of an answer.
         error: sqlx::Error,
+    },
+    /// Of several hosts none is the one to ask.
+    #[error("none of the hosts is a primary that takes writes: {hosts}: {}", .operation.name)]
+    NoPrimary {
+        /// What was to be asked.
+        operation: Operation,
+        /// What is the matter with each.
+        hosts: String,
+        /// Whether somebody has to change something at one of them.
+        is_lasting: bool,
     },
     /// It is not known where the database is.
     #[error("{0}")]
@@ -129,6 +139,7 @@ impl StoreError {
         match self {
             Self::Database { error: sqlx::Error::Database(error), .. } => Some(&**error),
             Self::Database { .. }
+            | Self::NoPrimary { .. }
             | Self::Address(_)
             | Self::Migration(_)
             | Self::Unknown { .. }
@@ -164,7 +175,8 @@ impl StoreError {
 
     /// Whether the same may work in a moment: nobody listens yet, or the database is starting, or has no connection left.
     pub(super) fn is_passing(&self) -> bool {
-        self.is_silence() || self.refusal().is_some_and(|refusal| refusal.passes)
+        let is_failing_over = matches!(self, Self::NoPrimary { is_lasting: false, .. });
+        is_failing_over || self.is_silence() || self.refusal().is_some_and(|refusal| refusal.passes)
     }
 
     /// Whether somebody has to change something before it can work: the address, the password (class 28), or the database.
@@ -174,6 +186,7 @@ impl StoreError {
             | Self::Address(_)
             | Self::Newer { .. }
             | Self::Encoding(_) => true,
+            Self::NoPrimary { is_lasting, .. } => *is_lasting,
             Self::Database { .. } => self.has_code("28"),
             Self::Migration(_) | Self::Unknown { .. } | Self::Row(_) => false,
         }
@@ -193,9 +206,12 @@ impl StoreError {
             Self::Database { .. } if self.has_code("22") || self.has_code("23") => Failure::Data,
             // What is stored already and can't be read is not the fault of who asks.
             Self::Database { .. } | Self::Row(_) => Failure::Refused,
-            Self::Address(_) | Self::Migration(_) | Self::Unknown { .. } | Self::Newer { .. } | Self::Encoding(_) => {
-                Failure::Connection
-            }
+            Self::NoPrimary { .. }
+            | Self::Address(_)
+            | Self::Migration(_)
+            | Self::Unknown { .. }
+            | Self::Newer { .. }
+            | Self::Encoding(_) => Failure::Connection,
         }
     }
 
@@ -223,6 +239,7 @@ impl StoreError {
             },
             Self::Unknown { .. } => UNKNOWN.to_owned(),
             Self::Row(_) => UNREADABLE.to_owned(),
+            Self::NoPrimary { .. } => NO_PRIMARY.to_owned(),
             Self::Database { .. } | Self::Address(_) | Self::Migration(_) | Self::Newer { .. } | Self::Encoding(_) => {
                 AWAY.to_owned()
             }

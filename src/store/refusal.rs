@@ -4,6 +4,9 @@
 
 /// What is answered while the database is away.
 pub const AWAY: &str = "The database can't be reached. Not able to perform requested action";
+/// What is answered while none of several hosts is the primary: one of them may be about to be promoted.
+pub const NO_PRIMARY: &str =
+    "No server of the database takes writes at the moment. Not able to perform requested action; nothing was stored";
 /// What is answered when it went away around a commit, and did not come back in time.
 pub const UNKNOWN: &str = "The database went away; it is not known whether the request was stored";
 

@@ -6,7 +6,7 @@
 //! be that answer. It is dropped without a word; in particular nothing is cancelled, because a commit that is cancelled
 //! while it waits for a standby is done, and visible, without it.
 
-use super::{Database, Operation, StoreError, error::no_answer};
+use super::{Database, Operation, StoreError, error::no_answer, primary::Term};
 use crate::metrics::Asking;
 use futures_util::{
     StreamExt, TryStreamExt,
@@ -39,12 +39,14 @@ pub struct Session {
     operation: Operation,
     /// Whether nothing can be asked any more.
     is_lost: bool,
+    /// Until when the server at the other end is the one to ask.
+    term: Term,
 }
 
 impl Session {
     /// On a connection.
-    pub fn new(connection: PgConnection, operation: Operation) -> Self {
-        Self { connection, operation, is_lost: false }
+    pub fn new(connection: PgConnection, operation: Operation, term: Term) -> Self {
+        Self { connection, operation, is_lost: false, term }
     }
 
     /// What is asked from now on is for this.
@@ -70,19 +72,24 @@ impl Session {
         closed.map_err(|error| StoreError::of(self.operation, error))
     }
 
+    fn is_lost(&self) -> bool {
+        self.is_lost || self.term.is_over()
+    }
+
     async fn answers(&mut self) -> bool {
-        !self.is_lost && within(PING_WITHIN, self.connection.ping()).await.is_ok()
+        !self.is_lost() && within(PING_WITHIN, self.connection.ping()).await.is_ok()
     }
 
     fn items<'e, 'q: 'e>(
         &'e mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, StoreError>> {
-        let Session { connection, operation, is_lost } = self;
-        let operation = *operation;
-        if *is_lost {
-            return stream::once(async move { Err(lost(operation)) }).boxed();
+        if self.is_lost() {
+            let error = lost(self.operation);
+            return stream::once(async move { Err(error) }).boxed();
         }
+        let Session { connection, operation, is_lost, .. } = self;
+        let operation = *operation;
         let answer = (connection.fetch_many(query), is_lost, Asking::begin(operation.name));
         stream::try_unfold(answer, move |(mut items, is_lost, mut asking)| async move {
             match within(operation.answer_within, items.try_next()).await {
@@ -134,7 +141,7 @@ impl Session {
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>, StoreError> {
-        if self.is_lost {
+        if self.is_lost() {
             return Err(lost(self.operation));
         }
         let mut asking = Asking::begin(self.operation.name);
@@ -331,7 +338,7 @@ impl Borrowed<'_> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         match self.session.take() {
-            Some(session) if !session.is_lost => self.sessions.idle().push(session),
+            Some(session) if !session.is_lost() => self.sessions.idle().push(session),
             _ => self.sessions.idle().clear(),
         }
     }

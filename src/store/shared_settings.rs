@@ -25,20 +25,32 @@ pub async fn keep(session: &mut Session, own: &SharedSettings) -> Result<SharedS
         select name, value from unnest($1::text[], $2::text[]) as own (name, value) order by name
         on conflict do nothing";
     session.execute(sqlx::query(query).bind(names).bind(values)).await?;
-    Ok(read(session).await?.1)
+    Ok(read(session).await?.settings)
 }
 
-/// The fence in the row of the sequence, and the settings, as of one moment.
+/// What the servers on a database have to agree on, as of one moment.
+pub struct Shared {
+    /// The fence in the row of the sequence.
+    pub fence: Uuid,
+    /// The settings.
+    pub settings: SharedSettings,
+    /// The last step of the tables.
+    pub last_step: i64,
+}
+
+/// Reads it.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn read(session: &mut Session) -> Result<(Uuid, SharedSettings), StoreError> {
+pub async fn read(session: &mut Session) -> Result<Shared, StoreError> {
     let query = "select fence, array(select name from shared_setting order by name) as names,
-            array(select value from shared_setting order by name) as texts
+            array(select value from shared_setting order by name) as texts,
+            (select max(version) from _sqlx_migrations where success) as last_step
         from feed_sequence";
     let row = session.row(sqlx::query(query)).await?;
     let (names, texts): (Vec<String>, Vec<String>) = (row.try_get("names")?, row.try_get("texts")?);
-    Ok((row.try_get("fence")?, names.into_iter().zip(texts).collect()))
+    let settings = names.into_iter().zip(texts).collect();
+    Ok(Shared { fence: row.try_get("fence")?, settings, last_step: row.try_get("last_step")? })
 }
 
 /// Writes these, whatever the database has. To be done under the lock, and with another fence.

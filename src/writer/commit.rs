@@ -4,7 +4,7 @@ use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Prog
 use crate::{
     change_log::LogEntry,
     metrics,
-    replica::{NOT_AGREED, Replica, follow, recognised},
+    replica::{Replica, follow, recognised},
     rules::{Decision, Rejection, Rulebook, rule},
     store::{
         Database, Failure, Session, StoreError, Turn, UNKNOWN, append,
@@ -262,7 +262,10 @@ impl Committer {
         self.replica.lease.observe(&state);
         if !self.replica.agreement.holds(&mut transaction, state.fence).await? {
             transaction.roll_back().await?;
-            return Ok(Attempt::Answered(refuse_all(jobs.len(), &Rejection::unavailable(NOT_AGREED))));
+            return Ok(Attempt::Answered(refuse_all(
+                jobs.len(),
+                &Rejection::unavailable(self.replica.agreement.refusal()),
+            )));
         }
         self.fence = state.fence;
         if state.sole.is_some_and(|sole| sole != self.replica.lease.server()) {

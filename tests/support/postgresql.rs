@@ -48,14 +48,35 @@ impl Cluster {
 
     /// A standby of this one, which follows it, under its name in `synchronous_standby_names`.
     pub fn start_standby(&self, name: &'static str, settings: &[&str]) -> Self {
+        Self::start_from(name, self.back_up(&["--write-recovery-conf"]), settings)
+    }
+
+    /// A copy of its files, made while it runs.
+    pub fn back_up(&self, options: &[&str]) -> tempfile::TempDir {
         let directory = owned_directory();
         let data = data_in(directory.path());
-        let arguments = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"];
-        let arguments = arguments.map(OsStr::new).into_iter().chain([data.as_os_str()]);
+        let arguments =
+            ["--checkpoint=fast", "--no-sync", "--pgdata"].map(OsStr::new).into_iter().chain([data.as_os_str()]);
         // As the user of the one, into the directory of the other, which are the same.
-        run("pg_basebackup", self.directory.path(), arguments);
+        run("pg_basebackup", self.directory.path(), options.iter().map(OsStr::new).chain(arguments));
+        directory
+    }
+
+    /// A cluster of such a copy.
+    pub fn start_from(name: &'static str, directory: tempfile::TempDir, settings: &[&str]) -> Self {
         let mut cluster = Self { name, process: spawn(name, directory.path(), settings), directory };
         cluster.wait_until_ready();
+        cluster
+    }
+
+    /// One that goes on from a copy with what was archived since, up to a point that has a name.
+    pub fn start_recovery(name: &'static str, directory: tempfile::TempDir, archive: &Path, until: &str) -> Self {
+        fs::write(data_in(directory.path()).join("recovery.signal"), "").expect("recovery.signal");
+        let restore = format!("restore_command=cp '{}/%f' '%p'", archive.display());
+        let target = format!("recovery_target_name={until}");
+        let cluster = Self::start_from(name, directory, &[&restore, &target, "recovery_target_action=promote"]);
+        let promoted = "select 1 where not pg_is_in_recovery()";
+        wait_until("it is recovered", START_LIMIT, || !cluster.processes(promoted).is_empty());
         cluster
     }
 
@@ -223,19 +244,24 @@ fn data_in(directory: &Path) -> PathBuf {
 
 /// A directory of the user that `PostgreSQL` runs as: ourselves, or when we are root, which it refuses to be, the same as a
 /// server would take.
-fn owned_directory() -> tempfile::TempDir {
+pub fn owned_directory() -> tempfile::TempDir {
     let directory = fresh_directory();
     if fs::metadata(directory.path()).expect("the directory").uid() == 0 {
-        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-        let ids = |wanted: &str| {
-            let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
-            let mut fields = line.split(':').skip(2).map(|field| field.parse().ok());
-            Some((fields.next()??, fields.next()??))
-        };
-        let (user, group) = ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody");
+        let (user, group) = user_of_postgresql();
         chown(directory.path(), Some(user), Some(group)).expect("chown of the directory");
     }
     directory
+}
+
+/// The user and group that `PostgreSQL` runs as where we are root.
+pub fn user_of_postgresql() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let ids = |wanted: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
+        let mut fields = line.split(':').skip(2).map(|field| field.parse().ok());
+        Some((fields.next()??, fields.next()??))
+    };
+    ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody")
 }
 
 /// One of `PostgreSQL`'s programs, for the cluster in this directory and as its owner.
@@ -278,7 +304,7 @@ fn spawn(name: &str, directory: &Path, settings: &[&str]) -> Process {
 }
 
 /// The directory of the programs: the one that is named, one that the path leads to, or the newest of Debian's.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     // Links on the path may be to some of the programs only; where they lead, there are all.
     let with_all = |directory: PathBuf| {
         let postgres = fs::canonicalize(directory.join("postgres")).ok()?;

@@ -91,9 +91,9 @@ impl App {
 
     /// Whether a new connection finds the tables as this release needs them.
     async fn database_is_away(&self) -> Option<String> {
-        match within(self.database.pending_migrations()).await {
-            Ok(0) => None,
-            Ok(pending) => Some(format!("{pending} migrations are not applied")),
+        match within(self.database.pending_steps()).await {
+            Ok(pending) if pending.is_empty() => None,
+            Ok(pending) => Some(format!("{} migrations are not applied", pending.len())),
             Err(wrong) => Some(wrong),
         }
     }

@@ -10,7 +10,7 @@ const PLACE: Place = Place::Table("shared_setting");
 
 /// Looks at them. What this release does not know is of a later one.
 pub async fn check(connection: &mut Session, findings: &mut Findings) -> Result<(), StoreError> {
-    let (_, stored) = shared_settings::read(connection).await?;
+    let stored = shared_settings::read(connection).await?.settings;
     let mut options = Options::default();
     let known = options.shared();
     for name in known.keys() {
