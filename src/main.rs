@@ -83,7 +83,7 @@ async fn main() -> ExitCode {
     };
     match serve::serve(*settings, &logs).await {
         // Whoever writes settings is a person.
-        Err(StartError::Settings(text)) => exit(Err(text), |_| 2),
+        Err(StartError::Settings(text) | StartError::NotShared(text)) => exit(Err(text), |_| 2),
         Err(error) => {
             logs.last_word(&error);
             ExitCode::from(error.exit_status())

@@ -80,20 +80,21 @@ async fn messages() {
     let deleted = deleted.iter().find(|message| message["type"] == "virtual_network").unwrap();
     assert_eq!((&deleted["oper"], &deleted["obj_dict"]["display_name"]), (&json!("DELETE"), &json!("next")));
     // The broker has confirmed them, and the position follows within moments; and there is no broker any more.
-    metrics_are(&api, [1, 1, 1, 0], 5, 0).await;
+    metrics_are(&api, &[1, 1, 1, 0], 5, 0).await;
     drop((consumer, broker));
-    metrics_are(&api, [1, 1, 0, 0], 5, 1).await;
+    // What was confirmed a moment before may not be written down yet, and is sent once more then.
+    metrics_are(&api, &[1, 1, 0], 5, 1).await;
 }
 
 /// Waits until metrics say whether there is a message bus, whether it is this server's turn and it sends, and how much is not confirmed; and at
 /// least how many messages and outages there were.
-async fn metrics_are(api: &Api, wanted: [u64; 4], messages: u64, outages: u64) {
+async fn metrics_are(api: &Api, wanted: &[u64], messages: u64, outages: u64) {
     let begin = Instant::now();
     loop {
         let scraped = Scraped::of(api).await;
         let told = |name: &str| scraped.by(&format!("cirrus_amqp_{name}"), &[]).values().sum::<u64>();
         let found = ["configured", "turn", "sending", "lag_revisions"].map(told);
-        if found == wanted && told("messages_total") >= messages && told("outages_total") >= outages {
+        if found.starts_with(wanted) && told("messages_total") >= messages && told("outages_total") >= outages {
             return;
         }
         assert!(begin.elapsed() < LIMIT, "{found:?} and not {wanted:?}");

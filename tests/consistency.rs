@@ -734,7 +734,7 @@ async fn is_told(url: String) {
     plant(&url, "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
     refused(&["--database-url", &url], "the tables are of an earlier release: start a server of this one first");
     plant(&url, "drop table _sqlx_migrations").await;
-    refused(&["--database-url", &url], "_sqlx_migrations");
+    refused(&["--database-url", &url], "the tables are of an earlier release: start a server of this one first");
 }
 
 async fn on_a_standby(cluster: Arc<Cluster>) {

@@ -230,13 +230,16 @@ fn wanted(event: &Value, after: &[Value]) -> Wanted {
     }
 }
 
-/// Whether other servers have other rows: of the configuration, and of what keyspaces and tables there are beside.
+/// Whether other servers have other rows: of the configuration, of what keyspaces and tables there are beside, and of other processes, which
+/// get to know each other within moments.
 fn depends_on_configuration(statement: &str) -> bool {
     let lists_all = ["keyspaces", "tables", "columns"].iter().any(|table| {
         let from = format!("FROM system_schema.{table}");
         statement.trim_end().ends_with(&from) || statement.contains(&from) && !statement.contains("table_name =")
     });
-    statement.contains("obj_") || (lists_all && !statement.contains("WHERE keyspace_name = "))
+    statement.contains("obj_")
+        || statement.ends_with("FROM system.peers")
+        || (lists_all && !statement.contains("WHERE keyspace_name = "))
 }
 
 fn hexadecimal(text: &str) -> Vec<u8> {

@@ -131,7 +131,7 @@ fn by_name() {
         (&["--log", "nosuchlevel"], &[], &["'nosuchlevel' is no level", "error, warn, info"]),
         (&[], &[("CIRRUS_LOG", "cirrus=loud")], &["CIRRUS_LOG", "error, warn, info"]),
         (&["--log-format", "xml"], &[], &["auto, text, json"]),
-        (&["--otlp-endpoint", "collector:4317"], &[], &["'collector:4317' for '--otlp-endpoint", "http://host:4318"]),
+        (&["--otlp-endpoint", "collector:4317"], &[], &["--otlp-endpoint collector:4317: ", "http://host:4318"]),
         (
             &[],
             &[("CIRRUS_OTLP_ENDPOINT", "http://me:secret-word@collector:4318")],

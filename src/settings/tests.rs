@@ -35,7 +35,7 @@ fn faults_of(file: &str, arguments: &[&str]) -> Vec<String> {
 }
 
 /// Something that each option takes; `add` one if a new option takes none of them.
-const SAMPLES: [&str; 15] = [
+const SAMPLES: [&str; 16] = [
     "true",
     "off",
     "5",
@@ -51,6 +51,7 @@ const SAMPLES: [&str; 15] = [
     "https://keystone/v3",
     "admin",
     "linearizable",
+    "json",
 ];
 
 fn sample(argument: &Arg) -> &'static str {
