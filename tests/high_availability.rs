@@ -332,25 +332,21 @@ impl Site {
         let begin = Instant::now();
         while !is_whole(&members) || !(0..3).all(|machine| self.is_ready(machine)) {
             if begin.elapsed() > WHOLE_WITHIN {
+                for (machine, name) in NAMES.iter().enumerate() {
+                    let last = |process: Option<&Process>| {
+                        let errors = process.map(Process::errors).unwrap_or_default();
+                        let is_telling = |line: &&str| {
+                            !["no action", "Lock owner", "request id="].iter().any(|it| line.contains(it))
+                        };
+                        errors.lines().rev().filter(is_telling).take(40).collect::<Vec<_>>().join("\n    ")
+                    };
+                    println!("{name}, Patroni, backwards:\n    {}", last(self.patroni[machine].as_ref()));
+                    println!("{name}, server, backwards:\n    {}", last(self.servers.get(machine)));
+                }
                 panic!("not whole within {WHOLE_WITHIN:?}: {members:?}");
             }
             std::thread::sleep(Duration::from_millis(300));
             members = self.members();
-        }
-    }
-
-    /// What Patroni and the servers have said last, where it went wrong.
-    fn tell(&self) {
-        for (machine, name) in NAMES.iter().enumerate() {
-            let last = |process: Option<&Process>| {
-                let errors = process.map(Process::errors).unwrap_or_default();
-                let is_telling = |line: &&str| {
-                    !["no action", "Lock owner", "request id=", "\"request\""].iter().any(|it| line.contains(it))
-                };
-                errors.lines().rev().filter(is_telling).take(150).collect::<Vec<_>>().join("\n    ")
-            };
-            println!("{name}, Patroni, backwards:\n    {}", last(self.patroni.get(machine).and_then(Option::as_ref)));
-            println!("{name}, server, backwards:\n    {}", last(self.servers.get(machine)));
         }
     }
 
@@ -363,9 +359,6 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.tell();
-        }
         // The servers first, that compare what they know with what is stored.
         for server in &mut self.servers {
             server.signal("TERM");
