@@ -135,7 +135,7 @@ fn by_name() {
         (
             &[],
             &[("CIRRUS_OTLP_ENDPOINT", "http://me:secret-word@collector:4318")],
-            &["'...@collector:4318' for 'CIRRUS_OTLP_ENDPOINT (environment", "OTEL_EXPORTER_OTLP_HEADERS"],
+            &["CIRRUS_OTLP_ENDPOINT=...@collector:4318: ", "OTEL_EXPORTER_OTLP_HEADERS"],
         ),
         (&["--introspect-listen", "8084"], &[], &["--introspect-listen", "like 127.0.0.1:8082"]),
         (&["--read-consistency", "perhaps"], &[], &["linearizable, local"]),
