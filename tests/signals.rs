@@ -22,12 +22,23 @@ pub async fn signals_stop_everything() {
     checks.finish();
 }
 
-/// The signals that reach a child: whoever runs the tests with `nohup` has the hangup ignored for all below.
+/// The signals that reach a child from its first moment on: whoever runs the tests with `nohup` has the hangup ignored for all below, and
+/// who runs them in the background of a script those of a terminal. Such a one is heard only once the server listens for it.
 fn signals() -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
-    let hangup_is_ignored = u64::from_str_radix(ignored, 16).unwrap() & 1 == 1;
-    SIGNALS.into_iter().filter(|name| *name != "HUP" || !hangup_is_ignored).collect()
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    let is_ignored = |name: &str| {
+        let number = match name {
+            "HUP" => 1,
+            "INT" => 2,
+            "QUIT" => 3,
+            "TERM" => 15,
+            other => panic!("{other}"),
+        };
+        ignored >> (number - 1) & 1 == 1
+    };
+    SIGNALS.into_iter().filter(|name| !is_ignored(name)).collect()
 }
 
 fn start_in(data: &Path) -> Process {
