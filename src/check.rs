@@ -39,9 +39,6 @@ pub enum CheckError {
     /// The database can't be looked at.
     #[error("database: {0}")]
     Store(#[from] StoreError),
-    /// Its tables are those of another release.
-    #[error("the tables are of an earlier release: start a server of this one first, which brings them up to date")]
-    NotMigrated,
     /// It can't be repaired.
     #[error("the database is read-only, or a standby: nothing can be repaired in it. Name the primary")]
     ReadOnly,
@@ -61,12 +58,7 @@ impl CheckError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Unsound(_) | Self::Refused(_) => 1,
-            Self::Schema { .. }
-            | Self::NoDatabase
-            | Self::Store(_)
-            | Self::NotMigrated
-            | Self::ReadOnly
-            | Self::Io(_) => 2,
+            Self::Schema { .. } | Self::NoDatabase | Self::Store(_) | Self::ReadOnly | Self::Io(_) => 2,
         }
     }
 }
@@ -84,9 +76,7 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     }
     let model = read_model(settings.schema_dir.as_deref())?;
     let database = Database::new(settings.database_url.as_deref().ok_or(CheckError::NoDatabase)?)?;
-    if !database.pending_steps().await?.is_empty() {
-        return Err(CheckError::NotMigrated);
-    }
+    database.has_current_tables().await?;
     let report = Report { json: settings.json, lines: settings.lines, repair: settings.repair };
     let looking = Looking::new();
     let mut session = database.connect(operation::CHECK).await?;

@@ -38,9 +38,6 @@ pub enum ExportError {
     /// The database can't be read.
     #[error("database: {0}")]
     Store(#[from] StoreError),
-    /// Its tables are those of another release.
-    #[error("the tables are of an earlier release: start a server of this one first, which brings them up to date")]
-    NotMigrated,
     /// A file can't be written.
     #[error("{0}: {1}")]
     File(String, io::Error),
@@ -95,9 +92,7 @@ fn failed(settings: &ExportSettings, error: io::Error) -> ExportError {
 async fn export(settings: &ExportSettings, target: &mut Target) -> Result<Exported, ExportError> {
     let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
     let database = Database::new(&settings.database_url)?;
-    if !database.pending_steps().await?.is_empty() {
-        return Err(ExportError::NotMigrated);
-    }
+    database.has_current_tables().await?;
     let mut session = database.connect(operation::EXPORT).await?;
     let mut moment = Moment::begin(&mut session).await?;
     let bar = Progress::new();

@@ -5,7 +5,7 @@
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, block_in_place};
@@ -134,8 +134,9 @@ impl Load {
     }
 
     async fn wait_for_more(&self, count: usize) {
-        let wanted = self.names().len() + count;
-        while self.answered.lock().unwrap().len() < wanted {
+        let (wanted, begin) = (self.names().len() + count, Instant::now());
+        while self.names().len() < wanted {
+            assert!(begin.elapsed() < LIMIT, "no {count} writes are answered within {LIMIT:?}");
             sleep(Duration::from_millis(5)).await;
         }
     }

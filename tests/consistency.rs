@@ -732,9 +732,9 @@ async fn is_told(url: String) {
     refused(&["--database-url", &url, "--lines", "many"], "--lines");
     refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "--schema-dir /nowhere: data model: ");
     plant(&url, "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
-    refused(&["--database-url", &url], "the tables are of an earlier release: start a server of this one first");
+    refused(&["--database-url", &url], "its tables are of an earlier release, or there are none: `cirrus migrate`");
     plant(&url, "drop table _sqlx_migrations").await;
-    refused(&["--database-url", &url], "the tables are of an earlier release: start a server of this one first");
+    refused(&["--database-url", &url], "its tables are of an earlier release, or there are none: `cirrus migrate`");
 }
 
 async fn on_a_standby(cluster: Arc<Cluster>) {

@@ -219,6 +219,7 @@ async fn a_server_under_work() {
     api.post("/virtual-networks", &network).await;
     api.delete(&format!("/project/{}", uuids[1])).await.status_is(200);
     api.get("/documentation/").await.status_is(200);
+    api.post("/transaction", &json!({"operations": vec![0; 501]})).await.status_is(400);
     let after = Scraped::of(&api).await;
     let since = |name: &str, labels: &[(&str, &str)]| after.sum(name, labels) - before.sum(name, labels);
     for (name, labels, wanted) in [
@@ -231,6 +232,7 @@ async fn a_server_under_work() {
         ("cirrus_requests_total", &[("operation", "metrics")], 1.0),
         ("cirrus_request_seconds_count", &[("operation", "create")], 41.0),
         ("cirrus_refusals_total", &[("status", "409")], 20.0),
+        ("cirrus_limit_refusals_total", &[("limit", "one-request")], 1.0),
         ("cirrus_changes_total", &[("type", "project"), ("operation", "create")], 20.0),
         ("cirrus_changes_total", &[("type", "project"), ("operation", "delete")], 1.0),
         ("cirrus_objects", &[("type", "project")], 19.0),

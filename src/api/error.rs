@@ -2,6 +2,7 @@
 
 use crate::{
     feed::{Gone, OpenError},
+    metrics,
     replica::Unavailable,
     rules::{Kind, Rejection, rule::RuleId},
     store::StoreError,
@@ -149,8 +150,11 @@ impl ApiError {
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let Rejection { kind, rule, field, objects, text, operation: _ } = rejection;
+        if kind == Kind::TooMuch {
+            metrics::limit(metrics::Limit::OneRequest);
+        }
         let status = match kind {
-            Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::BadRequest | Kind::TooMuch => StatusCode::BAD_REQUEST,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,

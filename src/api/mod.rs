@@ -249,10 +249,11 @@ async fn answer(
 impl App {
     async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
         let found = routes::find(&self.model, &call.method, &call.path);
-        call.subject.set(counted::subject(&found, &call.method));
+        let subject = counted::subject(&found, &call.method);
+        call.subject.set(subject);
         let trace = logs::trace();
         if let Some(trace) = &trace {
-            let (kind, operation) = found.kind_and_operation(&self.model, &call.method);
+            let (kind, operation) = counted::kind_and_operation(subject, &self.model, &call.method);
             trace.is_for(kind, operation);
         }
         self.admit(call, request, &found).await?;

@@ -57,26 +57,6 @@ pub enum Found {
     Nothing,
 }
 
-impl Found {
-    /// The type that a request is about, if it is about one alone, and what it does: one of a few words, or an action. Nothing of
-    /// what the request says is in it.
-    pub fn kind_and_operation<'a>(&self, model: &'a Model, method: &Method) -> (&'a str, Cow<'static, str>) {
-        let name = |type_id: &TypeId| model.object_type(*type_id).name.as_str();
-        match self {
-            Self::Route(Route::Action(action, _)) => ("", format!("{method} {}", action.path).into()),
-            Self::Route(Route::Collection(type_id)) if method == Method::POST => (name(type_id), "create".into()),
-            Self::Route(Route::Collection(type_id)) => (name(type_id), "list".into()),
-            Self::Route(Route::Object(type_id, _)) => match *method {
-                Method::PUT => (name(type_id), "update".into()),
-                Method::DELETE => (name(type_id), "delete".into()),
-                _ => (name(type_id), "read".into()),
-            },
-            Self::Route(Route::Home | Route::OpenApi | Route::Documentation(_)) => ("", "documentation".into()),
-            Self::OtherMethods(_) | Self::Nothing => ("", "unknown".into()),
-        }
-    }
-}
-
 /// Finds the route of a path.
 pub fn find(model: &Model, method: &Method, path: &str) -> Found {
     let of_methods = |methods: &[Method], route: Route| {

@@ -79,9 +79,6 @@ pub enum ImportError {
         "{0}: 1 to 48 letters of ASCII, digits and underscores are expected as the name of a keyspace, or of a table"
     )]
     Name(String),
-    /// The tables are those of another release.
-    #[error("the tables are of an earlier release: start a server of this one first, which brings them up to date")]
-    NotMigrated,
     /// The database does not store it.
     #[error("database: {0}")]
     Database(#[from] StoreError),

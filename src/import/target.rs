@@ -58,9 +58,7 @@ impl Target {
         if database.is_empty().await? {
             return Ok(Self { database, stored: None });
         }
-        if !database.pending_steps().await?.is_empty() {
-            return Err(ImportError::NotMigrated);
-        }
+        database.has_current_tables().await?;
         let beside = whole::count_beside(&mut database.connect_patiently(CHECK).await?).await?;
         let graph = load(database.connect(CHECK).await?, model).await?;
         Ok(Self { database, stored: Some((graph, beside)) })
@@ -150,9 +148,7 @@ pub async fn store_keyspaces(
     source: &mut dyn Source,
     settings: &ImportSettings,
 ) -> Result<(), ImportError> {
-    if database.is_empty().await? || !database.pending_steps().await?.is_empty() {
-        return Err(ImportError::NotMigrated);
-    }
+    database.has_current_tables().await?;
     let rows = WideRows::new(database.sessions());
     store_texts(source, Into::Tables(&rows), settings)
 }

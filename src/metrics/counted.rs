@@ -24,6 +24,11 @@ pub enum Asked {
 
 impl Asked {
     const NAMES: [&str; 5] = ["create", "read", "update", "delete", "list"];
+
+    /// As it is called in labels.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+    }
 }
 
 /// What a request is about.

@@ -52,7 +52,7 @@ impl Database {
     /// # Errors
     /// For a URL that can't be read.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        let hosts::Hosts { urls, wanted } = hosts::Hosts::of(url).map_err(StoreError::Address)?;
+        let hosts::UrlHosts { urls, wanted } = hosts::UrlHosts::of(url).map_err(StoreError::Address)?;
         let refuse =
             |error| StoreError::Address(format!("{}; postgresql://user:password@host/name is expected", told(&error)));
         let read = |url: &String| PgConnectOptions::from_str(url).map(with_limits).map_err(refuse);
@@ -166,6 +166,14 @@ impl Database {
         }
         session.close().await?;
         steps::pending(&applied)
+    }
+
+    /// Whether the tables are those of this release; servers make them so, other commands do not.
+    ///
+    /// # Errors
+    /// When they are not, or the database is away.
+    pub async fn has_current_tables(&self) -> Result<(), StoreError> {
+        if self.pending_steps().await?.is_empty() { Ok(()) } else { Err(StoreError::Earlier) }
     }
 
     /// Whether there is nothing in it that a release of Cirrus has made.

@@ -57,6 +57,11 @@ pub enum StoreError {
         /// The last step that this release knows.
         known: i64,
     },
+    /// The tables are those of an earlier release, or there are none.
+    #[error(
+        "its tables are of an earlier release, or there are none: `cirrus migrate`, or a server that is started on it, makes them"
+    )]
+    Earlier,
     /// Not every name can be stored.
     #[error(
         "it is in the encoding {0}, which can't hold every name: UTF8 is needed. Make one with: create database NAME \
@@ -145,6 +150,7 @@ impl StoreError {
             | Self::Unknown { .. }
             | Self::Row(_)
             | Self::Newer { .. }
+            | Self::Earlier
             | Self::Encoding(_) => None,
         }
     }
@@ -188,7 +194,7 @@ impl StoreError {
             | Self::Encoding(_) => true,
             Self::NoPrimary { is_lasting, .. } => *is_lasting,
             Self::Database { .. } => self.has_code("28"),
-            Self::Migration(_) | Self::Unknown { .. } | Self::Row(_) => false,
+            Self::Migration(_) | Self::Earlier | Self::Unknown { .. } | Self::Row(_) => false,
         }
     }
 
@@ -211,6 +217,7 @@ impl StoreError {
             | Self::Migration(_)
             | Self::Unknown { .. }
             | Self::Newer { .. }
+            | Self::Earlier
             | Self::Encoding(_) => Failure::Connection,
         }
     }
@@ -240,9 +247,12 @@ impl StoreError {
             Self::Unknown { .. } => UNKNOWN.to_owned(),
             Self::Row(_) => UNREADABLE.to_owned(),
             Self::NoPrimary { .. } => NO_PRIMARY.to_owned(),
-            Self::Database { .. } | Self::Address(_) | Self::Migration(_) | Self::Newer { .. } | Self::Encoding(_) => {
-                AWAY.to_owned()
-            }
+            Self::Database { .. }
+            | Self::Address(_)
+            | Self::Migration(_)
+            | Self::Newer { .. }
+            | Self::Earlier
+            | Self::Encoding(_) => AWAY.to_owned(),
         }
     }
 }

@@ -13,7 +13,7 @@ pub enum Wanted {
 
 /// What a URL says of hosts.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Hosts {
+pub struct UrlHosts {
     /// A URL for each host, in their order.
     pub urls: Vec<String>,
     /// Which of them is wanted.
@@ -22,7 +22,7 @@ pub struct Hosts {
 
 const SEVERAL: &str = "postgresql://user:password@host:5432,another:5432/name";
 
-impl Hosts {
+impl UrlHosts {
     /// Takes a URL apart.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> (Vec<String>, Wanted) {
-        let hosts = Hosts::of(url).unwrap();
+        let hosts = UrlHosts::of(url).unwrap();
         (hosts.urls, hosts.wanted)
     }
 
@@ -124,7 +124,7 @@ mod tests {
             ("postgresql://me:secret@/x?host=a,b", "before the name"),
             ("postgresql://me:secret@a/x?port=5432%2C5433", "before the name"),
         ] {
-            let refused = Hosts::of(url).unwrap_err();
+            let refused = UrlHosts::of(url).unwrap_err();
             assert!(refused.contains(expected) && !refused.contains("secret"), "{url}: {refused}");
         }
     }

@@ -6,7 +6,6 @@
 
 use crate::{
     graph::Object,
-    metrics,
     rules::engine::{Decision, Rejection},
 };
 
@@ -50,9 +49,8 @@ pub fn check(limit: &Limit, count: usize) -> Decision<()> {
     if count <= limit.most {
         return Ok(());
     }
-    metrics::limit(metrics::Limit::OneRequest);
     let Limit { most, what } = limit;
-    Err(Rejection::bad_request(format!("Bad Request, too much for one request: {count} {what}, the limit is {most}")))
+    Err(Rejection::too_much(format!("Bad Request, too much for one request: {count} {what}, the limit is {most}")))
 }
 
 /// The same, for what may stay as large as it is.

@@ -28,6 +28,8 @@ pub enum Kind {
     Unprocessable,
     /// What the client has made a condition does not hold.
     Unmet,
+    /// It would take more work than one request may.
+    TooMuch,
     /// Not possible now; try again.
     Unavailable,
     /// The server's own fault.
@@ -104,6 +106,7 @@ macro_rules! constructors {
 
 constructors! {
     bad_request => BadRequest,
+    too_much => TooMuch,
     forbidden => Forbidden,
     not_found => NotFound,
     conflict => Conflict,

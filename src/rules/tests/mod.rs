@@ -80,7 +80,7 @@ fn default_ipam() -> Value {
 fn refusal<T: std::fmt::Debug>(decision: Decision<T>) -> String {
     let Rejection { kind, text, .. } = decision.unwrap_err();
     let status = match kind {
-        Kind::BadRequest => 400,
+        Kind::BadRequest | Kind::TooMuch => 400,
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
         Kind::Conflict => 409,
