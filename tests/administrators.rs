@@ -194,7 +194,7 @@ async fn admin_2_and_admin_3_by_the_port(server: &Server) {
 fn refused(options: &[&str], expected: i32) -> String {
     let mut process = Process::start(&[&["serve", "--listen", "127.0.0.1:0"], options].concat());
     let status = process.wait(LIMIT).unwrap_or_else(|| panic!("{options:?}: it starts"));
-    let errors = process.last_errors(Duration::from_secs(5));
+    let errors = process.errors();
     assert_eq!(status.code(), Some(expected), "{options:?}: {errors}");
     errors
 }

@@ -334,7 +334,7 @@ fn refused(arguments: &[&str]) -> String {
     let data = directory.path().join("data");
     let mut process = Process::start(&[&["serve", "--data-dir", data.to_str().unwrap()], arguments].concat());
     let status = process.wait(LIMIT);
-    let errors = process.last_errors(Duration::from_secs(5));
+    let errors = process.errors();
     assert_eq!(status.and_then(|status| status.code()), Some(2), "{arguments:?}: {errors}");
     assert!(!data.exists(), "{arguments:?}: something was made");
     errors

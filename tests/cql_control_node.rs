@@ -201,7 +201,10 @@ async fn play(place: &mut Place, seed: u64) -> Result<(), String> {
 fn wait_for(reader: &mut Process, what: &str) -> Result<Value, String> {
     loop {
         let line = block_in_place(|| reader.next_line(SAYS_WITHIN));
-        let Some(line) = line else { return Err(format!("the reader has ended: {}", reader.last_errors(HANG))) };
+        let Some(line) = line else {
+            let status = block_in_place(|| reader.wait(HANG));
+            return Err(format!("the reader has ended, {status:?}: {}", reader.errors()));
+        };
         let line: Value = serde_json::from_str(&line).map_err(|error| format!("{line}: {error}"))?;
         if let Some(fault) = line["fault"].as_str() {
             return Err(fault.to_owned());

@@ -369,7 +369,7 @@ async fn stopped(directory: PathBuf, url: String) {
         process.signal(signal);
         let status = block_in_place(|| process.wait(LIMIT)).expect("it has ended");
         assert_eq!(status.code(), Some(1), "{}", process.errors());
-        assert!(process.last_errors(LIMIT).contains("stopped; nothing was exported"));
+        assert!(process.errors().contains("stopped; nothing was exported"));
         assert!(!partly());
     }
     drop(locked);

@@ -191,7 +191,7 @@ fn bad_requests() {
     let mut process =
         Process::start(&["serve", "--listen", "127.0.0.1:0", "--data-dir", "/nowhere", "--introspect-listen", &taken]);
     let code = process.wait(LIMIT).and_then(|status| status.code());
-    let said = process.last_errors(LIMIT);
+    let said = process.errors();
     assert!(
         code == Some(1) && said.contains(&format!("--introspect-listen {taken}: can't listen there")),
         "{code:?} {said}"

@@ -145,7 +145,7 @@ fn last_word() {
         let arguments = ["serve", "--listen", address, "--database-url", url, "--log-format", "json", "--log", "off"];
         let mut process = Process::start(&[&arguments, more].concat());
         assert!(process.wait(LIMIT).is_some_and(|status| !status.success()));
-        process.last_errors(LIMIT)
+        process.errors()
     };
     let said = ended(&address, &[]);
     let lines = lines_of(&said);

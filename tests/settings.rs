@@ -39,7 +39,7 @@ fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut process = Process::spawn(&mut program(arguments, variables));
     let status = process.wait(LIMIT);
-    let errors = process.last_errors(Duration::from_secs(5));
+    let errors = process.errors();
     let code = status.and_then(|status| status.code());
     assert_eq!(code, Some(2), "{arguments:?} {variables:?}: {status:?}; it says:\n{errors}");
     assert!(!errors.contains(" at line ") && !errors.contains("panicked"), "{errors}");
@@ -347,7 +347,7 @@ async fn files_of_contrail() {
 
     process.signal("TERM");
     assert_eq!(process.wait(LIMIT).and_then(|status| status.code()), Some(0));
-    let log = process.last_errors(Duration::from_secs(5));
+    let log = process.errors();
     let told = log.lines().find(|line| line.contains("replaced by --database-url: ")).unwrap_or_default();
     for key in ["cassandra_server_list (", "zk_server_ip (", "cassandra_password ("] {
         assert!(told.contains(key), "'{key}' is expected in\n{log}");

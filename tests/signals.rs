@@ -65,7 +65,7 @@ fn stop(process: &mut Process, signal: &str, data: &Path, moment: &str) {
     process.signal(signal);
     let status = process.wait(LIMIT);
     let left = left_behind(data);
-    let log = process.last_errors(Duration::from_secs(5));
+    let log = process.errors();
     let Some(status) = status else { panic!("SIG{signal} {moment}: still running after {LIMIT:?}\n{log}") };
     assert_eq!(left, Vec::<String>::new(), "SIG{signal} {moment}: left behind after {status}\n{log}");
     // A process that is only about to begin does not know of signals yet, and has started nothing.

@@ -123,7 +123,7 @@ async fn stop_in_the_middle() {
 fn refused(arguments: &[&str]) -> String {
     let mut process = Process::start(arguments);
     let status = process.wait(LIMIT);
-    let errors = process.last_errors(Duration::from_secs(5));
+    let errors = process.errors();
     let Some(status) = status else { panic!("{arguments:?}: still running after {LIMIT:?}; it says:\n{errors}") };
     assert!(!status.success(), "{arguments:?}: {status}; it says:\n{errors}");
     assert!(status.code().is_some(), "{arguments:?}: ends by itself, not by a {status}");

@@ -413,7 +413,7 @@ fn bad_files() {
         arguments.extend(options.iter().map(String::as_str));
         let mut process = Process::start(&arguments);
         let status = process.wait(LIMIT).unwrap_or_else(|| panic!("{options:?}: it starts"));
-        let errors = process.last_errors(Duration::from_secs(5));
+        let errors = process.errors();
         assert_eq!(status.code(), Some(2), "{options:?}: {errors}");
         assert!(errors.contains(&told), "{options:?}: '{told}' is expected in\n{errors}");
         assert!(!data.exists(), "{options:?}: something was made");

@@ -27,15 +27,15 @@ pub mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,8 @@ pub struct Process {
     ended: Mutex<Receiver<ExitStatus>>,
     status: Option<ExitStatus>,
     first_lines: Mutex<Receiver<String>>,
-    errors: Arc<Mutex<String>>,
-    errors_end: Mutex<Receiver<()>>,
+    /// What it writes on standard error. A file and no pipe, so that what has been written can be read at once.
+    errors: File,
 }
 
 impl Process {
@@ -84,16 +84,15 @@ impl Process {
 
     /// Starts any program.
     pub fn spawn(command: &mut Command) -> Self {
+        let errors = tempfile::tempfile().unwrap();
         let mut child: Child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(errors.try_clone().unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let id = child.id();
         let stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let errors = Arc::new(Mutex::new(String::new()));
         let (line_sender, first_lines) = mpsc::channel();
         thread::spawn(move || {
             // Reads to the end, also when nobody listens any more: a full pipe would stop the server.
@@ -101,29 +100,13 @@ impl Process {
                 line_sender.send(line).ok();
             }
         });
-        let collected = Arc::clone(&errors);
-        let (errors_sender, errors_end) = mpsc::channel();
-        thread::spawn(move || {
-            let mut piece = [0; 8192];
-            while let Ok(length @ 1..) = stderr.read(&mut piece) {
-                collected.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
-            }
-            errors_sender.send(()).ok();
-        });
         let (end_sender, ended) = mpsc::channel();
         thread::spawn(move || {
             if let Ok(status) = child.wait() {
                 end_sender.send(status).ok();
             }
         });
-        Self {
-            id,
-            ended: Mutex::new(ended),
-            status: None,
-            first_lines: Mutex::new(first_lines),
-            errors,
-            errors_end: Mutex::new(errors_end),
-        }
+        Self { id, ended: Mutex::new(ended), status: None, first_lines: Mutex::new(first_lines), errors }
     }
 
     /// The next line on standard output; `None` when the process closed it.
@@ -140,13 +123,10 @@ impl Process {
 
     /// What it has written on standard error until now.
     pub fn errors(&self) -> String {
-        self.errors.lock().unwrap().clone()
-    }
-
-    /// All of it, of a process that has ended: the pipe may hold its last words for a moment longer than it lives.
-    pub fn last_errors(&self, limit: Duration) -> String {
-        self.errors_end.lock().unwrap().recv_timeout(limit).ok();
-        self.errors()
+        let mut errors = vec![0; usize::try_from(self.errors.metadata().unwrap().len()).unwrap()];
+        // The process writes where the file ends: its place is not to be moved by reading.
+        self.errors.read_exact_at(&mut errors, 0).unwrap();
+        String::from_utf8_lossy(&errors).into_owned()
     }
 
     /// Waits for the end; `None` when it still runs after the limit.
@@ -341,7 +321,7 @@ impl Server {
     pub fn end(&mut self) -> (ExitStatus, String) {
         let status = self.process.wait(STOP_LIMIT);
         let status = status.unwrap_or_else(|| panic!("still running; standard error:\n{}", self.log()));
-        (status, self.process.last_errors(Duration::from_secs(5)))
+        (status, self.process.errors())
     }
 
     /// SIGTERM, and the end that follows.
@@ -412,7 +392,7 @@ impl Server {
     /// be another one: then nothing could be compared.
     fn check_end(&mut self) {
         let status = self.process.wait(STOP_LIMIT);
-        let errors = self.process.last_errors(Duration::from_secs(5));
+        let errors = self.process.errors();
         let sound = status.is_some_and(|status| status.success());
         let could_compare = self.owns_database || errors.contains(" findings; the first: ");
         assert!(sound || !could_compare, "at the end of {} ({status:?}):\n{errors}", self.url);
