@@ -199,13 +199,10 @@ impl Feed {
             None => connection.insert(self.database.connect(READERS).await?),
         };
         let current = self.replica.current().position();
-        let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
+        let readers: Vec<u64> = self.readers().values().map(|position| position.load(Ordering::Relaxed)).collect();
         let name = format!("readers of {}", self.replica.lease.server());
-        match lowest {
-            Some(revision) => {
-                let position = Position { revision, ..current };
-                feed_position::write(connection, &name, position, self.replica.lease.server()).await?;
-            }
+        match behind_all(&readers, current) {
+            Some(position) => feed_position::write(connection, &name, position, self.replica.lease.server()).await?,
             None => feed_position::forget(connection, &name).await?,
         }
         let long = self.retention.changes + self.retention.partition_size();
@@ -218,5 +215,27 @@ impl Feed {
             return trimmed;
         }
         Ok(floor)
+    }
+}
+
+/// From where on the log is needed, if anybody reads it. One who has just come may say any position, which is looked at only when nothing
+/// of the log can go any more, so what is said may be still to come.
+fn behind_all(readers: &[u64], current: Position) -> Option<Position> {
+    let lowest = *readers.iter().min()?;
+    Some(Position { revision: lowest.min(current.revision), ..current })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn nobody_is_told_to_have_read_what_is_still_to_come() {
+        let current = Position { epoch: Uuid::from_u128(1), revision: 94 };
+        let behind = |readers: &[u64]| behind_all(readers, current).map(|position| position.revision);
+        assert_eq!(behind(&[]), None);
+        assert_eq!(behind(&[90, 1094, 93]), Some(90));
+        assert_eq!(behind(&[1094]), Some(94));
     }
 }
