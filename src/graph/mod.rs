@@ -20,7 +20,7 @@ pub use elements::{elements, map_key};
 #[cfg(test)]
 pub use invariants::violations;
 pub use invariants::{describe, differences, find_violations, object_differences, stray_columns};
-pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
+pub use numbers::{IDS, IdForm, NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
