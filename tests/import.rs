@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::task::block_in_place;
 
 use crate::support::{
-    Api, Checks, Process, Server,
+    Api, Checks, Process, Server, cirrus_program,
     dump::{Dump, Form, TIME, uuid},
     fresh_directory,
     postgresql::Cluster,
@@ -38,10 +38,7 @@ pub async fn a_configuration_moves_in() {
 }
 
 fn cirrus(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
-        command.env_remove(name);
-    }
+    let mut command = cirrus_program();
     command.args(arguments);
     command
 }

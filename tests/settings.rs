@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::rabbitmq::free_port;
-use crate::support::{Checks, Process, Server, fresh_directory};
+use crate::support::{Checks, Process, Server, cirrus_program, fresh_directory};
 use crate::tls::Files;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -26,10 +26,7 @@ pub async fn wrong_settings_are_told() {
 
 /// A server's program without settings from the environment of whoever runs the tests.
 fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
-        command.env_remove(name);
-    }
+    let mut command = cirrus_program();
     command.env("CIRRUS_LOG_FORMAT", "text");
     command.args(arguments).envs(variables.iter().copied());
     command
