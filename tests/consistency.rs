@@ -724,13 +724,13 @@ async fn is_told(url: String) {
         assert_eq!(status, Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(part) && !errors.contains("panicked"), "{arguments:?}: {errors}");
     };
-    refused(&[], "--database-url");
+    refused(&["--data-dir", "/nowhere"], "--database-url");
     refused(&["--database-url", "mysql://here"], "postgresql://user:password@host/name is expected");
-    refused(&["--database-url", "postgresql://cirrus@127.0.0.1:1/nobody"], "database: ");
+    refused(&["--database-url", "postgresql://cirrus@127.0.0.1:1/nobody"], "database nobody at 127.0.0.1:1: ");
     refused(&["--database-url", &url, "--apply"], "--repair");
     refused(&["--list", "--repair"], "--list");
     refused(&["--database-url", &url, "--lines", "many"], "--lines");
-    refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "--schema-dir /nowhere: data model: ");
+    refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "--schema-dir /nowhere: there is no such directory");
     plant(&url, "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
     refused(&["--database-url", &url], "its tables are of an earlier release, or there are none: `cirrus migrate`");
     plant(&url, "drop table _sqlx_migrations").await;

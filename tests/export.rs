@@ -335,7 +335,10 @@ fn files(directory: &Path, url: &str) {
     refused(&export(url, Path::new("/dev/null"), &[]), &["/dev/null: that is no file"]);
     refused(&export(url, &directory.join("no/dump"), &[]), &["no/dump: No such file"]);
     let nowhere = "postgresql://nobody@127.0.0.1:1/none";
-    refused(&export(nowhere, &directory.join("dump"), &[]), &["database: "]);
+    refused(
+        &export(nowhere, &directory.join("dump"), &[]),
+        &["database none at 127.0.0.1:1: no PostgreSQL listens there"],
+    );
     // A disk that is full.
     let mut command = cirrus_program();
     command.args(["export", "--database-url", url, "-"]).stdout(Stdio::from(File::create("/dev/full").unwrap()));

@@ -162,7 +162,7 @@ impl ImportError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::NotStored(error) | Self::At(_, error) => error.exit_status(),
-            Self::Settings(_) | Self::Unwritable(_) => 2,
+            Self::Settings(_) => 2,
             Self::Private(error) if error.is_lasting() => 2,
             Self::Database(error) if error.is_lasting() => 2,
             Self::Strict(_) => 3,
