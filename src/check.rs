@@ -32,7 +32,7 @@ pub enum CheckError {
     Store(#[from] StoreError),
     /// The same, with its name and host.
     #[error("database {0}: {1}")]
-    Database(String, StoreError),
+    Database(String, Box<StoreError>),
     /// It can't be repaired.
     #[error("the database is read-only, or a standby: nothing can be repaired in it. Name the primary")]
     ReadOnly,
@@ -59,7 +59,7 @@ impl CheckError {
     /// The same, with the name and the host of the database where it is about that.
     fn of(self, database: &Database) -> Self {
         match self {
-            Self::Store(error) => Self::Database(database.place(), error),
+            Self::Store(error) => Self::Database(database.place(), Box::new(error)),
             other => other,
         }
     }

@@ -40,7 +40,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
     /// The same, with its name and host.
     #[error("database {0}: {1}")]
-    Database(String, StoreError),
+    Database(String, Box<StoreError>),
     /// A file can't be written.
     #[error("{0}: {1}")]
     File(String, io::Error),
@@ -67,7 +67,7 @@ impl ExportError {
     /// The same, with the name and the host of the database where it is about that.
     fn of(self, database: &Database) -> Self {
         match self {
-            Self::Store(error) => Self::Database(database.place(), error),
+            Self::Store(error) => Self::Database(database.place(), Box::new(error)),
             other => other,
         }
     }
