@@ -44,6 +44,7 @@ use crate::{
     metrics::{self, Scrape},
     model::Model,
     replica::Replica,
+    rules::NeutronOptions,
     settings::{RequestSettings, WatcherSettings},
     store::{Database, KeyValueStore},
     supervision::Supervision,
@@ -126,6 +127,8 @@ pub struct App {
     pub documentation: Documentation,
     /// What roles may do.
     pub role_rules: KeptRoleRules,
+    /// How OpenStack's networks are.
+    pub neutron: NeutronOptions,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.

@@ -1,7 +1,10 @@
 //! All paths that are served, and where each leads.
 
 use super::actions::{self, Action, UUID};
-use crate::model::{Model, TypeId};
+use crate::{
+    model::{Model, TypeId},
+    neutron,
+};
 use actix_web::http::Method;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -24,7 +27,7 @@ pub enum Route {
 }
 
 /// Everything that is served: method, path, where it leads. In a path `{uuid}` stands for that of an object, `{file}` for the
-/// name of a file.
+/// name of a file, `{resource}` for one of Neutron.
 pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
     let mut routes = vec![
         (Method::GET, "/".to_owned(), Route::Home),
@@ -70,6 +73,9 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     let (action_path, uuid) = match segments.as_slice() {
         [kind, uuid, action] => (Cow::Owned(format!("/{kind}/{UUID}/{action}")), decoded(uuid)),
+        ["neutron", resource] if neutron::find(resource).is_some() => {
+            (Cow::Borrowed(actions::neutron::PATH), (*resource).to_owned())
+        }
         _ => (Cow::Borrowed(path), String::new()),
     };
     let actions: Vec<_> = actions::all().filter(|action| action.path == action_path).collect();

@@ -19,6 +19,8 @@ pub const NAMES: Group = ("names and lists", "Names, uuids, and lists of any typ
 pub const PARTS: Group = ("parts of objects", "Changes of a part of an object, and of what belongs to several.");
 /// What networks have to give.
 pub const ADDRESSES: Group = ("addresses", "Addresses of networks that no object holds.");
+/// What OpenStack asks for.
+pub const NEUTRON: Group = ("neutron", "OpenStack's networks, as neutron-server's plug-in asks for them.");
 /// For those who follow what happens.
 pub const FEEDS: Group = ("feeds", "What changes, in order and without gaps.");
 /// For those who run it.
@@ -27,7 +29,7 @@ pub const SERVER: Group = ("server", "The server itself.");
 pub const JOBS: Group = ("jobs", "Jobs and the message bus.");
 
 /// All of them, in the order of the pages.
-pub const GROUPS: [Group; 6] = [NAMES, PARTS, ADDRESSES, FEEDS, SERVER, JOBS];
+pub const GROUPS: [Group; 7] = [NAMES, PARTS, ADDRESSES, NEUTRON, FEEDS, SERVER, JOBS];
 
 /// The media type of texts for people.
 pub const PLAIN_TEXT: &str = "text/plain";
