@@ -9,10 +9,11 @@ use super::{
     view::View,
 };
 use crate::{
-    graph::Object,
+    access::Identity,
+    graph::{Graph, Object},
     ipam,
     model::{field_name, type_name},
-    rules::{Kind, Rejection},
+    rules::{Kind, Rejection, canonical_uuid},
 };
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
@@ -149,9 +150,14 @@ fn whole_pool(prefix: IpNetwork, gateway: Option<IpAddr>) -> Value {
 
 /// The subnets of a network, in the order in which it has them.
 pub fn of_network(view: &View<'_>, network: &Object) -> Vec<Subnet> {
+    subnets(view.graph, network)
+}
+
+fn subnets(graph: &Graph, network: &Object) -> Vec<Subnet> {
+    let reference = graph.model().object_type(network.type_id).reference(field_name::NETWORK_IPAM_REFS);
     let mut subnets = Vec::new();
-    for link in view.links(network, field_name::NETWORK_IPAM_REFS) {
-        let ipam_name = view.graph.get(link.target).map(|ipam| Value::from(ipam.fq_name.elements()));
+    for link in reference.map(|(id, _)| network.links_of(id)).unwrap_or_default() {
+        let ipam_name = graph.get(link.target).map(|ipam| Value::from(ipam.fq_name.elements()));
         let ipam_name = ipam_name.unwrap_or_default();
         for entry in entries(link.attribute.as_deref()) {
             if let Value::Object(entry) = entry {
@@ -160,6 +166,16 @@ pub fn of_network(view: &View<'_>, network: &Object) -> Vec<Subnet> {
         }
     }
     subnets
+}
+
+/// What the store of texts has by the uuid of a subnet: its network and its prefix (NEU-HOOK-3). It follows from the network, so it is
+/// never of yesterday.
+pub fn key_value(graph: &Graph, identity: &Identity, key: &str) -> Option<String> {
+    let uuid = canonical_uuid(key)?;
+    let kind = graph.model().find(type_name::VIRTUAL_NETWORK)?;
+    let network = graph.pools().scopes_of_subnet(uuid).find_map(|scope| graph.get_of_type(kind, scope))?;
+    let subnet = subnets(graph, network).into_iter().find(|subnet| subnet.is(uuid))?;
+    identity.may_read(network).then(|| format!("{} {}", network.uuid, subnet.cidr()))
 }
 
 /// What a reference to an ipam says of subnets.
@@ -273,7 +289,9 @@ fn dhcp_options(stored: Option<&Value>, servers: &[&str]) -> Value {
     let mut options: Vec<Value> = options.into_iter().flatten().filter(is_other).cloned().collect();
     if !servers.is_empty() {
         options.push(json!({
-            (field_name::DHCP_OPTION_NAME): DNS_SERVERS, (field_name::DHCP_OPTION_VALUE): servers.join(" ")
+            (field_name::DHCP_OPTION_NAME): DNS_SERVERS,
+            (field_name::DHCP_OPTION_VALUE): servers.join(" "),
+            (field_name::DHCP_OPTION_VALUE_BYTES): null,
         }));
     }
     if options.is_empty() { Value::Null } else { json!({ (field_name::DHCP_OPTION): options }) }
@@ -287,7 +305,12 @@ fn host_routes(turn: &Turn<'_>, routes: &[Value]) -> Answered<Value> {
             let text = route.get(name).and_then(Value::as_str);
             text.ok_or_else(|| turn.request.bad_request(format!("each of host_routes must have {name}, a text")))
         };
-        stored.push(json!({"prefix": text("destination")?, (field_name::NEXT_HOP): text("nexthop")?}));
+        stored.push(json!({
+            "prefix": text("destination")?,
+            (field_name::NEXT_HOP): text("nexthop")?,
+            (field_name::NEXT_HOP_TYPE): null,
+            (field_name::COMMUNITY_ATTRIBUTES): null,
+        }));
     }
     Ok(if stored.is_empty() { Value::Null } else { json!({ (field_name::ROUTE): stored }) })
 }
@@ -301,7 +324,9 @@ fn allocation_pools(turn: &Turn<'_>) -> Answered<Option<Value>> {
             let text = pool.get(name).and_then(Value::as_str);
             text.ok_or_else(|| turn.request.bad_request(format!("each of allocation_pools must have {name}, a text")))
         };
-        stored.push(json!({"start": text("start")?, "end": text("end")?}));
+        stored.push(json!({
+            "start": text("start")?, "end": text("end")?, (field_name::VROUTER_SPECIFIC_POOL): null
+        }));
     }
     Ok(Some(stored.into()))
 }
@@ -327,7 +352,7 @@ fn refused(refused: Refused) -> Refused {
         resource: network::RESOURCE.name().into(),
         msg: rejection.text.to_string().into(),
     };
-    refused.or_if(Kind::BadRequest, of_network)
+    refused.or_if(Kind::BadRequest, of_network).or_if(Kind::Conflict, of_network)
 }
 
 /// Writes what a network says of the subnets of one ipam; with none of them the reference goes.
@@ -335,7 +360,9 @@ fn write(turn: &mut Turn<'_>, network: &Object, ipam: Uuid, entries: Vec<Value>)
     let view = turn.view();
     let link = view.links(network, field_name::NETWORK_IPAM_REFS).iter().find(|link| link.target == ipam);
     let attribute = link.and_then(|link| link.attribute.as_deref());
-    let attribute: Value = attribute.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
+    let attribute: Value = attribute
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_else(|| json!({ (field_name::HOST_ROUTES): null }));
     let attribute = (!entries.is_empty()).then(|| {
         let mut members = attribute.as_object().cloned().unwrap_or_default();
         members.insert(field_name::IPAM_SUBNETS.to_owned(), entries.into());
@@ -383,7 +410,13 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
 /// NEU-SUB-C1
 fn new_entry(turn: &Turn<'_>, prefix: IpNetwork, uuid: Uuid) -> Answered<Map<String, Value>> {
     let request = turn.request;
-    let mut entry = Map::new();
+    // Whoever reads values by their types finds all members.
+    let empty = json!({
+        (field_name::ALLOC_UNIT): 1, (field_name::ALLOCATION_POOLS): [], (field_name::DHCP_RELAY_SERVER): [],
+        (field_name::DNS_NAMESERVERS): [], (field_name::HOST_ROUTES): null, (field_name::SUBSCRIBER_TAG): null,
+        (field_name::VLAN_TAG): null,
+    });
+    let mut entry = empty.as_object().cloned().unwrap_or_default();
     let mut set = |name: &str, value: Value| entry.insert(name.to_owned(), value);
     set("subnet", json!({"ip_prefix": prefix.network().to_string(), "ip_prefix_len": prefix.prefix()}));
     set(field_name::SUBNET_UUID, uuid.to_string().into());

@@ -3,19 +3,20 @@
 
 use super::{
     envelope::Request,
-    refused::{Answered, Refused},
+    refused::Answered,
     view::View,
 };
 use crate::{
     access::role_rules::Letter,
     graph::Object,
+    model::TypeId,
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, ReferenceUpdate, Rejection, Update, Work, check_name,
-        string_list,
+        default_group, string_list,
     },
     timestamp::Timestamp,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -63,7 +64,7 @@ impl<'t> Turn<'t> {
         }
     }
 
-    fn ask(&self, type_id: crate::model::TypeId, letter: Letter, body: Option<&Map<String, Value>>) -> Answered<()> {
+    fn ask(&self, type_id: TypeId, letter: Letter, body: Option<&Map<String, Value>>) -> Answered<()> {
         let fields = body.into_iter().flat_map(Map::keys).filter(|name| !NO_FIELDS.contains(&name.as_str()));
         self.view().ask(type_id, letter, fields.cloned().collect())
     }
@@ -179,6 +180,14 @@ impl<'t> Turn<'t> {
         }))
     }
 
+    /// The security group `default` of a project, which is made if it is missing (NEU-SG-G1): by the server, whoever asks.
+    ///
+    /// # Errors
+    /// 409 where no id is free.
+    pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
+        Ok(default_group::ensure(self.work, project)?)
+    }
+
     /// The object as it is now.
     ///
     /// # Errors
@@ -201,18 +210,5 @@ impl<'t> Turn<'t> {
             id_perms.insert("description".to_owned(), description.into());
         }
         Ok((!id_perms.is_empty()).then(|| id_perms.into()))
-    }
-
-    /// A uuid and an empty attribute, as bodies have references.
-    pub fn link(target: &Object) -> Value {
-        json!({"to": target.fq_name.elements(), "uuid": target.uuid.to_string()})
-    }
-}
-
-/// What may be said of something that there is not, of who may not know.
-impl Refused {
-    /// Whether nothing is there.
-    pub fn is_not_found(&self) -> bool {
-        self.kind() == Some(crate::rules::Kind::NotFound)
     }
 }
