@@ -57,7 +57,7 @@ mod view;
 
 pub use envelope::Request;
 pub use refused::{Answered, Refused};
-pub use resource::{Does, List, RESOURCES, Resource, find};
+pub use resource::{Does, List, RESOURCES, Resource, find, only_reads};
 pub use subnet::key_value;
 pub use turn::Turn;
 pub use view::View;

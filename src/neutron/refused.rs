@@ -34,14 +34,6 @@ pub fn bad_request(resource: &str, msg: impl Into<String>) -> Refused {
 }
 
 impl Refused {
-    /// The kind of refusal of the rules, if they have refused.
-    pub fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Rules(rejection) => Some(rejection.kind),
-            Self::Exception(_) => None,
-        }
-    }
-
     /// Another refusal in the place of those of the rules that are of this kind.
     #[must_use]
     pub fn or_if(self, kind: Kind, exception: impl FnOnce(&Rejection) -> Exception) -> Self {

@@ -1,7 +1,6 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
 use super::{
-    envelope::Request,
     network,
     refused::Answered,
     subnet,
@@ -133,9 +132,10 @@ pub fn find(name: &str) -> Option<&'static Resource> {
     RESOURCES.iter().copied().find(|resource| resource.name() == name)
 }
 
-impl Request {
-    /// Whether it changes nothing, whatever is there.
-    pub fn only_reads(&self) -> bool {
-        !matches!(self.does(), None | Some(Does::Writes(_)))
-    }
+/// Whether a request with this body changes nothing, whatever is there.
+pub fn only_reads(name: &str, body: Option<&Value>) -> bool {
+    let verb = body.and_then(|body| body.pointer("/context/operation")).and_then(Value::as_str);
+    let operations = find(name).into_iter().flat_map(|resource| resource.operations);
+    let mut meant = operations.filter(|(known, _)| Some(known.name()) == verb);
+    meant.next().is_some_and(|(_, does)| !matches!(does, Does::Writes(_)))
 }

@@ -184,6 +184,7 @@ impl<'t> Turn<'t> {
     ///
     /// # Errors
     /// 409 where no id is free.
+    #[allow(dead_code)] // For ports and groups.
     pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
         Ok(default_group::ensure(self.work, project)?)
     }
