@@ -42,11 +42,15 @@ pub async fn recorded_exchanges() {
 }
 
 /// What neutron-server's plug-in sends, on servers that are set up as the cases need it.
-pub async fn recorded_exchanges_of_neutron() {
+pub async fn neu_hook_2_recorded_exchanges_of_neutron() {
     let mut by_need: BTreeMap<String, Recordings> = BTreeMap::new();
     for (name, case) in NEUTRON.cases() {
         let need = case["needs"].as_str().unwrap_or_default().to_owned();
-        by_need.entry(need).or_insert_with(|| Recordings { cases: BTreeMap::new(), ..NEUTRON }).cases.insert(name, case);
+        by_need
+            .entry(need)
+            .or_insert_with(|| Recordings { cases: BTreeMap::new(), ..NEUTRON })
+            .cases
+            .insert(name, case);
     }
     let mut complaints = Vec::new();
     for (need, recordings) in by_need {

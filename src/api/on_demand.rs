@@ -11,7 +11,9 @@ use crate::{
     authentication::keystone::{Away, Keystone, Place, Wanted},
     graph::Graph,
     model::{TypeId, type_name},
-    rules::{Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid, default_group},
+    rules::{
+        Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid, default_group,
+    },
 };
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -231,7 +231,8 @@ impl Pools {
         let sources = after.map(|object| self.entries(object)).unwrap_or_default();
         let name_of = |source: &Value| Uuid::try_parse(source.get("subnet_uuid")?.as_str()?).ok();
         let names: Arc<[Uuid]> = sources.iter().filter_map(name_of).collect();
-        for name in self.scopes.get(&scope).map(|known| Arc::clone(&known.names)).iter().flat_map(|names| names.iter()) {
+        for name in self.scopes.get(&scope).map(|known| Arc::clone(&known.names)).iter().flat_map(|names| names.iter())
+        {
             self.scopes_by_subnet.remove(&(*name, scope));
         }
         self.scopes_by_subnet.extend(names.iter().map(|name| (*name, scope)));

@@ -212,9 +212,7 @@ fn body(turn: &Turn<'_>) -> Answered<Map<String, Value>> {
     }
     // NEU-NET-C4
     if let Some(policies) = request.list("policys")? {
-        let reference = |(position, name): (usize, &Value)| {
-            json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}}})
-        };
+        let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}}});
         let references = policies.iter().enumerate().map(reference).collect();
         body.insert(field_name::NETWORK_POLICY_REFS.to_owned(), references);
     }
@@ -250,7 +248,8 @@ fn delete_pools(turn: &mut Turn<'_>, network: &Object) -> Answered<()> {
         let view = turn.view();
         let kind = view.type_id(type_name::FLOATING_IP)?;
         let floating_ips: Vec<Arc<Object>> = view.graph.children_of(pool.uuid, kind).cloned().collect();
-        let is_used = |address: &Arc<Object>| !view.links(address, field_name::VIRTUAL_MACHINE_INTERFACE_REFS).is_empty();
+        let is_used =
+            |address: &Arc<Object>| !view.links(address, field_name::VIRTUAL_MACHINE_INTERFACE_REFS).is_empty();
         if floating_ips.iter().any(is_used) {
             return Err(in_use(network).into());
         }
@@ -262,6 +261,8 @@ fn delete_pools(turn: &mut Turn<'_>, network: &Object) -> Answered<()> {
     Ok(())
 }
 
+/// NEU-NET-C1, NEU-NET-C5. Whether the tenant is that of who asks is not looked at (NEU-GEN-5): what may be made in a project the
+/// rules say.
 fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     let tenant = turn.request.tenant_of_body()?;
     let project = Arc::clone(turn.view().project(tenant)?);
@@ -287,7 +288,8 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
 
 /// NEU-NET-U2: a network that others have ports on stays shared.
 fn check_unsharing(view: &View<'_>, network: &Object, body: &Map<String, Value>) -> Answered<()> {
-    let ends = body.get(field_name::IS_SHARED) == Some(&Value::Bool(false)) && view.flag(network, field_name::IS_SHARED);
+    let ends =
+        body.get(field_name::IS_SHARED) == Some(&Value::Bool(false)) && view.flag(network, field_name::IS_SHARED);
     if !ends {
         return Ok(());
     }

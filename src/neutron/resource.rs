@@ -1,12 +1,6 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
-use super::{
-    network,
-    refused::Answered,
-    subnet,
-    turn::Turn,
-    view::View,
-};
+use super::{network, refused::Answered, subnet, turn::Turn, view::View};
 use serde_json::Value;
 
 /// What may be asked for, as the context says it.
@@ -95,7 +89,7 @@ pub enum Does {
     Reads(fn(&View<'_>) -> Answered<Value>),
     /// It lists.
     Lists(&'static List),
-    /// It counts what that list has.
+    /// It counts what that list has (NEU-GEN-9).
     Counts(&'static List),
 }
 

@@ -36,6 +36,7 @@ pub static RESOURCE: Resource = Resource {
     example: (Verb::ReadAll, r#"{"filters": {"cidr": ["10.0.0.0/24"]}, "fields": []}"#),
 };
 
+/// NEU-SUB-L1, NEU-SUB-N1
 static LIST: List = List { fields: FIELDS, candidates, first: None };
 
 const FIELDS: &[&str] = &[
@@ -500,10 +501,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
         set(field_name::ALLOCATION_POOLS, pools);
     }
     if let Some(servers) = request.texts("dns_nameservers")? {
-        set(
-            field_name::DHCP_OPTION_LIST,
-            dhcp_options(subnet.entry.get(field_name::DHCP_OPTION_LIST), &servers),
-        );
+        set(field_name::DHCP_OPTION_LIST, dhcp_options(subnet.entry.get(field_name::DHCP_OPTION_LIST), &servers));
         let enables = entry.get(field_name::ENABLE_DHCP) != Some(&Value::Bool(false));
         if let Some(address) = service_address(turn, &network, &subnet).filter(|_| servers.is_empty() && enables) {
             entry.insert(field_name::DNS_SERVER_ADDRESS.to_owned(), address.to_string().into());
@@ -524,6 +522,8 @@ fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let mut entries = entries_of(turn, &network, subnet.ipam);
     entries.retain(|known| known.get(field_name::SUBNET_UUID).and_then(Value::as_str) != Some(subnet.uuid()));
     let in_use = |_: &Rejection| Exception::SubnetInUse { subnet_id: subnet.uuid().into() };
-    write(turn, &network, subnet.ipam, entries).map_err(|refused| refused.or_if(Kind::Conflict, in_use)).map_err(refused)?;
+    write(turn, &network, subnet.ipam, entries)
+        .map_err(|refused| refused.or_if(Kind::Conflict, in_use))
+        .map_err(refused)?;
     Ok(Value::Null)
 }

@@ -1,11 +1,7 @@
 //! A request that writes, on the fork on which it is decided. It reads there, and does operations that the rules know; each meets
 //! the rules that it would meet alone, and the rules of roles are asked about it.
 
-use super::{
-    envelope::Request,
-    refused::Answered,
-    view::View,
-};
+use super::{envelope::Request, refused::Answered, view::View};
 use crate::{
     access::role_rules::Letter,
     graph::Object,

@@ -23,9 +23,10 @@ pub use engine::access::{check_right, check_visible};
 pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
-    Change, Create, Decision, Delete, Document, Effect, Kind, NeutronOptions, Options, PermissionChange, ProjectAccessLists, Purpose,
-    QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update,
-    Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection, rule, string_list, value_of_key,
+    Change, Create, Decision, Delete, Document, Effect, Kind, NeutronOptions, Options, PermissionChange,
+    ProjectAccessLists, Purpose, QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook,
+    Rules, TagIdDigits, Update, Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection,
+    rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
 pub use request::{Compose, Operation, Request};

@@ -63,7 +63,8 @@ fn has_shape(text: &[u8], shape: &str) -> bool {
 
 /// Whether it is a time, a uuid without dashes, or a MAC address.
 pub fn is_generated(text: &str) -> bool {
-    let hexadecimal = || text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let hexadecimal =
+        || text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     KINDS.iter().any(|kind| text.len() == kind.shape.len() && has_shape(text.as_bytes(), kind.shape)) || hexadecimal()
 }
 
@@ -320,7 +321,8 @@ const IN_A_LIST: &str = "[]";
 /// With the name of a member of an answer of Neutron, empty for the answer as a whole, also lists of other things.
 fn sort_links(items: &mut [Value], of_neutron: Option<&str>) {
     let is_thing = |item: &Value| item.is_object() || item.is_string();
-    let unordered = of_neutron.is_some_and(|key| UNORDERED.contains(&key) || key.is_empty() && items.iter().all(is_thing));
+    let unordered =
+        of_neutron.is_some_and(|key| UNORDERED.contains(&key) || key.is_empty() && items.iter().all(is_thing));
     if unordered || items.iter().all(is_link) {
         items.sort_by_cached_key(canonical);
     }
@@ -329,7 +331,8 @@ fn sort_links(items: &mut [Value], of_neutron: Option<&str>) {
 fn sorted(value: &Value, of_neutron: Option<&str>) -> Value {
     match value {
         Value::Object(fields) => {
-            let field = |(key, value): (&String, &Value)| (key.clone(), sorted(value, of_neutron.map(|_| key.as_str())));
+            let field =
+                |(key, value): (&String, &Value)| (key.clone(), sorted(value, of_neutron.map(|_| key.as_str())));
             Value::Object(fields.iter().map(field).collect())
         }
         Value::Array(items) => {

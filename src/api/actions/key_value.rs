@@ -82,7 +82,8 @@ impl App {
             let graph = self.snapshot(call).await?.graph;
             let subnets = keys.iter().filter_map(|key| Some((key, neutron::key_value(&graph, &call.identity, key)?)));
             let subnets: HashMap<&String, String> = subnets.collect();
-            let stored = self.key_values.retrieve(&keys).await?.into_iter().filter(|(key, _)| !subnets.contains_key(key));
+            let stored =
+                self.key_values.retrieve(&keys).await?.into_iter().filter(|(key, _)| !subnets.contains_key(key));
             let mut values: Vec<String> = stored.map(|(_, value)| value).collect();
             values.extend(keys.iter().filter_map(|key| subnets.get(key).cloned()));
             return Ok(Answer::json(&json!({"value": values})));

@@ -10,7 +10,9 @@ use crate::{
         openapi::{
             arguments::DRY_RUN,
             operation::{Described, NEUTRON, about},
-            vocabulary::{BARE_TEXT, anything, empty_content, json_answer, nullable, nullable_text, object, simple, text},
+            vocabulary::{
+                BARE_TEXT, anything, empty_content, json_answer, nullable, nullable_text, object, simple, text,
+            },
         },
     },
     json_text,
@@ -66,7 +68,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Goes through those of a list that are wanted.
+    /// Goes through those of a list that are wanted; each has all its fields (NEU-ENV-8).
     async fn each(&self, list: &List, mut found: impl FnMut(&Value)) -> Answered<()> {
         let name = self.request.resource.name();
         let view = self.view();
@@ -118,6 +120,7 @@ impl App {
         }
     }
 
+    /// NEU-ENV-7: what there is nothing to say of has an empty body.
     async fn compose(&self, call: &Call, composed: Composed) -> Answered<Answer> {
         match self.submit(call, Operation::Composed(Arc::new(composed))).await? {
             Outcome::Answer(Value::Null) => Ok(Answer::Empty),
@@ -171,28 +174,36 @@ fn describe() -> OperationBuilder {
     let data = [
         ("id", nullable_text("Which one.")),
         ("resource", nullable(Type::Object).description(Some("What it is to be.")).into()),
-        ("filters", nullable(Type::Object).description(Some("Which ones: lists of values by the names of fields.")).into()),
+        (
+            "filters",
+            nullable(Type::Object).description(Some("Which ones: lists of values by the names of fields.")).into(),
+        ),
         ("fields", anything("Means nothing: all fields are answered.")),
     ];
     let body = object(
         &["context", "data"],
         [("context", object(&["operation"], context).into()), ("data", object(&[], data).into())],
     );
-    let refused = object(
-        &["exception"],
-        [("exception", text("A class of Neutron; the other members are its arguments."))],
-    );
+    let refused =
+        object(&["exception"], [("exception", text("A class of Neutron; the other members are its arguments."))]);
     let first = neutron::RESOURCES.first().map(|resource| example(resource)).unwrap_or_default();
     about(NEUTRON, "neutron", "Does what OpenStack asks for")
         .says(&says())
         .takes_like(Required::True, body, first)
         .response(
             "200",
-            json_answer("An object; of READALL a list of them, of READCOUNT their number, of DELETE nothing.", anything(""))
-                .content(BARE_TEXT, empty_content()),
+            json_answer(
+                "An object; of READALL a list of them, of READCOUNT their number, of DELETE nothing.",
+                anything(""),
+            )
+            .content(BARE_TEXT, empty_content()),
         )
         .or(&[404, 503])
-        .response("400", json_answer("It is refused, with a class of Neutron, or with a text.", refused).content(BARE_TEXT, Content::new(Some(simple(Type::String)))))
+        .response(
+            "400",
+            json_answer("It is refused, with a class of Neutron, or with a text.", refused)
+                .content(BARE_TEXT, Content::new(Some(simple(Type::String)))),
+        )
 }
 
 /// What is served, by resource.

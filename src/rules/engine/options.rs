@@ -257,7 +257,7 @@ mod tests {
                     ("neutron_apply_subnet_host_routes", "false"),
                     ("neutron_default_security_group", "false"),
                 ]
-                    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
             )
         );
         let mut options = Options::default();
