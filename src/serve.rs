@@ -522,7 +522,7 @@ async fn serve_on(
         log_filter,
         traces: traces.clone(),
         feed: Arc::clone(&feed),
-        role_rules: KeptRoleRules::new(replica.current().model()),
+        role_rules: Arc::new(KeptRoleRules::new(replica.current().model())),
         neutron,
         kept_lists: Arc::default(),
         bus: bus.clone(),

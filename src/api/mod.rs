@@ -126,7 +126,7 @@ pub struct App {
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
     /// What roles may do.
-    pub role_rules: KeptRoleRules,
+    pub role_rules: Arc<KeptRoleRules>,
     /// How OpenStack's networks are.
     pub neutron: NeutronOptions,
     /// For lists that come again.

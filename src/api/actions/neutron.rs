@@ -2,9 +2,10 @@
 
 use super::{Access, Action, Effect};
 use crate::{
+    access::{Identity, role_rules::KeptRoleRules},
     api::{
         App,
-        answer::Answer,
+        answer::{Answer, PIECE, in_pieces},
         call::Call,
         error::{Answered, ApiError},
         openapi::{
@@ -20,11 +21,14 @@ use crate::{
     neutron::{self, Composed, Does, List, Refused, Request, View},
     pace::Pace,
     replica::Snapshot,
-    rules::{Operation, Outcome},
+    rules::{NeutronOptions, Operation, Outcome},
 };
 use actix_web::http::Method;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
 use utoipa::openapi::{Content, Required, Type, path::OperationBuilder};
 use uuid::Uuid;
 
@@ -49,37 +53,92 @@ fn refusal(refused: Refused, resource: &str) -> ApiError {
     refused.into_rejection(resource).into()
 }
 
-/// What is read, and from where.
-struct Reading<'a> {
-    app: &'a App,
-    call: &'a Call,
-    request: &'a Request,
-    snapshot: &'a Snapshot,
+/// What is read, and from where. It has all that it needs, so that a list can be made while it goes out.
+struct Reading {
+    role_rules: Arc<KeptRoleRules>,
+    options: NeutronOptions,
+    identity: Identity,
+    request: Arc<Request>,
+    snapshot: Snapshot,
 }
 
-impl Reading<'_> {
+/// How many pieces of a list wait for its client.
+const PIECES: usize = 1;
+
+/// What has become of a list by the time that its answer begins.
+enum Begun {
+    /// All of it is there.
+    Whole(Vec<u8>),
+    /// This is its beginning, and the rest follows.
+    Begins(Vec<u8>),
+}
+
+impl Reading {
     fn view(&self) -> View<'_> {
         View {
             graph: &self.snapshot.graph,
-            identity: &self.call.identity,
-            role_rules: &self.app.role_rules,
-            options: &self.app.neutron,
-            request: self.request,
+            identity: &self.identity,
+            role_rules: &self.role_rules,
+            options: &self.options,
+            request: &self.request,
         }
     }
 
-    /// Goes through those of a list that are wanted; each has all its fields (NEU-ENV-8).
-    async fn each(&self, list: &List, mut found: impl FnMut(&Value)) -> Answered<()> {
-        let name = self.request.resource.name();
-        let view = self.view();
-        let mut pace = Pace::new();
-        for answer in (list.candidates)(&view).map_err(|refused| refusal(refused, name))? {
+    fn refusal(&self, refused: Refused) -> ApiError {
+        refusal(refused, self.request.resource.name())
+    }
+
+    /// Those of a list that are wanted; each has all its fields (NEU-ENV-8).
+    fn wanted(&self, list: &'static List) -> Answered<impl Iterator<Item = Option<Value>> + '_> {
+        let answers = (list.candidates)(&self.view()).map_err(|refused| self.refusal(refused))?;
+        let is_wanted = |answer: &Value| self.request.filters.match_answer(list.fields, answer);
+        Ok(answers.map(move |answer| Some(answer).filter(is_wanted)))
+    }
+
+    async fn count(&self, list: &'static List) -> Answered<u64> {
+        let (mut count, mut pace) = (0, Pace::new());
+        for answer in self.wanted(list)? {
             pace.step().await;
-            if self.request.filters.match_answer(list.fields, &answer) {
-                found(&answer);
+            count += u64::from(answer.is_some());
+        }
+        Ok(count)
+    }
+
+    /// Makes a list, and tells its beginning as soon as that is a piece, or all; the rest is made as it is taken, and nothing any more
+    /// once nobody takes it.
+    async fn list(
+        self,
+        list: &'static List,
+        begun: oneshot::Sender<Answered<Begun>>,
+        pieces: mpsc::Sender<Result<Bytes, Infallible>>,
+    ) {
+        let answers = match self.wanted(list) {
+            Ok(answers) => answers,
+            Err(refused) => return drop(begun.send(Err(refused))),
+        };
+        let (mut begun, mut pace) = (Some(begun), Pace::new());
+        let (mut piece, mut separator) = (b"[".to_vec(), &b""[..]);
+        for answer in answers {
+            pace.step().await;
+            let Some(answer) = answer else { continue };
+            piece.extend_from_slice(std::mem::replace(&mut separator, b","));
+            json_text::write(&mut piece, &answer);
+            if piece.len() >= PIECE {
+                let piece = std::mem::take(&mut piece);
+                let is_taken = match begun.take() {
+                    Some(begun) => begun.send(Ok(Begun::Begins(piece))).is_ok(),
+                    None => pieces.send(Ok(piece.into())).await.is_ok(),
+                };
+                if !is_taken {
+                    return;
+                }
             }
         }
-        Ok(())
+        piece.push(b']');
+        match begun.take() {
+            Some(begun) => drop(begun.send(Ok(Begun::Whole(piece)))),
+            None => drop(pieces.send(Ok(piece.into())).await),
+        }
     }
 }
 
@@ -103,17 +162,13 @@ impl App {
         match request.does() {
             Some(Does::Writes(write)) => self.compose(call, Composed { request: Arc::new(request), write }).await,
             Some(Does::Reads(read)) => {
-                let snapshot = self.snapshot(call).await?;
-                let reading = Reading { app: self, call, request: &request, snapshot: &snapshot };
-                let answer = read(&reading.view()).map_err(|refused| refusal(refused, name))?;
+                let reading = self.reading(call, &Arc::new(request)).await?;
+                let answer = read(&reading.view()).map_err(|refused| reading.refusal(refused))?;
                 Ok(Answer::json(&answer))
             }
-            Some(Does::Lists(list)) => self.list_of_neutron(call, request, list).await,
+            Some(Does::Lists(list)) => self.list_of_neutron(call, Arc::new(request), list).await,
             Some(Does::Counts(list)) => {
-                let snapshot = self.snapshot(call).await?;
-                let reading = Reading { app: self, call, request: &request, snapshot: &snapshot };
-                let mut count = 0_u64;
-                reading.each(list, |_| count += 1).await?;
+                let count = self.reading(call, &Arc::new(request)).await?.count(list).await?;
                 Ok(Answer::json(&json!({ "count": count })))
             }
             None => Ok(Answer::Empty),
@@ -123,35 +178,41 @@ impl App {
     /// NEU-ENV-7: what there is nothing to say of has an empty body.
     async fn compose(&self, call: &Call, composed: Composed) -> Answered<Answer> {
         match self.submit(call, Operation::Composed(Arc::new(composed))).await? {
-            Outcome::Answer(Value::Null) => Ok(Answer::Empty),
-            Outcome::Answer(answer) => Ok(Answer::json(&answer)),
+            Outcome::Answer(answer) if !answer.is_null() => Ok(Answer::json(&answer)),
             _ => Ok(Answer::Empty),
         }
     }
 
-    async fn list_of_neutron(&self, call: &Call, request: Request, list: &'static List) -> Answered<Answer> {
-        let request = Arc::new(request);
-        let mut snapshot = self.snapshot(call).await?;
-        if let Some(first) = list.first {
-            let reading = Reading { app: self, call, request: &request, snapshot: &snapshot };
-            if (first.is_missing)(&reading.view()) {
-                let composed = Composed { request: Arc::clone(&request), write: first.make };
-                self.submit(call, Operation::Composed(Arc::new(composed))).await?;
-                snapshot = self.snapshot(call).await?;
+    async fn reading(&self, call: &Call, request: &Arc<Request>) -> Answered<Reading> {
+        Ok(Reading {
+            role_rules: Arc::clone(&self.role_rules),
+            options: self.neutron.clone(),
+            identity: call.identity.clone(),
+            request: Arc::clone(request),
+            snapshot: self.snapshot(call).await?,
+        })
+    }
+
+    async fn list_of_neutron(&self, call: &Call, request: Arc<Request>, list: &'static List) -> Answered<Answer> {
+        let mut reading = self.reading(call, &request).await?;
+        if let Some(first) = list.first.filter(|first| (first.is_missing)(&reading.view())) {
+            let composed = Composed { request: Arc::clone(&request), write: first.make };
+            self.submit(call, Operation::Composed(Arc::new(composed))).await?;
+            reading = self.reading(call, &request).await?;
+        }
+        let stale = reading.snapshot.stale;
+        let (begun, begins) = oneshot::channel();
+        let (pieces, rest) = mpsc::channel(PIECES);
+        actix_web::rt::spawn(reading.list(list, begun, pieces));
+        let stopped = |_| ApiError::unavailable("The server stops");
+        match begins.await.map_err(stopped)?? {
+            Begun::Whole(body) => Ok(Answer::Json { body: body.into(), etag: None, stale }),
+            Begun::Begins(piece) => {
+                let first = stream::iter([Ok(Bytes::from(piece))]);
+                let rest = stream::unfold(rest, |mut rest| async { Some((rest.recv().await?, rest)) });
+                Ok(in_pieces(first.chain(rest), stale, call))
             }
         }
-        let reading = Reading { app: self, call, request: &request, snapshot: &snapshot };
-        let mut body = b"[".to_vec();
-        reading
-            .each(list, |answer| {
-                if body.len() > 1 {
-                    body.push(b',');
-                }
-                json_text::write(&mut body, answer);
-            })
-            .await?;
-        body.push(b']');
-        Ok(Answer::Json { body: body.into(), etag: None, stale: snapshot.stale })
     }
 }
 

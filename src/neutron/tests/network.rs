@@ -261,3 +261,31 @@ fn neu_gen_11_neu_sub_c1_each_request_sees_what_those_before_it_did() {
     }
     assert_eq!(cloud.of("READ", "network", &net, json!({})).unwrap()["subnets"].as_array().unwrap().len(), 20);
 }
+
+#[test]
+fn ports_and_groups_are_found_by_what_is_in_them() {
+    use crate::graph::InnerKey;
+    let mut cloud = Cloud::with(NeutronOptions { default_security_group: true, ..NeutronOptions::default() });
+    let net = cloud.network(json!({})).unwrap();
+    let port = cloud.create(
+        "virtual-machine-interface",
+        json!({
+            "fq_name": ["default-domain", "blue", "port"], "parent_type": "project",
+            "virtual_network_refs": [{"uuid": net["id"], "to": net["fq_name"]}],
+            "virtual_machine_interface_mac_addresses": {"mac_address": ["02:0A:00:00:00:01"]},
+        }),
+    );
+    let found = |cloud: &Cloud, key: InnerKey, text: &str| -> Vec<Uuid> {
+        cloud.graph.with_inner_key(key, text).map(|object| object.uuid).collect()
+    };
+    assert_eq!(found(&cloud, InnerKey::MacAddress, "02:0a:00:00:00:01"), [port]);
+    assert!(found(&cloud, InnerKey::MacAddress, "02:0a:00:00:00:02").is_empty());
+    let group = model().find("security-group").unwrap();
+    let group = cloud.graph.find(group, &["default-domain", "blue", "default"]).unwrap().uuid;
+    let rules = cloud.property(&group.to_string(), "security_group_entries");
+    let rule = rules["policy_rule"][3]["rule_uuid"].as_str().unwrap();
+    assert_eq!(found(&cloud, InnerKey::Rule, rule), [group]);
+    let type_id = model().find("virtual-machine-interface").unwrap();
+    cloud.submit(&Operation::Delete(crate::rules::Delete { type_id, uuid: port.to_string() })).unwrap();
+    assert!(found(&cloud, InnerKey::MacAddress, "02:0a:00:00:00:01").is_empty());
+}
