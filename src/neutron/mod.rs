@@ -33,15 +33,22 @@
 //!    name fields are compared afterwards for all resources alike, so they need no code.
 //! 5. Refusals: `Err(Exception::PortNotFound { .. }.into())`; the classes with their arguments are in `exception.rs`. What the rules
 //!    refuse becomes `BadRequest`, `Conflict`, `NotFound`, `OverQuota` or `NotAuthorized` unless `Refused::or_if` says otherwise.
-//! 6. Its rules go into `rules/9_neutron.toml`, each id into a comment of the code and the name of a test; its recorded cases out of
-//!    `pending` in `tests/golden/neutron.toml`.
+//! 6. Its rules go into `rules/9_neutron.toml`: a section of its own, with all numbers of each prefix. Each id stands in a comment here
+//!    and in the name of a test in `tests/<resource>.rs` (one line in `tests/mod.rs`), on a graph in memory. What is recorded of it
+//!    comes out of `tests/golden/expected-differences-of-neutron.toml`, which has to be exact.
 //!
-//! What is there to help: `request.text/flag/list/texts/uuid/given/required` (members of `data.resource`, refused with their names),
-//! `request.tenant_of_body`, `view.project` (NEU-GEN-4), `view.find` (by id, with the class for none), `view.of_tenants` and
-//! `view.of_ids` (what lists look at), `view.shared_with`, `view.property/flag/links/targets`, `view.shown_name`, `view.tenant_of`,
-//! `view.add_common` (times, description, tags), `turn.create_named` (ids and names, NEU-GEN-1 to NEU-GEN-3), `turn.create`,
-//! `turn.update`, `turn.delete`, `turn.change_reference`, `turn.id_perms`; `network::missing`, `network::visible`, `subnet::find`,
-//! `subnet::of_network`.
+//! What is there to help:
+//!
+//! - The request: `text`, `flag`, `list`, `texts`, `uuid`, `given`, `required` are members of `data.resource`, refused with their
+//!   names; `id()` is `data.id`, `tenant_of_body()` whose the new object is, `filters` has `uuids`, `texts`, `flag`, `object`.
+//! - What is there: `view.project` (NEU-GEN-4), `view.find` (by id, with the class for none), `view.of_tenants` and `view.of_ids` (what
+//!   lists look at), `view.shared_with`, `view.property`, `flag`, `links`, `targets`, `view.shown_name`, `tenant_of`, `is_enabled`,
+//!   `view.add_common` (times, description, tags); `view.graph` has `children_of`, `referrers`, `find_joined`, `pools().holder` (who has
+//!   an address), `with_inner_key` (ports by MAC address, groups by rule); `network::missing` and `visible`, `subnet::find` and
+//!   `of_network`.
+//! - What is done: `turn.create_named` (ids and names, NEU-GEN-1 to NEU-GEN-3), `turn.create`, `update`, `delete`, `change_reference`,
+//!   `turn.id_perms` (description and state), `turn.default_group`, `turn.now_of` (the object as it is by now), `turn.new_uuid`, `now`.
+//! - A list that has to make something first says so in `List::first`.
 
 mod envelope;
 mod exception;
