@@ -247,10 +247,10 @@ fn describe() -> OperationBuilder {
     );
     let refused =
         object(&["exception"], [("exception", text("A class of Neutron; the other members are its arguments."))]);
-    let first = neutron::RESOURCES.first().map(|resource| example(resource)).unwrap_or_default();
+    let examples = neutron::RESOURCES.iter().map(|resource| (resource.name().to_owned(), example(resource)));
     about(NEUTRON, "neutron", "Does what OpenStack asks for")
         .says(&says())
-        .takes_like(Required::True, body, first)
+        .takes_like_these(Required::True, body, examples)
         .response(
             "200",
             json_answer(

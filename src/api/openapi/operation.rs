@@ -6,8 +6,8 @@ use super::{
 };
 use serde_json::Value;
 use utoipa::openapi::{
-    Content, ContentBuilder, ObjectBuilder, Required, Response, ResponseBuilder, Type, path::OperationBuilder,
-    request_body::RequestBodyBuilder,
+    Content, ContentBuilder, ObjectBuilder, Required, Response, ResponseBuilder, Type, example::ExampleBuilder,
+    path::OperationBuilder, request_body::RequestBodyBuilder,
 };
 
 /// A group of actions, which has a page in the documentation: its name, and what it is about.
@@ -57,6 +57,13 @@ pub trait Described {
     fn takes(self, needed: Required, body: ObjectBuilder) -> Self;
     /// The same, with an example that can be sent as it is.
     fn takes_like(self, needed: Required, body: ObjectBuilder, example: Value) -> Self;
+    /// The same with several, each with its name.
+    fn takes_like_these(
+        self,
+        needed: Required,
+        body: ObjectBuilder,
+        examples: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self;
     /// 200 with JSON.
     fn answers(self, meaning: &str, schema: impl Into<AnySchema>) -> Self;
     /// Refusals of these status codes.
@@ -74,6 +81,17 @@ impl Described for OperationBuilder {
 
     fn takes_like(self, needed: Required, body: ObjectBuilder, example: Value) -> Self {
         with_body(self, needed, ContentBuilder::new().schema(Some(body)).example(Some(example)).build())
+    }
+
+    fn takes_like_these(
+        self,
+        needed: Required,
+        body: ObjectBuilder,
+        examples: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        let examples =
+            examples.into_iter().map(|(name, value)| (name, ExampleBuilder::new().value(Some(value)).build()));
+        with_body(self, needed, ContentBuilder::new().schema(Some(body)).examples_from_iter(examples).build())
     }
 
     fn answers(self, meaning: &str, schema: impl Into<AnySchema>) -> Self {
