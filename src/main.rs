@@ -22,6 +22,7 @@ mod manual;
 mod metrics;
 mod migrate;
 mod model;
+mod neutron;
 mod new_token;
 mod pace;
 mod private_postgresql;

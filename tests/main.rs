@@ -178,6 +178,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(golden::recorded_exchanges_of_an_admin),
+    asynchronous!(golden::neu_hook_2_recorded_exchanges_of_neutron),
     asynchronous!(hungry_clients::limits_that_are_set),
     asynchronous!(connections::many_connections),
     asynchronous!(administrators::admin_4_ways_in_for_administrators),

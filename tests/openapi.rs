@@ -288,5 +288,11 @@ pub async fn each_example_can_be_sent() {
             refused.push(format!("{path}: {answer}"));
         }
     }
+    let neutron = &document["paths"]["/neutron/{resource}"]["post"]["requestBody"]["content"]["application/json"];
+    let examples = neutron["examples"].as_object().unwrap();
+    assert!(examples.len() > 1);
+    for (resource, example) in examples {
+        api.post(&format!("/neutron/{resource}"), &example["value"]).await.status_is(200);
+    }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }

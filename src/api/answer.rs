@@ -83,7 +83,7 @@ impl Answer {
         match outcome {
             Outcome::Object(object) => Self::json(&describe(object)),
             Outcome::Pending(object) => Self::Pending(object.as_ref().map(describe)),
-            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) => Self::Empty,
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => Self::Empty,
         }
     }
 

@@ -44,6 +44,7 @@ use crate::{
     metrics::{self, Scrape},
     model::Model,
     replica::Replica,
+    rules::NeutronOptions,
     settings::{RequestSettings, WatcherSettings},
     store::{Database, KeyValueStore},
     supervision::Supervision,
@@ -125,7 +126,9 @@ pub struct App {
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
     /// What roles may do.
-    pub role_rules: KeptRoleRules,
+    pub role_rules: Arc<KeptRoleRules>,
+    /// How OpenStack's networks are.
+    pub neutron: NeutronOptions,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.

@@ -13,7 +13,7 @@ pub mod vocabulary;
 mod tests;
 
 use super::{
-    actions::{self, Access, Action, Effect, UUID},
+    actions::{self, Access, Action, Effect, RESOURCE, UUID},
     gate,
     routes::{self, Route},
 };
@@ -102,6 +102,9 @@ fn of_action(action: &Action) -> Operation {
     let mut operation = (action.description)();
     if action.path.contains(UUID) {
         operation = operation.parameter(arguments::uuid_in_path());
+    }
+    if action.path.contains(RESOURCE) {
+        operation = operation.parameter(arguments::resource_in_path());
     }
     let named = action.arguments.iter().map(|argument| arguments::named(argument.key));
     let access = Extensions::from_iter([("x-access", action.access.name())]);
