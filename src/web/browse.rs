@@ -44,7 +44,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         from: argument("from"),
         after: argument("after"),
     };
-    let columns = columns::of(model, kind);
+    let columns = columns::of(kind);
     let fields: Vec<&str> = columns.iter().map(|column| column.field.as_str()).collect();
     let target = wanted.request(kind, &fields.join(","));
     let answer = asked.get(&target).await?;
@@ -57,7 +57,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         table.row(row);
     }
     let next = answer.get("marker").and_then(Value::as_str).filter(|_| !objects.is_empty());
-    let title = value::words(&kind.collection);
+    let title = value::title(&kind.collection);
     let create = super::has("/ui/create/{type}").then(|| format!("/ui/create/{}", link::segment(&kind.name)));
     Ok(Layout::new(&asked, &title).at("/ui/types").show(&html! {
         nav .crumbs aria-label="Where this is" { a href="/ui/types" { "All types" } }

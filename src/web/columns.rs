@@ -16,6 +16,7 @@ pub struct Column {
 }
 
 /// How a column shows its field.
+#[derive(Clone, Copy)]
 enum Show {
     /// What is at this place in it; the empty text for all of it.
     Value(&'static str),
@@ -119,19 +120,8 @@ static KNOWN: &[Known] = &[
     ),
 ];
 
-impl Clone for Show {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Value(place) => Self::Value(place),
-            Self::Each(list, place) => Self::Each(list, place),
-            Self::Links => Self::Links,
-            Self::Subnets => Self::Subnets,
-        }
-    }
-}
-
 /// The columns of a type.
-pub fn of(model: &Model, kind: &ObjectType) -> Vec<Column> {
+pub fn of(kind: &ObjectType) -> Vec<Column> {
     let known = KNOWN.iter().find(|(name, _)| *name == kind.name).map(|(_, columns)| *columns);
     if let Some(columns) = known {
         // An operator's model may lack some.
@@ -139,7 +129,7 @@ pub fn of(model: &Model, kind: &ObjectType) -> Vec<Column> {
         let column = |(title, field, show): &(&str, &str, Show)| Column {
             title: (*title).to_owned(),
             field: (*field).to_owned(),
-            show: show.clone(),
+            show: *show,
         };
         return columns.map(column).collect();
     }
@@ -156,17 +146,10 @@ pub fn of(model: &Model, kind: &ObjectType) -> Vec<Column> {
     };
     let columns = properties.take(DEFAULT_COLUMNS - 2).chain(references.take(1));
     let mut columns: Vec<Column> =
-        columns.map(|(field, show)| Column { title: capitalised(&title(&field)), field, show }).collect();
-    if model.find(&kind.name).is_some() {
-        let field = "id_perms".to_owned();
-        columns.push(Column { title: "Changed".to_owned(), field, show: Show::Value("/last_modified") });
-    }
+        columns.map(|(field, show)| Column { title: value::title(&title(&field)), field, show }).collect();
+    let field = "id_perms".to_owned();
+    columns.push(Column { title: "Changed".to_owned(), field, show: Show::Value("/last_modified") });
     columns
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl Column {
@@ -201,7 +184,7 @@ impl Column {
             Show::Subnets => {
                 let links = field.as_array().map(Vec::as_slice).unwrap_or_default();
                 let subnets = links.iter().filter_map(|link| link.pointer("/attr/ipam_subnets")?.as_array()).flatten();
-                let subnets: Vec<String> = subnets.filter_map(|subnet| prefix(subnet.get("subnet")?)).collect();
+                let subnets: Vec<String> = subnets.filter_map(|subnet| value::prefix(subnet.get("subnet")?)).collect();
                 let count = subnets.len();
                 let shown: Vec<String> = subnets.into_iter().take(MOST_LINKS).collect();
                 html! { (shown.join(", ")) (more(count)) }
@@ -213,11 +196,6 @@ impl Column {
 fn more(count: usize) -> Markup {
     let more = count.saturating_sub(MOST_LINKS);
     html! { @if more > 0 { " and " (more) " more" } }
-}
-
-/// `10.0.0.0/24` of its parts.
-pub fn prefix(subnet: &Value) -> Option<String> {
-    Some(format!("{}/{}", subnet.get("ip_prefix")?.as_str()?, subnet.get("ip_prefix_len")?.as_u64()?))
 }
 
 /// A link as REST tells it: `{to, uuid}`.

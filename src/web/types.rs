@@ -19,34 +19,31 @@ const COUNTED: usize = 1000;
 pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let snapshot = asked.snapshot().await?;
     let graph = &snapshot.graph;
-    let (mut used, mut empty) = (new_table("Types with objects"), new_table("Types without objects"));
+    let mut used = Table::new("Types with objects", ["Type", "Objects", "Below"]);
+    let mut empty = Vec::new();
     let mut readable = 0;
     for kind in graph.model().types().iter().filter(|kind| asked.may_read_type(graph, kind.id)) {
         readable += 1;
         let (count, is_all) = count(&asked, graph, kind);
-        let row = vec![
-            html! { a href=(link::list_path(kind, &[])) { (kind.name) } },
-            html! { (count) @if !is_all { "+" } },
-            parents(graph, kind),
-        ];
-        if count > 0 { used.row(row) } else { empty.row(row) }
+        let name = html! { a href=(link::list_path(kind, &[])) { (kind.name) } };
+        if count > 0 {
+            used.row(vec![name, html! { (count) @if !is_all { "+" } }, parents(graph, kind)]);
+        } else {
+            empty.push(name);
+        }
     }
     Ok(Layout::new(&asked, "All types").at("/ui/types").script("filter.js").show(&html! {
         h1 { "All types" }
         p { (readable) " types of objects. " a href="/ui/tree" { "By domain and project" } }
         @if readable == 0 { p .note { "Your roles let you read none of them." } } @else {
             label .filter for="filter" hidden { "Only names with " }
-            input #filter type="search" hidden data-rows="tbody tr" autocomplete="off";
+            input #filter type="search" hidden data-rows="tbody tr, #empty li" autocomplete="off";
             h2 { "In use" }
             (used.show("used"))
             h2 { "Without objects" @if !asked.call.identity.sees_everything() { " that you may see" } }
-            (empty.show("empty"))
+            ul #empty .columns { @for name in &empty { li { (name) } } }
         }
     }))
-}
-
-fn new_table(caption: &str) -> Table<'_> {
-    Table::new(caption, ["Type", "Objects", "Below"])
 }
 
 /// How many objects of a type may be seen, and whether that is all.

@@ -17,6 +17,9 @@ pub fn of(model: &Model, shape: Shape, value: &Value) -> Markup {
         (_, Value::Array(items)) => list(model, shape, items),
         (Shape::Complex(id), Value::Object(fields)) => {
             let complex = model.complex_type(id);
+            if let Some(prefix) = prefix(value).filter(|_| complex.is_subnet()) {
+                return html! { (prefix) };
+            }
             // A list with a wrapper is a list for people.
             if let Some(only) = complex.single_list_field() {
                 let items = fields.get(&only.name).unwrap_or(&Value::Null);
@@ -80,6 +83,18 @@ fn object(fields: &Map<String, Value>, show: impl Fn(&str, &Value) -> Markup) ->
         return html! { span .none { "nothing set" } };
     }
     html! { dl .inner { @for (name, value) in set { div { dt { (words(name)) } dd { (show(name, value)) } } } } }
+}
+
+/// `10.0.0.0/24` of its parts.
+pub fn prefix(subnet: &Value) -> Option<String> {
+    Some(format!("{}/{}", subnet.get("ip_prefix")?.as_str()?, subnet.get("ip_prefix_len")?.as_u64()?))
+}
+
+/// The same as a title: with a capital.
+pub fn title(name: &str) -> String {
+    let words = words(name);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The name of a field for people: `port_security_enabled` as `port security enabled`.
