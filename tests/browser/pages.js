@@ -92,10 +92,10 @@ async function signsIn(browser, [token, other, uuid]) {
     const page = await open(browser, { baseURL: base });
     await accessible(page, "/ui/sign-in");
     await page.goto(`/ui/object/virtual-network/${uuid}`);
-    await page.getByLabel("Token").fill("nobody's");
+    await page.getByLabel("Token", { exact: true }).fill("nobody's");
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("alert").waitFor();
-    await page.getByLabel("Token").fill(token);
+    await page.getByLabel("Token", { exact: true }).fill(token);
     await page.getByRole("button", { name: "Sign in" }).click();
     // It leads to where one wanted to go.
     await page.waitForURL(`**/ui/object/virtual-network/${uuid}`);
@@ -113,7 +113,7 @@ async function signsIn(browser, [token, other, uuid]) {
 
     const stranger = await open(browser, { baseURL: base });
     await stranger.goto("/ui/sign-in");
-    await stranger.getByLabel("Token").fill(other);
+    await stranger.getByLabel("Token", { exact: true }).fill(other);
     await stranger.getByRole("button", { name: "Sign in" }).click();
     await stranger.waitForURL((url) => url.pathname !== "/ui/sign-in");
     await stranger.goto("/ui/type/virtual-network");
