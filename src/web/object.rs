@@ -58,7 +58,8 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let fields = reply.value.get(&kind.name).and_then(Value::as_object).unwrap_or(&empty);
     let snapshot = asked.snapshot().await?;
     let graph = &snapshot.graph;
-    let recent = history::of(&asked, kind, uuid, None, CHANGES).await?;
+    // The rest is known without the database.
+    let recent = history::of(&asked, kind, uuid, None, CHANGES).await.ok();
     let name: Vec<&str> = texts(fields.get("fq_name"));
     let own_name = name.last().copied().unwrap_or_default();
     let title = format!("{} · {}", link::shortened(own_name), value::words(&kind.name));
@@ -94,7 +95,10 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         }
         section aria-labelledby="history" {
             h2 #history { "History" }
-            (history::show(&asked, kind, uuid, &recent))
+            @match &recent {
+                Some(recent) => (history::show(&asked, kind, uuid, recent)),
+                None => p .none { "It can't be read at the moment." },
+            }
         }
         section aria-labelledby="identity" {
             h2 #identity { "Identity" }

@@ -40,7 +40,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
 fn show(asked: &Asked<'_>, status: StatusCode, note: Option<&str>, typed: &Typed<'_>) -> Answer {
     let has_keystone = asked.app.authenticator.keystone().is_some();
     let to = html! { input type="hidden" name="to" value=(typed.to); };
-    Layout::new(asked, "Sign in").status(status).show(&html! {
+    Layout::new(asked, "Sign in").status(status).script("sign_in.js").show(&html! {
         div .sign-in {
             h1 { "Sign in" }
             @if let Some(note) = note { p .note role="alert" { (note) } }

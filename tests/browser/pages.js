@@ -105,6 +105,13 @@ async function signsIn(browser, [token, other, uuid]) {
     assert.equal(await page.locator(`a[href$="${uuid}"]`).count(), 1);
     await accessible(page, "/ui/tree");
     assert.equal(await page.evaluate(() => document.cookie), "", "scripts do not see the session");
+    // A link from elsewhere leads there, too, though the cookie does not come along with it.
+    await page.route("http://elsewhere.example/", (route) =>
+        route.fulfill({ contentType: "text/html", body: `<a href="${base}/ui/type/virtual-network">there</a>` }));
+    await page.goto("http://elsewhere.example/");
+    await page.getByRole("link", { name: "there" }).click();
+    await page.waitForURL("**/ui/type/virtual-network");
+    await page.getByRole("heading", { name: "Virtual networks" }).waitFor();
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL("**/ui/sign-in");
     await page.goto("/ui/types");
