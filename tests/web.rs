@@ -336,7 +336,7 @@ async fn cookie(mut browser: Browser, token: String) {
         browser.get(path).await.status_is(401);
     }
     // Over TLS, as a proxy says that is believed, it is another one.
-    let (trusting, tokens) = Tokens::start("rbac", &["--trusted-proxies", "127.0.0.0/8"]);
+    let (trusting, _tokens) = Tokens::start("rbac", &["--trusted-proxies", "127.0.0.0/8"]);
     let host = trusting.url().split("//").nth(1).unwrap().to_owned();
     let mut encrypted = Browser::of(&trusting).with(&[("X-Forwarded-Proto", "https")]);
     let form = encrypted.get("/ui/sign-in").await.form_token();

@@ -151,7 +151,7 @@ impl Call {
             from: self.from,
             door: self.door,
             hides_forbidden: self.hides_forbidden,
-            peer: self.peer.clone(),
+            peer: self.peer,
             prefers_html: false,
             takes_problems: false,
             takes_open_metrics: false,

@@ -52,7 +52,7 @@ pub fn href(name: &str) -> &'static str {
 ///
 /// # Errors
 /// 404
-pub async fn file(asked: Asked<'_>) -> Answered<Answer> {
+pub fn file(asked: &Asked<'_>) -> Answered<Answer> {
     let asset = ASSETS.iter().find(|asset| asset.name == asked.part(0));
     let asset = asset.ok_or_else(|| ApiError::not_found("File does not exist."))?;
     if asked.call.has_already(&asset.asked_again.etag) {

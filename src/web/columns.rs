@@ -203,10 +203,7 @@ pub fn of_link(kind: &str, found: &Value) -> Markup {
     let uuid = found.get("uuid").and_then(Value::as_str).and_then(|uuid| Uuid::try_parse(uuid).ok());
     let name = found.get("to").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let name: Vec<&str> = name.iter().filter_map(Value::as_str).collect();
-    match uuid {
-        Some(uuid) => link::object(kind, uuid, &name),
-        None => html! { (link::shortened(&name.join(":"))) },
-    }
+    uuid.map_or_else(|| html! { (link::shortened(&name.join(":"))) }, |uuid| link::object(kind, uuid, &name))
 }
 
 /// A time as the interface tells it, without parts of seconds; anything else as it is.

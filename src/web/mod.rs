@@ -35,10 +35,11 @@ mod types;
 mod value;
 
 use crate::api::{
-    Access, Answer, Answered,
+    Access, Answer,
     pages::{Asked, Page, PageHandler, Pages},
 };
 use actix_web::http::Method;
+use futures_util::future::ready;
 
 /// All pages, for who leads requests.
 pub static PAGES: Pages = Pages { all: ALL, refused: refused::page };
@@ -59,10 +60,10 @@ const fn aside(method: Method, path: &'static str, access: Access, handler: Page
 }
 
 static ALL: &[Page] = &[
-    aside(Method::GET, "/ui", Access::Anybody, |_| Box::pin(async { Ok(session::see("/ui/")) })),
-    get("/ui/", Access::Reader, |asked| Box::pin(start(asked))),
-    aside(Method::GET, "/ui/assets/{name}", Access::Anybody, |asked| Box::pin(assets::file(asked))),
-    get("/ui/sign-in", Access::Anybody, |asked| Box::pin(sign_in::page(asked))),
+    aside(Method::GET, "/ui", Access::Anybody, |_| Box::pin(ready(Ok(session::see("/ui/"))))),
+    get("/ui/", Access::Reader, |_| Box::pin(ready(Ok(start())))),
+    aside(Method::GET, "/ui/assets/{name}", Access::Anybody, |asked| Box::pin(ready(assets::file(&asked)))),
+    get("/ui/sign-in", Access::Anybody, |asked| Box::pin(ready(Ok(sign_in::page(&asked))))),
     // Keystone may take its time.
     aside(Method::POST, "/ui/sign-in", Access::Anybody, |asked| Box::pin(sign_in::sign_in(asked))),
     post("/ui/sign-out", Access::Anybody, |asked| Box::pin(sign_in::sign_out(asked))),
@@ -84,7 +85,7 @@ fn has(path: &str) -> bool {
 }
 
 /// `/ui/`: the first of the pages that the head names.
-async fn start(_: Asked<'_>) -> Answered<Answer> {
+fn start() -> Answer {
     let first = layout::navigation().next().map_or("/ui/types", |(path, _)| path);
-    Ok(session::see(first))
+    session::see(first)
 }

@@ -278,10 +278,8 @@ fn access(graph: &Graph, identity: &Identity, fields: &Map<String, Value>) -> Ma
     let called = |id: &str| {
         let bare = id.rsplit(':').next().unwrap_or_default();
         let object = Uuid::try_parse(bare).ok().and_then(|uuid| graph.get(uuid));
-        match object.filter(|object| identity.may_read(object)) {
-            Some(object) => linked(graph, object),
-            None => html! { code { (link::shortened(id)) } },
-        }
+        let seen = object.filter(|object| identity.may_read(object));
+        seen.map_or_else(|| html! { code { (link::shortened(id)) } }, |object| linked(graph, object))
     };
     let rights = |value: Option<&Value>| rights(value.and_then(Value::as_u64).unwrap_or_default());
     let shares = perms2.get("share").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

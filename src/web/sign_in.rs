@@ -25,16 +25,13 @@ struct Typed<'t> {
 }
 
 /// `GET /ui/sign-in`
-///
-/// # Errors
-/// None.
-pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
-    if !session::is_needed(&asked) {
-        return Ok(session::see("/ui/"));
+pub fn page(asked: &Asked<'_>) -> Answer {
+    if !session::is_needed(asked) {
+        return session::see("/ui/");
     }
     let ended = asked.argument("ended").map(|_| "Your session has ended. Sign in again to go on.");
     let typed = Typed { to: asked.argument("to").unwrap_or("/ui/"), ..Typed::default() };
-    Ok(show(&asked, StatusCode::OK, ended, &typed))
+    show(asked, StatusCode::OK, ended, &typed)
 }
 
 fn show(asked: &Asked<'_>, status: StatusCode, note: Option<&str>, typed: &Typed<'_>) -> Answer {
