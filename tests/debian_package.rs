@@ -14,7 +14,8 @@ use crate::support::chroot::Chroot;
 use crate::support::{Process, Server, fresh_directory};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-const SETTINGS: &str = "/etc/cirrus/cirrus.env";
+const SETTINGS: &str = "/etc/cirrus/cirrus.toml";
+const VARIABLES: &str = "/etc/cirrus/cirrus.env";
 const DATA: &str = "/var/lib/cirrus";
 const LATER: &str = "999.0.0";
 const LIMIT: Duration = Duration::from_mins(2);
@@ -42,7 +43,7 @@ pub async fn it_is_installed_started_upgraded_and_removed() {
     manual_pages_can_be_read(&debian);
     commands_are_completed(&debian);
 
-    change_settings(&debian, "CIRRUS_LISTEN=127.0.0.1:0\nCIRRUS_CHECK_AT_END=true\n");
+    change_settings(&debian, "listen = \"127.0.0.1:0\"\ncheck-at-end = true\n");
     let mut server = start(&debian);
     let network = json!({"virtual-network": {"fq_name": ["default-domain", "default-project", "kept"],
         "parent_type": "project"}});
@@ -54,7 +55,8 @@ pub async fn it_is_installed_started_upgraded_and_removed() {
     server.api().get("/virtual-networks").await.ok();
     assert!(server.terminate().success());
     drop(server);
-    assert!(debian.read(SETTINGS).contains("CIRRUS_LISTEN=127.0.0.1:0"), "settings are kept");
+    assert!(debian.read(SETTINGS).contains("listen = \"127.0.0.1:0\"\n"), "settings are kept");
+    are_only_for_those_who_need_them(&debian);
     assert!(
         debian.read(&format!("{SETTINGS}.dpkg-dist")).contains("of a later version"),
         "and what is new is beside them"
@@ -152,13 +154,22 @@ fn is_installed(debian: &Chroot) {
         Command::new("readelf").args(["--sections", "--wide"]).arg(debian.outside("/usr/bin/cirrus")).output();
     let sections = String::from_utf8(sections.expect("readelf").stdout).unwrap();
     assert!(sections.contains(".text") && !sections.contains(".symtab"), "it is stripped: {sections}");
-    let settings = fs::metadata(debian.outside(SETTINGS)).unwrap();
-    assert_eq!((settings.uid(), settings.mode() & 0o777), (0, 0o600), "settings are root's");
+    are_only_for_those_who_need_them(debian);
     let user = debian.run(&["getent", "passwd", "cirrus"]);
     assert!(user.contains(&format!(":{DATA}:")), "{user}");
+    for examples in ["access.conf", "prometheus/cirrus.rules.yml", "ha/haproxy.cfg"] {
+        assert!(debian.outside(&format!("/usr/share/doc/cirrus/examples/{examples}")).exists(), "{examples}");
+    }
     let wanted = debian.outside("/etc/systemd/system/multi-user.target.wants/cirrus.service");
     assert!(wanted.is_symlink(), "it starts with the machine");
     debian.run(&["systemd-analyze", "verify", "--man=no", "cirrus.service"]);
+}
+
+/// Settings may have passwords in them: nobody reads them but root, and the server those that systemd does not read for it.
+fn are_only_for_those_who_need_them(debian: &Chroot) {
+    for (file, rights) in [(SETTINGS, "root cirrus 640"), (VARIABLES, "root root 600")] {
+        assert_eq!(debian.run(&["stat", "--format=%U %G %a", file]).trim(), rights, "{file}");
+    }
 }
 
 /// All commands that `--help` names have a page.
