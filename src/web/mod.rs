@@ -36,7 +36,7 @@ mod value;
 
 use crate::api::{
     Access, Answer,
-    pages::{Asked, Page, PageHandler, Pages},
+    pages::{Page, PageHandler, Pages},
 };
 use actix_web::http::Method;
 use futures_util::future::ready;
