@@ -39,6 +39,7 @@ mod supervision;
 mod timestamp;
 mod tls;
 mod watch;
+mod web;
 mod wide_row;
 mod writer;
 

@@ -31,6 +31,7 @@ use crate::{
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
     tls::{Tls, UnusableFile},
+    web::PAGES,
     writer::Writer,
 };
 use actix_web::web::Data;
@@ -513,6 +514,7 @@ async fn serve_on(
     let check_database = database.clone();
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
+        pages: PAGES,
         model,
         replica: Arc::clone(&replica),
         writer,

@@ -77,6 +77,8 @@ mod tls;
 mod traces;
 mod transactions;
 mod unknown_fields;
+mod web;
+mod web_browser;
 mod who_asks;
 mod write_back;
 
@@ -152,6 +154,10 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
+    asynchronous!(web_browser::a_browser_looks_at_the_pages),
+    asynchronous!(web_browser::a_member_signs_in_with_a_browser),
+    asynchronous!(web::users_of_keystone_sign_in),
+    asynchronous!(web::the_pages),
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(debian_package::it_is_installed_started_upgraded_and_removed),
     asynchronous!(feeds::feeds),

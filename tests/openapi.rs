@@ -94,7 +94,7 @@ pub async fn the_document_and_its_page_are_served() {
     for (accept, page) in accepts {
         for method in [Method::GET, Method::HEAD] {
             let home = browser.request(method, "/").header("Accept", accept).send().await.unwrap();
-            let expected = if page { (StatusCode::SEE_OTHER, "documentation/") } else { (StatusCode::OK, "") };
+            let expected = if page { (StatusCode::SEE_OTHER, "ui/") } else { (StatusCode::OK, "") };
             assert_eq!((home.status(), header(&home, "location")), expected, "{accept}");
         }
     }

@@ -107,7 +107,8 @@ fn asked_by(model: &Model, call: &Call, route: &Route, body: Option<&Value>) -> 
         Questions::new(question(Subject::Type(type_id), letter, fields_of(content)))
     };
     match route {
-        Route::Home | Route::OpenApi | Route::Documentation(_) => Questions::default(),
+        // What pages show they ask for with requests of their own.
+        Route::Home | Route::OpenApi | Route::Documentation(_) | Route::Page(..) => Questions::default(),
         Route::Collection(type_id) | Route::Object(type_id, _) => of_type(*type_id),
         Route::Action(action, _) => asked_by_action(model, call, action, body),
     }

@@ -1,6 +1,9 @@
 //! All paths that are served, and where each leads.
 
-use super::actions::{self, Action, RESOURCE, UUID};
+use super::{
+    actions::{self, Action, RESOURCE, UUID},
+    pages::Page,
+};
 use crate::{
     model::{Model, TypeId},
     neutron,
@@ -24,6 +27,8 @@ pub enum Route {
     Object(TypeId, String),
     /// `/<action>`, `/<type>/<uuid>/<action>` or `/neutron/<resource>`, with the uuid or the resource; without one it is empty.
     Action(&'static Action, String),
+    /// `/ui/...`, with what stands for the parts of its path that may be anything. No part of the interface (`api/pages.rs`).
+    Page(&'static Page, Vec<String>),
 }
 
 /// Everything that is served: method, path, where it leads. In a path `{uuid}` stands for that of an object, `{file}` for the

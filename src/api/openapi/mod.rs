@@ -91,6 +91,8 @@ fn describe(model: &Model, method: &Method, route: &Route) -> Operation {
         Route::Documentation(Some(file)) if file.is_empty() => page(),
         Route::Documentation(Some(_)) => page_file(),
         Route::Action(action, _) => of_action(action),
+        // It is none of `routes::all`.
+        Route::Page(..) => Operation::new(),
         Route::Collection(id) => object_types::on_collection(model, model.object_type(*id), method),
         Route::Object(id, _) => object_types::on_object(model.object_type(*id), method),
     }
