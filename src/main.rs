@@ -22,6 +22,7 @@ mod manual;
 mod metrics;
 mod migrate;
 mod model;
+mod neutron;
 mod new_token;
 mod pace;
 mod private_postgresql;
@@ -38,6 +39,7 @@ mod supervision;
 mod timestamp;
 mod tls;
 mod watch;
+mod web;
 mod wide_row;
 mod writer;
 

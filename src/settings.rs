@@ -10,6 +10,7 @@ mod export;
 mod faults;
 mod layers;
 mod logs;
+mod neutron;
 mod origin;
 mod refusal;
 mod settings_file;
@@ -45,6 +46,7 @@ pub use export::{DumpFormat, ExportSettings};
 pub use faults::Faults;
 use layers::{Layer, each_argument};
 pub use logs::LogSettings;
+pub use neutron::NeutronSettings;
 use origin::Origins;
 pub use show::{ShownSettings, default_file};
 use std::{
@@ -316,7 +318,8 @@ pub struct ServeSettings {
     #[arg(long, env = "CIRRUS_PROJECT_ACCESS_LISTS", value_name = "WHO", value_enum, default_value_t = ProjectAccessLists::Admin)]
     pub project_access_lists: ProjectAccessLists,
 
-    /// Change `--quota`, `--tag-id-digits` and `--project-access-lists`, where they are given, for all servers on the database. Those that run stop;
+    /// Change `--quota`, `--tag-id-digits`, `--project-access-lists` and what begins with `--neutron`, where they are given, for all servers
+    /// on the database. Those that run stop;
     /// each takes what the database has when it starts again, unless it is told otherwise
     #[arg(long, env = "CIRRUS_CHANGE_SHARED_SETTINGS")]
     pub change_shared_settings: bool,
@@ -343,6 +346,10 @@ pub struct ServeSettings {
     /// Where the configuration is shown over CQL.
     #[command(flatten)]
     pub cql: CqlSettings,
+
+    /// How OpenStack's networks are.
+    #[command(flatten)]
+    pub neutron: NeutronSettings,
 
     /// What requests may cost.
     #[command(flatten)]

@@ -64,9 +64,18 @@ async fn stored(url: &str) -> Vec<(String, String)> {
 }
 
 fn settings(quota: &str, digits: &str) -> Vec<(String, String)> {
-    [("project_access_lists", "admin"), ("quota", quota), ("tag_id_digits", digits)]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()))
-        .into()
+    [
+        ("neutron_apply_subnet_host_routes", "false"),
+        ("neutron_contrail_extensions", "true"),
+        ("neutron_default_security_group", "false"),
+        ("neutron_fwaas", "false"),
+        ("neutron_strict_compliance", "false"),
+        ("project_access_lists", "admin"),
+        ("quota", quota),
+        ("tag_id_digits", digits),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+    .into()
 }
 
 /// A project without limits of its own.

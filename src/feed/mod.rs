@@ -17,7 +17,8 @@ use crate::{
     model::Model,
     replica::Replica,
     store::{
-        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_log,
+        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_history,
+        load_log,
         operation::{FORGETTING, OLDER, READERS, TRIM},
         sequence, trim,
     },
@@ -36,6 +37,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use uuid::Uuid;
 
 /// How many changes a reader takes at a time: what a slow one may cost.
 const PAGE: usize = 100;
@@ -175,6 +177,14 @@ impl Feed {
         Ok(position)
     }
 
+    /// What happened to an object after one revision and before another one, the last first, as far as the log has it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn history(&self, uuid: Uuid, between: (u64, u64), limit: u32) -> Result<Vec<LogEntry>, StoreError> {
+        self.in_time(async |session| load_history(session, &self.model, uuid, between, limit).await).await
+    }
+
     /// Keeps what is still to be read, and trims the rest.
     async fn keep_house(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(HOUSEKEEPING);
@@ -199,13 +209,10 @@ impl Feed {
             None => connection.insert(self.database.connect(READERS).await?),
         };
         let current = self.replica.current().position();
-        let lowest = self.readers().values().map(|position| position.load(Ordering::Relaxed)).min();
+        let readers: Vec<u64> = self.readers().values().map(|position| position.load(Ordering::Relaxed)).collect();
         let name = format!("readers of {}", self.replica.lease.server());
-        match lowest {
-            Some(revision) => {
-                let position = Position { revision, ..current };
-                feed_position::write(connection, &name, position, self.replica.lease.server()).await?;
-            }
+        match behind_all(&readers, current) {
+            Some(position) => feed_position::write(connection, &name, position, self.replica.lease.server()).await?,
             None => feed_position::forget(connection, &name).await?,
         }
         let long = self.retention.changes + self.retention.partition_size();
@@ -218,5 +225,27 @@ impl Feed {
             return trimmed;
         }
         Ok(floor)
+    }
+}
+
+/// From where on the log is needed, if anybody reads it. One who has just come may say any position, which is looked at only when nothing
+/// of the log can go any more, so what is said may be still to come.
+fn behind_all(readers: &[u64], current: Position) -> Option<Position> {
+    let lowest = *readers.iter().min()?;
+    Some(Position { revision: lowest.min(current.revision), ..current })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn nobody_is_told_to_have_read_what_is_still_to_come() {
+        let current = Position { epoch: Uuid::from_u128(1), revision: 94 };
+        let behind = |readers: &[u64]| behind_all(readers, current).map(|position| position.revision);
+        assert_eq!(behind(&[]), None);
+        assert_eq!(behind(&[90, 1094, 93]), Some(90));
+        assert_eq!(behind(&[1094]), Some(94));
     }
 }

@@ -15,9 +15,11 @@ PAGE_SIZE = 5000
 def cluster(hosts, port, user=None, password=None, **more):
     """A cluster of these servers, all on one port."""
     provider = PlainTextAuthProvider(username=user, password=password) if user else None
-    # A host that was away is tried again after a tenth of a second and not after minutes, so that a test need not wait.
+    # A host that was away is tried again after a tenth of a second and not after minutes, so that a test need not wait; and on a
+    # machine that does much else, none is away because it took a few seconds to answer.
+    patience = {"connect_timeout": 60, "control_connection_timeout": 60, **more}
     return Cluster(hosts, port=port, auth_provider=provider, reconnection_policy=ConstantReconnectionPolicy(0.1, None),
-                   **more)
+                   **patience)
 
 
 def session(of, keyspace=None, page_size=PAGE_SIZE):
