@@ -527,10 +527,10 @@ impl Tool<'_> {
     fn complete(self, serve: &clap::Command, origins: Origins) {
         self.database.complete(serve, origins);
         if let Some(directory @ None) = self.schema_dir {
-            *directory = self.database.from_file("schema_dir").map(PathBuf::from);
+            *directory = self.database.take_from_file("schema_dir").map(PathBuf::from);
         }
         if let Some(id @ None) = self.cluster_id {
-            *id = self.database.from_file("cql_cluster_id");
+            *id = self.database.take_from_file("cql_cluster_id");
         }
     }
 }

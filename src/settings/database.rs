@@ -124,7 +124,7 @@ impl DatabaseSettings {
     }
 
     /// What the settings file says of this one, where the command line and the environment don't say it.
-    pub(super) fn from_file(&mut self, field: &str) -> Option<String> {
+    pub(super) fn take_from_file(&mut self, field: &str) -> Option<String> {
         let value = self.in_file.get(field)?.text();
         self.taken.push(self.origins.told(field, &value));
         Some(value)
