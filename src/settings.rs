@@ -347,7 +347,7 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub cql: CqlSettings,
 
-    /// How OpenStack's networks are.
+    /// How `OpenStack`'s networks are.
     #[command(flatten)]
     pub neutron: NeutronSettings,
 
