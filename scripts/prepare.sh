@@ -349,7 +349,13 @@ make_chroot() {
         mv "$2.new" "$2.tar"
 }
 
-# Node.js, for the test of a TypeScript client.
+# The browser that looks at pages.
+need_chromium() {
+    have chromium || have apt-get || fail "chromium is missing, which looks at the pages at /ui/: install it and put it into PATH."
+    have chromium || missing="$missing chromium"
+}
+
+# Node.js, for the test of a TypeScript client, and of pages in a browser.
 has_node() {
     have npm && major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9][0-9]*\).*/\1/p') && [ "${major:-0}" -ge "$oldest_node" ]
 }
@@ -358,14 +364,15 @@ need_node() {
     has_node || missing="$missing nodejs npm"
 }
 
-# The packages of that client, in its directory.
+# The packages of these tests, in their directories.
 prepare_node() {
     has_node || fail "node $oldest_node or newer is missing, even with the package nodejs installed."
-    packages=tests/typescript
-    cmp -s "$packages/package-lock.json" "$packages/node_modules/installed.json" && return
-    say "Installing the packages of the TypeScript client for the tests into $packages/node_modules ..."
-    npm ci --prefix "$packages" --silent --no-fund --no-audit || fail "could not install the packages of the TypeScript client"
-    cp "$packages/package-lock.json" "$packages/node_modules/installed.json"
+    for packages in tests/typescript tests/browser; do
+        ! cmp -s "$packages/package-lock.json" "$packages/node_modules/installed.json" || continue
+        say "Installing packages for the tests into $packages/node_modules ..."
+        npm ci --prefix "$packages" --silent --no-fund --no-audit || fail "could not install the packages in $packages/package.json"
+        cp "$packages/package-lock.json" "$packages/node_modules/installed.json"
+    done
 }
 
 missing=

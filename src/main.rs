@@ -22,6 +22,7 @@ mod manual;
 mod metrics;
 mod migrate;
 mod model;
+mod neutron;
 mod new_token;
 mod pace;
 mod private_postgresql;
@@ -38,6 +39,7 @@ mod supervision;
 mod timestamp;
 mod tls;
 mod watch;
+mod web;
 mod wide_row;
 mod writer;
 
@@ -64,7 +66,7 @@ async fn main() -> ExitCode {
         Command::NewEpoch(settings) => {
             return exit(migrate::new_epoch(&settings).await, migrate::MigrationError::exit_status);
         }
-        Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
+        Command::Export(settings) => return exit(export::run(&settings).await, export::ExportError::exit_status),
         Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),

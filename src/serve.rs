@@ -24,13 +24,14 @@ use crate::{
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
     replica::{Replica, change_shared_settings},
-    rules::{Operation, Options, Request, rulebook},
+    rules::{NeutronOptions, Operation, Options, Request, rulebook},
     seats::{self, Seats, files_for},
     settings::{AdminPassword, AdminPort, Faults, ServeSettings, TlsFiles},
     signals::{self, stopped},
     store::{Database, KeyValueStore, Retention, StoreError, check, operation, shared_settings},
     supervision::Supervision,
     tls::{Tls, UnusableFile},
+    web::PAGES,
     writer::Writer,
 };
 use actix_web::web::Data;
@@ -410,6 +411,7 @@ struct Started {
     replica: Arc<Replica>,
     writer: Writer,
     writing: JoinHandle<()>,
+    neutron: NeutronOptions,
 }
 
 /// Brings the database up to date, and the graph into memory.
@@ -431,6 +433,7 @@ async fn start_on(
     let (consistency, shared) = (settings.read_consistency, options.shared());
     let replica = Replica::start(database.clone(), Arc::clone(model), consistency, shared, supervision);
     let replica = replica.await.map_err(refused)?;
+    let neutron = options.neutron.clone();
     let rulebook = rulebook(model, options);
     let (writer, writing) = Writer::start(
         database.clone(),
@@ -445,7 +448,7 @@ async fn start_on(
         .await
         .map_err(|error| replica.agreement.overtaken().map_or(error, StartError::Overtaken))?;
     tracing::info!(objects = replica.current().len(), revision = replica.current().revision(), "loaded");
-    Ok(Started { replica, writer, writing })
+    Ok(Started { replica, writer, writing, neutron })
 }
 
 /// The settings that all servers on the database share: what it has, or what this one gives it, as the first, or to change it.
@@ -484,7 +487,7 @@ async fn serve_on(
         }
         started = start_on(&database, mark, settings, retention, &model, &supervision) => started?,
     };
-    let Started { replica, writer, writing } = started;
+    let Started { replica, writer, writing, neutron } = started;
     authenticator.follow(&supervision);
     let traces = traces(settings, replica.lease.server(), &supervision)?;
     let key_values = Arc::new(KeyValueStore::new(database.sessions()));
@@ -511,6 +514,7 @@ async fn serve_on(
     let check_database = database.clone();
     let app = Data::new(App {
         documentation: Documentation::new(Arc::clone(&model)),
+        pages: PAGES,
         model,
         replica: Arc::clone(&replica),
         writer,
@@ -520,7 +524,8 @@ async fn serve_on(
         log_filter,
         traces: traces.clone(),
         feed: Arc::clone(&feed),
-        role_rules: KeptRoleRules::new(replica.current().model()),
+        role_rules: Arc::new(KeptRoleRules::new(replica.current().model())),
+        neutron,
         kept_lists: Arc::default(),
         bus: bus.clone(),
         requests: settings.requests,

@@ -254,7 +254,7 @@ impl Stage {
         let network = &self.network;
         let name = json!(["default-domain", "alice-proj", "stage"]);
         let (_, path) = operation.split_once(' ')?;
-        let path = path.replace("{uuid}", network);
+        let path = path.replace("{uuid}", network).replace("{resource}", "network");
         let body = match operation {
             "GET /"
             | "GET /documentation"
@@ -296,6 +296,8 @@ impl Stage {
             "POST /transaction" => json!({"operations": [{"update": "virtual-network", "uuid": network,
                 "body": {"display_name": "t"}}]}),
             "POST /useragent-kv" => json!({"operation": "STORE", "key": "stage", "value": "v"}),
+            "POST /neutron/{resource}" => json!({"context": {"operation": "UPDATE", "tenant_id": ALICE_PROJECT},
+                "data": {"id": network, "resource": {"description": "d"}}}),
             "POST /virtual-network/{uuid}/ip-alloc" => json!({"count": 1}),
             "POST /virtual-network/{uuid}/ip-free" => json!({"ip_addr": []}),
             "POST /virtual-network/{uuid}/subnet-ip-count" => json!({"subnet_list": []}),

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::support::tokens::Tokens;
 use crate::support::{Answer, Api, Server};
-use normal::{Run, compare, covers, is_uuid, plain_error, sorted};
+use normal::{Run, compare, covers, is_generated, is_uuid, plain_error};
 
 /// What does something else than changing the configuration, and can't be tried.
 const NOT_TRIED: [&str; 2] = ["/execute-job", "/useragent-kv"];
@@ -38,7 +38,35 @@ struct Expected {
 
 pub async fn recorded_exchanges() {
     let server = Server::start_with(&OPTIONS);
-    replay_all(&server.api(), "").await;
+    replay_all(&server.api(), &REST, "").await;
+}
+
+/// What neutron-server's plug-in sends, on servers that are set up as the cases need it.
+pub async fn neu_hook_2_recorded_exchanges_of_neutron() {
+    let mut by_need: BTreeMap<String, Recordings> = BTreeMap::new();
+    for (name, case) in NEUTRON.cases() {
+        let need = case["needs"].as_str().unwrap_or_default().to_owned();
+        by_need
+            .entry(need)
+            .or_insert_with(|| Recordings { cases: BTreeMap::new(), ..NEUTRON })
+            .cases
+            .insert(name, case);
+    }
+    let mut complaints = Vec::new();
+    for (need, recordings) in by_need {
+        let options: &[&str] = match need.as_str() {
+            "" => &[],
+            "fwaas_enabled" => &["--neutron-fwaas", "true"],
+            "apply_subnet_host_routes" => &["--neutron-apply-subnet-host-routes", "true"],
+            "strict_compliance, no contrail_extensions_enabled" => {
+                &["--neutron-strict-compliance", "true", "--neutron-contrail-extensions", "false"]
+            }
+            other => panic!("a case needs {other}"),
+        };
+        let server = Server::start_with(&[&["--neutron-default-security-group", "true"], options].concat());
+        complaints.extend(replay_cases(&server.api(), &recordings, "").await);
+    }
+    assert!(complaints.is_empty(), "{} differences:\n{}\n", complaints.len(), complaints.join("\n"));
 }
 
 /// The same of a cloud admin, where everybody has to say who it is: nothing is another.
@@ -48,18 +76,44 @@ pub async fn recorded_exchanges_of_an_admin() {
     tokens.write(&Tokens::line("cloud-admin", r#"roles = ["cloud-admin-group"]"#));
     let options = [&tokens.options("rbac")[..], &["--cloud-admin-role", "cloud-admin-group"], &OPTIONS].concat();
     let server = Server::start_with(&options);
-    replay_all(&tokens.api(&server, "cloud-admin"), WITH_A_TOKEN).await;
+    replay_all(&tokens.api(&server, "cloud-admin"), &REST, WITH_A_TOKEN).await;
 }
 
+/// Cases, and what of them is expected to be otherwise.
+struct Recordings {
+    /// Below `golden/`.
+    directory: &'static str,
+    differences: &'static str,
+    /// Those of them that are meant; all, if there are none.
+    cases: BTreeMap<String, Value>,
+}
+
+const REST: Recordings = Recordings {
+    directory: "cases",
+    differences: include_str!("golden/expected-differences.toml"),
+    cases: BTreeMap::new(),
+};
+const NEUTRON: Recordings = Recordings {
+    directory: "neutron",
+    differences: include_str!("golden/expected-differences-of-neutron.toml"),
+    cases: BTreeMap::new(),
+};
+
 /// Replays all cases; those differences that are of this kind are expected, too.
-async fn replay_all(api: &Api, kind: &str) {
-    let cases = cases();
-    let expected = expected_differences(&cases, kind);
+async fn replay_all(api: &Api, recordings: &Recordings, kind: &str) {
+    let complaints = replay_cases(api, recordings, kind).await;
+    assert!(complaints.is_empty(), "{} differences:\n{}\n", complaints.len(), complaints.join("\n"));
+}
+
+async fn replay_cases(api: &Api, recordings: &Recordings, kind: &str) -> Vec<String> {
+    let all = recordings.cases();
+    let expected = expected_differences(recordings.differences, &all, kind);
+    let cases = if recordings.cases.is_empty() { &all } else { &recordings.cases };
     let mut complaints = Vec::new();
     let (mut steps, mut as_recorded) = (0, 0);
     let mut trials = Trials::default();
 
-    for (name, case) in &cases {
+    for (name, case) in cases {
         let differing = replay(api, name, case, &mut trials).await;
         let count = case["steps"].as_array().unwrap().len();
         steps += count;
@@ -90,12 +144,18 @@ async fn replay_all(api: &Api, kind: &str) {
     println!("{} of them were tried before, which took {:.1} s", trials.count, trials.time.as_secs_f64());
     assert!(trials.count > 0 || steps == 0, "writes are tried");
     complaints.append(&mut trials.complaints);
-    assert!(complaints.is_empty(), "{} differences:\n{}\n", complaints.len(), complaints.join("\n"));
+    complaints
 }
 
-fn cases() -> BTreeMap<String, Value> {
+impl Recordings {
+    fn cases(&self) -> BTreeMap<String, Value> {
+        cases(self.directory)
+    }
+}
+
+fn cases(directory: &str) -> BTreeMap<String, Value> {
     let wanted = std::env::var("CIRRUS_GOLDEN_CASES").unwrap_or_default();
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(directory);
     let mut cases = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
         let file = entry.unwrap().path();
@@ -112,8 +172,8 @@ fn cases() -> BTreeMap<String, Value> {
     cases
 }
 
-fn expected_differences(cases: &BTreeMap<String, Value>, kind: &str) -> Vec<Expected> {
-    let table: toml::Table = include_str!("golden/expected-differences.toml").parse().expect("the table is TOML");
+fn expected_differences(differences: &str, cases: &BTreeMap<String, Value>, kind: &str) -> Vec<Expected> {
+    let table: toml::Table = differences.parse().expect("the table is TOML");
     let of = |name: &str| table.get(name).and_then(toml::Value::as_array).cloned().unwrap_or_default();
     let mut entries = of("difference");
     entries.extend(of(kind));
@@ -166,7 +226,7 @@ async fn replay(api: &Api, name: &str, case: &Value, trials: &mut Trials) -> BTr
             }
         };
         trials.compare(&about, tried.as_ref(), &answer);
-        let body = body_of(&answer);
+        let body = run.own_part(step, answer.status, body_of(&answer));
         for (variable, place) in step["save"].as_object().into_iter().flatten() {
             let place = place.as_str().unwrap();
             match pick(&answer, &body, place) {
@@ -191,7 +251,7 @@ async fn replay(api: &Api, name: &str, case: &Value, trials: &mut Trials) -> BTr
             compare(headers, &Value::Object(answered.collect()), "", &mut differences);
         }
         if let Some(body_recorded) = recorded.get("body") {
-            let body_recorded = if ordered { body_recorded.clone() } else { sorted(body_recorded) };
+            let body_recorded = if ordered { body_recorded.clone() } else { run.sorted(body_recorded) };
             compare(&body_recorded, &run.normal(&body, ordered), "", &mut differences);
         }
         let ignored: Vec<&str> = [&step["ignore"], &case["ignore"]]
@@ -242,9 +302,12 @@ impl Trials {
 fn masked(text: &str, other: &str) -> String {
     let mut masked = text.to_owned();
     for place in 0..text.len() {
-        let uuid = text.get(place..place + 36).filter(|part| is_uuid(part) && !other.contains(part));
-        if let Some(uuid) = uuid {
-            masked = masked.replace(uuid, "<new>");
+        // Uuids; of Neutron also times, MAC addresses and uuids without dashes.
+        for length in [36, 32, 26, 17] {
+            let part = text.get(place..place + length);
+            if let Some(part) = part.filter(|part| (is_uuid(part) || is_generated(part)) && !other.contains(part)) {
+                masked = masked.replace(part, "<new>");
+            }
         }
     }
     masked

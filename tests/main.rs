@@ -74,9 +74,12 @@ mod start_and_stop;
 mod support;
 mod tenants;
 mod tls;
+mod tools;
 mod traces;
 mod transactions;
 mod unknown_fields;
+mod web;
+mod web_browser;
 mod who_asks;
 mod write_back;
 
@@ -152,6 +155,10 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
+    asynchronous!(web_browser::a_browser_looks_at_the_pages),
+    asynchronous!(web_browser::a_member_signs_in_with_a_browser),
+    asynchronous!(web::users_of_keystone_sign_in),
+    asynchronous!(web::the_pages),
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(debian_package::it_is_installed_started_upgraded_and_removed),
     asynchronous!(feeds::feeds),
@@ -178,6 +185,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(write_back::what_was_read_can_be_written_back),
     asynchronous!(golden::recorded_exchanges),
     asynchronous!(golden::recorded_exchanges_of_an_admin),
+    asynchronous!(golden::neu_hook_2_recorded_exchanges_of_neutron),
     asynchronous!(hungry_clients::limits_that_are_set),
     asynchronous!(connections::many_connections),
     asynchronous!(administrators::admin_4_ways_in_for_administrators),
@@ -194,6 +202,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(authentication::cloud_admins_only),
     asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
+    asynchronous!(tools::tools_find_their_database),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(role_rules::what_roles_may_do),
     asynchronous!(role_rules::rbac_12_default_rules_that_were_narrowed_stay_so),

@@ -94,7 +94,7 @@ pub async fn the_document_and_its_page_are_served() {
     for (accept, page) in accepts {
         for method in [Method::GET, Method::HEAD] {
             let home = browser.request(method, "/").header("Accept", accept).send().await.unwrap();
-            let expected = if page { (StatusCode::SEE_OTHER, "documentation/") } else { (StatusCode::OK, "") };
+            let expected = if page { (StatusCode::SEE_OTHER, "ui/") } else { (StatusCode::OK, "") };
             assert_eq!((home.status(), header(&home, "location")), expected, "{accept}");
         }
     }
@@ -287,6 +287,12 @@ pub async fn each_example_can_be_sent() {
         if answer.status != expected {
             refused.push(format!("{path}: {answer}"));
         }
+    }
+    let neutron = &document["paths"]["/neutron/{resource}"]["post"]["requestBody"]["content"]["application/json"];
+    let examples = neutron["examples"].as_object().unwrap();
+    assert!(examples.len() > 1);
+    for (resource, example) in examples {
+        api.post(&format!("/neutron/{resource}"), &example["value"]).await.status_is(200);
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }

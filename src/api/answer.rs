@@ -9,6 +9,10 @@ use crate::{
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     body::{BodyStream, BoxBody, MessageBody, SizedStream},
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
 };
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -57,6 +61,15 @@ pub enum Answer {
         /// Whether the client takes it compressed.
         compressed: bool,
     },
+    /// A page for people.
+    Page {
+        /// The status.
+        status: StatusCode,
+        /// HTML.
+        text: String,
+        /// What else the head says.
+        headers: Vec<(HeaderName, HeaderValue)>,
+    },
     /// 200 with plain text.
     Text(String),
     /// 200 with metrics.
@@ -83,7 +96,7 @@ impl Answer {
         match outcome {
             Outcome::Object(object) => Self::json(&describe(object)),
             Outcome::Pending(object) => Self::Pending(object.as_ref().map(describe)),
-            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) => Self::Empty,
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => Self::Empty,
         }
     }
 
@@ -116,12 +129,24 @@ impl Answer {
                     .content_type(file.content_type.as_str())
                     .insert_header(("Etag", file.etag.as_str()))
                     .insert_header(("Vary", "Accept-Encoding"))
-                    // It may be kept, but the next release has another one.
-                    .insert_header(("Cache-Control", "no-cache"));
+                    .insert_header(("Cache-Control", file.kept));
                 match file.compressed.as_ref().filter(|_| compressed) {
                     Some(bytes) => response.insert_header(("Content-Encoding", "gzip")).body(in_slices(bytes.clone())),
                     None => response.body(in_slices(file.bytes.clone())),
                 }
+            }
+            Self::Page { status, text, headers } => {
+                let mut response = HttpResponse::build(status);
+                response
+                    .content_type("text/html; charset=utf-8")
+                    // It is of one person, and of now.
+                    .insert_header(("Cache-Control", "no-store"))
+                    // Forms of the page say where they are from; nobody else gets to know which object somebody looked at.
+                    .insert_header(("Referrer-Policy", "same-origin"));
+                for header in headers {
+                    response.append_header(header);
+                }
+                response.body(in_slices(text.into()))
             }
             Self::Metrics { format, text } => HttpResponse::Ok()
                 .content_type(format.content_type())

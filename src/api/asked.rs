@@ -3,7 +3,7 @@
 
 use super::{
     App,
-    actions::{Access, Action, Effect},
+    actions::{Access, Action, Effect, neutron},
     call::{Call, text_of},
     error::Answered,
     list::find_type,
@@ -13,6 +13,7 @@ use crate::{
     access::role_rules::{Letter, Question, Questions, SET_TAG, Subject, Verdict},
     graph::{Graph, Position},
     model::{Model, TypeId},
+    neutron::only_reads,
     rules::{Rejection, asked, canonical_uuid},
 };
 use actix_web::http::Method;
@@ -106,7 +107,8 @@ fn asked_by(model: &Model, call: &Call, route: &Route, body: Option<&Value>) -> 
         Questions::new(question(Subject::Type(type_id), letter, fields_of(content)))
     };
     match route {
-        Route::Home | Route::OpenApi | Route::Documentation(_) => Questions::default(),
+        // What pages show they ask for with requests of their own.
+        Route::Home | Route::OpenApi | Route::Documentation(_) | Route::Page(..) => Questions::default(),
         Route::Collection(type_id) | Route::Object(type_id, _) => of_type(*type_id),
         Route::Action(action, _) => asked_by_action(model, call, action, body),
     }
@@ -120,6 +122,12 @@ fn asked_by_action(model: &Model, call: &Call, action: &'static Action, body: Op
     let known = ASKED_AS.iter().find(|(known, _)| *known == name).map_or(name, |(_, name)| *name);
     let subject = model.find(known).map_or(Subject::Action(known), Subject::Type);
     let fields = if name == SET_TAG { tag_types_of(body) } else { fields_of(body) };
+    if action.path == neutron::PATH {
+        // What it does with types is asked where it is done.
+        let resource = call.path.rsplit('/').next().unwrap_or_default();
+        let own = question(subject, letter_of(&action.method), Vec::new());
+        return Questions::new(Question { reads: only_reads(resource, body), ..own });
+    }
     let only_reads = action.effect == Effect::Reads && action.access == Access::Reader;
     let own = question(subject, letter_of(&action.method), fields);
     let reads = own.reads || only_reads;

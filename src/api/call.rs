@@ -6,6 +6,7 @@ use super::{
     door::{Door, Proxies},
     error::{Answered, ApiError, PROBLEM},
     idempotency::KeyHeader,
+    pages,
     peer::Peer,
     standing::Standing,
 };
@@ -117,6 +118,8 @@ pub struct Call {
     pub asked_at: Cell<Option<Position>>,
     /// Whether the body says that it is JSON.
     is_json: bool,
+    /// Whether it says that it is a form.
+    is_form: bool,
     /// How many bytes the body has, if the client says so.
     announced: Option<usize>,
     body: Cell<Body>,
@@ -125,9 +128,84 @@ pub struct Call {
     /// Among the requests that are served at the same time, until the answer has gone out.
     pub place: Cell<Option<Place>>,
     connection: Option<Rc<Progress>>,
+    /// `Cookie`, if it is a request for a page.
+    cookies: String,
 }
 
 impl Call {
+    /// A request that this one stands for: of the same caller, by the same way. `target` is a path with its query.
+    pub fn within(&self, method: Method, target: &str, body: Option<Value>) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self {
+            method,
+            path: path.to_owned(),
+            query: read_query(query),
+            identity: self.identity.clone(),
+            known: self.known.clone(),
+            standing: self.standing.clone(),
+            base: self.base.clone(),
+            if_none_match: None,
+            if_match: None,
+            last_event_id: None,
+            cluster_id: None,
+            from: self.from,
+            door: self.door,
+            hides_forbidden: self.hides_forbidden,
+            peer: self.peer,
+            prefers_html: false,
+            takes_problems: false,
+            takes_open_metrics: false,
+            takes_gzip: false,
+            head_only: self.head_only,
+            answered_at: Cell::new(None),
+            waited: Cell::default(),
+            subject: Cell::default(),
+            warning: RefCell::new(None),
+            key: None,
+            is_repeated: Cell::default(),
+            asked: RefCell::default(),
+            asked_at: Cell::default(),
+            is_json: true,
+            is_form: false,
+            announced: None,
+            body: Cell::new(body.map_or(Body::None, |value| Body::Parsed(Ok(value)))),
+            room: Vec::new(),
+            place: Cell::default(),
+            connection: self.connection.clone(),
+            cookies: String::new(),
+        }
+    }
+
+    /// Whether the client has come by TLS, as far as is known here.
+    pub fn is_encrypted(&self) -> bool {
+        self.base.starts_with("https://")
+    }
+
+    /// The value of a cookie; of several with the name the first, which is that of the longest path.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let pairs = self.cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    }
+
+    /// Whether it is somebody's browser that wants to show something, and not a script of a page.
+    pub fn is_for_page(&self, request: &HttpRequest) -> bool {
+        let is_navigation =
+            request.headers().get("Sec-Fetch-Dest").is_none_or(|destination| destination.as_bytes() == b"document");
+        self.door == Door::Public && pages::is_below(&self.path) && self.prefers_html && is_navigation
+    }
+
+    /// The body as fields of a form, once; in their order.
+    ///
+    /// # Errors
+    /// 400 for what is no form.
+    pub fn form(&self) -> Answered<Vec<(String, String)>> {
+        match self.body.take() {
+            Body::Read(bytes) if self.is_form => Ok(form_urlencoded::parse(&bytes).into_owned().collect()),
+            Body::None => Ok(Vec::new()),
+            _ => Err(ApiError::bad_request("Bad Request, a form is expected (application/x-www-form-urlencoded)")),
+        }
+    }
+
     /// Takes what it needs from a request; what proxies say of it only where they are believed (TLS-6).
     pub fn new(request: &HttpRequest, proxies: &Proxies) -> Self {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -192,11 +270,13 @@ impl Call {
             asked: RefCell::default(),
             asked_at: Cell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
+            is_form: media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded"),
             announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
             room: Vec::new(),
             place: Cell::default(),
             connection,
+            cookies: if pages::is_below(request.path()) { all_cookies(request) } else { String::new() },
         }
     }
 
@@ -381,6 +461,12 @@ fn find_nul(value: &Value) -> Option<Vec<String>> {
         }),
         _ => None,
     }
+}
+
+/// HTTP/2 may have several headers of them.
+fn all_cookies(request: &HttpRequest) -> String {
+    let all = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    all.collect::<Vec<_>>().join("; ")
 }
 
 fn prefers_html(request: &HttpRequest) -> bool {

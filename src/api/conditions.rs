@@ -15,6 +15,7 @@ fn effect(method: &Method, route: &Route) -> Effect {
         _ if *method == Method::GET => Effect::Reads,
         Route::Action(action, _) => action.effect,
         Route::Collection(_) | Route::Object(..) => Effect::Writes,
+        Route::Page(..) => Effect::Acts,
         Route::Home | Route::OpenApi | Route::Documentation(_) => Effect::Reads,
     }
 }

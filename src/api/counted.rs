@@ -14,6 +14,7 @@ pub fn subject(found: &Found, method: &Method) -> Subject {
     match route {
         Route::Home | Route::OpenApi | Route::Documentation(_) => Subject::Page,
         Route::Action(action, _) => Subject::Action(action.path),
+        Route::Page(page, _) => Subject::Action(page.path),
         Route::Collection(TypeId(index)) if method == Method::POST => Subject::Type(*index, Asked::Create),
         Route::Collection(TypeId(index)) => Subject::Type(*index, Asked::List),
         Route::Object(TypeId(index), _) if method == Method::PUT => Subject::Type(*index, Asked::Update),

@@ -45,17 +45,21 @@ pub struct File {
     pub content_type: String,
     /// Its tag.
     pub etag: String,
+    /// For how long it may be kept: `Cache-Control`.
+    pub kept: &'static str,
 }
 
 impl File {
-    fn new(bytes: Vec<u8>, content_type: impl Into<String>) -> Self {
+    /// With its tag, and compressed. It may be kept, but the next release has another one.
+    pub fn new(bytes: Vec<u8>, content_type: impl Into<String>) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         let etag = format!("\"{:016x}\"", hasher.finish());
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         let compressed = encoder.write_all(&bytes).and_then(|()| encoder.finish()).ok();
         let compressed = compressed.filter(|compressed| compressed.len() < bytes.len());
-        Self { bytes: bytes.into(), compressed: compressed.map(Bytes::from), content_type: content_type.into(), etag }
+        let compressed = compressed.map(Bytes::from);
+        Self { bytes: bytes.into(), compressed, content_type: content_type.into(), etag, kept: "no-cache" }
     }
 }
 

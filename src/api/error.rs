@@ -149,6 +149,7 @@ impl ApiError {
 /// A refusal that is to have links has them already (`Rejection::with_links`).
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
+        let json = rejection.is_json();
         let Rejection { kind, rule, field, objects, text, operation: _ } = rejection;
         if kind == Kind::TooMuch {
             metrics::limit(metrics::Limit::OneRequest);
@@ -165,7 +166,7 @@ impl From<Rejection> for ApiError {
         };
         let reason = Reason { rule: rule.map(RuleId::id), field, objects };
         let reason = (reason != Reason::default()).then(|| Box::new(reason));
-        Self { reason, ..Self::new(status, text.to_string()) }
+        Self { json, reason, ..Self::new(status, text.to_string()) }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     asked::letter_of,
     call::Call,
     error::{Answered, ApiError},
+    pages::session_of,
     routes::{Found, Route},
     standing::Standing,
 };
@@ -59,7 +60,11 @@ impl App {
         if access == Access::Anybody {
             return Ok(());
         }
-        let presented = presented(request);
+        let mut presented = presented(request);
+        // A browser sends cookies along whoever has made it ask, so they count for nothing else.
+        if let (Found::Route(Route::Page(..)), None) = (found, &presented.token) {
+            presented.token = session_of(call);
+        }
         let known = authenticator.authenticate(&presented, call.from).await;
         let known = known.map_err(|refused| not_let_in(refused, authenticator.challenge()))?;
         // ROLE-5: this is all that counts from here on.
@@ -99,6 +104,7 @@ pub fn access(route: &Route, method: &Method) -> Access {
     match route {
         Route::Home | Route::OpenApi | Route::Documentation(_) => Access::Anybody,
         Route::Action(action, _) => action.access,
+        Route::Page(page, _) => page.access,
         Route::Collection(_) | Route::Object(..) if method == Method::GET => Access::Reader,
         Route::Collection(_) | Route::Object(..) => Access::Writer,
     }
@@ -158,7 +164,7 @@ fn not_let_in(refused: Refused, challenge: &str) -> ApiError {
 }
 
 /// The text for who may not do this, whatever objects say.
-fn denied(call: &Call) -> ApiError {
+pub fn denied(call: &Call) -> ApiError {
     // MODE-7: it has a text of its own.
     if call.path == "/aaa-mode" {
         return ApiError::new(StatusCode::FORBIDDEN, " Permission denied");

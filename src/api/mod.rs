@@ -26,6 +26,7 @@ mod markers;
 mod objects;
 mod on_demand;
 pub mod openapi;
+pub mod pages;
 mod peer;
 mod refusal_log;
 mod routes;
@@ -44,13 +45,14 @@ use crate::{
     metrics::{self, Scrape},
     model::Model,
     replica::Replica,
+    rules::NeutronOptions,
     settings::{RequestSettings, WatcherSettings},
     store::{Database, KeyValueStore},
     supervision::Supervision,
     writer::Writer,
 };
-pub use actions::Scrapes;
 pub use actions::health::{DATABASE, Finding};
+pub use actions::{Access, Scrapes};
 use actix_http::ConnectionType;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -64,19 +66,21 @@ use actix_web::{
 pub use administrators::{Account, Administrators};
 pub use administrators_socket::SocketFile;
 pub use admission::Admission;
-use answer::Answer;
+pub use answer::Answer;
 use bytes::Bytes;
-use call::Call;
+pub use call::Call;
 pub use connection::{Entrance, Listeners, server};
-pub use documentation::Documentation;
-pub use door::Proxies;
-use error::{Answered, ApiError};
+pub use documentation::{Documentation, File};
+pub use door::{Door, Proxies};
+pub use error::{Answered, ApiError};
 pub use hosts::AllowedHosts;
 pub use kept_lists::KeptLists;
 use list::ListRequest;
+use pages::{Asked, Pages};
 use routes::{Found, Route};
 pub use shares::Shares;
 use std::{
+    cell::OnceCell,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -93,6 +97,11 @@ const TRACE_PARENT: &str = "traceparent";
 /// What a browser may do with a page of ours: all of it is here.
 const OWN_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+);
+/// The same with a page for people, which has neither scripts nor styles in itself.
+const PEOPLES_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
 );
 /// What a browser may do with an answer that is not a page of ours: nothing. Texts and JSON repeat what clients have sent.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
@@ -124,8 +133,12 @@ pub struct App {
     pub bus: Option<Arc<Bus>>,
     /// For `/openapi.json` and `/documentation/`.
     pub documentation: Documentation,
+    /// For `/ui/`.
+    pub pages: Pages,
     /// What roles may do.
-    pub role_rules: KeptRoleRules,
+    pub role_rules: Arc<KeptRoleRules>,
+    /// How `OpenStack`'s networks are.
+    pub neutron: NeutronOptions,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,
     /// What requests may cost.
@@ -201,7 +214,16 @@ async fn answer(
         metrics::refusal(error.reason.as_ref().and_then(|reason| reason.rule), error.status.as_u16());
         refusal_log::tell(&call, &request, error);
     }
-    let is_page = matches!(answered, Ok(Answer::File { .. }));
+    // People get to read why.
+    let answered = match answered {
+        Err(error) if call.is_for_page(&request) => Ok((app.pages.refused)(&app, &call, &error)),
+        answered => answered,
+    };
+    let policy = match &answered {
+        Ok(Answer::Page { .. }) => PEOPLES_PAGE,
+        Ok(Answer::File { .. }) => OWN_PAGE,
+        _ => NO_PAGE,
+    };
     let mut response = match answered {
         Ok(answer) => answer.response(),
         Err(error) => error.response(call.takes_problems),
@@ -211,7 +233,7 @@ async fn answer(
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NO_PAGE });
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     if request.version() < Version::HTTP_11 && response.body().size() == BodySize::Stream {
         // Who does not know of pieces reads to the end of the connection.
         response.head_mut().no_chunking(true);
@@ -248,7 +270,7 @@ async fn answer(
 
 impl App {
     async fn dispatch(&self, call: &mut Call, request: &HttpRequest, payload: Payload) -> Answered<Answer> {
-        let found = routes::find(&self.model, &call.method, &call.path);
+        let found = self.where_to(call);
         let subject = counted::subject(&found, &call.method);
         call.subject.set(subject);
         let trace = logs::trace();
@@ -262,6 +284,9 @@ impl App {
             Found::OtherMethods(allow) => return Err(ApiError::method_not_allowed(allow)),
             Found::Nothing => return Err(ApiError::not_found(format!("Not found: '{}'", call.path))),
         };
+        if matches!(route, Route::Page(..)) {
+            pages::check_site(call, request)?;
+        }
         conditions::check_route(call, &route)?;
         // The bodies of GET and DELETE mean nothing.
         if call.method == Method::POST || call.method == Method::PUT {
@@ -277,7 +302,13 @@ impl App {
             call.place.set(Some(place?));
         }
         self.check_role_rules(call, &route).await?;
+        self.serve(route, call).await
+    }
+
+    /// Answers a request that has been let in.
+    async fn serve(&self, route: Route, call: &Call) -> Answered<Answer> {
         match route {
+            Route::Home if call.prefers_html && call.door == Door::Public => Ok(Answer::SeeOther("ui/".to_owned())),
             Route::Home if call.prefers_html => Ok(Answer::SeeOther("documentation/".to_owned())),
             Route::Home => Ok(Answer::json(&home::page(&self.model, &call.base))),
             Route::OpenApi => Ok(self.documentation.document(call)),
@@ -293,6 +324,10 @@ impl App {
                 _ => self.read(type_id, &uuid, call).await,
             },
             Route::Action(action, uuid) => (action.handler)(self, call, &uuid).await,
+            Route::Page(page, parts) => {
+                let fresh = OnceCell::new();
+                (page.handler)(Asked { app: self, call, parts: &parts, fresh: &fresh }).await
+            }
         }
     }
 }
@@ -302,6 +337,7 @@ fn takes_a_place(route: &Route) -> bool {
     match route {
         Route::Home | Route::OpenApi | Route::Documentation(_) => false,
         Route::Action(action, _) => action.takes_a_place,
+        Route::Page(page, _) => page.takes_a_place,
         Route::Collection(_) | Route::Object(..) => true,
     }
 }

@@ -11,7 +11,9 @@ use crate::{
     authentication::keystone::{Away, Keystone, Place, Wanted},
     graph::Graph,
     model::{TypeId, type_name},
-    rules::{Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid},
+    rules::{
+        Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid, default_group,
+    },
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -21,8 +23,6 @@ use uuid::Uuid;
 const REQUEST: &str = "keystone-sync";
 const DEFAULT_DOMAIN: &str = "default-domain";
 const DEFAULT_PROJECT: &str = "default-project";
-/// The security group that each project of Keystone has (SYNC-4).
-const DEFAULT_GROUP: &str = "default";
 
 impl App {
     /// Looks in Keystone for a project or domain that is missing here, by its uuid; gives whether it is there now.
@@ -56,14 +56,14 @@ impl App {
         }
     }
 
-    /// The delete of a project is that of its default security group, too, which nobody has made (SYNC-4).
+    /// The delete of a project is that of its default security group, too, which nobody has made (SYNC-4, NEU-HOOK-2).
     pub fn with_default_group(
         &self,
         operation: Operation,
         precondition: Option<Precondition>,
     ) -> (Operation, Option<Precondition>) {
-        let group = match (&operation, self.bringer()) {
-            (Operation::Delete(delete), Some(bringer)) => bringer.deletion_of_group(delete),
+        let group = match &operation {
+            Operation::Delete(delete) => self.deletion_of_group(delete),
             _ => None,
         };
         match group {
@@ -73,6 +73,16 @@ impl App {
             }
             None => (operation, precondition),
         }
+    }
+
+    /// Of the default security group, of a project that is to be deleted.
+    fn deletion_of_group(&self, delete: &Delete) -> Option<Delete> {
+        let graph = self.replica.current();
+        let [projects, groups] = [type_name::PROJECT, type_name::SECURITY_GROUP].map(|name| self.model.find(name));
+        let project = graph.get(canonical_uuid(&delete.uuid)?).filter(|_| Some(delete.type_id) == projects)?;
+        let mut children = graph.children_of(project.uuid, groups?);
+        let group = children.find(|group| group.fq_name.name() == default_group::NAME)?;
+        Some(Delete { type_id: group.type_id, uuid: group.uuid.to_string() })
     }
 
     fn bringer(&self) -> Option<Bringer<'_>> {
@@ -194,8 +204,10 @@ impl Bringer<'_> {
     async fn create(&self, type_id: TypeId, fq_name: &[String], uuid: Uuid, name: &str) -> Result<(), Rejection> {
         let body = json!({"fq_name": fq_name, "uuid": uuid.to_string(), "display_name": name});
         let create = self.creation(type_id, body)?;
-        if type_id == self.project {
-            let group = self.creation(self.group, default_group(fq_name))?;
+        // Where projects get their group anyway the rules make it.
+        if type_id == self.project && !self.app.neutron.default_security_group {
+            // SYNC-4
+            let group = self.creation(self.group, default_group::body(fq_name))?;
             let steps = [create, group].map(|operation| step(operation, None)).into();
             self.submit(Operation::Many(Transaction { steps })).await?;
         } else {
@@ -210,15 +222,6 @@ impl Bringer<'_> {
         // What it is called in Keystone may be no name here.
         let create = self.app.read_create(type_id, body).map_err(|error| Rejection::bad_request(error.text))?;
         Ok(Operation::Create(create))
-    }
-
-    /// Of the default security group, of a project that is to be deleted.
-    fn deletion_of_group(&self, delete: &Delete) -> Option<Delete> {
-        let graph = self.graph();
-        let project = graph.get(canonical_uuid(&delete.uuid)?).filter(|_| delete.type_id == self.project)?;
-        let mut groups = graph.children_of(project.uuid, self.group);
-        let group = groups.find(|group| group.fq_name.name() == DEFAULT_GROUP)?;
-        Some(Delete { type_id: self.group, uuid: group.uuid.to_string() })
     }
 
     /// Deletes who has this name, if nobody can miss it; gives whether the name is free.
@@ -251,30 +254,4 @@ impl Bringer<'_> {
 /// A part of what is asked for as a whole: the rules for roles have been asked about that.
 fn step(operation: Operation, precondition: Option<Precondition>) -> Step {
     Step { operation, precondition, asked: Questions::default() }
-}
-
-/// What a project lets in and out unless it says otherwise: from each other, and to everybody (SYNC-4).
-fn default_group(project: &[String]) -> Value {
-    let fq_name = [project, &[DEFAULT_GROUP.to_owned()]].concat();
-    let (own, local) = (json!([{"security_group": fq_name.join(":")}]), json!([{"security_group": "local"}]));
-    let everywhere = |prefix: &str| json!([{"subnet": {"ip_prefix": prefix, "ip_prefix_len": 0}}]);
-    let ports = json!([{"start_port": 0, "end_port": 65535}]);
-    let rule = |ethertype: &str, from: &Value, to: &Value| {
-        json!({
-            "direction": ">", "protocol": "any", "ethertype": ethertype,
-            "src_addresses": from, "src_ports": ports, "dst_addresses": to, "dst_ports": ports,
-        })
-    };
-    let rules = [
-        rule("IPv4", &own, &local),
-        rule("IPv6", &own, &local),
-        rule("IPv4", &local, &everywhere("0.0.0.0")),
-        rule("IPv6", &local, &everywhere("::")),
-    ];
-    json!({
-        "fq_name": fq_name,
-        "parent_type": type_name::PROJECT,
-        "id_perms": {"enable": true, "user_visible": true, "description": "Default security group"},
-        "security_group_entries": {"policy_rule": rules},
-    })
 }

@@ -1,7 +1,13 @@
 //! All paths that are served, and where each leads.
 
-use super::actions::{self, Action, UUID};
-use crate::model::{Model, TypeId};
+use super::{
+    actions::{self, Action, RESOURCE, UUID},
+    pages::Page,
+};
+use crate::{
+    model::{Model, TypeId},
+    neutron,
+};
 use actix_web::http::Method;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -19,12 +25,14 @@ pub enum Route {
     Collection(TypeId),
     /// `/<type>/<uuid>`
     Object(TypeId, String),
-    /// `/<action>` or `/<type>/<uuid>/<action>`, with the uuid; without one it is empty.
+    /// `/<action>`, `/<type>/<uuid>/<action>` or `/neutron/<resource>`, with the uuid or the resource; without one it is empty.
     Action(&'static Action, String),
+    /// `/ui/...`, with what stands for the parts of its path that may be anything. No part of the interface (`api/pages.rs`).
+    Page(&'static Page, Vec<String>),
 }
 
 /// Everything that is served: method, path, where it leads. In a path `{uuid}` stands for that of an object, `{file}` for the
-/// name of a file.
+/// name of a file, `{resource}` for one of Neutron.
 pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
     let mut routes = vec![
         (Method::GET, "/".to_owned(), Route::Home),
@@ -34,8 +42,8 @@ pub fn all(model: &Model) -> Vec<(Method, String, Route)> {
         (Method::GET, "/documentation/{file}".to_owned(), Route::Documentation(Some("{file}".to_owned()))),
     ];
     for action in actions::all() {
-        let uuid = if action.path.contains(UUID) { UUID } else { "" };
-        routes.push((action.method.clone(), action.path.to_owned(), Route::Action(action, uuid.to_owned())));
+        let named = [UUID, RESOURCE].into_iter().find(|named| action.path.contains(named)).unwrap_or_default();
+        routes.push((action.method.clone(), action.path.to_owned(), Route::Action(action, named.to_owned())));
     }
     for kind in model.types() {
         let collection = [Method::GET, Method::POST];
@@ -70,6 +78,10 @@ pub fn find(model: &Model, method: &Method, path: &str) -> Found {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     let (action_path, uuid) = match segments.as_slice() {
         [kind, uuid, action] => (Cow::Owned(format!("/{kind}/{UUID}/{action}")), decoded(uuid)),
+        // NEU-ENV-1
+        ["neutron", resource] if decoded(resource) == RESOURCE || neutron::find(resource).is_some() => {
+            (Cow::Borrowed(actions::neutron::PATH), decoded(resource))
+        }
         _ => (Cow::Borrowed(path), String::new()),
     };
     let actions: Vec<_> = actions::all().filter(|action| action.path == action_path).collect();

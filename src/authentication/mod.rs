@@ -219,13 +219,18 @@ impl Authenticator {
         match self.ask(token, presented.service_token.as_deref()).await {
             Ok(known) => Ok(known),
             Err(Unknown::Unavailable(text)) => Err(Refused::Unavailable(text)),
-            Err(Unknown::Nobody) => match self.failures.count(address, Instant::now()) {
-                Ok(()) => Err(Refused::Unknown),
-                Err(pause) => {
-                    metrics::limit(Limit::FailedAuthentications);
-                    Err(Refused::TooMany(pause))
-                }
-            },
+            Err(Unknown::Nobody) => Err(self.failed(address)),
+        }
+    }
+
+    /// What is said to who has tried and failed, with a token or a password; attempts are counted by address.
+    pub fn failed(&self, address: Option<IpAddr>) -> Refused {
+        match self.failures.count(address, Instant::now()) {
+            Ok(()) => Refused::Unknown,
+            Err(pause) => {
+                metrics::limit(Limit::FailedAuthentications);
+                Refused::TooMany(pause)
+            }
         }
     }
 

@@ -17,7 +17,8 @@ use crate::{
     model::Model,
     replica::Replica,
     store::{
-        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_log,
+        Database, Retention, Session, Sessions, StoreError, feed_position, idempotency, last_before, load_history,
+        load_log,
         operation::{FORGETTING, OLDER, READERS, TRIM},
         sequence, trim,
     },
@@ -36,6 +37,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use uuid::Uuid;
 
 /// How many changes a reader takes at a time: what a slow one may cost.
 const PAGE: usize = 100;
@@ -173,6 +175,14 @@ impl Feed {
             return Err(OpenError::Gone(Gone { oldest: position, current: self.replica.current().position() }));
         }
         Ok(position)
+    }
+
+    /// What happened to an object after one revision and before another one, the last first, as far as the log has it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn history(&self, uuid: Uuid, between: (u64, u64), limit: u32) -> Result<Vec<LogEntry>, StoreError> {
+        self.in_time(async |session| load_history(session, &self.model, uuid, between, limit).await).await
     }
 
     /// Keeps what is still to be read, and trims the rest.

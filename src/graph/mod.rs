@@ -7,6 +7,7 @@
 mod counts;
 mod elements;
 mod grants;
+mod inner_keys;
 mod invariants;
 mod numbers;
 mod object;
@@ -17,6 +18,7 @@ mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
 pub use elements::{elements, map_key};
+pub use inner_keys::InnerKey;
 #[cfg(test)]
 pub use invariants::violations;
 pub use invariants::{describe, differences, find_violations, object_differences, stray_columns};
@@ -33,6 +35,7 @@ use crate::{
 };
 use grants::Grants;
 use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
+use inner_keys::InnerKeys;
 use rustc_hash::FxBuildHasher;
 use std::{
     iter,
@@ -87,6 +90,7 @@ pub struct Graph {
     pools: Pools,
     counts: Counts,
     grants: Grants,
+    inner_keys: InnerKeys,
     time_bases: TimeBases,
 }
 
@@ -100,6 +104,7 @@ impl Graph {
             pools: Pools::new(&model),
             counts: Counts::new(&model),
             grants: Grants::default(),
+            inner_keys: InnerKeys::new(&model),
             time_bases: TimeBases::default(),
             model,
             position: Position::default(),
@@ -324,6 +329,12 @@ impl Graph {
         .filter_map(move |name| self.find_joined(type_id, name))
     }
 
+    /// The objects that have something in a value by which they are found.
+    #[allow(dead_code)] // For ports and rules of Neutron.
+    pub fn with_inner_key(&self, key: InnerKey, text: &str) -> impl Iterator<Item = &Arc<Object>> {
+        self.inner_keys.find(key, text).filter_map(|uuid| self.objects.get(&uuid))
+    }
+
     /// Reserves an address that no object holds.
     pub fn reserve(&mut self, hold: Hold) {
         self.pools.hold(hold, Holder::Reservation);
@@ -353,6 +364,7 @@ impl Graph {
         }
         self.index_links(previous.as_deref(), Some(object));
         self.grants.replace(previous.as_deref(), Some(object));
+        self.inner_keys.replace(previous.as_deref(), Some(object));
         self.numbers.replace(previous.as_deref(), Some(object));
         self.replace_in_pools(previous.as_deref(), Some(object));
     }
@@ -387,6 +399,7 @@ impl Graph {
         }
         self.index_links(Some(&object), None);
         self.grants.replace(Some(&object), None);
+        self.inner_keys.replace(Some(&object), None);
         self.numbers.replace(Some(&object), None);
         self.replace_in_pools(Some(&object), None);
         Some(object)

@@ -7,7 +7,7 @@ use crate::{
     ipam::{self, Subnet},
     model::{Model, PropertyId, ReferenceId, TypeId},
 };
-use imbl::{GenericHashMap, OrdMap, Vector, shared_ptr::DefaultSharedPtr};
+use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 use std::{net::IpAddr, sync::Arc};
@@ -55,6 +55,8 @@ struct Scope {
     /// In the order in which addresses are sought.
     entries: Vector<Arc<Entry>>,
     places: Arc<PlacesInOrder>,
+    /// What its subnets are called, and its handles of flat ipams, which are no subnets of its own.
+    names: Arc<[Uuid]>,
 }
 
 /// Where in the order subnets stand.
@@ -66,13 +68,13 @@ struct PlacesInOrder {
 }
 
 impl Scope {
-    fn of(entries: Vector<Arc<Entry>>) -> Self {
+    fn of(entries: Vector<Arc<Entry>>, names: Arc<[Uuid]>) -> Self {
         let subnets = || entries.iter().map(|entry| &entry.subnet).enumerate();
         let mut by_address: Vec<_> = subnets().map(|(place, subnet)| (subnet.prefix.network(), place)).collect();
         let mut by_uuid: Vec<_> = subnets().filter_map(|(place, subnet)| Some((subnet.subnet_uuid?, place))).collect();
         by_address.sort_unstable();
         by_uuid.sort_unstable();
-        Self { entries, places: Arc::new(PlacesInOrder { by_address, by_uuid }) }
+        Self { entries, places: Arc::new(PlacesInOrder { by_address, by_uuid }), names }
     }
 
     /// The place of the subnet whose prefix the address is of.
@@ -102,6 +104,8 @@ pub struct Pools {
     places: Places,
     scopes: GenericHashMap<Uuid, Scope, FxBuildHasher, DefaultSharedPtr>,
     holds: OrdMap<(Uuid, IpAddr), Holder>,
+    /// Subnets by their uuids, or those that networks have for flat ipams, and what they are of.
+    scopes_by_subnet: OrdSet<(Uuid, Uuid)>,
 }
 
 impl Pools {
@@ -117,7 +121,7 @@ impl Pools {
             network_ipam,
             ipam_subnets: network_ipam.and_then(|id| model.object_type(id).property("ipam_subnets")).map(|(id, _)| id),
         };
-        Self { places, scopes: GenericHashMap::default(), holds: OrdMap::new() }
+        Self { places, scopes: GenericHashMap::default(), holds: OrdMap::new(), scopes_by_subnet: OrdSet::new() }
     }
 
     /// The subnets of a virtual network (its own ones) or of a flat network ipam.
@@ -141,6 +145,11 @@ impl Pools {
         let index = scope.places.by_uuid.partition_point(|(known, _)| *known < uuid);
         let (_, place) = scope.places.by_uuid.get(index).filter(|(known, _)| *known == uuid)?;
         scope.entries.get(*place).map(|entry| &entry.subnet)
+    }
+
+    /// The networks and flat ipams with a subnet of this uuid: one, unless clients have chosen it twice.
+    pub fn scopes_of_subnet(&self, subnet: Uuid) -> impl Iterator<Item = Uuid> {
+        self.scopes_by_subnet.range((subnet, Uuid::nil())..=(subnet, Uuid::max())).map(|(_, scope)| *scope)
     }
 
     /// Who holds this address, as the first one of its unit.
@@ -229,6 +238,13 @@ impl Pools {
             return;
         }
         let sources = after.map(|object| self.entries(object)).unwrap_or_default();
+        let name_of = |source: &Value| Uuid::try_parse(source.get("subnet_uuid")?.as_str()?).ok();
+        let names: Arc<[Uuid]> = sources.iter().filter_map(name_of).collect();
+        for name in self.scopes.get(&scope).map(|known| Arc::clone(&known.names)).iter().flat_map(|names| names.iter())
+        {
+            self.scopes_by_subnet.remove(&(*name, scope));
+        }
+        self.scopes_by_subnet.extend(names.iter().map(|name| (*name, scope)));
         if sources.is_empty() {
             self.scopes.remove(&scope);
             return;
@@ -247,7 +263,7 @@ impl Pools {
             Some(Arc::new(Entry { source: Arc::new(source), subnet }))
         });
         let entries = entries.collect();
-        self.scopes.insert(scope, Scope::of(entries));
+        self.scopes.insert(scope, Scope::of(entries, names));
     }
 
     /// The stored entries that describe subnets, in order.

@@ -23,15 +23,17 @@ pub use engine::access::{check_right, check_visible};
 pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
-    Change, Create, Decision, Delete, Document, Effect, Kind, Options, PermissionChange, ProjectAccessLists, Purpose,
-    QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook, Rules, TagIdDigits, Update,
-    Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection, rule, string_list, value_of_key,
+    Change, Create, Decision, Delete, Document, Effect, Kind, NeutronOptions, Options, PermissionChange,
+    ProjectAccessLists, Purpose, QuotaDefaults, ReferenceUpdate, Rejection, RelaxReference, ReviewDrafts, Rulebook,
+    Rules, TagIdDigits, Update, Work, budget, canonical_uuid, collection, has_drafts, is_share, normal_collection,
+    rule, string_list, value_of_key,
 };
 pub use outcome::{Outcome, Told};
-pub use request::{Operation, Request};
+pub use request::{Compose, Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::{
     addresses::{Version, scope_of},
+    default_group,
     gateway_address::is_unmanaged,
 };
 pub use transaction::{Step, Transaction};

@@ -35,6 +35,8 @@ pub enum Outcome {
     Done,
     /// Of each operation of a transaction.
     Many(Vec<Outcome>),
+    /// The answer itself, of a request that was composed.
+    Answer(Value),
 }
 
 impl Told {
@@ -83,6 +85,7 @@ impl Outcome {
             Self::Pending(told) => json!({"pending": told.as_ref().map(|told| told.to_json(model))}),
             Self::Addresses(addresses) => json!({"addresses": addresses}),
             Self::Done => json!({"done": null}),
+            Self::Answer(answer) => json!({"answer": answer}),
             Self::Many(outcomes) => {
                 json!({"many": outcomes.iter().map(|outcome| outcome.to_json(model)).collect::<Vec<_>>()})
             }
@@ -99,6 +102,7 @@ impl Outcome {
             "pending" => Told::from_json(model, value).map(|told| Self::Pending(Some(told))),
             "addresses" => string_list(value).map(Self::Addresses),
             "done" => Some(Self::Done),
+            "answer" => Some(Self::Answer(value.clone())),
             "many" => {
                 let outcomes = value.as_array()?.iter().map(|kept| Self::from_json(model, kept));
                 outcomes.collect::<Option<_>>().map(Self::Many)
@@ -137,6 +141,7 @@ mod tests {
             Outcome::Done,
             Outcome::Many(vec![Outcome::Done, Outcome::Pending(None)]),
             Outcome::Many(Vec::new()),
+            Outcome::Answer(json!({"id": Uuid::nil(), "tags": []})),
         ]
     }
 

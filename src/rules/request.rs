@@ -18,7 +18,7 @@ use crate::{
         types::{virtual_network::AllocateAddresses, virtual_network::FreeAddresses},
     },
 };
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 /// A request that may change something.
 #[derive(Clone, Debug)]
@@ -69,6 +69,18 @@ pub enum Operation {
     Condition(Condition),
     /// `/transaction`.
     Many(Transaction),
+    /// Made of others, by somebody who knows what it is to be.
+    Composed(Arc<dyn Compose>),
+}
+
+/// A request that becomes operations only where it is decided: what it reads in order to know which, and what they do, is on one
+/// fork, so it is all or nothing, and nobody comes in between. Each operation meets the rules that it would meet alone.
+pub trait Compose: Debug + Send + Sync {
+    /// Decides it, by deciding operations.
+    ///
+    /// # Errors
+    /// The refusal that the client gets; the fork must be dropped then.
+    fn decide(&self, work: &mut Work) -> Decision<Outcome>;
 }
 
 impl Request {
@@ -128,7 +140,8 @@ impl Operation {
             | Self::ReviewDrafts(_)
             | Self::AllocateAddresses(_)
             | Self::FreeAddresses(_)
-            | Self::Many(_) => None,
+            | Self::Many(_)
+            | Self::Composed(_) => None,
         }
     }
 
@@ -143,6 +156,7 @@ impl Operation {
             Self::FreeAddresses(free) => return free.decide(work).map(|()| Outcome::Done),
             Self::Condition(condition) => return condition.decide(work).map(|()| Outcome::Done),
             Self::Many(transaction) => return transaction.decide(work).map(Outcome::Many),
+            Self::Composed(composed) => return composed.decide(work),
             Self::Create(create) => create.decide(work),
             Self::Update(update) => update.decide(work),
             Self::ReferenceUpdate(update) => update.decide(work),

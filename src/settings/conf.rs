@@ -86,6 +86,13 @@ const AS_THEY_ARE: [&str; 8] = [
     "amqp_timeout",
     "default_domain_id",
 ];
+/// Those of Neutron that are true or false, and what they are called here.
+const OF_NEUTRON: [(&str, &str); 4] = [
+    ("apply_subnet_host_routes", "neutron_apply_subnet_host_routes"),
+    ("contrail_extensions_enabled", "neutron_contrail_extensions"),
+    ("strict_compliance", "neutron_strict_compliance"),
+    ("fwaas_enabled", "neutron_fwaas"),
+];
 
 impl<'a> Reading<'a> {
     /// A key that has a value.
@@ -137,6 +144,13 @@ impl<'a> Reading<'a> {
     fn one_by_one(&mut self) {
         for key in AS_THEY_ARE {
             self.take(key, key);
+        }
+        for (key, field) in OF_NEUTRON {
+            if let Some(is_on) = self.is_on(key)
+                && let Some((entry, _)) = self.entry(key)
+            {
+                self.set(field, is_on.to_string(), entry);
+            }
         }
     }
 

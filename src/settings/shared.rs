@@ -10,6 +10,7 @@ impl ServeSettings {
             quota: self.quota.clone(),
             tag_id_digits: self.tag_id_digits,
             project_access_lists: self.project_access_lists,
+            neutron: self.neutron.options(),
         }
     }
 

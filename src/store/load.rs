@@ -196,6 +196,28 @@ pub async fn load_log(
     Ok(entries)
 }
 
+/// The changes of one object between two revisions, the last one first: after the first, and before the second. There is no index for
+/// it: it costs what happened between them, so who asks bounds that.
+///
+/// # Errors
+/// When the database is away, or holds what this release can't read.
+pub async fn load_history(
+    connection: &mut Session,
+    model: &Model,
+    uuid: Uuid,
+    between: (u64, u64),
+    limit: u32,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let query = sqlx::query(
+        "select rev, request, (extract(epoch from at) * 1000000)::bigint as at, op, type, uuid, fq_name, body::text as body,
+                trace, who, caller::text as caller, former_perms2
+         from change where rev > $1 and rev < $2 and uuid = $3 order by rev desc limit $4",
+    );
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let query = query.bind(number(between.0)).bind(number(between.1)).bind(uuid).bind(i64::from(limit));
+    connection.rows(query).await?.iter().map(|row| read_entry(model, row)).collect()
+}
+
 /// A change as it is in the log, whether it can be read or not.
 pub struct Logged {
     /// Its number.

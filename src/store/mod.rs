@@ -45,7 +45,7 @@ pub use key_value::{KeyValueStore, KeyWriter};
 pub use listener::Listener;
 #[cfg(test)]
 pub use load::load_snapshot;
-pub use load::{PAGE_WEIGHT, last_before, load, load_log};
+pub use load::{PAGE_WEIGHT, last_before, load, load_history, load_log};
 pub use operation::Operation;
 pub use partitions::{Retention, make_until, trim};
 pub use record::complete;

@@ -12,6 +12,22 @@ use uuid::Uuid;
 /// Numbers that the server allocates: they differ from run to run wherever they appear.
 const ALLOCATED: [&str; 3] = ["virtual_network_network_id", "security_group_id", "sub_cluster_id"];
 
+/// Lists of Neutron whose order is not promised.
+const UNORDERED: [&str; 12] = [
+    "subnets",
+    "subnet_ipam",
+    "security_groups",
+    "fixed_ips",
+    "secondary_ips",
+    "service_instance_ips",
+    "service_health_check_ips",
+    "tags",
+    "ports",
+    "sub_ports",
+    "nets_using",
+    "firewall_policy_id",
+];
+
 /// Forms of generated values. In a shape `h` is a digit of a lower case hexadecimal number, `H` one of either case,
 /// `d` a decimal digit; all else stands for itself.
 const KINDS: [Kind; 3] = [
@@ -45,6 +61,13 @@ fn has_shape(text: &[u8], shape: &str) -> bool {
         })
 }
 
+/// Whether it is a time, a uuid without dashes, or a MAC address.
+pub fn is_generated(text: &str) -> bool {
+    let hexadecimal =
+        || text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    KINDS.iter().any(|kind| text.len() == kind.shape.len() && has_shape(text.as_bytes(), kind.shape)) || hexadecimal()
+}
+
 pub fn is_uuid(text: &str) -> bool {
     text.len() == 36 && has_shape(text.as_bytes(), KINDS[0].shape)
 }
@@ -56,6 +79,8 @@ pub struct Run {
     variables: Vec<(String, Value)>,
     /// Everything that the case sends, placeholders not replaced.
     sent: String,
+    /// Whether it speaks as Neutron's plug-in.
+    is_neutron: bool,
 }
 
 impl Run {
@@ -66,6 +91,7 @@ impl Run {
             base: base.to_owned(),
             variables: vec![("run".to_owned(), number.into())],
             sent: serde_json::to_string(&sent).unwrap(),
+            is_neutron: steps.iter().any(|step| step["path"].as_str().unwrap().starts_with("/neutron")),
         }
     }
 
@@ -154,9 +180,10 @@ impl Run {
                 Value::Object(fields.iter().map(field).collect())
             }
             Value::Array(items) => {
-                let mut items: Vec<Value> = items.iter().map(|item| self.walk(item, key, names, ordered)).collect();
+                let below = if self.is_neutron { IN_A_LIST } else { key };
+                let mut items: Vec<Value> = items.iter().map(|item| self.walk(item, below, names, ordered)).collect();
                 if !ordered {
-                    sort_links(&mut items);
+                    sort_links(&mut items, self.is_neutron.then_some(key));
                 }
                 items.into()
             }
@@ -173,6 +200,33 @@ impl Run {
             Value::String(text) => self.text(text, key, names).into(),
             other => other.clone(),
         }
+    }
+
+    /// The answer to a step that says which part of a list is its own, and of a refusal of Neutron without what is free in its texts.
+    pub fn own_part(&self, step: &Value, status: u16, body: Value) -> Value {
+        let known = || self.variables.iter().filter_map(|(_, value)| value.as_str()).filter(|text| text.len() > 7);
+        match body {
+            Value::Array(items) if step["mine"] == true => {
+                let is_own = |item: &Value| {
+                    let text = item.to_string();
+                    known().any(|known| text.contains(known))
+                };
+                items.into_iter().filter(is_own).collect()
+            }
+            Value::Object(members) if status >= 400 && members.contains_key("exception") => {
+                let plain = |(name, value): (String, Value)| match value {
+                    Value::String(text) => (name, plain_error(&text).into()),
+                    value => (name, value),
+                };
+                Value::Object(members.into_iter().map(plain).collect())
+            }
+            body => body,
+        }
+    }
+
+    /// A recorded answer, sorted in the same way as the answer that it is compared with.
+    pub fn sorted(&self, value: &Value) -> Value {
+        sorted(value, self.is_neutron.then_some(""))
     }
 
     fn text(&self, text: &str, key: &str, names: &[(&str, &str)]) -> String {
@@ -261,21 +315,30 @@ fn is_link(item: &Value) -> bool {
         || wrapped()
 }
 
-fn sort_links(items: &mut [Value]) {
-    if items.iter().all(is_link) {
+/// What stands for the name of a member within a list.
+const IN_A_LIST: &str = "[]";
+
+/// With the name of a member of an answer of Neutron, empty for the answer as a whole, also lists of other things.
+fn sort_links(items: &mut [Value], of_neutron: Option<&str>) {
+    let is_thing = |item: &Value| item.is_object() || item.is_string();
+    let unordered =
+        of_neutron.is_some_and(|key| UNORDERED.contains(&key) || key.is_empty() && items.iter().all(is_thing));
+    if unordered || items.iter().all(is_link) {
         items.sort_by_cached_key(canonical);
     }
 }
 
-/// A recorded answer, sorted in the same way as the answer that it is compared with.
-pub fn sorted(value: &Value) -> Value {
+fn sorted(value: &Value, of_neutron: Option<&str>) -> Value {
     match value {
         Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
+            let field =
+                |(key, value): (&String, &Value)| (key.clone(), sorted(value, of_neutron.map(|_| key.as_str())));
+            Value::Object(fields.iter().map(field).collect())
         }
         Value::Array(items) => {
-            let mut items: Vec<Value> = items.iter().map(sorted).collect();
-            sort_links(&mut items);
+            let below = of_neutron.map(|_| IN_A_LIST);
+            let mut items: Vec<Value> = items.iter().map(|item| sorted(item, below)).collect();
+            sort_links(&mut items, of_neutron);
             items.into()
         }
         other => other.clone(),

@@ -14,7 +14,7 @@ use crate::{
             vocabulary::{BARE_TEXT, any_of, empty_content, json_answer, list, nullable_text, object, simple, text},
         },
     },
-    json_text,
+    json_text, neutron,
     rules::string_list,
     store::{KeyValueStore, KeyWriter, StoreError},
 };
@@ -22,7 +22,7 @@ use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
-use std::{sync::Arc, vec};
+use std::{collections::HashMap, sync::Arc, vec};
 use utoipa::openapi::{Required, Type, path::OperationBuilder};
 
 /// The store of texts.
@@ -78,8 +78,14 @@ impl App {
             return self.all_key_values(call).await;
         }
         if let Some(keys) = string_list(key) {
-            let pairs = self.key_values.retrieve(&Named::Keys.once(keys)?).await?;
-            let values: Vec<String> = pairs.into_iter().map(|(_, value)| value).collect();
+            let keys = Named::Keys.once(keys)?;
+            let graph = self.snapshot(call).await?.graph;
+            let subnets = keys.iter().filter_map(|key| Some((key, neutron::key_value(&graph, &call.identity, key)?)));
+            let subnets: HashMap<&String, String> = subnets.collect();
+            let stored =
+                self.key_values.retrieve(&keys).await?.into_iter().filter(|(key, _)| !subnets.contains_key(key));
+            let mut values: Vec<String> = stored.map(|(_, value)| value).collect();
+            values.extend(keys.iter().filter_map(|key| subnets.get(key).cloned()));
             return Ok(Answer::json(&json!({"value": values})));
         }
         let Some(text) = key.as_str() else {
@@ -87,6 +93,10 @@ impl App {
                 "Error: Key/value store API needs 'key' to be a text or a list of texts",
             ));
         };
+        // What Neutron keeps here of subnets follows from their networks (NEU-HOOK-3).
+        if let Some(value) = neutron::key_value(&self.snapshot(call).await?.graph, &call.identity, text) {
+            return Ok(Answer::json(&json!({"value": value})));
+        }
         match self.key_values.retrieve(&[text.to_owned()]).await?.pop() {
             Some((_, value)) => Ok(Answer::json(&json!({"value": value}))),
             None => Err(ApiError::not_found(format!("Unknown User-Agent key {text}"))),

@@ -15,6 +15,7 @@ mod lists;
 mod logging;
 mod metrics;
 mod names;
+pub mod neutron;
 mod parts;
 mod permissions;
 mod profiles;
@@ -42,12 +43,15 @@ use utoipa::openapi::path::OperationBuilder;
 /// What stands in a path for the uuid of an object: `/<type>/{uuid}/<action>`.
 pub const UUID: &str = "{uuid}";
 
+/// What stands in a path for the name of a resource of Neutron.
+pub const RESOURCE: &str = "{resource}";
+
 /// A call that is not about a collection, or an object as a whole.
 #[derive(Debug)]
 pub struct Action {
     /// The name of its link on the home page; none: no link.
     pub link: Option<&'static str>,
-    /// Either `/<action>`, or `/<type>/{uuid}/<action>`.
+    /// `/<action>`, `/<type>/{uuid}/<action>`, or that of Neutron's resources.
     pub path: &'static str,
     /// One of GET, POST, PUT and DELETE; a path with several has an action for each.
     pub method: Method,
@@ -66,7 +70,7 @@ pub struct Action {
     pub description: fn() -> OperationBuilder,
 }
 
-/// Answers a request. The text is what stands for `{uuid}` in the path; without that it is empty.
+/// Answers a request. The text is what stands for `{uuid}` or `{resource}` in the path; without that it is empty.
 pub type Handler = for<'a> fn(&'a App, &'a Call, &'a str) -> LocalBoxFuture<'a, Answered<Answer>>;
 
 /// Who may call an action, where callers have to say who they are (`api/gate.rs`); without authentication everybody may do
@@ -116,7 +120,7 @@ impl PartialEq for Action {
 impl Eq for Action {}
 
 /// The families, in the order of the home page.
-static FAMILIES: [&[Action]; 18] = [
+static FAMILIES: [&[Action]; 19] = [
     parts::ACTIONS,
     names::ACTIONS,
     key_value::ACTIONS,
@@ -135,6 +139,7 @@ static FAMILIES: [&[Action]; 18] = [
     drafts::ACTIONS,
     transactions::ACTIONS,
     addresses::ACTIONS,
+    neutron::ACTIONS,
 ];
 
 /// All actions.

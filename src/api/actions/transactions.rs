@@ -143,7 +143,9 @@ impl App {
         match outcome {
             Outcome::Object(told) => json!({"status": 200, "body": describe(told)}),
             Outcome::Pending(told) => json!({"status": 202, "body": told.as_ref().map(describe)}),
-            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) => json!({"status": 200, "body": null}),
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
+                json!({"status": 200, "body": null})
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The arguments of requests: in the path, in the query and in headers.
 
 use super::vocabulary::{AnySchema, any_of, simple, uuid};
-use crate::api::idempotency::LONGEST_KEY;
+use crate::{api::idempotency::LONGEST_KEY, neutron::RESOURCES};
 use utoipa::openapi::{
     KnownFormat, Ref, Required, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
@@ -221,6 +221,13 @@ pub fn required(name: &str, meaning: &str) -> Parameter {
 pub fn uuid_in_path() -> Parameter {
     let parameter = ParameterBuilder::new().name("uuid").parameter_in(ParameterIn::Path).required(Required::True);
     parameter.schema(Some(uuid("The object, in lower case and with dashes."))).build()
+}
+
+/// The name of a resource of Neutron in a path.
+pub fn resource_in_path() -> Parameter {
+    let parameter = ParameterBuilder::new().name("resource").parameter_in(ParameterIn::Path).required(Required::True);
+    let names = RESOURCES.iter().map(|resource| resource.name());
+    parameter.schema(Some(simple(Type::String).enum_values(Some(names)))).build()
 }
 
 /// The name of a file in a path.

@@ -13,7 +13,7 @@ pub mod vocabulary;
 mod tests;
 
 use super::{
-    actions::{self, Access, Action, Effect, UUID},
+    actions::{self, Access, Action, Effect, RESOURCE, UUID},
     gate,
     routes::{self, Route},
 };
@@ -91,6 +91,8 @@ fn describe(model: &Model, method: &Method, route: &Route) -> Operation {
         Route::Documentation(Some(file)) if file.is_empty() => page(),
         Route::Documentation(Some(_)) => page_file(),
         Route::Action(action, _) => of_action(action),
+        // It is none of `routes::all`.
+        Route::Page(..) => Operation::new(),
         Route::Collection(id) => object_types::on_collection(model, model.object_type(*id), method),
         Route::Object(id, _) => object_types::on_object(model.object_type(*id), method),
     }
@@ -102,6 +104,9 @@ fn of_action(action: &Action) -> Operation {
     let mut operation = (action.description)();
     if action.path.contains(UUID) {
         operation = operation.parameter(arguments::uuid_in_path());
+    }
+    if action.path.contains(RESOURCE) {
+        operation = operation.parameter(arguments::resource_in_path());
     }
     let named = action.arguments.iter().map(|argument| arguments::named(argument.key));
     let access = Extensions::from_iter([("x-access", action.access.name())]);

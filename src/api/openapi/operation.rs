@@ -6,8 +6,8 @@ use super::{
 };
 use serde_json::Value;
 use utoipa::openapi::{
-    Content, ContentBuilder, ObjectBuilder, Required, Response, ResponseBuilder, Type, path::OperationBuilder,
-    request_body::RequestBodyBuilder,
+    Content, ContentBuilder, ObjectBuilder, Required, Response, ResponseBuilder, Type, example::ExampleBuilder,
+    path::OperationBuilder, request_body::RequestBodyBuilder,
 };
 
 /// A group of actions, which has a page in the documentation: its name, and what it is about.
@@ -19,6 +19,8 @@ pub const NAMES: Group = ("names and lists", "Names, uuids, and lists of any typ
 pub const PARTS: Group = ("parts of objects", "Changes of a part of an object, and of what belongs to several.");
 /// What networks have to give.
 pub const ADDRESSES: Group = ("addresses", "Addresses of networks that no object holds.");
+/// What `OpenStack` asks for.
+pub const NEUTRON: Group = ("neutron", "OpenStack's networks, as neutron-server's plug-in asks for them.");
 /// For those who follow what happens.
 pub const FEEDS: Group = ("feeds", "What changes, in order and without gaps.");
 /// For those who run it.
@@ -27,7 +29,7 @@ pub const SERVER: Group = ("server", "The server itself.");
 pub const JOBS: Group = ("jobs", "Jobs and the message bus.");
 
 /// All of them, in the order of the pages.
-pub const GROUPS: [Group; 6] = [NAMES, PARTS, ADDRESSES, FEEDS, SERVER, JOBS];
+pub const GROUPS: [Group; 7] = [NAMES, PARTS, ADDRESSES, NEUTRON, FEEDS, SERVER, JOBS];
 
 /// The media type of texts for people.
 pub const PLAIN_TEXT: &str = "text/plain";
@@ -55,6 +57,13 @@ pub trait Described {
     fn takes(self, needed: Required, body: ObjectBuilder) -> Self;
     /// The same, with an example that can be sent as it is.
     fn takes_like(self, needed: Required, body: ObjectBuilder, example: Value) -> Self;
+    /// The same with several, each with its name.
+    fn takes_like_these(
+        self,
+        needed: Required,
+        body: ObjectBuilder,
+        examples: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self;
     /// 200 with JSON.
     fn answers(self, meaning: &str, schema: impl Into<AnySchema>) -> Self;
     /// Refusals of these status codes.
@@ -72,6 +81,17 @@ impl Described for OperationBuilder {
 
     fn takes_like(self, needed: Required, body: ObjectBuilder, example: Value) -> Self {
         with_body(self, needed, ContentBuilder::new().schema(Some(body)).example(Some(example)).build())
+    }
+
+    fn takes_like_these(
+        self,
+        needed: Required,
+        body: ObjectBuilder,
+        examples: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        let examples =
+            examples.into_iter().map(|(name, value)| (name, ExampleBuilder::new().value(Some(value)).build()));
+        with_body(self, needed, ContentBuilder::new().schema(Some(body)).examples_from_iter(examples).build())
     }
 
     fn answers(self, meaning: &str, schema: impl Into<AnySchema>) -> Self {

@@ -10,7 +10,7 @@ use reqwest::{
     RequestBuilder, Response,
     header::{CONTENT_TYPE, DATE, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fmt::Display,
     sync::Arc,
@@ -75,6 +75,34 @@ impl Reply {
     /// said in the same answer, and never against the clock of this machine.
     fn lasts_until(&self, expires_at: OffsetDateTime) -> Duration {
         Duration::try_from(expires_at - self.date).unwrap_or_default()
+    }
+}
+
+/// Somebody who wants a token.
+pub struct Person<'p> {
+    /// The name of the user.
+    pub user: &'p str,
+    /// Its password.
+    pub password: &'p str,
+    /// The name of its domain, or the id `default`.
+    pub user_domain: &'p str,
+    /// The name of the project that it wants to speak for; empty for the one that Keystone knows.
+    pub project: &'p str,
+    /// The name of the domain of that.
+    pub project_domain: &'p str,
+}
+
+impl Person<'_> {
+    fn question(&self) -> Value {
+        // What Keystone has without any doing has this id, and a name that may be changed.
+        let domain = |name: &str| if name == "default" { json!({"id": name}) } else { json!({"name": name}) };
+        let user = json!({"name": self.user, "domain": domain(self.user_domain), "password": self.password});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        if self.project.is_empty() {
+            return json!({"auth": {"identity": identity}});
+        }
+        let project = json!({"name": self.project, "domain": domain(self.project_domain)});
+        json!({"auth": {"identity": identity, "scope": {"project": project}}})
     }
 }
 
@@ -265,6 +293,34 @@ impl Client {
         let mut login = self.login.lock().await;
         if login.service.as_ref().is_some_and(|known| Arc::ptr_eq(known, service)) {
             login.service = None;
+        }
+    }
+
+    /// A token for somebody who says who it is; none for a wrong password, or a project that is not its own.
+    pub async fn sign_in(&self, person: &Person<'_>) -> Result<Option<String>, Away> {
+        let question = self.http.post(format!("{}/auth/tokens", self.url)).body(person.question().to_string());
+        let reply = self.send(question.header(CONTENT_TYPE, "application/json")).await?;
+        match reply.status {
+            200 | 201 => {
+                let token = reply.subject_token.as_ref().and_then(|token| token.to_str().ok());
+                let token = token.ok_or_else(|| Away("Keystone's answer lacks the token".to_owned()))?;
+                Ok(Some(token.to_owned()))
+            }
+            400 | 401 | 403 | 404 => Ok(None),
+            _ => Err(reply.unexpected("the password of a user")),
+        }
+    }
+
+    /// Ends a token, as its holder.
+    pub async fn revoke(&self, token: &str) -> Result<(), Away> {
+        let Ok(mut token) = HeaderValue::from_str(token) else { return Ok(()) };
+        token.set_sensitive(true);
+        let question = self.http.delete(format!("{}/auth/tokens", self.url)).header("X-Auth-Token", &token);
+        let reply = self.send(question.header("X-Subject-Token", &token)).await?;
+        match reply.status {
+            // It may have ended meanwhile.
+            204 | 401 | 404 => Ok(()),
+            _ => Err(reply.unexpected("the end of a token")),
         }
     }
 

@@ -27,7 +27,7 @@ use std::{
 };
 
 pub use answer::Place;
-pub use client::Away;
+pub use client::{Away, Person};
 pub use places::Wanted;
 pub use settings::KeystoneSettings;
 
@@ -117,6 +117,24 @@ impl Keystone {
     /// Whether projects and domains that only Keystone has are to be made here (SYNC-1).
     pub fn syncs_on_demand(&self) -> bool {
         self.syncs_on_demand
+    }
+
+    /// A token for somebody who has a password; none where Keystone does not take it.
+    ///
+    /// # Errors
+    /// Why Keystone can't be asked.
+    pub async fn sign_in(&self, person: &Person<'_>) -> Result<Option<String>, Away> {
+        self.client.sign_in(person).await
+    }
+
+    /// Ends a token that was made so, for everybody, and here at once.
+    ///
+    /// # Errors
+    /// Why Keystone can't be asked.
+    pub async fn revoke(&self, token: &str) -> Result<(), Away> {
+        self.client.revoke(token).await?;
+        self.state().cache.refuse(token::digest(token), Instant::now());
+        Ok(())
     }
 
     /// A project or a domain, if Keystone has it, or had not a moment ago.

@@ -193,7 +193,7 @@ pub fn seen(work: &Work, mut refusal: Rejection, request: impl FnOnce() -> Strin
     let objects = std::mem::take(&mut refusal.objects);
     match &mut refusal.text {
         Text::WithObjects { objects, .. } => objects.retain(|(_, uuid)| may_read(*uuid)),
-        Text::Plain(text) => {
+        Text::Plain(text) | Text::Json(text) => {
             let named = uuids_in(text).into_iter().map(|(_, uuid)| uuid).filter(|uuid| work.graph.get(*uuid).is_some());
             let hidden: BTreeSet<Uuid> = named.chain(objects.iter().copied()).filter(|uuid| !may_read(*uuid)).collect();
             if !hidden.is_empty() {

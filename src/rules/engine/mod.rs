@@ -28,7 +28,7 @@ pub use create::{Create, check_name};
 pub use delete::Delete;
 pub use document::{Document, GivenLink, Purpose, canonical_uuid, normal_collection, string_list, value_of_key};
 pub use draft::{Draft, NewLink};
-pub use options::{Options, ProjectAccessLists, QuotaDefaults, TagIdDigits};
+pub use options::{NeutronOptions, Options, ProjectAccessLists, QuotaDefaults, TagIdDigits};
 pub use permissions::is_share;
 pub use rejection::{Decision, Kind, Rejection};
 pub use rule::RuleId;

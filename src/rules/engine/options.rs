@@ -13,6 +13,36 @@ pub struct Options {
     pub tag_id_digits: TagIdDigits,
     /// Who writes the rules of projects.
     pub project_access_lists: ProjectAccessLists,
+    /// How `OpenStack`'s networks are.
+    pub neutron: NeutronOptions,
+}
+
+/// What `/neutron` depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // They are settings.
+pub struct NeutronOptions {
+    /// Whether subnets reserve no address for a service, and floating ips need a router.
+    pub strict_compliance: bool,
+    /// Whether answers have what Neutron does not know.
+    pub contrail_extensions: bool,
+    /// Whether there are groups, policies and rules of firewalls.
+    pub fwaas: bool,
+    /// Whether host routes of subnets become routes of the ports that they lead to.
+    pub apply_subnet_host_routes: bool,
+    /// Whether each new project gets the security group `default`, however it is made.
+    pub default_security_group: bool,
+}
+
+impl Default for NeutronOptions {
+    fn default() -> Self {
+        Self {
+            strict_compliance: false,
+            contrail_extensions: true,
+            fwaas: false,
+            apply_subnet_host_routes: false,
+            default_security_group: false,
+        }
+    }
 }
 
 /// A setting as the database keeps it.
@@ -23,8 +53,25 @@ struct Shared {
     take: fn(&mut Options, &str) -> Result<(), String>,
 }
 
+/// One that is true or false.
+macro_rules! flag {
+    ($name:literal, $($field:ident).+) => {
+        Shared {
+            name: $name,
+            text: |options| options.$($field).+.to_string(),
+            take: |options, text| match text.parse() {
+                Ok(flag) => {
+                    options.$($field).+ = flag;
+                    Ok(())
+                }
+                Err(_) => Err(format!("'{text}' is neither true nor false")),
+            },
+        }
+    };
+}
+
 /// All of them: rules that depend on something else on another server would decide otherwise there.
-const SHARED: [Shared; 3] = [
+const SHARED: [Shared; 8] = [
     Shared {
         name: "quota",
         text: |options| options.quota.complete().to_string(),
@@ -42,6 +89,11 @@ const SHARED: [Shared; 3] = [
             ProjectAccessLists::from_str(text, false).map(|writers| options.project_access_lists = writers)
         },
     },
+    flag!("neutron_strict_compliance", neutron.strict_compliance),
+    flag!("neutron_contrail_extensions", neutron.contrail_extensions),
+    flag!("neutron_fwaas", neutron.fwaas),
+    flag!("neutron_apply_subnet_host_routes", neutron.apply_subnet_host_routes),
+    flag!("neutron_default_security_group", neutron.default_security_group),
 ];
 
 impl Options {
@@ -174,12 +226,20 @@ mod tests {
             quota: "subnet=1,defaults=5".parse().unwrap(),
             tag_id_digits: TagIdDigits::Twelve,
             project_access_lists: ProjectAccessLists::Owner,
+            neutron: NeutronOptions {
+                strict_compliance: true,
+                contrail_extensions: false,
+                fwaas: true,
+                apply_subnet_host_routes: true,
+                default_security_group: true,
+            },
         };
         let mut read = Options::default();
         for (name, text) in all.shared() {
             read.take(&name, &text).unwrap();
         }
-        let Options { quota, tag_id_digits, project_access_lists } = read;
+        let Options { quota, tag_id_digits, project_access_lists, neutron } = read;
+        assert_eq!(neutron, all.neutron);
         assert_eq!((quota, tag_id_digits), (all.quota, all.tag_id_digits));
         assert_eq!(project_access_lists, all.project_access_lists);
         let texts = |quota: &str| Options { quota: quota.parse().unwrap(), ..Options::default() }.shared();
@@ -187,12 +247,22 @@ mod tests {
         assert_eq!(
             texts("subnet=1"),
             BTreeMap::from(
-                [("quota", "defaults=-1,subnet=1"), ("tag_id_digits", "8"), ("project_access_lists", "admin")]
-                    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                [
+                    ("quota", "defaults=-1,subnet=1"),
+                    ("tag_id_digits", "8"),
+                    ("project_access_lists", "admin"),
+                    ("neutron_strict_compliance", "false"),
+                    ("neutron_contrail_extensions", "true"),
+                    ("neutron_fwaas", "false"),
+                    ("neutron_apply_subnet_host_routes", "false"),
+                    ("neutron_default_security_group", "false"),
+                ]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
             )
         );
         let mut options = Options::default();
         assert!(options.take("quota", "subnet").unwrap_err().contains("virtual_network=100"));
+        assert!(options.take("neutron_fwaas", "yes").is_err());
         assert!(options.take("tag_id_digits", "16").is_err() && options.take("other", "1").is_err());
     }
 

@@ -49,13 +49,15 @@ pub enum Text {
         /// The objects, each with its type.
         objects: Vec<(TypeId, Uuid)>,
     },
+    /// Complete, and JSON: of who has a form of its own for refusals.
+    Json(String),
 }
 
 impl Text {
     /// The text with the links that `href` makes of a type and a uuid.
     pub fn complete(self, href: impl Fn(TypeId, Uuid) -> String) -> String {
         match self {
-            Self::Plain(text) => text,
+            Self::Plain(text) | Self::Json(text) => text,
             Self::WithObjects { before, objects } => {
                 let hrefs = objects.into_iter().map(|(type_id, uuid)| href(type_id, uuid));
                 format!("{before}: {}", python_literal::list(hrefs))
@@ -161,6 +163,16 @@ impl Rejection {
         Self { text: Text::Plain(text.into()), ..self }
     }
 
+    /// The same as JSON, complete.
+    pub fn in_json(self, text: impl Into<String>) -> Self {
+        Self { text: Text::Json(text.into()), ..self }
+    }
+
+    /// Whether the text is JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.text, Text::Json(_))
+    }
+
     /// Whether this is at fault.
     pub fn is_about(&self, field: &str) -> bool {
         self.field.as_deref() == Some(field)
@@ -168,7 +180,11 @@ impl Rejection {
 
     /// The same with its text complete: `href` makes the links, of a type and a uuid.
     pub fn with_links(self, href: impl Fn(TypeId, Uuid) -> String) -> Self {
-        Self { text: Text::Plain(self.text.complete(href)), ..self }
+        let text = match self.text {
+            Text::Json(text) => Text::Json(text),
+            text => Text::Plain(text.complete(href)),
+        };
+        Self { text, ..self }
     }
 
     /// The same, as that of one operation of several.

@@ -111,6 +111,11 @@ impl Work {
         self.rulebook.of(type_id)
     }
 
+    /// When it is decided.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// A uuid that nobody has.
     pub fn new_uuid(&self) -> Uuid {
         (self.new_uuid)()

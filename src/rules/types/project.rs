@@ -7,7 +7,10 @@
 use crate::{
     graph::Object,
     model::{field_name, type_name},
-    rules::engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rulebook::Owner, security_draft},
+    rules::{
+        engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rulebook::Owner, security_draft},
+        shared::default_group,
+    },
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -38,6 +41,10 @@ const DEFAULT_SET: &str = "default-application-policy-set";
 
 fn after_create(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
     add_default_policy_set(work, project)?;
+    // NEU-HOOK-1
+    if work.options().neutron.default_security_group && !work.provisioning {
+        default_group::ensure(work, project)?;
+    }
     // PRJ-C2
     security_draft::follow_mode(work, project)
 }

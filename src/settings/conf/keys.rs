@@ -36,7 +36,7 @@ const WIPES: Meaning =
 const DAEMON: Meaning = Ignored("it is about contrail-api's own processes");
 const COLLECTOR: Meaning = Ignored("nothing is sent to contrail's collectors; /metrics and the log tell");
 const CACHE: Meaning = Ignored("the whole configuration is in memory");
-const NEUTRON: Meaning = Ignored("/neutron is not offered; Neutron's plug-in asks for objects");
+const NEUTRON: Meaning = Ignored("lists of /neutron are answered from memory, with the rights of who asks");
 const NO_V2: Meaning = Ignored("Keystone's version 2 and its PKI tokens are gone; the account of admin_user is used");
 const NO_RESYNC: Meaning =
     Ignored("projects are made when somebody asks for them, and none is deleted because Keystone lacks it");
@@ -135,7 +135,7 @@ pub const KEYS: &[Key] = &[
     key("DEFAULTS", "redis_server_port", "6379", DATABASE),
     key("DEFAULTS", "list_optimization_enabled", "false", NEUTRON),
     key("DEFAULTS", "vnc_connection_cache_size", "0", NEUTRON),
-    key("DEFAULTS", "apply_subnet_host_routes", "false", NEUTRON),
+    key("DEFAULTS", "apply_subnet_host_routes", "false", Honoured("neutron_apply_subnet_host_routes")),
     key("DEFAULTS", "keystone_resync_interval_secs", "60", NO_RESYNC),
     key("DEFAULTS", "keystone_resync_workers", "10", NO_RESYNC),
     key("DEFAULTS", "keystone_resync_stale_mode", "new_unique_fqn", NO_RESYNC),
@@ -188,9 +188,9 @@ pub const KEYS: &[Key] = &[
     key("SANDESH", "sandesh_server_certfile", "/etc/contrail/ssl/certs/server.pem", COLLECTOR),
     key("SANDESH", "sandesh_ca_cert", "/etc/contrail/ssl/certs/ca-cert.pem", COLLECTOR),
     key("SANDESH", "disable_object_logs", "false", COLLECTOR),
-    key("NEUTRON", "contrail_extensions_enabled", "true", NEUTRON),
-    key("NEUTRON", "strict_compliance", "false", NEUTRON),
-    key("NEUTRON", "fwaas_enabled", "false", NEUTRON),
+    key("NEUTRON", "contrail_extensions_enabled", "true", Honoured("neutron_contrail_extensions")),
+    key("NEUTRON", "strict_compliance", "false", Honoured("neutron_strict_compliance")),
+    key("NEUTRON", "fwaas_enabled", "false", Honoured("neutron_fwaas")),
 ];
 
 /// The key of this name.

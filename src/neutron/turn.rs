@@ -1,0 +1,211 @@
+//! A request that writes, on the fork on which it is decided. It reads there, and does operations that the rules know; each meets
+//! the rules that it would meet alone, and the rules of roles are asked about it.
+
+use super::{envelope::Request, refused::Answered, view::View};
+use crate::{
+    access::role_rules::Letter,
+    graph::Object,
+    model::TypeId,
+    rules::{
+        Create, Delete, Document, Operation, Outcome, Purpose, ReferenceUpdate, Rejection, Update, Work, check_name,
+        default_group, string_list,
+    },
+    timestamp::Timestamp,
+};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A request at work.
+pub struct Turn<'t> {
+    work: &'t mut Work,
+    /// What is asked for.
+    pub request: &'t Request,
+}
+
+/// What is in a body that rules of roles know nothing of (RBAC-9).
+const NO_FIELDS: [&str; 4] = ["uuid", "fq_name", "parent_type", "parent_uuid"];
+
+impl<'t> Turn<'t> {
+    /// On this fork.
+    pub fn new(work: &'t mut Work, request: &'t Request) -> Self {
+        Self { work, request }
+    }
+
+    /// What is there now, with what the request has done so far.
+    pub fn view(&self) -> View<'_> {
+        View {
+            graph: &self.work.graph,
+            identity: &self.work.identity,
+            role_rules: self.work.role_rules(),
+            options: &self.work.options().neutron,
+            request: self.request,
+        }
+    }
+
+    /// A uuid that nobody has.
+    pub fn new_uuid(&self) -> Uuid {
+        self.work.new_uuid()
+    }
+
+    /// When it is decided.
+    pub fn now(&self) -> Timestamp {
+        self.work.now()
+    }
+
+    fn members(body: Value) -> Answered<Map<String, Value>> {
+        match body {
+            Value::Object(members) => Ok(members),
+            _ => Err(Rejection::internal("a body that is no object").into()),
+        }
+    }
+
+    fn ask(&self, type_id: TypeId, letter: Letter, body: Option<&Map<String, Value>>) -> Answered<()> {
+        let fields = body.into_iter().flat_map(Map::keys).filter(|name| !NO_FIELDS.contains(&name.as_str()));
+        self.view().ask(type_id, letter, fields.cloned().collect())
+    }
+
+    fn decide(&mut self, operation: &Operation) -> Answered<Option<Arc<Object>>> {
+        if let Some(target) = operation.target(self.work) {
+            self.work.look_through(&target);
+        }
+        let outcome = operation.decide(None, self.work)?;
+        self.work.pending = false;
+        let told = match outcome {
+            Outcome::Object(told) | Outcome::Pending(Some(told)) => told,
+            Outcome::Pending(None) | Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
+                return Ok(None);
+            }
+        };
+        Ok(self.work.graph.get(told.uuid).cloned())
+    }
+
+    fn decide_object(&mut self, operation: &Operation) -> Answered<Arc<Object>> {
+        self.decide(operation)?.ok_or_else(|| Rejection::internal("an operation without an object").into())
+    }
+
+    /// Creates an object with this body, as `POST` of its collection does.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn create(&mut self, type_name: &str, body: Value, chosen: Option<Uuid>) -> Answered<Arc<Object>> {
+        let model = Arc::clone(self.work.graph.model());
+        let type_id = self.view().type_id(type_name)?;
+        let kind = model.object_type(type_id);
+        let body = Self::members(body)?;
+        let fq_name = body.get("fq_name").and_then(string_list).unwrap_or_default();
+        let name = fq_name.last().ok_or_else(|| Rejection::bad_request("a name is needed"))?;
+        check_name(kind, name)?;
+        self.ask(type_id, Letter::Create, Some(&body))?;
+        let document = Document::read(&model, kind, body, Purpose::Create)?;
+        self.decide_object(&Operation::Create(Create { type_id, fq_name, document, chosen }))
+    }
+
+    /// Creates the object that a request is about, below a project: with the id that the request says, or a new one, and with the
+    /// name that it says. If that is taken the object is named `<name>-<uuid>` and shown as `<name>` (NEU-GEN-2); without a name it
+    /// is named by its uuid (NEU-GEN-3).
+    ///
+    /// # Errors
+    /// `Conflict` for an id that is taken (NEU-GEN-1); the refusals of the rules.
+    pub fn create_named(&mut self, type_name: &str, parent: &Arc<Object>, body: Value) -> Answered<Arc<Object>> {
+        let given = self.request.uuid("id")?;
+        let uuid = given.unwrap_or_else(|| self.new_uuid());
+        let shown = self.request.text("name")?.filter(|name| !name.is_empty()).unwrap_or_default().to_owned();
+        let shown = if shown.is_empty() { uuid.to_string() } else { shown };
+        let type_id = self.view().type_id(type_name)?;
+        let parent_type = self.view().type_of(parent).name.clone();
+        let is_taken = self.work.graph.find_joined(type_id, parent.fq_name.child(&shown).joined()).is_some();
+        let name = if is_taken { format!("{shown}-{uuid}") } else { shown.clone() };
+        let mut body = Self::members(body)?;
+        body.insert("fq_name".to_owned(), parent.fq_name.child(&name).elements().into());
+        body.insert("parent_type".to_owned(), parent_type.into());
+        body.insert("display_name".to_owned(), shown.into());
+        if given.is_some() {
+            body.insert("uuid".to_owned(), uuid.to_string().into());
+        }
+        self.create(type_name, body.into(), Some(uuid))
+    }
+
+    /// Changes an object, as `PUT` does: what the body does not name stays.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn update(&mut self, object: &Object, body: Value) -> Answered<Arc<Object>> {
+        let model = Arc::clone(self.work.graph.model());
+        let kind = model.object_type(object.type_id);
+        let body = Self::members(body)?;
+        self.ask(object.type_id, Letter::Update, Some(&body))?;
+        let document = Document::read_update(&model, kind, body);
+        let update = Update { type_id: object.type_id, uuid: object.uuid.to_string(), document };
+        self.decide_object(&Operation::Update(update))
+    }
+
+    /// Deletes an object, as `DELETE` does.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn delete(&mut self, object: &Object) -> Answered<()> {
+        self.ask(object.type_id, Letter::Delete, None)?;
+        let delete = Delete { type_id: object.type_id, uuid: object.uuid.to_string() };
+        self.decide(&Operation::Delete(delete)).map(|_| ())
+    }
+
+    /// Adds or removes one reference, as `/ref-update` does: all others stay.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn change_reference(
+        &mut self,
+        object: &Object,
+        field: &str,
+        target: Uuid,
+        attribute: Option<Value>,
+    ) -> Answered<Arc<Object>> {
+        let reference = self.view().type_of(object).reference(field).map(|(id, _)| id);
+        let reference = reference.ok_or_else(|| Rejection::internal(format!("unknown reference {field}")))?;
+        self.ask(object.type_id, Letter::Update, Some(&Map::from_iter([(field.to_owned(), Value::Null)])))?;
+        self.decide_object(&Operation::ReferenceUpdate(ReferenceUpdate {
+            type_id: object.type_id,
+            uuid: object.uuid.to_string(),
+            reference,
+            target_uuid: Some(target.to_string()),
+            target_name: None,
+            add: attribute.is_some(),
+            attribute: attribute.unwrap_or_default(),
+            relax: false,
+        }))
+    }
+
+    /// The security group `default` of a project, which is made if it is missing (NEU-SG-G1): by the server, whoever asks.
+    ///
+    /// # Errors
+    /// 409 where no id is free.
+    #[allow(dead_code)] // For ports and groups.
+    pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
+        Ok(default_group::ensure(self.work, project)?)
+    }
+
+    /// The object as it is now.
+    ///
+    /// # Errors
+    /// Internal, if it has gone.
+    pub fn now_of(&self, object: &Object) -> Answered<Arc<Object>> {
+        let now = self.work.graph.get(object.uuid).cloned();
+        now.ok_or_else(|| Rejection::internal("an object has gone within its request").into())
+    }
+
+    /// What a request says of `id_perms`: `description` and `admin_state_up` (NEU-GEN-6); none if it says nothing.
+    ///
+    /// # Errors
+    /// `BadRequest` for anything else.
+    pub fn id_perms(&self) -> Answered<Option<Value>> {
+        let mut id_perms = Map::new();
+        if let Some(enable) = self.request.flag("admin_state_up")? {
+            id_perms.insert("enable".to_owned(), enable.into());
+        }
+        if let Some(description) = self.request.text("description")? {
+            id_perms.insert("description".to_owned(), description.into());
+        }
+        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+    }
+}

@@ -1,0 +1,70 @@
+//! The security group `default` of a project (NEU-SG-G1): what a project lets in and out unless it says otherwise. Whoever makes one
+//! makes the same: who brings projects from Keystone (SYNC-4), the create of a project where that is set (NEU-HOOK-1), and Neutron.
+
+use crate::{
+    graph::Object,
+    model::{field_name, type_name},
+    rules::engine::{Decision, Draft, Work, create},
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What it is called.
+pub const NAME: &str = "default";
+
+/// The body of its create, below a project of this name: it lets in what comes from itself, and out everything.
+pub fn body(project: &[String]) -> Value {
+    let fq_name = [project, &[NAME.to_owned()]].concat();
+    let entries = entries(&fq_name.join(":"));
+    json!({
+        "fq_name": fq_name,
+        "parent_type": type_name::PROJECT,
+        "id_perms": {"enable": true, "user_visible": true, "description": DESCRIPTION},
+        "security_group_entries": entries,
+    })
+}
+
+const DESCRIPTION: &str = "Default security group";
+
+fn entries(own_name: &str) -> Value {
+    let (own, local) = (json!([{"security_group": own_name}]), json!([{"security_group": "local"}]));
+    let everywhere = |prefix: &str| json!([{"subnet": {"ip_prefix": prefix, "ip_prefix_len": 0}}]);
+    let ports = json!([{"start_port": 0, "end_port": 65535}]);
+    let rule = |ethertype: &str, from: &Value, to: &Value| {
+        json!({
+            "direction": ">", "protocol": "any", "ethertype": ethertype,
+            "src_addresses": from, "src_ports": ports, "dst_addresses": to, "dst_ports": ports,
+        })
+    };
+    let rules = [
+        rule("IPv4", &own, &local),
+        rule("IPv6", &own, &local),
+        rule("IPv4", &local, &everywhere("0.0.0.0")),
+        rule("IPv6", &local, &everywhere("::")),
+    ];
+    json!({"policy_rule": rules})
+}
+
+/// That of a project, if it has one.
+pub fn of_project(work: &Work, project: &Object) -> Option<Arc<Object>> {
+    let kind = work.graph.model().find(type_name::SECURITY_GROUP)?;
+    work.graph.find_joined(kind, project.fq_name.child(NAME).joined()).cloned()
+}
+
+/// Makes it, unless it is there. It belongs to the project, whoever asks.
+///
+/// # Errors
+/// Internal, if the model lacks the type; 409 where no id is free.
+pub fn ensure(work: &mut Work, project: &Arc<Object>) -> Decision<Arc<Object>> {
+    if let Some(group) = of_project(work, project) {
+        return Ok(group);
+    }
+    let mut draft = Draft::child(work, project, type_name::SECURITY_GROUP, NAME)?;
+    let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
+    id_perms["description"] = DESCRIPTION.into();
+    draft.set(field_name::ID_PERMS, id_perms);
+    let owner = project.uuid.to_string();
+    draft.set(field_name::PERMS2, json!({"owner": owner, "owner_access": 7, "global_access": 0, "share": []}));
+    draft.set(field_name::SECURITY_GROUP_ENTRIES, entries(draft.fq_name.joined()));
+    create::create_side_object(work, draft)
+}

@@ -1,0 +1,439 @@
+//! The pages at `/ui/`, as they are answered: who sees what, cookies, what other sites can't do, and what is shown of texts that
+//! clients have sent.
+
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::{Client, StatusCode, redirect::Policy};
+use serde_json::{Value, json};
+
+use crate::support::keystone::{Keystone, PASSWORD};
+use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
+use crate::support::{Api, Checks, Server};
+
+const MARKUP: &str = "<img src=x onerror=alert(1)>";
+/// A name of somebody else's, in each of which it is.
+const SECRET: &str = "secret";
+
+/// A browser, as far as servers can tell.
+#[derive(Clone)]
+struct Browser {
+    base: String,
+    http: Client,
+    cookies: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+}
+
+/// What it gets.
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn status_is(&self, status: u16) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// What a form of this page has in it.
+    #[track_caller]
+    fn form_token(&self) -> String {
+        let (_, rest) = self.text.split_once("name=\"form_token\" value=\"").expect("the page has a form");
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+impl Browser {
+    fn of(server: &Server) -> Self {
+        let http = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        Self { base: server.url().to_owned(), http, cookies: Vec::new(), headers: Vec::new() }
+    }
+
+    /// The same, behind a proxy or from elsewhere.
+    fn with(&self, headers: &[(&str, &str)]) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { headers: self.headers.iter().cloned().chain(headers).collect(), ..self.clone() }
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
+        let mut request = request.header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("Cookie", cookies.join("; "));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            if !attributes.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Page { status, headers, text: answer.text().await.unwrap() }
+    }
+
+    async fn get(&mut self, path: &str) -> Page {
+        let request = self.http.get(format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    /// Sends a form as a page of this origin does.
+    async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let origin = self.base.clone();
+        self.submit_from(&[("Origin", &origin)], path, fields).await
+    }
+
+    async fn submit_from(&mut self, headers: &[(&str, &str)], path: &str, fields: &[(&str, &str)]) -> Page {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = self.http.post(format!("{}{path}", self.base)).body(form);
+        request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+
+    async fn sign_in(&mut self, token: &str) -> Page {
+        let form = self.get("/ui/sign-in").await.form_token();
+        self.submit("/ui/sign-in", &[("form_token", &form), ("token", token), ("to", "/ui/types")]).await
+    }
+
+    fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+pub async fn the_pages() {
+    let open = Server::start();
+    let (closed, tokens) = Tokens::start("rbac", &[]);
+    let admin = tokens.api(&closed, "admin");
+    make_projects(&admin).await;
+    allow_all_types(&admin).await;
+    let (alice, bob) = (Tokens::of("alice"), Tokens::of("bob"));
+    let own = network(&tokens.api(&closed, "alice"), &["default-domain", "alice-proj", "secret-net"], json!({})).await;
+    let browser = || Browser::of(&closed);
+    let mut checks = Checks::default();
+    checks.run("a browser is led to the pages, and nobody else", start(Browser::of(&open))).await;
+    checks.run("pages have neither scripts nor styles in them", policy(Browser::of(&open))).await;
+    checks.run("files are kept by what is in them", assets(Browser::of(&open))).await;
+    checks.run("texts of clients are shown as texts", markup(open.api(), Browser::of(&open))).await;
+    checks.run("lists have pages and filters", lists(open.api(), Browser::of(&open))).await;
+    checks.run("an object has its history", history(open.api(), Browser::of(&open))).await;
+    checks.run("what is not there is told in words", not_there(Browser::of(&open))).await;
+    checks.run("forms of other sites are refused", other_sites(browser(), alice.clone())).await;
+    checks.run("a session is a cookie for pages alone", cookie(browser(), alice.clone())).await;
+    checks.run("members see what is theirs", members(browser(), alice.clone(), bob, own.clone())).await;
+    checks.run("what the session ends with", ends(browser(), alice)).await;
+    checks.finish();
+}
+
+async fn network(api: &Api, name: &[&str], mut more: Value) -> String {
+    more["fq_name"] = json!(name);
+    more["parent_type"] = json!("project");
+    let made = api.post("/virtual-networks", &json!({"virtual-network": more})).await.ok();
+    made["virtual-network"]["uuid"].as_str().unwrap().to_owned()
+}
+
+async fn start(mut browser: Browser) {
+    let led = browser.get("/").await;
+    assert_eq!((led.status.as_u16(), led.header("location")), (303, "ui/"));
+    assert_eq!(browser.get("/ui").await.header("location"), "/ui/");
+    assert!(browser.get("/ui/").await.header("location").starts_with("/ui/"));
+    let client = browser.http.get(&browser.base).send().await.unwrap();
+    assert!(client.json::<Value>().await.unwrap()["links"].is_array());
+}
+
+async fn policy(mut browser: Browser) {
+    for path in ["/ui/types", "/ui/tree", "/ui/type/virtual-network", "/ui/nothing", "/ui/type/nothing"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("cache-control"), "no-store", "{path}");
+        assert_eq!(page.header("referrer-policy"), "same-origin", "{path}");
+        for word in ["style=", "onclick", "javascript:", "<style"] {
+            assert!(!page.text.contains(word), "{path} has {word}");
+        }
+        let scripts = page.text.matches("<script").count();
+        assert_eq!(scripts, page.text.matches("<script type=\"module\" src=\"/ui/assets/").count(), "{path}");
+    }
+}
+
+async fn assets(mut browser: Browser) {
+    let page = browser.get("/ui/types").await.text;
+    let hrefs: Vec<&str> = page.split('"').filter(|text| text.starts_with("/ui/assets/")).collect();
+    assert!(hrefs.len() >= 3, "{hrefs:?}");
+    for href in hrefs {
+        let file = browser.get(href).await;
+        assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable", "{href}");
+        // Under any other name it may be another one tomorrow.
+        let (path, _) = href.split_once('?').unwrap();
+        for other in [path.to_owned(), format!("{path}?v=0")] {
+            let file = browser.get(&other).await;
+            assert_eq!(file.status_is(200).header("cache-control"), "no-cache", "{other}");
+            let again = browser.with(&[("If-None-Match", file.header("etag"))]).get(&other).await;
+            again.status_is(304);
+        }
+    }
+    browser.get("/ui/assets/..%2fmod.rs").await.status_is(404);
+}
+
+async fn markup(api: Api, mut browser: Browser) {
+    let long = format!("{MARKUP}{}", "x".repeat(10_000));
+    let more = json!({"display_name": long, "annotations": {"key_value_pair": [{"key": MARKUP, "value": MARKUP}]}});
+    let uuid = network(&api, &["default-domain", "default-project", MARKUP], more).await;
+    let query = "%3Cimg%20src=x%20onerror=alert(1)%3E";
+    let places = [
+        "/ui/type/virtual-network".to_owned(),
+        format!("/ui/object/virtual-network/{uuid}"),
+        format!("/ui/history/virtual-network/{uuid}"),
+        format!("/ui/type/{query}"),
+        format!("/ui/type/virtual-network?from={query}&equals={query}"),
+        format!("/ui/type/virtual-network?after={query}"),
+        format!("/ui/object/virtual-network/{query}"),
+        format!("/ui/{query}"),
+    ];
+    let mut shown = 0;
+    for path in places {
+        let page = browser.get(&path).await;
+        assert!(!page.text.contains("<img"), "{path}: {}", page.text);
+        assert!(page.status.as_u16() < 500, "{path}");
+        shown += usize::from(page.text.contains("&lt;img src=x onerror=alert(1)&gt;"));
+    }
+    assert!(shown >= 5, "{shown}");
+}
+
+async fn lists(api: Api, mut browser: Browser) {
+    let project = ["default-domain", "listed"];
+    let made = api.post("/projects", &json!({"project": {"fq_name": project, "parent_type": "domain"}})).await.ok();
+    let parent = made["project"]["uuid"].as_str().unwrap().to_owned();
+    for number in 0..120 {
+        let name = format!("net-{number:03}");
+        network(&api, &["default-domain", "listed", &name], json!({"is_shared": number == 7})).await;
+    }
+    // By name from a name on, below a project, and what fits: each page leads to the next one.
+    for (first, expected) in [
+        (format!("/ui/type/virtual-network?parent={parent}"), 120),
+        ("/ui/type/virtual-network?parent=default-domain:listed".to_owned(), 120),
+        ("/ui/type/virtual-network?from=default-domain:listed:net-100".to_owned(), 20),
+        ("/ui/type/virtual-network?property=is_shared&equals=true&parent=default-domain:listed".to_owned(), 1),
+        ("/ui/type/virtual-network?property=display_name&equals=net-011".to_owned(), 1),
+    ] {
+        let mut next = Some(first.clone());
+        let (mut seen, mut pages) = (std::collections::BTreeSet::new(), 0);
+        while let Some(path) = next.take() {
+            let page = browser.get(&path).await;
+            page.status_is(200);
+            let names = page.text.split("title=\"default-domain:listed:").skip(1);
+            seen.extend(names.map(|name| name.split('"').next().unwrap().to_owned()));
+            pages += 1;
+            next = page
+                .text
+                .split("<a rel=\"next\" href=\"")
+                .nth(1)
+                .map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+        }
+        assert_eq!(seen.len(), expected, "{first}");
+        assert!(pages <= expected / 50 + 1, "{first} has {pages} pages");
+    }
+    browser.get("/ui/type/virtual-network?after=nothing").await.status_is(400);
+}
+
+async fn history(api: Api, mut browser: Browser) {
+    let uuid = network(&api, &["default-domain", "default-project", "changing"], json!({})).await;
+    for number in 1..=30 {
+        let body = json!({"virtual-network": {"display_name": format!("name {number}")}});
+        api.put(&format!("/virtual-network/{uuid}"), &body).await.status_is(200);
+    }
+    let page = browser.get(&format!("/ui/object/virtual-network/{uuid}")).await;
+    assert!(page.text.contains("<del>name 29</del>") && page.text.contains("<ins>name 30</ins>"), "{}", page.text);
+    assert!(!page.text.contains("<ins>name 20</ins>"), "not all of it is here");
+    let mut path = format!("/ui/history/virtual-network/{uuid}");
+    let (mut found, mut pages) = (0, 0);
+    loop {
+        let page = browser.get(&path).await.text;
+        found += page.matches("<strong class=\"update\">").count();
+        pages += 1;
+        let earlier = page.split("href=\"/ui/history/").find(|rest| rest.contains(">Earlier changes<"));
+        let Some(earlier) = earlier else {
+            assert_eq!(page.matches("<strong class=\"create\">").count(), 1);
+            break;
+        };
+        path = format!("/ui/history/{}", earlier.split('"').next().unwrap());
+    }
+    assert_eq!((found, pages), (30, 2));
+    // It is told also when it is gone.
+    api.delete(&format!("/virtual-network/{uuid}")).await.status_is(200);
+    let gone = browser.get(&format!("/ui/object/virtual-network/{uuid}")).await;
+    assert!(gone.status_is(404).text.contains(&format!("/ui/history/virtual-network/{uuid}")));
+    let page = browser.get(&format!("/ui/history/virtual-network/{uuid}")).await.text;
+    assert_eq!(page.matches("<strong class=\"delete\">").count(), 1, "{page}");
+    browser.get(&format!("/ui/history/virtual-network/{uuid}?before=x")).await.status_is(400);
+}
+
+async fn not_there(mut browser: Browser) {
+    for path in ["/ui/nothing", "/ui/type/nothing", "/ui/object/virtual-network/nothing", "/ui/object/nothing/1"] {
+        let page = browser.get(path).await;
+        assert!(page.status_is(404).text.contains("<h1>Not there</h1>"), "{path}: {}", page.text);
+    }
+    let wrong = browser.submit("/ui/types", &[]).await;
+    assert_eq!(wrong.status_is(405).header("content-type"), "text/html; charset=utf-8");
+}
+
+async fn other_sites(mut browser: Browser, token: String) {
+    let form = browser.get("/ui/sign-in").await.form_token();
+    let base = browser.base.clone();
+    let fields = [("form_token", form.as_str()), ("token", token.as_str())];
+    let site = |value: &'static str| ("Sec-Fetch-Site", value);
+    for headers in [
+        vec![],
+        vec![("Origin", "https://evil.example")],
+        vec![("Origin", "null")],
+        vec![("Origin", base.as_str()), site("cross-site")],
+        vec![("Origin", base.as_str()), site("same-site")],
+    ] {
+        let refused = browser.submit_from(&headers, "/ui/sign-in", &fields).await;
+        refused.status_is(403);
+        assert_eq!(browser.cookie("cirrus-session"), None, "{headers:?}");
+    }
+    // From here, but of a form that was made for nobody, or for somebody else.
+    let others = Browser { cookies: Vec::new(), ..browser.clone() }.get("/ui/sign-in").await.form_token();
+    for form in ["", others.as_str()] {
+        let refused = browser.submit("/ui/sign-in", &[("form_token", form), ("token", &token)]).await;
+        assert!(refused.status_is(403).text.contains("another session"), "{}", refused.text);
+    }
+    browser.submit_from(&[site("same-origin")], "/ui/sign-in", &fields).await.status_is(303);
+    assert_eq!(browser.cookie("cirrus-session"), Some(token.as_str()));
+}
+
+async fn cookie(mut browser: Browser, token: String) {
+    let closed = browser.get("/ui/type/virtual-network?parent=a").await;
+    assert_eq!(closed.status_is(303).header("location"), "/ui/sign-in?to=%2Fui%2Ftype%2Fvirtual-network%3Fparent%3Da");
+    let signed_in = browser.sign_in(&token).await;
+    assert_eq!(signed_in.status_is(303).header("location"), "/ui/types");
+    let set = signed_in.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap());
+    let session = set.into_iter().find(|cookie| cookie.starts_with("cirrus-session=")).unwrap().to_owned();
+    for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/ui"] {
+        assert!(session.contains(attribute), "{session}");
+    }
+    assert!(!session.contains("; Secure"), "{session}");
+    browser.get("/ui/types").await.status_is(200);
+    let feed = browser.get("/ui/feed/changes?since=now").await;
+    assert_eq!(feed.status_is(200).header("content-type"), "application/json");
+    // Anywhere else it is as good as nothing.
+    for path in ["/virtual-networks", "/changes", "/watch?resource_type=virtual_network", "/uix"] {
+        browser.get(path).await.status_is(401);
+    }
+    // Over TLS, as a proxy says that is believed, it is another one.
+    let (trusting, _tokens) = Tokens::start("rbac", &["--trusted-proxies", "127.0.0.0/8"]);
+    let host = trusting.url().split("//").nth(1).unwrap().to_owned();
+    let mut encrypted = Browser::of(&trusting).with(&[("X-Forwarded-Proto", "https")]);
+    let form = encrypted.get("/ui/sign-in").await.form_token();
+    let origin = format!("https://{host}");
+    let (headers, token) = ([("Origin", origin.as_str())], Tokens::of("admin"));
+    let signed_in = encrypted.submit_from(&headers, "/ui/sign-in", &[("form_token", &form), ("token", &token)]).await;
+    let set = signed_in.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap());
+    let session = set.into_iter().find(|cookie| cookie.starts_with("__Secure-cirrus-session=")).unwrap();
+    assert!(session.contains("; Secure"), "{session}");
+    encrypted.get("/ui/types").await.status_is(200);
+}
+
+async fn members(browser: Browser, alice: String, bob: String, own: String) {
+    let (mut owner, mut stranger) = (browser.clone(), browser);
+    owner.sign_in(&alice).await.status_is(303);
+    stranger.sign_in(&bob).await.status_is(303);
+    let pages = [
+        "/ui/types".to_owned(),
+        "/ui/tree".to_owned(),
+        "/ui/type/virtual-network".to_owned(),
+        "/ui/type/routing-instance".to_owned(),
+        format!("/ui/type/virtual-network?parent={ALICE_PROJECT}"),
+        "/ui/type/virtual-network?parent=default-domain:alice-proj".to_owned(),
+        format!("/ui/type/routing-instance?refers_to={own}"),
+        format!("/ui/object/virtual-network/{own}"),
+        format!("/ui/object/project/{ALICE_PROJECT}"),
+        format!("/ui/history/virtual-network/{own}"),
+        "/ui/feed/changes?since=oldest".to_owned(),
+    ];
+    let mut seen = 0;
+    for path in pages {
+        seen += usize::from(owner.get(&path).await.text.contains(SECRET));
+        let page = stranger.get(&path).await;
+        assert!(!page.text.contains(SECRET), "{path}: {}", page.text);
+        assert!(!page.text.contains("alice") || path.contains("alice"), "{path}: {}", page.text);
+    }
+    assert!(seen >= 5, "{seen}");
+    let refused = stranger.get(&format!("/ui/object/virtual-network/{own}")).await;
+    assert!(refused.status_is(403).text.contains("<h1>Not allowed</h1>"), "{}", refused.text);
+    stranger.get(&format!("/ui/object/network-policy/{own}")).await.status_is(404);
+}
+
+async fn ends(mut browser: Browser, token: String) {
+    for bad in ["", "nobody's", &"x".repeat(5000)] {
+        let refused = browser.sign_in(bad).await;
+        assert!([400, 401].contains(&refused.status.as_u16()), "{bad}: {}", refused.text);
+        assert!(!refused.text.contains("nobody's\"") && browser.cookie("cirrus-session").is_none());
+    }
+    browser.sign_in(&token).await.status_is(303);
+    let form = browser.get("/ui/types").await.form_token();
+    let out = browser.submit("/ui/sign-out", &[("form_token", &form)]).await;
+    assert_eq!(out.status_is(303).header("location"), "/ui/sign-in");
+    assert_eq!(browser.cookie("cirrus-session"), None);
+    browser.get("/ui/types").await.status_is(303);
+    // A token that is good no longer takes its cookie along.
+    browser.cookies.push(("cirrus-session".to_owned(), "ended".to_owned()));
+    let ended = browser.get("/ui/types").await;
+    assert_eq!(ended.status_is(303).header("location"), "/ui/sign-in?to=%2Fui%2Ftypes&ended=yes");
+    assert_eq!(browser.cookie("cirrus-session"), None);
+}
+
+pub async fn users_of_keystone_sign_in() {
+    let keystone = Keystone::start().await;
+    let server = keystone.server_with(&["--keystone-token-cache-time", "0"]);
+    let project = keystone.project("alice-proj", "default").await;
+    keystone.user("alice", "default", &project, "admin").await;
+    let mut browser = Browser::of(&server);
+    let form = browser.get("/ui/sign-in").await.form_token();
+    let with = |password: &'static str, project: &'static str| {
+        [
+            ("form_token", form.clone()),
+            ("user", "alice".to_owned()),
+            ("password", password.to_owned()),
+            ("project", project.to_owned()),
+        ]
+    };
+    for fields in [with("wrong", "alice-proj"), with(PASSWORD, "no-such-project")] {
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let refused = browser.submit("/ui/sign-in", &fields).await;
+        assert!(refused.status_is(401).text.contains("Keystone does not know"), "{}", refused.text);
+        assert!(refused.text.contains("value=\"alice\"") && !refused.text.contains(PASSWORD), "{}", refused.text);
+    }
+    let fields = with(PASSWORD, "alice-proj");
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    browser.submit("/ui/sign-in", &fields).await.status_is(303);
+    let page = browser.get("/ui/types").await;
+    assert!(page.status_is(200).text.contains("alice · alice-proj"), "{}", page.text);
+    let token = browser.cookie("cirrus-session").unwrap().to_owned();
+    let client = Api::with_headers(server.url(), &[("X-Auth-Token", &token)]);
+    client.get("/virtual-networks").await.status_is(200);
+    // Signing out ends the token, for everybody.
+    browser.submit("/ui/sign-out", &[("form_token", &page.form_token())]).await.status_is(303);
+    client.get("/virtual-networks").await.status_is(401);
+    // One that somebody has brought along is not ended.
+    let brought = keystone.token("alice", &crate::support::keystone::Scope::Project(&project)).await;
+    browser.sign_in(&brought).await.status_is(303);
+    let form = browser.get("/ui/types").await.form_token();
+    browser.submit("/ui/sign-out", &[("form_token", &form)]).await.status_is(303);
+    Api::with_headers(server.url(), &[("X-Auth-Token", &brought)]).get("/virtual-networks").await.status_is(200);
+}
