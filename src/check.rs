@@ -16,7 +16,7 @@ use crate::{
 use indicatif::ProgressBar;
 use report::Report;
 use std::{
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     sync::Arc,
     time::Duration,
 };
@@ -117,7 +117,9 @@ async fn look(settings: &CheckSettings, model: &Arc<Model>, database: &Database)
         report.print(&mut output, &before)?;
         return Err(CheckError::Refused(text));
     }
-    report.print_repaired(&mut output, &before, statements, &after)?;
+    report.print_repaired(&mut output, &before, statements, &after).map_err(|error| {
+        io::Error::new(error.kind(), format!("{statements} repaired; nobody takes what else there is to tell: {error}"))
+    })?;
     sound(&after.findings)
 }
 

@@ -26,7 +26,8 @@ impl MigrationError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
-            Self::Store(_, error) if error.is_lasting() || matches!(error, StoreError::Earlier) => 2,
+            Self::Store(_, StoreError::Earlier) => 2,
+            Self::Store(_, error) if error.is_lasting() || error.has_no_database() => 2,
             Self::Store(..) | Self::Io(_) => 1,
         }
     }

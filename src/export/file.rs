@@ -56,13 +56,13 @@ impl Target {
             return Ok(Self { way: Some(way), paths: None });
         }
         let failed = |error| ExportError::File(file.display().to_string(), error);
-        let wanted = followed(file).map_err(failed)?;
-        match fs::metadata(&wanted) {
-            Ok(found) if found.is_file() => {}
+        // A link stays one.
+        let wanted = match fs::metadata(file) {
+            Ok(found) if found.is_file() => file.canonicalize().map_err(failed)?,
             Ok(_) => return Err(ExportError::NoFile(file.display().to_string())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => followed(file).map_err(failed)?,
             Err(error) => return Err(failed(error)),
-        }
+        };
         let Some(name) = wanted.file_name() else { return Err(ExportError::NoFile(file.display().to_string())) };
         let beside = wanted.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         remove_old_parts(&wanted);
@@ -101,7 +101,7 @@ impl Target {
 /// How many links are followed, each to the next one.
 const MOST_LINKS: usize = 40;
 
-/// Where a file is, or is to be: a link stays one, also where there is nothing yet that it leads to.
+/// Where a file is to be that is not there yet: where links lead to.
 fn followed(file: &Path) -> io::Result<PathBuf> {
     let mut at = file.to_owned();
     for _ in 0..MOST_LINKS {

@@ -167,7 +167,7 @@ impl ImportError {
             Self::NotStored(error) | Self::At(_, error) => error.exit_status(),
             Self::Settings(_) => 2,
             Self::Private(error) if error.is_lasting() => 2,
-            Self::Database(error) if error.is_lasting() => 2,
+            Self::Database(error) if error.is_lasting() || error.has_no_database() => 2,
             Self::Strict(_) => 3,
             _ => 1,
         }

@@ -62,11 +62,11 @@ impl Dump {
         if file == Path::new("-") {
             return Err(refuse("standard input can be read only once"));
         }
-        match fs::metadata(&file) {
-            Ok(found) if !found.is_file() => Err(refuse("that is no file")),
-            Ok(_) => Ok(Self { file, model, progress, keyspaces_only }),
-            Err(error) => Err(ImportError::File(name, error)),
+        // What is not there is told when it is opened.
+        if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(refuse("that is no file"));
         }
+        Ok(Self { file, model, progress, keyspaces_only })
     }
 
     /// Reads the file from its beginning to its end.
