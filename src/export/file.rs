@@ -125,7 +125,8 @@ fn remove_old_parts(wanted: &Path) {
         let found = entry.file_name();
         let process = found.to_str().and_then(|found| found.strip_prefix(&begin)?.strip_suffix(".part"));
         let Some(process) = process.and_then(|process| process.parse::<u32>().ok()) else { continue };
-        let is_gone = !Path::new("/proc").join(process.to_string()).exists();
+        // Numbers of processes come again, in containers mostly the same: what has that of this one is not this one's yet.
+        let is_gone = process == std::process::id() || !Path::new("/proc").join(process.to_string()).exists();
         let is_free = || File::open(entry.path()).is_ok_and(|part| part.try_lock().is_ok());
         if is_gone && is_free() {
             let _ = fs::remove_file(entry.path());
@@ -182,7 +183,8 @@ mod tests {
         assert_eq!((names(), fs::read(&file).unwrap()), (vec!["dump".to_owned()], b"whole".to_vec()));
         // What a process has left that is gone goes; what one writes that is there stays, and so does what is none.
         let gone = ".dump.4194999.part";
-        for left in [gone, ".dump.1.part", ".dump.x.part", ".other.4194999.part"] {
+        let own = format!(".dump.{}.part", std::process::id());
+        for left in [gone, &own, ".dump.1.part", ".dump.x.part", ".other.4194999.part"] {
             fs::write(directory.path().join(left), b"left").unwrap();
         }
         let mut target = Target::create(&file).unwrap();
