@@ -25,8 +25,7 @@ impl MigrationError {
     /// 2 where somebody has to change something before it can work, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
-            Self::Store(_, StoreError::Earlier) => 2,
+            Self::Settings(_) | Self::Store(_, StoreError::Earlier) => 2,
             Self::Store(_, error) if error.is_lasting() || error.has_no_database() => 2,
             Self::Store(..) | Self::Io(_) => 1,
         }

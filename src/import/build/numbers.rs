@@ -169,13 +169,11 @@ impl Numbers {
                     Some(format!("\"0x{kind:04x}{number:0width$x}\""))
                 }),
             };
-            match text {
-                Some(text) => set(graph, &waiting, &text, report),
-                None => {
-                    let whom = Named { model: &self.model, object };
-                    let had = waiting.bad.as_deref().unwrap_or("it lost its own");
-                    report.add(findings::WITHOUT_NUMBER, whom, had);
-                }
+            if let Some(text) = text {
+                set(graph, &waiting, &text, report);
+            } else {
+                let whom = Named { model: &self.model, object };
+                report.add(findings::WITHOUT_NUMBER, whom, waiting.bad.as_deref().unwrap_or("it lost its own"));
             }
         }
     }
