@@ -77,6 +77,11 @@ pub struct Process {
 impl Process {
     /// Starts the server's program; settings in the environment of whoever runs the tests do not reach it.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::spawn(&mut Self::command(arguments))
+    }
+
+    /// What starts it.
+    pub fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
         command.args(arguments);
         for name in ["LISTEN", "DATA_DIR", "DATABASE_URL", "AAA_MODE", "OPEN", "TOKEN_FILE"]
@@ -90,12 +95,16 @@ impl Process {
         // Where servers have one by default is not for tests.
         command.env("CIRRUS_ADMIN_SOCKET", "none");
         command.env("CIRRUS_SETTINGS_FILE", "none");
-        Self::spawn(&mut command)
+        command
     }
 
     /// Starts any program.
     pub fn spawn(command: &mut Command) -> Self {
-        let errors = tempfile::tempfile().unwrap();
+        Self::spawn_into(command, tempfile::tempfile().unwrap())
+    }
+
+    /// The same, which has this for standard error.
+    pub fn spawn_into(command: &mut Command, errors: File) -> Self {
         let mut child: Child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
