@@ -232,6 +232,7 @@ fn parts(settings: &ServeSettings) -> Result<Parts, Faults> {
     faults.take(&who_asks, settings.check_access());
     let of_cql = ["cql_listen", "cql_users_file", "cql_advertise", "cql_cluster_id", "cql_tls", "aaa_mode", "open"];
     faults.take(&of_cql, settings.check_cql());
+    settings.check_listeners(&mut faults);
     let authenticator = authenticator(settings, &mut faults);
     let directory = match settings.database_url {
         Some(_) => None,
