@@ -4,6 +4,7 @@
 mod collector;
 mod filter;
 mod line;
+mod malformed;
 mod request;
 mod trace;
 mod waiting;
@@ -14,6 +15,7 @@ pub use request::{Served, trace};
 pub use trace::Trace;
 
 use line::{JsonLine, TextLine};
+use malformed::Malformed;
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     fmt::Display,
@@ -72,7 +74,7 @@ impl Logs {
         let is_json = format.is_json();
         let (level, handle) = reload::Layer::new(parse_filter(filter)?);
         let lines = WaitingLines::start(standard_error(), is_json).map_err(|error| error.to_string())?;
-        let registry = Registry::default().with(level);
+        let registry = Registry::default().with(level).with(Malformed);
         let put = lines.clone();
         let written = fmt::layer().with_writer(move || put.clone()).log_internal_errors(false);
         let started = if is_json {
