@@ -43,6 +43,7 @@ use serde_json::Value;
 
 /// The first start makes a database cluster, which takes a while on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(2);
+const TELLS_WITHIN: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// A directory for one database that the unprivileged user of `PostgreSQL` can enter too: the temporary directory
@@ -325,6 +326,11 @@ impl Server {
 
     pub fn log(&self) -> String {
         self.process.errors()
+    }
+
+    /// Waits until its log says something: lines are written by a thread of their own, and none is late for an answer.
+    pub fn tells(&self, what: &str) {
+        wait_until(&format!("the log says '{what}'"), TELLS_WITHIN, || self.log().contains(what));
     }
 
     /// Lines on standard output after the one that says where it listens.
