@@ -216,7 +216,7 @@ fn stand_in(mut reply: impl FnMut(&str) -> Reply + Send + 'static) -> String {
                 Reply::Close => continue,
                 Reply::Flood => {
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[");
-                    let piece = [b' '; 1 << 16];
+                    let piece = vec![b' '; 1 << 16];
                     while stream.write_all(&piece).is_ok() {}
                     continue;
                 }
