@@ -54,11 +54,13 @@ mod envelope;
 mod exception;
 mod filters;
 mod network;
+mod port;
 mod refused;
 mod resource;
 mod subnet;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod turn;
 mod view;
 
