@@ -82,7 +82,7 @@ fn scopes<'o>(view: &View<'_>, network: &'o Object) -> impl Iterator<Item = Uuid
     std::iter::once(network.uuid).chain(ipams)
 }
 
-/// The instance-ips of a network with an address: by the index of what is held. The address of a gateway several may have, and
+/// The instance-ips of a network with an address: by the index of what is held. NEU-PORT-C5: the address of a gateway several may have, and
 /// in a network without subnets addresses are nobody's business: there all have to be looked at.
 pub fn with_value<'v>(view: &View<'v>, network: &Object, wanted: IpAddr) -> Vec<&'v Arc<Object>> {
     let pools = view.graph.pools();
