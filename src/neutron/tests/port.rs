@@ -114,7 +114,7 @@ fn neu_port_c3_addresses_are_given_by_family_or_as_asked_for() {
     let bare = cloud.network(json!({})).unwrap();
     assert_eq!(cloud.port(&bare, json!({})).unwrap()["fixed_ips"], json!([]));
     let address = cloud.graph.objects_of(model().find("instance-ip").unwrap()).next().unwrap();
-    assert_eq!(*address.fq_name.name(), address.uuid.to_string());
+    assert_eq!(address.fq_name.name(), address.uuid.to_string());
     let address = address.uuid.to_string();
     assert_eq!(cloud.property(&address, "perms2")["owner"], cloud.tenant.simple().to_string());
 }
@@ -322,7 +322,7 @@ fn neu_port_u4_the_list_of_addresses_is_the_new_set() {
         cloud.graph.referrers(Uuid::try_parse(&id(&port)).unwrap(), kind).map(|address| address.uuid).collect()
     };
     let first = of_port(&cloud);
-    let mut change = |cloud: &mut Cloud, list: Value| cloud.of("UPDATE", "port", &port, json!({"fixed_ips": list}));
+    let change = |cloud: &mut Cloud, list: Value| cloud.of("UPDATE", "port", &port, json!({"fixed_ips": list}));
     // What the port has stays what it is; one more comes.
     let two = change(&mut cloud, json!([{"ip_address": "10.0.0.3"}, {"subnet_id": subnet["id"]}])).unwrap();
     assert_eq!(addresses(&two), ["10.0.0.3", "10.0.0.4"]);
@@ -541,7 +541,6 @@ fn neu_port_l5_the_gateway_of_a_router_is_for_who_owns_its_network() {
     let mut cloud = Cloud::new();
     let external = cloud.network(json!({"router:external": true, "name": "ext"})).unwrap();
     cloud.subnet(&external, json!({"cidr": "198.18.0.0/24"})).unwrap();
-    let blue = cloud.tenant;
     let red = cloud.project("red");
     let of_red = |name: &str| json!(["default-domain", "red", name]);
     let service = cloud.create("service-instance", json!({"fq_name": of_red("snat"), "parent_type": "project"}));
@@ -575,7 +574,7 @@ fn neu_port_l5_the_gateway_of_a_router_is_for_who_owns_its_network() {
     assert_eq!((&shown["tenant_id"], &shown["device_id"]), (&json!(""), &json!(router)));
     assert_eq!((&shown["device_owner"], &shown["status"]), (&json!("network:router_gateway"), &json!("ACTIVE")));
     let filters = json!({"device_id": [router]});
-    assert_eq!(cloud.ids("port", filters.clone()), [port.clone()], "{blue} owns the network");
+    assert_eq!(cloud.ids("port", filters.clone()), [port.clone()], "who asks owns the network");
     cloud.tenant = red;
     assert!(cloud.ids("port", filters.clone()).is_empty());
     cloud.is_admin = true;
