@@ -98,7 +98,7 @@ fn dhcp_options(turn: &Turn<'_>) -> Answered<Option<Value>> {
     Ok(Some(if options.is_empty() { Value::Null } else { json!({ (field_name::DHCP_OPTION): options }) }))
 }
 
-/// An address or a prefix, as pairs have it; the bits of a host stay.
+/// An address or a prefix, as pairs have it.
 fn prefix(turn: &Turn<'_>, given: &str) -> Answered<Value> {
     let refuse = || {
         turn.request.bad_request(format!(

@@ -258,7 +258,7 @@ fn neu_port_c8_pairs_are_addresses_and_need_port_security() {
         {"ip_address": "fd00::9"}]);
     let port = cloud.port(&net, json!({"allowed_address_pairs": pairs})).unwrap();
     let shown = json!([{"ip_address": "10.0.0.9", "mac_address": ""},
-        {"ip_address": "10.0.0.1/28", "mac_address": "02:00:00:00:00:09"}, {"ip_address": "fd00::9", "mac_address": ""}]);
+        {"ip_address": "10.0.0.0/28", "mac_address": "02:00:00:00:00:09"}, {"ip_address": "fd00::9", "mac_address": ""}]);
     assert_eq!(port["allowed_address_pairs"], shown);
     let stored = cloud.property(&id(&port), "virtual_machine_interface_allowed_address_pairs");
     let first =
