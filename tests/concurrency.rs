@@ -43,6 +43,8 @@ pub async fn two_processes_on_one_database() {
     checks
         .run("concurrency 9: a delete and a new reference exclude each other", deletes_and_references(apis.0, apis.1))
         .await;
+    let apis = (one.clone(), other.clone());
+    checks.run("NEU-GEN-11: ports that Neutron asks for at the same time", neutron_ports(apis.0, apis.1)).await;
     checks.run("both processes list the same", same_lists(one, other)).await;
     checks.finish();
 }
@@ -144,6 +146,46 @@ async fn one_address(one: Api, other: Api) {
     let answers = clients.join_all().await;
     let count = |status| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(200), count(409)), (1, answers.len() - 1), "one gets it, all others are told that it is taken");
+}
+
+/// What all clients together are told about a port of a project that each asks for.
+async fn ports_for_all(apis: [&Api; 2], project: &str, resource: &Value) -> Vec<Value> {
+    let context = json!({"operation": "CREATE", "tenant_id": project, "is_admin": false});
+    let envelope = json!({"context": context, "data": {"resource": resource}});
+    let mut clients = JoinSet::new();
+    for client in 0..2 * CLIENTS_ON_EACH {
+        let (api, envelope) = (apis[client % 2].clone(), envelope.clone());
+        clients.spawn(async move { api.post("/neutron/port", &envelope).await.json() });
+    }
+    clients.join_all().await
+}
+
+async fn neutron_ports(one: Api, other: Api) {
+    const QUOTA: usize = CLIENTS_ON_EACH;
+    let project = json!({
+        "fq_name": ["default-domain", "neutron-ports"], "parent_type": "domain",
+        "quota": {"virtual_machine_interface": QUOTA},
+    });
+    let project = one.post("/projects", &json!({"project": project})).await.ok();
+    let project = project["project"]["uuid"].as_str().unwrap().to_owned();
+    let network = network(&one, "neutron-ports", "10.35.0.0", 24).await;
+    let mut resource = json!({"network_id": network, "fixed_ips": [{"ip_address": "10.35.0.77"}]});
+    let of_class = |answers: &[Value], class: &str| {
+        answers.iter().filter(|answer| answer["exception"].as_str().unwrap_or("made") == class).count()
+    };
+    let answers = ports_for_all([&one, &other], &project, &resource).await;
+    let counts = (of_class(&answers, "made"), of_class(&answers, "IpAddressInUse"));
+    assert_eq!(counts, (1, answers.len() - 1), "one gets the address, all others are told that it is taken");
+    resource.as_object_mut().unwrap().remove("fixed_ips");
+    let answers = ports_for_all([&one, &other], &project, &resource).await;
+    let counts = (of_class(&answers, "made"), of_class(&answers, "OverQuota"));
+    assert_eq!(counts, (QUOTA - 1, answers.len() + 1 - QUOTA), "not one more than the quota");
+    let of = |answer: &Value| answer["fixed_ips"][0]["ip_address"].as_str().map(str::to_owned);
+    let addresses: BTreeSet<String> = answers.iter().filter_map(of).collect();
+    assert_eq!(addresses.len(), QUOTA - 1, "each has an address of its own");
+    let groups: BTreeSet<String> =
+        answers.iter().filter_map(|answer| Some(answer["security_groups"].as_array()?[0].to_string())).collect();
+    assert_eq!(groups.len(), 1, "the default group was made once");
 }
 
 async fn references(one: Api, other: Api) {

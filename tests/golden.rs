@@ -302,15 +302,21 @@ impl Trials {
 fn masked(text: &str, other: &str) -> String {
     let mut masked = text.to_owned();
     for place in 0..text.len() {
-        // Uuids; of Neutron also times, MAC addresses and uuids without dashes.
-        for length in [36, 32, 26, 17] {
+        // Uuids; of Neutron also times, MAC addresses, uuids without dashes, and names of sockets with the first part of a uuid.
+        for length in [36, 32, 26, 22, 17] {
             let part = text.get(place..place + length);
-            if let Some(part) = part.filter(|part| (is_uuid(part) || is_generated(part)) && !other.contains(part)) {
+            let is_new = |part: &&str| is_uuid(part) || is_generated(part) || is_socket(part);
+            if let Some(part) = part.filter(|part| is_new(part) && !other.contains(part)) {
                 masked = masked.replace(part, "<new>");
             }
         }
     }
     masked
+}
+
+/// Whether a text of 22 characters is the name of a port's socket.
+fn is_socket(text: &str) -> bool {
+    text.len() == 22 && text.starts_with("uvh_vif_tap")
 }
 
 async fn ask(api: &Api, run: &Run, step: &Value, only_try: bool) -> Result<Answer, String> {

@@ -1,6 +1,6 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
-use super::{network, refused::Answered, subnet, turn::Turn, view::View};
+use super::{network, port, refused::Answered, subnet, trunk, turn::Turn, view::View};
 use serde_json::Value;
 
 /// What may be asked for, as the context says it.
@@ -112,7 +112,7 @@ pub struct Resource {
 const ROOT: &str = "/neutron/";
 
 /// All resources.
-pub static RESOURCES: &[&Resource] = &[&network::RESOURCE, &subnet::RESOURCE];
+pub static RESOURCES: &[&Resource] = &[&network::RESOURCE, &subnet::RESOURCE, &port::RESOURCE, &trunk::RESOURCE];
 
 impl Resource {
     /// Its name.

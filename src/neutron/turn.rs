@@ -180,7 +180,6 @@ impl<'t> Turn<'t> {
     ///
     /// # Errors
     /// 409 where no id is free.
-    #[allow(dead_code)] // For ports and groups.
     pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
         Ok(default_group::ensure(self.work, project)?)
     }
@@ -199,13 +198,6 @@ impl<'t> Turn<'t> {
     /// # Errors
     /// `BadRequest` for anything else.
     pub fn id_perms(&self) -> Answered<Option<Value>> {
-        let mut id_perms = Map::new();
-        if let Some(enable) = self.request.flag("admin_state_up")? {
-            id_perms.insert("enable".to_owned(), enable.into());
-        }
-        if let Some(description) = self.request.text("description")? {
-            id_perms.insert("description".to_owned(), description.into());
-        }
-        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+        self.request.id_perms()
     }
 }
