@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// Of these only the first value counts.
 const FIRST_ONLY: [&str; 2] = ["shared", "router:external"];
+/// These are one text, not a list: tags name what they are on by them.
+const TEXTS: [&str; 2] = ["parent_id", "tag"];
 /// How tags may be asked for, and what has to hold (NEU-TAG-L1).
 const TAG_FILTERS: [(&str, fn(&Wanted, &HashSet<String>) -> bool); 4] = [
     ("tags", |wanted, tags| wanted.texts.is_subset(tags)),
@@ -64,6 +66,7 @@ impl Filters {
                 Value::String(text) if TAG_FILTERS.iter().any(|(known, _)| known == name) => {
                     text.split(',').map(Value::from).collect()
                 }
+                Value::String(_) if TEXTS.contains(&name.as_str()) => vec![value.clone()],
                 // Addresses of ports are asked for by an object of lists (NEU-PORT-L4).
                 Value::Object(_) if name == "fixed_ips" => {
                     filters.objects.insert(name.clone(), value.clone());

@@ -53,10 +53,16 @@
 mod envelope;
 mod exception;
 mod filters;
+mod floatingip;
+mod interface;
 mod network;
 mod refused;
 mod resource;
+mod router;
+mod security_group;
+mod security_group_rule;
 mod subnet;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod turn;

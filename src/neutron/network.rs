@@ -4,7 +4,7 @@ use super::{
     exception::Exception,
     refused::{Answered, Refused},
     resource::{Answers, Does, List, Resource, Verb},
-    subnet,
+    subnet, tags,
     turn::Turn,
     view::View,
 };
@@ -283,6 +283,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         make_pool(turn, &network)?;
     }
     let network = turn.now_of(&network)?;
+    let network = tags::add_given(turn, &network)?;
     Ok(answer(&turn.view(), &network))
 }
 
@@ -326,6 +327,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
         refused.or_if(Kind::Conflict, bad)
     };
     let network = turn.update(&network, body.into()).map_err(contradicts)?;
+    let network = tags::add_given(turn, &network)?;
     Ok(answer(&turn.view(), &network))
 }
 

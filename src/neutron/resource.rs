@@ -1,6 +1,9 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
-use super::{network, refused::Answered, subnet, turn::Turn, view::View};
+use super::{
+    floatingip, network, refused::Answered, router, security_group, security_group_rule, subnet, tags, turn::Turn,
+    view::View,
+};
 use serde_json::Value;
 
 /// What may be asked for, as the context says it.
@@ -112,7 +115,15 @@ pub struct Resource {
 const ROOT: &str = "/neutron/";
 
 /// All resources.
-pub static RESOURCES: &[&Resource] = &[&network::RESOURCE, &subnet::RESOURCE];
+pub static RESOURCES: &[&Resource] = &[
+    &network::RESOURCE,
+    &subnet::RESOURCE,
+    &security_group::RESOURCE,
+    &security_group_rule::RESOURCE,
+    &router::RESOURCE,
+    &floatingip::RESOURCE,
+    &tags::RESOURCE,
+];
 
 impl Resource {
     /// Its name.
