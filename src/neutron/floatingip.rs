@@ -40,7 +40,6 @@ static LIST: List = List { fields: FIELDS, candidates, first: None };
 const FIELDS: &[&str] = &[
     "id",
     "tenant_id",
-    "project_id",
     "floating_ip_address",
     "floating_network_id",
     "router_id",

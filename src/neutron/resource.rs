@@ -1,8 +1,8 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
 use super::{
-    floatingip, network, refused::Answered, router, security_group, security_group_rule, subnet, tags, turn::Turn,
-    view::View,
+    floatingip, ipam, nat_instance, network, policy, refused::Answered, route_table, router, security_group,
+    security_group_rule, subnet, tags, turn::Turn, view::View, virtual_router,
 };
 use serde_json::Value;
 
@@ -123,6 +123,11 @@ pub static RESOURCES: &[&Resource] = &[
     &router::RESOURCE,
     &floatingip::RESOURCE,
     &tags::RESOURCE,
+    &policy::RESOURCE,
+    &ipam::RESOURCE,
+    &route_table::RESOURCE,
+    &nat_instance::RESOURCE,
+    &virtual_router::RESOURCE,
 ];
 
 impl Resource {

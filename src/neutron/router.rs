@@ -43,19 +43,8 @@ pub static RESOURCE: Resource = Resource {
 static LIST: List = List { fields: FIELDS, candidates, first: None };
 
 /// `shared` is one of them, and never true (NEU-RTR-L1).
-const FIELDS: &[&str] = &[
-    "id",
-    "name",
-    "tenant_id",
-    "project_id",
-    "admin_state_up",
-    "status",
-    "shared",
-    "gw_port_id",
-    "description",
-    "tags",
-    "fq_name",
-];
+const FIELDS: &[&str] =
+    &["id", "name", "tenant_id", "admin_state_up", "status", "shared", "gw_port_id", "description", "tags", "fq_name"];
 
 const NETWORKS: &str = field_name::VIRTUAL_NETWORK_REFS;
 const PORTS: &str = field_name::VIRTUAL_MACHINE_INTERFACE_REFS;

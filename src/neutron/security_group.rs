@@ -34,7 +34,7 @@ pub static RESOURCE: Resource = Resource {
 
 static LIST: List = List { fields: FIELDS, candidates, first: Some(First { is_missing, make }) };
 
-const FIELDS: &[&str] = &["id", "name", "tenant_id", "project_id", "description", "tags", "fq_name"];
+const FIELDS: &[&str] = &["id", "name", "tenant_id", "description", "tags", "fq_name"];
 
 /// The group of ports that are to have none: it is no group for users.
 pub const NO_RULE: [&str; 3] = ["default-domain", "default-project", "__no_rule__"];

@@ -39,7 +39,6 @@ static LIST: List = List { fields: FIELDS, candidates, first: None };
 const FIELDS: &[&str] = &[
     "id",
     "tenant_id",
-    "project_id",
     "security_group_id",
     "ethertype",
     "direction",

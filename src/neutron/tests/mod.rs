@@ -1,10 +1,15 @@
 //! Neutron on graphs in memory. A test that shows a rule of the contract has its id in its name, as those of the rules have.
 
+mod contrail;
 mod envelope;
+mod floatingip;
 mod network;
+mod router;
+mod security_group;
 mod subnet;
+mod tags;
 
-use super::{Answered, Composed, Does, Refused, Request, View, find};
+use super::{Answered, Composed, Does, List, Refused, Request, View, find};
 use crate::{
     access::{Caller, Identity, Level, Scope},
     graph::Graph,
@@ -132,18 +137,16 @@ impl Cloud {
         let request = Arc::new(request);
         if let Some(Does::Writes(write)) = request.does() {
             let composed: Arc<dyn Compose> = Arc::new(Composed { request, write });
-            return match self.submit(&Operation::Composed(composed))? {
-                Outcome::Answer(answer) => Ok(answer),
-                other => panic!("{other:?}"),
-            };
+            return self.submit_composed(composed);
         }
-        let view = View {
-            graph: &self.graph,
-            identity: &self.identity,
-            role_rules: &self.rulebook.role_rules,
-            options: &self.rulebook.options.neutron,
-            request: &request,
-        };
+        // What a list has to make first, as `api` does.
+        if let Some(Does::Lists(List { first: Some(first), .. })) = request.does()
+            && (first.is_missing)(&self.view(&request))
+        {
+            let write = first.make;
+            self.submit_composed(Arc::new(Composed { request: Arc::clone(&request), write }))?;
+        }
+        let view = self.view(&request);
         let answer = |does: Does| -> Answered<Value> {
             match does {
                 Does::Reads(read) => read(&view),
@@ -155,6 +158,23 @@ impl Cloud {
             }
         };
         answer(request.does().unwrap()).map_err(of)
+    }
+
+    fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
+        View {
+            graph: &self.graph,
+            identity: &self.identity,
+            role_rules: &self.rulebook.role_rules,
+            options: &self.rulebook.options.neutron,
+            request,
+        }
+    }
+
+    fn submit_composed(&mut self, composed: Arc<dyn Compose>) -> Result<Value, Value> {
+        match self.submit(&Operation::Composed(composed))? {
+            Outcome::Answer(answer) => Ok(answer),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The ids of a list, sorted.
