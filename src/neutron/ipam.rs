@@ -38,23 +38,23 @@ const WHOLE: Whole = Whole {
 };
 
 fn candidates<'v>(view: &View<'v>) -> Answered<Answers<'v>> {
-    WHOLE.list(view, |view, object| WHOLE.answer_with_networks(view, object))
+    WHOLE.list(view, |view, object| Ok(WHOLE.answer(view, object).into()))
 }
 
 fn read(view: &View<'_>) -> Answered<Value> {
-    WHOLE.answer_with_networks(view, WHOLE.find(view)?)
+    Ok(WHOLE.answer(view, WHOLE.find(view)?).into())
 }
 
 fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     let content = WHOLE.given(turn)?;
     let object = WHOLE.create(turn, content, Map::new())?;
-    WHOLE.answer_with_networks(&turn.view(), &object)
+    Ok(WHOLE.answer(&turn.view(), &object).into())
 }
 
 fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     let content = WHOLE.given(turn)?;
     let object = WHOLE.update(turn, content)?;
-    WHOLE.answer_with_networks(&turn.view(), &object)
+    Ok(WHOLE.answer(&turn.view(), &object).into())
 }
 
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {

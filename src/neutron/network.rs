@@ -106,8 +106,10 @@ fn add_extensions(view: &View<'_>, network: &Object, subnets: &[subnet::Subnet],
     if !policies.is_empty() {
         answer.insert("policys".to_owned(), policies.into());
     }
-    if let Some(table) = view.targets(network, field_name::ROUTE_TABLE_REFS).first() {
-        answer.insert("route_table".to_owned(), table.fq_name.elements().into());
+    let tables = view.targets(network, field_name::ROUTE_TABLE_REFS).into_iter();
+    let tables: Vec<Value> = tables.map(|table| table.fq_name.elements().into()).collect();
+    if !tables.is_empty() {
+        answer.insert("route_table".to_owned(), tables.into());
     }
     if !view.links(network, field_name::NETWORK_IPAM_REFS).is_empty() {
         let of = |subnet: &subnet::Subnet| json!({"subnet_cidr": subnet.cidr(), "ipam_fq_name": subnet.ipam_name});
@@ -212,7 +214,7 @@ fn body(turn: &Turn<'_>) -> Answered<Map<String, Value>> {
     }
     // NEU-NET-C4
     if let Some(policies) = request.list("policys")? {
-        let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}}});
+        let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}, "timer": null}});
         let references = policies.iter().enumerate().map(reference).collect();
         body.insert(field_name::NETWORK_POLICY_REFS.to_owned(), references);
     }

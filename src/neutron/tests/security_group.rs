@@ -45,9 +45,7 @@ fn neu_sg_c1_neu_sg_r1_a_new_group_lets_everything_out() {
         "created_at": web["created_at"], "updated_at": web["created_at"], "fq_name": ["default-domain", "blue", "web"],
     });
     assert_eq!(web, shown);
-    for (rule, (ethertype, prefix)) in
-        rules.as_array().unwrap().iter().zip([("IPv4", "0.0.0.0/0"), ("IPv6", "::/0")])
-    {
+    for (rule, (ethertype, prefix)) in rules.as_array().unwrap().iter().zip([("IPv4", "0.0.0.0/0"), ("IPv6", "::/0")]) {
         let expected = json!({
             "id": rule["id"], "tenant_id": tenant, "security_group_id": web["id"], "ethertype": ethertype,
             "direction": "egress", "protocol": "any", "port_range_min": 0, "port_range_max": 65535,
@@ -79,7 +77,10 @@ fn neu_sg_u1_name_and_description_change_but_not_those_of_the_default_group() {
     let web = group(&mut cloud, json!({})).unwrap();
     let changed = cloud.of("UPDATE", "security_group", &web, json!({"name": "www", "description": "d"})).unwrap();
     assert_eq!((&changed["name"], &changed["description"]), (&json!("www"), &json!("d")));
-    assert_eq!((&changed["fq_name"], &changed["security_group_rules"]), (&web["fq_name"], &web["security_group_rules"]));
+    assert_eq!(
+        (&changed["fq_name"], &changed["security_group_rules"]),
+        (&web["fq_name"], &web["security_group_rules"])
+    );
     assert_eq!(cloud.of("UPDATE", "security_group", &web, json!({"description": ""})).unwrap()["name"], "www");
     cloud.ids("security_group", json!({}));
     let default = json!({"id": default_group(&cloud).unwrap()});
@@ -134,7 +135,12 @@ fn neu_sg_g1_neu_sg_l1_a_list_has_the_groups_of_the_tenant_and_makes_its_default
     let rules = cloud.of("READ", "security_group", &json!({"id": default}), json!({})).unwrap();
     let rules = rules["security_group_rules"].as_array().unwrap().clone();
     let said = |rule: &Value| {
-        (rule["direction"].clone(), rule["ethertype"].clone(), rule["remote_group_id"].clone(), rule["remote_ip_prefix"].clone())
+        (
+            rule["direction"].clone(),
+            rule["ethertype"].clone(),
+            rule["remote_group_id"].clone(),
+            rule["remote_ip_prefix"].clone(),
+        )
     };
     assert_eq!(
         rules.iter().map(said).collect::<Vec<_>>(),
@@ -171,7 +177,10 @@ fn neu_sgr_r1_neu_sgr_c1_a_rule_is_what_was_asked_for() {
             json!({"protocol": "tcp", "port_range_min": 80, "port_range_max": 88, "remote_ip_prefix": "192.0.2.1/24"}),
             json!({"protocol": "tcp", "port_range_min": 80, "port_range_max": 88, "remote_ip_prefix": "192.0.2.1/24"}),
         ),
-        (json!({}), json!({"protocol": "any", "port_range_min": 0, "port_range_max": 65535, "remote_ip_prefix": "0.0.0.0/0"})),
+        (
+            json!({}),
+            json!({"protocol": "any", "port_range_min": 0, "port_range_max": 65535, "remote_ip_prefix": "0.0.0.0/0"}),
+        ),
         (
             json!({"remote_group_id": peer["id"]}),
             json!({"protocol": "any", "port_range_min": 0, "port_range_max": 65535, "remote_group_id": peer["id"]}),
@@ -249,7 +258,10 @@ fn neu_sgr_c1_neu_sgr_c2_what_makes_no_sense_is_refused_by_its_class() {
     }
     for protocol in ["UDP", "300", "nonsense"] {
         let refused = rule(&mut cloud, &web, json!({"protocol": protocol})).unwrap_err();
-        assert_eq!((&refused["exception"], &refused["protocol"]), (&json!("SecurityGroupRuleInvalidProtocol"), &json!(protocol)));
+        assert_eq!(
+            (&refused["exception"], &refused["protocol"]),
+            (&json!("SecurityGroupRuleInvalidProtocol"), &json!(protocol))
+        );
         assert!(refused["values"].as_array().unwrap().contains(&json!("icmpv6")));
     }
     for bad in [
@@ -267,7 +279,10 @@ fn neu_sgr_c1_neu_sgr_c2_what_makes_no_sense_is_refused_by_its_class() {
     }
     assert_eq!(cloud.property(&id(&web), "security_group_entries"), before);
     // What was refused elsewhere, and makes sense.
-    assert_eq!(rule(&mut cloud, &web, json!({"remote_ip_prefix": "10.0.0.1"})).unwrap()["remote_ip_prefix"], "10.0.0.1/32");
+    assert_eq!(
+        rule(&mut cloud, &web, json!({"remote_ip_prefix": "10.0.0.1"})).unwrap()["remote_ip_prefix"],
+        "10.0.0.1/32"
+    );
     assert_eq!(rule(&mut cloud, &web, json!({"protocol": 47})).unwrap()["protocol"], "47");
     let echo = rule(&mut cloud, &web, ports("icmp", json!(8), json!(null))).unwrap();
     assert_eq!((&echo["port_range_min"], &echo["port_range_max"]), (&json!(8), &json!(65535)));
@@ -326,5 +341,8 @@ fn neu_sgr_r3_neu_sgr_l1_rules_are_found_in_ones_own_project() {
     assert_eq!(cloud.ids("security_group_rule", of_blue), [id(&made)]);
     assert_eq!(cloud.of("DELETE", "security_group_rule", &made, json!({})), Ok(json!(null)));
     assert_eq!(class(cloud.of("DELETE", "security_group_rule", &made, json!({}))), "SecurityGroupRuleNotFound");
-    assert_eq!(class(cloud.of("READ", "security_group_rule", &json!({"id": "x"}), json!({}))), "SecurityGroupRuleNotFound");
+    assert_eq!(
+        class(cloud.of("READ", "security_group_rule", &json!({"id": "x"}), json!({}))),
+        "SecurityGroupRuleNotFound"
+    );
 }
