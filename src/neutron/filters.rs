@@ -12,8 +12,11 @@ use uuid::Uuid;
 const FIRST_ONLY: [&str; 2] = ["shared", "router:external"];
 /// These are one text, not a list: tags name what they are on by them.
 const TEXTS: [&str; 2] = ["parent_id", "tag"];
+/// Whether something with these tags is what is wanted.
+type Holds = fn(&Wanted, &HashSet<String>) -> bool;
+
 /// How tags may be asked for, and what has to hold (NEU-TAG-L1).
-const TAG_FILTERS: [(&str, fn(&Wanted, &HashSet<String>) -> bool); 4] = [
+const TAG_FILTERS: [(&str, Holds); 4] = [
     ("tags", |wanted, tags| wanted.texts.is_subset(tags)),
     ("tags-any", |wanted, tags| !wanted.texts.is_disjoint(tags)),
     ("not-tags", |wanted, tags| !wanted.texts.is_subset(tags)),
