@@ -210,4 +210,19 @@ impl Request {
     pub fn required<T>(&self, name: &str, given: Option<T>) -> Answered<T> {
         given.ok_or_else(|| self.bad_request(format!("{name} is required")))
     }
+
+    /// What it says of `id_perms`: `description` and `admin_state_up` (NEU-GEN-6); none if it says nothing.
+    ///
+    /// # Errors
+    /// `BadRequest` for anything else.
+    pub fn id_perms(&self) -> Answered<Option<Value>> {
+        let mut id_perms = Map::new();
+        if let Some(enable) = self.flag("admin_state_up")? {
+            id_perms.insert("enable".to_owned(), enable.into());
+        }
+        if let Some(description) = self.text("description")? {
+            id_perms.insert("description".to_owned(), description.into());
+        }
+        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+    }
 }

@@ -89,7 +89,6 @@ impl Filters {
     }
 
     /// A filter that is an object.
-    #[allow(dead_code)] // For addresses of ports.
     pub fn object(&self, name: &str) -> Option<&Map<String, Value>> {
         self.objects.get(name)?.as_object()
     }

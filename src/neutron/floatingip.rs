@@ -2,7 +2,7 @@
 
 use super::{
     exception::Exception,
-    interface::{self, FixedIp},
+    port::{self, addresses},
     refused::{Answered, Refused},
     resource::{Answers, Does, List, Resource, Verb},
     router, tags,
@@ -84,7 +84,7 @@ impl Routers {
 fn inside<'v>(view: &View<'v>, router: &'v Object) -> impl Iterator<Item = Uuid> + use<'v> {
     let view = *view;
     let ports = view.links(router, PORTS).iter().filter_map(move |link| view.graph.get(link.target));
-    ports.filter_map(move |port| interface::network_of(&view, port)).map(|network| network.uuid)
+    ports.filter_map(move |port| port::network_of(&view, port)).map(|network| network.uuid)
 }
 
 /// Whose a floating ip is: of the project that it names, else of its owner.
@@ -146,7 +146,7 @@ fn answer(view: &View<'_>, floating_ip: &Object, routers: &mut Routers) -> Answe
     let tenant = tenant_of(view, floating_ip);
     let fixed = text(view, floating_ip, field_name::FLOATING_IP_FIXED_IP_ADDRESS);
     let port = port_of(view, floating_ip, fixed.as_deref())?;
-    let inside = port.and_then(|port| interface::network_of(view, port));
+    let inside = port.and_then(|port| port::network_of(view, port));
     let router = match tenant.zip(inside) {
         Some((tenant, network)) => routers.on(view, tenant, network.uuid)?,
         None => None,
@@ -292,9 +292,23 @@ fn wanted<'r>(turn: &Turn<'r>) -> Answered<Wanted<'r>> {
     }
 }
 
+/// An address of a port.
+struct FixedIp {
+    address: String,
+    subnet: Option<Uuid>,
+}
+
+fn fixed_ips(view: &View<'_>, port: &Object) -> Vec<FixedIp> {
+    let fixed = addresses::fixed(view, port.uuid).filter_map(|address| {
+        let (value, subnet) = (addresses::value(view, address)?, addresses::subnet_of(view, address));
+        Some(FixedIp { address: value.to_string(), subnet })
+    });
+    fixed.collect()
+}
+
 /// NEU-FIP-U1: the address of the port that is meant.
 fn fixed_ip(turn: &Turn<'_>, port: &Object, given: Option<&str>) -> Answered<FixedIp> {
-    let fixed_ips = interface::fixed_ips(&turn.view(), port)?;
+    let fixed_ips = fixed_ips(&turn.view(), port);
     if let Some(given) = given {
         let wanted = ipam::parse_address(given);
         let found =
@@ -317,7 +331,7 @@ fn fixed_ip(turn: &Turn<'_>, port: &Object, given: Option<&str>) -> Answered<Fix
 /// NEU-FIP-U4: the port is of the project of the floating ip, and of a member's own.
 fn check_tenants(turn: &Turn<'_>, floating_ip: &Object, port: &Object) -> Answered<()> {
     let view = turn.view();
-    let tenant = interface::tenant_of(&view, port);
+    let tenant = port::tenant_of(&view, port);
     if !view.is_admin() && tenant != Some(turn.request.tenant()?) {
         return Err(turn.request.bad_request(format!("Port {} is from another project", port.uuid)));
     }
@@ -352,7 +366,7 @@ fn check_reachable(view: &View<'_>, floating_ip: &Object, port: &Object, fixed: 
     if !view.options.strict_compliance {
         return Ok(());
     }
-    let (outside, port_network) = (network_of(view, floating_ip), interface::network_of(view, port));
+    let (outside, port_network) = (network_of(view, floating_ip), port::network_of(view, port));
     if let (Some(outside), Some(port_network)) = (outside, port_network) {
         let mut routers = view.graph.referrers(outside.uuid, view.type_id(type_name::LOGICAL_ROUTER)?);
         let meets = |router: &Arc<Object>| {
@@ -364,17 +378,21 @@ fn check_reachable(view: &View<'_>, floating_ip: &Object, port: &Object, fixed: 
         }
     }
     Err(Exception::ExternalGatewayForFloatingIPNotFound {
-        subnet_id: fixed.subnet.clone().into(),
+        subnet_id: fixed.subnet.map(|subnet| subnet.to_string()).into(),
         external_network_id: outside.map(|network| network.uuid.to_string()).into(),
         port_id: port.uuid.to_string().into(),
     }
     .into())
 }
 
+/// What a floating ip says that is on no port.
+fn unassociated() -> Value {
+    json!({ (field_name::FLOATING_IP_FIXED_IP_ADDRESS): null, (PORTS): [] })
+}
+
 fn associate(turn: &mut Turn<'_>, floating_ip: &Object, port_id: &str, given: Option<&str>) -> Answered<Arc<Object>> {
     let view = turn.view();
-    let none = |port_id: Value| Exception::PortNotFound { port_id };
-    let port = Arc::clone(view.find(type_name::VIRTUAL_MACHINE_INTERFACE, port_id, none)?);
+    let port = Arc::clone(port::find(&view, port_id)?);
     check_tenants(turn, floating_ip, &port)?;
     let fixed = fixed_ip(turn, &port, given)?;
     check_free(&view, floating_ip, &port, &fixed)?;
@@ -390,7 +408,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     let floating_ip = Arc::clone(find(&turn.view())?);
     let mut floating_ip = match wanted(turn)? {
         Wanted::Port(port, fixed) => associate(turn, &floating_ip, port, fixed)?,
-        Wanted::Free => turn.update(&floating_ip, interface::unassociated())?,
+        Wanted::Free => turn.update(&floating_ip, unassociated())?,
         Wanted::Stays => floating_ip,
     };
     if let Some(id_perms) = turn.id_perms()? {

@@ -45,7 +45,7 @@
 //!   lists look at), `view.shared_with`, `view.property`, `flag`, `links`, `targets`, `view.shown_name`, `tenant_of`, `is_enabled`,
 //!   `view.add_common` (times, description, tags); `view.graph` has `children_of`, `referrers`, `find_joined`, `pools().holder` (who has
 //!   an address), `with_inner_key` (ports by MAC address, groups by rule); `network::missing` and `visible`, `subnet::find` and
-//!   `of_network`.
+//!   `of_network`, `port::find` and `missing`.
 //! - What is done: `turn.create_named` (ids and names, NEU-GEN-1 to NEU-GEN-3), `turn.create`, `update`, `delete`, `change_reference`,
 //!   `turn.id_perms` (description and state), `turn.default_group`, `turn.now_of` (the object as it is by now), `turn.new_uuid`, `now`.
 //! - A list that has to make something first says so in `List::first`.
@@ -54,11 +54,11 @@ mod envelope;
 mod exception;
 mod filters;
 mod floatingip;
-mod interface;
 mod ipam;
 mod nat_instance;
 mod network;
 mod policy;
+mod port;
 mod refused;
 mod resource;
 mod route_table;
@@ -69,6 +69,7 @@ mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod turn;
 mod view;
 mod virtual_router;

@@ -1,8 +1,8 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
 use super::{
-    floatingip, ipam, nat_instance, network, policy, refused::Answered, route_table, router, security_group,
-    security_group_rule, subnet, tags, turn::Turn, view::View, virtual_router,
+    floatingip, ipam, nat_instance, network, policy, port, refused::Answered, route_table, router, security_group,
+    security_group_rule, subnet, tags, trunk, turn::Turn, view::View, virtual_router,
 };
 use serde_json::Value;
 
@@ -118,6 +118,8 @@ const ROOT: &str = "/neutron/";
 pub static RESOURCES: &[&Resource] = &[
     &network::RESOURCE,
     &subnet::RESOURCE,
+    &port::RESOURCE,
+    &trunk::RESOURCE,
     &security_group::RESOURCE,
     &security_group_rule::RESOURCE,
     &router::RESOURCE,

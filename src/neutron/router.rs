@@ -1,8 +1,10 @@
 //! router: a logical-router (NEU-RTR-*). What routes and translates behind it is others' work.
 
 use super::{
+    envelope::uuid_of,
     exception::Exception,
-    interface, network,
+    network,
+    port::{self, addresses, addresses::Site},
     refused::{Answered, Refused},
     resource::{Answers, Does, List, Resource, Verb},
     subnet::{self, Subnet},
@@ -181,16 +183,16 @@ fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
 #[derive(Default)]
 struct Subnets {
     networks: HashSet<Uuid>,
-    by_uuid: HashMap<String, Subnet>,
+    by_uuid: HashMap<Uuid, Subnet>,
 }
 
 impl Subnets {
-    fn get(&mut self, view: &View<'_>, network: &Object, uuid: &str) -> Option<&Subnet> {
+    fn get(&mut self, view: &View<'_>, network: &Object, uuid: Uuid) -> Option<&Subnet> {
         if self.networks.insert(network.uuid) {
             let subnets = subnet::of_network(view, network).into_iter();
-            self.by_uuid.extend(subnets.map(|subnet| (subnet.uuid().to_owned(), subnet)));
+            self.by_uuid.extend(subnets.filter_map(|subnet| Some((Uuid::try_parse(subnet.uuid()).ok()?, subnet))));
         }
-        self.by_uuid.get(uuid)
+        self.by_uuid.get(&uuid)
     }
 }
 
@@ -203,13 +205,13 @@ fn check_subnet(turn: &Turn<'_>, router: &Object, new: &Subnet) -> Answered<()> 
     let view = turn.view();
     let mut subnets = Subnets::default();
     for port in view.links(router, PORTS).iter().filter_map(|link| view.graph.get(link.target)) {
-        let Some(network) = interface::network_of(&view, port) else { continue };
-        for uuid in interface::fixed_ips(&view, port)?.into_iter().filter_map(|fixed_ip| fixed_ip.subnet) {
-            if uuid == new.uuid() {
+        let Some(network) = port::network_of(&view, port) else { continue };
+        for uuid in addresses::fixed(&view, port.uuid).filter_map(|address| addresses::subnet_of(&view, address)) {
+            if new.is(uuid) {
                 let text = format!("Router {} already has a port on subnet {uuid}", router.uuid);
                 return Err(turn.request.bad_request(text));
             }
-            let Some(known) = subnets.get(&view, network, &uuid) else { continue };
+            let Some(known) = subnets.get(&view, network, uuid) else { continue };
             if known.prefix().zip(new.prefix()).is_some_and(|(known, new)| overlaps(known, new)) {
                 let (new_cidr, cidr) = (new.cidr(), known.cidr());
                 let text =
@@ -235,25 +237,24 @@ fn is_foreign(turn: &Turn<'_>, tenant: Option<Uuid>) -> Answered<bool> {
 /// NEU-RTR-I2: a port that is there.
 fn by_port(turn: &mut Turn<'_>, router: &Object, port_id: &str) -> Answered<Interface> {
     let view = turn.view();
-    let none = |port_id: Value| Exception::PortNotFound { port_id };
-    let port = Arc::clone(view.find(type_name::VIRTUAL_MACHINE_INTERFACE, port_id, none)?);
+    let port = Arc::clone(port::find(&view, port_id)?);
     let port_id = Value::from(port.uuid.to_string());
-    if is_foreign(turn, interface::tenant_of(&view, &port))? {
+    if is_foreign(turn, port::tenant_of(&view, &port))? {
         return Err(Exception::RouterInterfaceNotFound { router_id: router.uuid.to_string().into(), port_id }.into());
     }
-    let network = interface::network_of(&view, &port).cloned();
+    let network = port::network_of(&view, &port).cloned();
     let network = network.ok_or_else(|| turn.request.bad_request("Router port must be on a network"))?;
     if let Some(user) = view.graph.referrers(port.uuid, router.type_id).next() {
         let (net_id, device_id) = (network.uuid.to_string().into(), user.uuid.to_string().into());
         return Err(Exception::PortInUse { port_id, net_id, device_id }.into());
     }
-    let fixed_ips = interface::fixed_ips(&view, &port)?;
-    let [fixed_ip] = fixed_ips.as_slice() else {
+    let fixed: Vec<_> = addresses::fixed(&view, port.uuid).collect();
+    let [address] = fixed.as_slice() else {
         return Err(turn.request.bad_request("Router port must have exactly one fixed IP"));
     };
-    let subnet = subnet::of_network(&view, &network)
-        .into_iter()
-        .find(|subnet| Some(subnet.uuid()) == fixed_ip.subnet.as_deref());
+    let uuid = addresses::subnet_of(&view, address);
+    let subnet =
+        subnet::of_network(&view, &network).into_iter().find(|subnet| uuid.is_some_and(|uuid| subnet.is(uuid)));
     let subnet = subnet.ok_or_else(|| turn.request.bad_request("Router port must have an address of a subnet"))?;
     check_subnet(turn, router, &subnet)?;
     let owner = json!({ (field_name::VIRTUAL_MACHINE_INTERFACE_DEVICE_OWNER): DEVICE_OWNER });
@@ -272,38 +273,18 @@ fn by_subnet(turn: &mut Turn<'_>, router: &Object, subnet_id: &str) -> Answered<
         return Err(turn.request.bad_request("Subnet for router interface must have a gateway IP"));
     };
     check_subnet(turn, router, &subnet)?;
-    let address = gateway.to_string();
-    if interface::has_address(&turn.view(), &network, &address)? {
-        return Err(
-            Exception::IpAddressInUse { net_id: network.uuid.to_string().into(), ip_address: address.into() }.into()
-        );
-    }
     let port = make_port(turn, &network)?;
-    let name = turn.new_uuid();
-    let of = |object: &Object| json!([{"uuid": object.uuid.to_string(), "to": object.fq_name.elements()}]);
-    let body = json!({
-        "fq_name": [name.to_string()],
-        (field_name::INSTANCE_IP_ADDRESS): address,
-        (field_name::INSTANCE_IP_FAMILY): if gateway.is_ipv4() { "v4" } else { "v6" },
-        (field_name::SUBNET_UUID): subnet.uuid(),
-        (NETWORKS): of(&network),
-        (PORTS): of(&port),
-        (field_name::PERMS2): owned_by(&network),
-    });
-    turn.create(type_name::INSTANCE_IP, body, Some(name))?;
+    let site = Site { port: port.uuid, network: Arc::clone(&network), tenant: network.parent };
+    addresses::agree(turn, &site, &[json!({"ip_address": gateway.to_string(), "subnet_id": subnet.uuid()})])?;
     Ok(Interface { port, network, subnet })
-}
-
-/// What a port of a network and its address say of who they belong to (NEU-GEN-4).
-fn owned_by(network: &Object) -> Value {
-    let owner = network.parent.map(|tenant| tenant.simple().to_string());
-    json!({"owner": owner, "owner_access": 7, "global_access": 0, "share": []})
 }
 
 fn make_port(turn: &mut Turn<'_>, network: &Object) -> Answered<Arc<Object>> {
     let view = turn.view();
     let project = Arc::clone(view.project(network.parent.unwrap_or_default())?);
     let name = turn.new_uuid();
+    // NEU-GEN-4
+    let owner = project.uuid.simple().to_string();
     let body = json!({
         "fq_name": project.fq_name.child(&name.to_string()).elements(),
         "parent_type": type_name::PROJECT,
@@ -312,7 +293,7 @@ fn make_port(turn: &mut Turn<'_>, network: &Object) -> Answered<Arc<Object>> {
         (field_name::VIRTUAL_MACHINE_INTERFACE_BINDINGS): {(field_name::KEY_VALUE_PAIR): []},
         (field_name::PORT_SECURITY_ENABLED): false,
         (NETWORKS): [{"uuid": network.uuid.to_string(), "to": network.fq_name.elements()}],
-        (field_name::PERMS2): owned_by(network),
+        (field_name::PERMS2): {"owner": owner, "owner_access": 7, "global_access": 0, "share": []},
     });
     turn.create(type_name::VIRTUAL_MACHINE_INTERFACE, body, Some(name))
 }
@@ -354,21 +335,19 @@ fn find_interface(turn: &Turn<'_>, router: &Object) -> Answered<Arc<Object>> {
     let (request, view) = (turn.request, turn.view());
     let mut ports = view.links(router, PORTS).iter().filter_map(|link| view.graph.get(link.target));
     if let Some(port_id) = request.text("port_id")? {
-        let uuid = super::envelope::uuid_of(port_id);
+        let uuid = uuid_of(port_id);
         return ports.find(|port| Some(port.uuid) == uuid).cloned().ok_or_else(|| {
             let router_id = router.uuid.to_string().into();
             Exception::RouterInterfaceNotFound { router_id, port_id: port_id.into() }.into()
         });
     }
     let subnet_id = request.text("subnet_id")?.ok_or_else(|| neither(turn))?;
-    let subnet = super::envelope::uuid_of(subnet_id).map(|uuid| uuid.to_string());
-    for port in ports {
-        let mut fixed_ips = interface::fixed_ips(&view, port)?.into_iter();
-        if subnet.is_some() && fixed_ips.any(|fixed_ip| fixed_ip.subnet == subnet) {
-            return Ok(Arc::clone(port));
-        }
-    }
-    Err(not_on_subnet(router, subnet_id))
+    let subnet = uuid_of(subnet_id);
+    let is_on = |port: &&Arc<Object>| {
+        subnet.is_some()
+            && addresses::fixed(&view, port.uuid).any(|address| addresses::subnet_of(&view, address) == subnet)
+    };
+    ports.find(is_on).cloned().ok_or_else(|| not_on_subnet(router, subnet_id))
 }
 
 /// NEU-RTR-I5: the port goes, too, whoever made it.
@@ -376,9 +355,9 @@ fn del_interface(turn: &mut Turn<'_>) -> Answered<Value> {
     let router = Arc::clone(find(&turn.view())?);
     let port = find_interface(turn, &router)?;
     let view = turn.view();
-    let tenant = interface::network_of(&view, &port).and_then(|network| network.parent);
-    let subnet = interface::fixed_ips(&view, &port)?.into_iter().find_map(|fixed_ip| fixed_ip.subnet);
+    let tenant = port::network_of(&view, &port).and_then(|network| network.parent);
+    let subnet = addresses::fixed(&view, port.uuid).find_map(|address| addresses::subnet_of(&view, address));
     let router = turn.change_reference(&router, PORTS, port.uuid, None)?;
-    interface::delete(turn, &port)?;
-    Ok(interface_answer(&router, tenant, port.uuid, subnet.as_deref()))
+    port::remove(turn, &port)?;
+    Ok(interface_answer(&router, tenant, port.uuid, subnet.map(|subnet| subnet.to_string()).as_deref()))
 }

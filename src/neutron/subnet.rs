@@ -2,7 +2,7 @@
 
 use super::{
     exception::Exception,
-    network,
+    network, port,
     refused::{Answered, Refused, bad_request},
     resource::{Answers, Does, List, Resource, Verb},
     tags,
@@ -113,6 +113,14 @@ impl Subnet {
     fn members<'e>(&'e self, name: &str, list: &str) -> impl Iterator<Item = &'e Value> {
         let items = self.entry.get(name).and_then(|value| value.get(list)).and_then(Value::as_array);
         items.into_iter().flatten()
+    }
+
+    /// Its host routes: prefix and next hop, of those that have an address as next hop.
+    pub fn host_routes(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.members(field_name::HOST_ROUTES, field_name::ROUTE).filter_map(|route| {
+            let next_hop = ipam::parse_address(route.get(field_name::NEXT_HOP)?.as_str()?)?;
+            Some((route.get("prefix")?.as_str()?, next_hop))
+        })
     }
 
     /// The servers of DNS.
@@ -526,6 +534,9 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     let is_meant = |known: &Value| known.get(field_name::SUBNET_UUID).and_then(Value::as_str) == Some(subnet.uuid());
     let entries = entries.map(|known| if is_meant(&known) { entry.clone().into() } else { known }).collect();
     let network = write(turn, &network, subnet.ipam, entries).map_err(refused)?;
+    if request.given("host_routes").is_some() {
+        port::follow_subnet(turn, &network, &subnet)?;
+    }
     finish(turn, &network, uuid)
 }
 

@@ -198,14 +198,7 @@ impl<'t> Turn<'t> {
     /// # Errors
     /// `BadRequest` for anything else.
     pub fn id_perms(&self) -> Answered<Option<Value>> {
-        let mut id_perms = Map::new();
-        if let Some(enable) = self.request.flag("admin_state_up")? {
-            id_perms.insert("enable".to_owned(), enable.into());
-        }
-        if let Some(description) = self.request.text("description")? {
-            id_perms.insert("description".to_owned(), description.into());
-        }
-        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+        self.request.id_perms()
     }
 
     /// What most updates say: the name that is shown (NEU-GEN-2, NEU-GEN-3), and `id_perms`.

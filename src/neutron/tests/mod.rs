@@ -7,10 +7,12 @@ mod contrail;
 mod envelope;
 mod floatingip;
 mod network;
+mod port;
 mod router;
 mod security_group;
 mod subnet;
 mod tags;
+mod trunk;
 
 use super::{Answered, Composed, Does, List, Refused, Request, View, find};
 use crate::{
@@ -206,6 +208,20 @@ impl Cloud {
         let mut body = json!({"network_id": network["id"], "ip_version": 4, "enable_dhcp": true, "name": ""});
         body.as_object_mut().unwrap().extend(resource.as_object().unwrap().clone());
         self.ask("subnet", "CREATE", json!({"resource": body}))
+    }
+
+    pub fn port(&mut self, network: &Value, resource: Value) -> Result<Value, Value> {
+        let mut body =
+            json!({"network_id": network["id"], "tenant_id": self.tenant.simple().to_string(), "name": "port"});
+        body.as_object_mut().unwrap().extend(resource.as_object().unwrap().clone());
+        self.ask("port", "CREATE", json!({"resource": body}))
+    }
+
+    /// A network with a subnet of this prefix.
+    pub fn network_with(&mut self, cidr: &str) -> (Value, Value) {
+        let network = self.network(json!({})).unwrap();
+        let subnet = self.subnet(&network, json!({"cidr": cidr})).unwrap();
+        (network, subnet)
     }
 
     /// Changes one, or reads or deletes it.
