@@ -133,7 +133,9 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let found = turn.view().find(type_name::SECURITY_GROUP, turn.request.id(), missing).cloned();
     let group = match found {
-        Err(Refused::Exception(Exception::SecurityGroupNotFound { .. })) => return Ok(Value::Null),
+        Err(Refused::Exception(exception)) if matches!(*exception, Exception::SecurityGroupNotFound { .. }) => {
+            return Ok(Value::Null);
+        }
         found => found?,
     };
     // NEU-SG-D2

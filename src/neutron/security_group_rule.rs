@@ -311,7 +311,6 @@ fn remote(turn: &Turn<'_>, ethertype: &str) -> Answered<Value> {
                     Exception::SecurityGroupRuleParameterConflict { ethertype: ethertype.into(), cidr: given.into() };
                 return Err(conflict.into());
             }
-            // Bits of a host stay.
             Ok(address(Some((&prefix.ip().to_string(), prefix.prefix())), None))
         }
         (None, Some(id)) => {
@@ -363,7 +362,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         return Err(Exception::Conflict { msg: format!("There is a rule {uuid}").into() }.into());
     }
     let content = Content {
-        uuid,
+        uuid: uuid.clone(),
         is_inwards: direction == "ingress",
         ethertype,
         protocol,
@@ -371,11 +370,15 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         ports,
         description: request.text("description")?.into(),
     };
-    let new = entry(turn, content);
-    let mut entries = entries(&turn.view(), &group);
-    entries.push(new.clone());
-    let group = write(turn, &group, entries).map_err(refused)?;
-    answer(&turn.view(), &group, &new).ok_or_else(|| Rejection::internal("a rule has gone within its request").into())
+    let mut rules = entries(&turn.view(), &group);
+    rules.push(entry(turn, content));
+    let group = write(turn, &group, rules).map_err(refused)?;
+    // As it is stored: the type cuts the bits of a host off.
+    let view = turn.view();
+    let stored = entries(&view, &group).into_iter().find(|entry| is_rule(entry, &uuid));
+    stored
+        .and_then(|entry| answer(&view, &group, &entry))
+        .ok_or_else(|| Rejection::internal("a rule has gone within its request").into())
 }
 
 fn write(turn: &mut Turn<'_>, group: &Object, entries: Vec<Value>) -> Answered<Arc<Object>> {
