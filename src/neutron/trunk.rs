@@ -174,7 +174,7 @@ struct Wish<'r> {
 ///
 /// # Errors
 /// `InvalidInput` for what is no list.
-fn given_sub_ports<'r>(request: &'r Request) -> Answered<&'r [Value]> {
+fn given_sub_ports(request: &Request) -> Answered<&[Value]> {
     match request.given("sub_ports") {
         None => Ok(&[]),
         Some(Value::Array(given)) => Ok(given),
@@ -301,7 +301,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     let trunk = Arc::clone(find(&turn.view())?);
     let mut request = turn.request.clone();
     if let Some(Value::Object(within)) = turn.request.given("trunk") {
-        request.body = within.clone();
+        request.body.clone_from(within);
     }
     let mut body = Map::new();
     if let Some(id_perms) = request.id_perms()? {

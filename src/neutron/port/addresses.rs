@@ -9,7 +9,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::Arc,
 };
@@ -82,8 +82,8 @@ fn scopes<'o>(view: &View<'_>, network: &'o Object) -> impl Iterator<Item = Uuid
     std::iter::once(network.uuid).chain(ipams)
 }
 
-/// The instance-ips of a network with an address: by the index of what is held. NEU-PORT-C5: the address of a gateway several may have, and
-/// in a network without subnets addresses are nobody's business: there all have to be looked at.
+/// The instance-ips of a network with an address: by the index of what is held. NEU-PORT-C5: the address of a gateway is held by
+/// nobody, and in a network without subnets addresses are nobody's business: there all have to be looked at.
 pub fn with_value<'v>(view: &View<'v>, network: &Object, wanted: IpAddr) -> Vec<&'v Arc<Object>> {
     let pools = view.graph.pools();
     let has_value = |address: &&Arc<Object>| value(view, address) == Some(wanted);
@@ -225,18 +225,15 @@ fn automatic_families(turn: &Turn<'_>, network: &Object) -> Vec<&'static str> {
         "flat-subnet-only" => *scope != network.uuid,
         _ => true,
     });
-    let (mut left, mut known) = (BTreeMap::new(), BTreeMap::new());
+    let (mut left, mut known) = (BTreeSet::new(), BTreeSet::new());
     for subnet in scopes.flat_map(|scope| view.graph.pools().subnets(scope)) {
         let family = if subnet.is_v4() { "v4" } else { "v6" };
-        known.insert(family, ());
-        if !left.contains_key(family) && subnet.first_free().is_some() {
-            left.insert(family, ());
+        known.insert(family);
+        if !left.contains(family) && subnet.first_free().is_some() {
+            left.insert(family);
         }
     }
-    match left.is_empty() {
-        true => known.into_keys().next_back().into_iter().collect(),
-        false => left.into_keys().collect(),
-    }
+    if left.is_empty() { known.pop_last().into_iter().collect() } else { left.into_iter().collect() }
 }
 
 /// Takes an address from a port; one that only this port has goes.

@@ -183,12 +183,11 @@ pub fn answer(view: &View<'_>, port: &Object) -> Value {
     let all: Vec<(Purpose, Value)> = all.map(|(purpose, address)| (purpose, addresses::shown(view, address))).collect();
     let pairs = property(field_name::VIRTUAL_MACHINE_INTERFACE_ALLOWED_ADDRESS_PAIRS);
     let stored_owner = property(field_name::VIRTUAL_MACHINE_INTERFACE_DEVICE_OWNER);
-    let (tenant, owner) = match device {
-        Device::Gateway(_) => (String::new(), GATEWAY_OWNER),
-        _ => {
-            let tenant = tenant_of(view, port).map(|tenant| tenant.simple().to_string());
-            (tenant.unwrap_or_default(), stored_owner.as_str().unwrap_or_default())
-        }
+    let (tenant, owner) = if let Device::Gateway(_) = device {
+        (String::new(), GATEWAY_OWNER)
+    } else {
+        let tenant = tenant_of(view, port).map(|tenant| tenant.simple().to_string());
+        (tenant.unwrap_or_default(), stored_owner.as_str().unwrap_or_default())
     };
     let mut answer = Map::from_iter(
         [

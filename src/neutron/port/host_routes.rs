@@ -1,5 +1,5 @@
-//! Host routes of subnets as routes of the ports that they lead to, where the operator wants that: a table of its own for each subnet
-//! and port.
+//! Host routes of subnets as routes of the ports that they lead to, where the operator wants that: a table of its own for each
+//! subnet and port.
 
 use super::{addresses, network_of};
 use crate::{

@@ -574,7 +574,7 @@ fn neu_port_l5_the_gateway_of_a_router_is_for_who_owns_its_network() {
     assert_eq!((&shown["tenant_id"], &shown["device_id"]), (&json!(""), &json!(router)));
     assert_eq!((&shown["device_owner"], &shown["status"]), (&json!("network:router_gateway"), &json!("ACTIVE")));
     let filters = json!({"device_id": [router]});
-    assert_eq!(cloud.ids("port", filters.clone()), [port.clone()], "who asks owns the network");
+    assert_eq!(cloud.ids("port", filters.clone()), std::slice::from_ref(&port), "who asks owns the network");
     cloud.tenant = red;
     assert!(cloud.ids("port", filters.clone()).is_empty());
     cloud.is_admin = true;
