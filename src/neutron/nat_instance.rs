@@ -1,4 +1,4 @@
-//! nat_instance: a service-instance that translates between two networks (NEU-NAT-G1).
+//! `nat_instance`: a service-instance that translates between two networks (NEU-NAT-G1).
 
 use super::{
     exception::Exception,
@@ -64,7 +64,7 @@ fn answer(view: &View<'_>, instance: &Object) -> Answered<Value> {
 }
 
 fn candidates<'v>(view: &View<'v>) -> Answered<Answers<'v>> {
-    WHOLE.list(view, |view, instance| answer(view, instance))
+    WHOLE.list(view, answer)
 }
 
 fn read(view: &View<'_>) -> Answered<Value> {

@@ -1,4 +1,4 @@
-//! route_table: a route-table (NEU-RT-G1).
+//! `route_table`: a route-table (NEU-RT-G1).
 
 use super::{
     exception::Exception,

@@ -1,4 +1,4 @@
-//! security_group: a security-group (NEU-SG-*).
+//! `security_group`: a security-group (NEU-SG-*).
 
 use super::{
     exception::Exception,

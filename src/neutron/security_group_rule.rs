@@ -1,4 +1,4 @@
-//! security_group_rule: an element of what a security-group says (NEU-SGR-*).
+//! `security_group_rule`: an element of what a security-group says (NEU-SGR-*).
 
 use super::{
     envelope::uuid_of,

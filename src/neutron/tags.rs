@@ -135,18 +135,17 @@ fn ensure(turn: &mut Turn<'_>, names: &BTreeSet<String>) -> Answered<Vec<Arc<Obj
         let full_name = format!("{TAG_PREFIX}{name}");
         let view = turn.view();
         let known = view.graph.find_joined(view.type_id(type_name::TAG)?, &full_name).cloned();
-        tags.push(match known {
-            Some(tag) => tag,
-            None => {
-                let body = json!({
-                    "fq_name": [full_name],
-                    (field_name::TAG_TYPE_NAME): TAG_TYPE,
-                    (field_name::TAG_VALUE): name,
-                    (field_name::PERMS2): {"owner": "cloud-admin", "owner_access": 7, "global_access": 5, "share": []},
-                });
-                turn.create(type_name::TAG, body, None)?
-            }
+        if let Some(tag) = known {
+            tags.push(tag);
+            continue;
+        }
+        let body = json!({
+            "fq_name": [full_name],
+            (field_name::TAG_TYPE_NAME): TAG_TYPE,
+            (field_name::TAG_VALUE): name,
+            (field_name::PERMS2): {"owner": "cloud-admin", "owner_access": 7, "global_access": 5, "share": []},
         });
+        tags.push(turn.create(type_name::TAG, body, None)?);
     }
     Ok(tags)
 }

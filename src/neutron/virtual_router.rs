@@ -1,4 +1,4 @@
-//! virtual_router: whether that of a host uses DPDK (NEU-VR-G1). Only old plug-ins ask.
+//! `virtual_router`: whether that of a host uses DPDK (NEU-VR-G1). Only old plug-ins ask.
 
 use super::{
     exception::Exception,

@@ -153,17 +153,16 @@ fn neu_ctr_l1_these_are_listed_in_their_project() {
     cloud.create("service-template", json!({"fq_name": ["default-domain", "nat-template"], "parent_type": "domain"}));
     let net = cloud.network(json!({})).unwrap();
     for resource in ["policy", "ipam", "route_table", "nat_instance"] {
-        let blue = std::mem::replace(&mut cloud.tenant, Uuid::nil());
-        cloud.tenant = blue;
+        let blue = cloud.tenant;
         let made = id(&make(&mut cloud, resource, json!({"external_net": net["id"]})).unwrap());
-        assert_eq!(cloud.ids(resource, json!({})), [made.clone()], "{resource}");
-        assert_eq!(cloud.ids(resource, json!({"name": ["n"], "id": [made]})), [made.clone()]);
+        assert_eq!(cloud.ids(resource, json!({})), [made.as_str()], "{resource}");
+        assert_eq!(cloud.ids(resource, json!({"name": ["n"], "id": [made]})), [made.as_str()]);
         assert!(cloud.ids(resource, json!({"name": ["other"]})).is_empty());
         cloud.tenant = cloud.project(&format!("red-{resource}"));
         assert!(cloud.ids(resource, json!({})).is_empty());
         assert!(cloud.ids(resource, json!({"id": [made]})).is_empty());
         cloud.is_admin = true;
-        assert_eq!(cloud.ids(resource, json!({"tenant_id": [blue.simple().to_string()]})), [made.clone()]);
+        assert_eq!(cloud.ids(resource, json!({"tenant_id": [blue.simple().to_string()]})), [made.as_str()]);
         assert!(cloud.ids(resource, json!({})).contains(&made));
         cloud.is_admin = false;
         cloud.tenant = blue;

@@ -147,13 +147,13 @@ fn neu_sg_g1_neu_sg_l1_a_list_has_the_groups_of_the_tenant_and_makes_its_default
             (json!("egress"), json!("IPv6"), json!(null), json!("::/0")),
         ]
     );
-    assert_eq!(cloud.ids("security_group", json!({"name": ["web"]})), [web.clone()]);
-    assert_eq!(cloud.ids("security_group", json!({"id": [web]})), [web.clone()]);
+    assert_eq!(cloud.ids("security_group", json!({"name": ["web"]})), [web.as_str()]);
+    assert_eq!(cloud.ids("security_group", json!({"id": [web]})), [web.as_str()]);
     let blue = cloud.tenant;
     cloud.tenant = cloud.project("red");
     assert!(cloud.ids("security_group", json!({"id": [web]})).is_empty());
     cloud.is_admin = true;
-    assert_eq!(cloud.ids("security_group", json!({"id": [web]})), [web.clone()]);
+    assert_eq!(cloud.ids("security_group", json!({"id": [web]})), [web.as_str()]);
     assert_eq!(cloud.ids("security_group", json!({"tenant_id": [blue.simple().to_string()]})), both);
     // Three, and the default one of the tenant of the context.
     assert_eq!(cloud.ids("security_group", json!({})).len(), 3);

@@ -43,13 +43,9 @@ fn neu_tag_c1_tags_of_other_types_stay() {
     cloud.create("tag", json!({"fq_name": ["tier=web"], "tag_type_name": "tier", "tag_value": "web"}));
     let model = model();
     let kind = model.find("virtual-network").unwrap();
-    let body = json!({"tag_refs": [{"to": ["tier=web"]}]});
     let tag = cloud.graph.find(model.find("tag").unwrap(), &["tier=web"]).unwrap().uuid;
-    let body = json!({"tag_refs": [{"to": ["tier=web"], "uuid": tag.to_string()}], "other": body})
-        .as_object()
-        .unwrap()
-        .clone();
-    let body = body.into_iter().filter(|(name, _)| name == "tag_refs").collect();
+    let body = json!({"tag_refs": [{"to": ["tier=web"], "uuid": tag.to_string()}]});
+    let body = body.as_object().unwrap().clone();
     let document = Document::read_update(&model, model.object_type(kind), body);
     cloud.submit(&Operation::Update(crate::rules::Update { type_id: kind, uuid: id(&net), document })).unwrap();
     replace(&mut cloud, &id(&net), json!(["a"])).unwrap();
