@@ -16,7 +16,10 @@ use crate::{
     rules::Kind,
 };
 use serde_json::{Map, Value, json};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The resource.
@@ -67,17 +70,23 @@ struct Routers {
 impl Routers {
     /// NEU-FIP-R2: a router of the tenant with an interface on this network.
     fn on(&mut self, view: &View<'_>, tenant: Uuid, network: Uuid) -> Answered<Option<Uuid>> {
-        if !self.of_tenants.contains_key(&tenant) {
-            let mut routers = HashMap::new();
-            for router in view.graph.children_of(tenant, view.type_id(type_name::LOGICAL_ROUTER)?) {
-                for network in inside(view, router) {
-                    routers.entry(network).or_insert(router.uuid);
-                }
-            }
-            self.of_tenants.insert(tenant, routers);
-        }
-        Ok(self.of_tenants.get(&tenant).and_then(|routers| routers.get(&network)).copied())
+        let routers = match self.of_tenants.entry(tenant) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(routers_of(view, tenant)?),
+        };
+        Ok(routers.get(&network).copied())
     }
+}
+
+/// The routers of a tenant, by the networks that they have interfaces on.
+fn routers_of(view: &View<'_>, tenant: Uuid) -> Answered<HashMap<Uuid, Uuid>> {
+    let mut routers = HashMap::new();
+    for router in view.graph.children_of(tenant, view.type_id(type_name::LOGICAL_ROUTER)?) {
+        for network in inside(view, router) {
+            routers.entry(network).or_insert(router.uuid);
+        }
+    }
+    Ok(routers)
 }
 
 /// The networks that a router has interfaces on.

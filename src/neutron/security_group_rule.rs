@@ -270,25 +270,25 @@ pub fn outwards(turn: &Turn<'_>, ethertype: &str) -> Value {
 }
 
 /// NEU-SGR-C1, NEU-SGR-C2: which ports a rule of a protocol may name, and as what they are stored.
-fn ports(protocol: Option<&str>, first: Option<i64>, last: Option<i64>) -> Result<(i64, i64), Exception> {
+fn ports(protocol: Option<&str>, first: Option<i64>, last: Option<i64>) -> Answered<(i64, i64)> {
     let stored = (first.unwrap_or(FIRST_PORT), last.unwrap_or(LAST_PORT));
     if first.is_none() && last.is_none() {
         return Ok(stored);
     }
-    let Some(protocol) = protocol else { return Err(Exception::SecurityGroupProtocolRequiredWithPorts {}) };
+    let Some(protocol) = protocol else { return Err(Exception::SecurityGroupProtocolRequiredWithPorts {}.into()) };
     if ["tcp", "udp", "6", "17"].contains(&protocol) {
         let is_range = first.zip(last).is_some_and(|(first, last)| first <= last);
-        return if is_range { Ok(stored) } else { Err(Exception::SecurityGroupInvalidPortRange {}) };
+        return if is_range { Ok(stored) } else { Err(Exception::SecurityGroupInvalidPortRange {}.into()) };
     }
     if is_icmp(protocol) {
         for (value, attribute, field) in [(first, "port_range_min", "type"), (last, "port_range_max", "code")] {
             if let Some(value) = value.filter(|value| !(0..=LAST_ICMP_VALUE).contains(value)) {
                 let (field, attr, value) = (field.into(), attribute.into(), value.into());
-                return Err(Exception::SecurityGroupInvalidIcmpValue { field, attr, value });
+                return Err(Exception::SecurityGroupInvalidIcmpValue { field, attr, value }.into());
             }
         }
         if let (None, Some(code)) = (first, last) {
-            return Err(Exception::SecurityGroupMissingIcmpType { value: code.into() });
+            return Err(Exception::SecurityGroupMissingIcmpType { value: code.into() }.into());
         }
     }
     Ok(stored)
@@ -372,7 +372,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     };
     let mut rules = entries(&turn.view(), &group);
     rules.push(entry(turn, content));
-    let group = write(turn, &group, rules).map_err(refused)?;
+    let group = write(turn, &group, &rules).map_err(refused)?;
     // As it is stored: the type cuts the bits of a host off.
     let view = turn.view();
     let stored = entries(&view, &group).into_iter().find(|entry| is_rule(entry, &uuid));
@@ -381,7 +381,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         .ok_or_else(|| Rejection::internal("a rule has gone within its request").into())
 }
 
-fn write(turn: &mut Turn<'_>, group: &Object, entries: Vec<Value>) -> Answered<Arc<Object>> {
+fn write(turn: &mut Turn<'_>, group: &Object, entries: &[Value]) -> Answered<Arc<Object>> {
     turn.update(group, json!({ (field_name::SECURITY_GROUP_ENTRIES): {(field_name::POLICY_RULE): entries} }))
 }
 
@@ -389,6 +389,6 @@ fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let group = Arc::clone(find(&turn.view())?);
     let mut entries = entries(&turn.view(), &group);
     entries.retain(|entry| !is_rule(entry, turn.request.id()));
-    write(turn, &group, entries)?;
+    write(turn, &group, &entries)?;
     Ok(Value::Null)
 }
