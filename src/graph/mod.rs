@@ -330,8 +330,7 @@ impl Graph {
     }
 
     /// The objects that have something in a value by which they are found.
-    #[allow(dead_code)] // For ports and rules of Neutron.
-    pub fn with_inner_key(&self, key: InnerKey, text: &str) -> impl Iterator<Item = &Arc<Object>> {
+    pub fn with_inner_key(&self, key: InnerKey, text: &str) -> impl Iterator<Item = &Arc<Object>> + use<'_> {
         self.inner_keys.find(key, text).filter_map(|uuid| self.objects.get(&uuid))
     }
 
