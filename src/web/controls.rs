@@ -229,7 +229,7 @@ impl Controls<'_> {
         let add = format!("add:{path}");
         // It has its rows, also if these are none.
         html! {
-            fieldset .list id=(about.path) tabindex="-1" {
+            fieldset .list.empty[items.is_empty()] id=(about.path) tabindex="-1" {
                 legend { (about.label) }
                 input type="hidden" name=(path) value="";
                 @if !about.hint.is_empty() { small { (about.hint) } }
@@ -263,6 +263,9 @@ impl Controls<'_> {
             JsonKind::Boolean => vec!["true", "false"],
             _ => simple.values.iter().map(String::as_str).collect(),
         };
+        // What can be chosen is there to be seen.
+        let hint: Vec<&str> = about.hint.split("; ").filter(|part| choices.is_empty() || !(*part == "yes or no" || part.starts_with("one of "))).collect();
+        let about = &About { hint: &hint.join("; "), ..*about };
         self.field(about, "", |input| {
             if !choices.is_empty() {
                 let called = |choice| match choice {
