@@ -109,7 +109,10 @@ impl Controls<'_> {
             let was = json!({"to": link.get("to"), "uuid": link.get("uuid")});
             // What nobody can type in goes along as it is.
             let untyped = link.get("attr").filter(|_| reference.untyped_attribute && reference.attribute.is_none());
-            let was = untyped.map_or_else(|| was.clone(), |data| json!({"to": link.get("to"), "uuid": link.get("uuid"), "attr": data}));
+            let was = untyped.map_or_else(
+                || was.clone(),
+                |data| json!({"to": link.get("to"), "uuid": link.get("uuid"), "attr": data}),
+            );
             let to = format!("{row}/to");
             html! {
                 div .field.wrong[self.is_wrong(&to)] {
@@ -264,7 +267,11 @@ impl Controls<'_> {
             _ => simple.values.iter().map(String::as_str).collect(),
         };
         // What can be chosen is there to be seen.
-        let hint: Vec<&str> = about.hint.split("; ").filter(|part| choices.is_empty() || !(*part == "yes or no" || part.starts_with("one of "))).collect();
+        let hint: Vec<&str> = about
+            .hint
+            .split("; ")
+            .filter(|part| choices.is_empty() || !(*part == "yes or no" || part.starts_with("one of ")))
+            .collect();
         let about = &About { hint: &hint.join("; "), ..*about };
         self.field(about, "", |input| {
             if !choices.is_empty() {
@@ -446,7 +453,10 @@ mod tests {
         assert_eq!(at(Some("mtu"), "no"), "f/mtu");
         assert_eq!(at(Some("virtual_network_properties"), "no"), "f/virtual_network_properties");
         let text = "Error validating property virtual_network_properties value {'rpf': 'enable'} vxlan_network_identifier: value must be between 1 and 2";
-        assert_eq!(at(Some("virtual_network_properties"), text), "f/virtual_network_properties/vxlan_network_identifier");
+        assert_eq!(
+            at(Some("virtual_network_properties"), text),
+            "f/virtual_network_properties/vxlan_network_identifier"
+        );
         assert_eq!(at(Some("virtual_network_properties.rpf"), "no"), "f/virtual_network_properties/rpf");
         assert_eq!(at(Some("network_ipam_refs"), "x vlan_tag: no"), "f/network_ipam_refs", "either may be meant");
         let fault = Fault { path: String::new(), text: text.to_owned() };

@@ -43,13 +43,18 @@ pub async fn delete(asked: Asked<'_>) -> Answered<Answer> {
     let fields = form::read(&asked)?;
     let etag = fields.text("etag");
     if etag.is_empty() {
-        return Err(ApiError::bad_request("This form does not say which state of the object it is about. Nothing was done."));
+        return Err(ApiError::bad_request(
+            "This form does not say which state of the object it is about. Nothing was done.",
+        ));
     }
     match asked.send(Method::DELETE, &format!("/{}/{uuid}", kind.name), None, Some(etag.to_owned())).await {
         Ok(_) => Ok(session::see(&link::list_path(kind, &[]))),
         Err(error) => {
             let is_unmet = error.status == StatusCode::PRECONDITION_FAILED;
-            let text = is_unmet.then(|| "It has changed since you looked at it, so it was not deleted. Look at it again, and decide anew.".to_owned());
+            let text = is_unmet.then(|| {
+                "It has changed since you looked at it, so it was not deleted. Look at it again, and decide anew."
+                    .to_owned()
+            });
             look(&asked, error.status, Some(text.unwrap_or_else(|| refused::text(&error)))).await
         }
     }
@@ -99,9 +104,13 @@ impl Doomed<'_> {
     /// What goes with it, and what will no longer refer to it.
     fn can_be(&self, graph: &Graph) -> Markup {
         let below = below(graph, self.uuid);
-        let seen: Vec<&Arc<Object>> = below.iter().copied().filter(|object| self.identity().may_read(object)).take(MOST).collect();
+        let seen: Vec<&Arc<Object>> =
+            below.iter().copied().filter(|object| self.identity().may_read(object)).take(MOST).collect();
         let goes = |uuid: Uuid| below.iter().any(|object| object.uuid == uuid);
-        let referrers = graph.all_referrers(self.uuid).take(LOOKED_AT).filter(|object| self.identity().may_read(object) && !goes(object.uuid));
+        let referrers = graph
+            .all_referrers(self.uuid)
+            .take(LOOKED_AT)
+            .filter(|object| self.identity().may_read(object) && !goes(object.uuid));
         let referrers: Vec<&Arc<Object>> = referrers.take(MOST).collect();
         let content = html! {
             input type="hidden" name="etag" value=(self.etag);
@@ -125,7 +134,8 @@ impl Doomed<'_> {
     /// What stops it.
     fn can_not_be(&self, graph: &Graph, error: &ApiError) -> Markup {
         let named_by_it = error.reason.iter().flat_map(|reason| &reason.objects);
-        let in_the_way = named_by_it.filter_map(|uuid| graph.get(*uuid)).filter(|object| self.identity().may_read(object));
+        let in_the_way =
+            named_by_it.filter_map(|uuid| graph.get(*uuid)).filter(|object| self.identity().may_read(object));
         let in_the_way: Vec<&Arc<Object>> = in_the_way.take(MOST).collect();
         let links = object::Links { graph, identity: self.identity(), uuid: self.uuid };
         let text = refused::text(error);

@@ -6,7 +6,9 @@ use super::{
     columns,
     controls::{Controls, Fault, ROOT, name_of_link},
     form::{self, Fields},
-    history, layout::Layout, link, object, refused, session,
+    history,
+    layout::Layout,
+    link, object, refused, session,
     typed::{self, Reader, clean},
     value,
 };
@@ -116,7 +118,8 @@ pub async fn create(asked: Asked<'_>) -> Answered<Answer> {
     let mut draft = Draft::new(&asked, kind, None);
     if let Some(parent) = asked.argument("parent") {
         let snapshot = asked.snapshot().await?;
-        draft.parent = parent_of(&asked, &snapshot.graph, kind, parent).map_or_else(|| parent.to_owned(), |(_, name)| name.join(":"));
+        draft.parent = parent_of(&asked, &snapshot.graph, kind, parent)
+            .map_or_else(|| parent.to_owned(), |(_, name)| name.join(":"));
     }
     draft.form(StatusCode::OK, None).await
 }
@@ -206,7 +209,12 @@ fn is_offered(kind: &ObjectType, name: &str, is_new: bool) -> bool {
 }
 
 /// The parent that somebody names: its type, if it is not the root, and its full name.
-fn parent_of(asked: &Asked<'_>, graph: &Graph, kind: &ObjectType, called: &str) -> Option<(Option<String>, Vec<String>)> {
+fn parent_of(
+    asked: &Asked<'_>,
+    graph: &Graph,
+    kind: &ObjectType,
+    called: &str,
+) -> Option<(Option<String>, Vec<String>)> {
     if called.is_empty() {
         return kind.parents.contains(&Parent::ConfigRoot).then(|| (None, Vec::new()));
     }
@@ -272,7 +280,11 @@ impl<'a> Draft<'a> {
         let hidden = |name: &str| {
             let text = Some(fields.as_given(name)).filter(|text| !text.is_empty()).unwrap_or("{}");
             let read: Result<Map<String, Value>, _> = serde_json::from_str(text);
-            let read = read.map_err(|_| ApiError::bad_request(format!("The field '{name}' of this form is not as it was made. Nothing was done.")))?;
+            let read = read.map_err(|_| {
+                ApiError::bad_request(format!(
+                    "The field '{name}' of this form is not as it was made. Nothing was done."
+                ))
+            })?;
             match read.keys().find(|field| !is_offered(kind, field, is_new)) {
                 Some(strange) => Err(unknown(strange)),
                 None => Ok(read),
@@ -283,7 +295,8 @@ impl<'a> Draft<'a> {
         fields.text("etag").clone_into(&mut draft.etag);
         fields.text("name").clone_into(&mut draft.name);
         fields.text("parent").clone_into(&mut draft.parent);
-        draft.kept = fields.text("kept").split(',').filter(|name| is_offered(kind, name, is_new)).map(str::to_owned).collect();
+        draft.kept =
+            fields.text("kept").split(',').filter(|name| is_offered(kind, name, is_new)).map(str::to_owned).collect();
         let snapshot = asked.snapshot().await?;
         let graph = &snapshot.graph;
         draft.locate(graph);
@@ -354,13 +367,23 @@ impl<'a> Draft<'a> {
             return Request { method: Method::PUT, target, body, if_match };
         }
         let mut operations = Vec::new();
-        let own: Map<String, Value> =
-            changes.iter().filter(|(name, _)| kind.property(name).is_some()).map(|(name, value)| (name.clone(), value.clone())).collect();
-        operations.push(json!({"update": kind.name, "uuid": uuid, "body": own, "if_match": if_match.as_deref().unwrap_or("*")}));
+        let own: Map<String, Value> = changes
+            .iter()
+            .filter(|(name, _)| kind.property(name).is_some())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        operations.push(
+            json!({"update": kind.name, "uuid": uuid, "body": own, "if_match": if_match.as_deref().unwrap_or("*")}),
+        );
         for reference in references(kind, false).filter(|reference| changes.contains_key(&reference.field)) {
             operations.extend(self.link_changes(uuid, reference, changes.get(&reference.field)));
         }
-        Request { method: Method::POST, target: "/transaction".to_owned(), body: json!({ "operations": operations }), if_match: None }
+        Request {
+            method: Method::POST,
+            target: "/transaction".to_owned(),
+            body: json!({ "operations": operations }),
+            if_match: None,
+        }
     }
 
     /// The links that come and go, each as a request of its own.
@@ -368,7 +391,9 @@ impl<'a> Draft<'a> {
         let items = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
         let (before, after) = (items(self.base.get(&reference.field)), items(wanted));
         let key = |link: &Value| link.get("uuid").and_then(Value::as_str).map(str::to_owned);
-        let by_key = |links: &[Value]| -> HashMap<Option<String>, Value> { links.iter().map(|link| (key(link), clean(link))).collect() };
+        let by_key = |links: &[Value]| -> HashMap<Option<String>, Value> {
+            links.iter().map(|link| (key(link), clean(link))).collect()
+        };
         let (known, wanted) = (by_key(&before), by_key(&after));
         let target = &self.asked.app.model.object_type(reference.target).name;
         let operation = |link: &Value, operation: &str| {
@@ -379,7 +404,8 @@ impl<'a> Draft<'a> {
             json!({ "ref-update": body })
         };
         let gone = before.iter().filter(|link| !wanted.contains_key(&key(link))).map(|link| operation(link, "DELETE"));
-        let come = after.iter().filter(|link| known.get(&key(link)) != Some(&clean(link))).map(|link| operation(link, "ADD"));
+        let come =
+            after.iter().filter(|link| known.get(&key(link)) != Some(&clean(link))).map(|link| operation(link, "ADD"));
         gone.chain(come).collect()
     }
 
@@ -387,9 +413,14 @@ impl<'a> Draft<'a> {
         let is_new = self.is_new();
         let names = references(self.kind, is_new).map(|reference| reference.field.as_str());
         let names = names.chain(properties(self.kind, is_new).map(|property| property.name.as_str()));
-        let text = |fields: &Map<String, Value>, name: &str| fields.get(name).map(|value| shown(self.kind, name, value)).unwrap_or_default();
-        let differences =
-            names.map(|name| Difference { name: name.to_owned(), before: text(before, name), after: text(after, name) });
+        let text = |fields: &Map<String, Value>, name: &str| {
+            fields.get(name).map(|value| shown(self.kind, name, value)).unwrap_or_default()
+        };
+        let differences = names.map(|name| Difference {
+            name: name.to_owned(),
+            before: text(before, name),
+            after: text(after, name),
+        });
         differences.filter(|difference| difference.before != difference.after).collect()
     }
 
@@ -424,7 +455,8 @@ impl<'a> Draft<'a> {
                 let changed = self.changes();
                 let mut mine = std::mem::take(&mut self.values);
                 mine.retain(|name, _| changed.contains_key(name));
-                both = meanwhile.iter().map(|other| other.name.clone()).filter(|name| mine.contains_key(name)).collect();
+                both =
+                    meanwhile.iter().map(|other| other.name.clone()).filter(|name| mine.contains_key(name)).collect();
                 self.begin(current);
                 self.values.extend(mine);
             }
@@ -468,7 +500,11 @@ impl<'a> Draft<'a> {
         after.extend(changes.clone());
         let differences = self.differences(&self.base, &after);
         let kind = value::words(&self.kind.name);
-        let (title, save) = if self.is_new() { (format!("Create this {kind}?"), "Create") } else { (format!("Save this {kind}?"), "Save") };
+        let (title, save) = if self.is_new() {
+            (format!("Create this {kind}?"), "Create")
+        } else {
+            (format!("Save this {kind}?"), "Save")
+        };
         let to_form = html! {
             (self.hidden())
             input type="hidden" name="changes" value=(Value::Object(changes.clone()).to_string());
@@ -516,7 +552,8 @@ impl<'a> Draft<'a> {
                 let made = reply.value.get(&self.kind.name).and_then(|made| made.get("uuid")).and_then(Value::as_str);
                 let uuid = self.uuid.or_else(|| made.and_then(|uuid| Uuid::try_parse(uuid).ok()));
                 // A draft of a security policy may have no object yet.
-                let to = uuid.map_or_else(|| link::list_path(self.kind, &[]), |uuid| link::object_path(&self.kind.name, uuid));
+                let to = uuid
+                    .map_or_else(|| link::list_path(self.kind, &[]), |uuid| link::object_path(&self.kind.name, uuid));
                 Ok(session::see(&to))
             }
             Err(error) => {
@@ -659,7 +696,8 @@ impl Draft<'_> {
         let (names, parents) = (self.names().await, self.parents().await);
         let is_new = self.is_new();
         let kind = value::words(&self.kind.name);
-        let title = if is_new { format!("Create a {kind}") } else { format!("Edit {} · {kind}", link::shortened(&self.name)) };
+        let title =
+            if is_new { format!("Create a {kind}") } else { format!("Edit {} · {kind}", link::shortened(&self.name)) };
         let controls = Controls {
             model: &self.asked.app.model,
             faults: &self.faults,
@@ -698,7 +736,8 @@ impl Draft<'_> {
             return html! {};
         }
         let label = |path: &str| {
-            let name = path.rsplit('/').find(|part| part.parse::<usize>().is_err() && *part != "to").unwrap_or_default();
+            let name =
+                path.rsplit('/').find(|part| part.parse::<usize>().is_err() && *part != "to").unwrap_or_default();
             value::title(name.strip_suffix("_refs").unwrap_or(name))
         };
         html! {
@@ -726,17 +765,22 @@ impl Draft<'_> {
     fn identity(&self, parents: &[String]) -> Markup {
         let can_be_at_the_root = self.kind.parents.contains(&Parent::ConfigRoot);
         let is_only_there = self.kind.parents.iter().all(|parent| *parent == Parent::ConfigRoot);
-        let types: Vec<String> =
-            self.asked.app.model.parent_names(self.kind).into_iter().map(value::words).collect();
+        let types: Vec<String> = self.asked.app.model.parent_names(self.kind).into_iter().map(value::words).collect();
         let fault = |path: &str| self.faults.iter().find(|fault| fault.path == path);
-        let parent = if self.parent.is_empty() && !can_be_at_the_root && parents.len() == 1 { parents.first().map_or("", String::as_str) } else { &self.parent };
-        let field = |name: &str, label: &str, given: &str, hint: &str, list: Option<&str>| html! {
-            div .field.wrong[fault(name).is_some()] {
-                label for=(name) { (label) }
-                input id=(name) name=(name) value=(given) list=[list] aria-describedby=(format!("{name}-hint {name}-fault"))
-                    aria-invalid=[fault(name).map(|_| "true")] autofocus[name == "name" && self.focus.is_empty() && self.faults.is_empty()];
-                small id=(format!("{name}-hint")) { (hint) }
-                p .error id=(format!("{name}-fault")) { @if let Some(fault) = fault(name) { (fault.short()) } }
+        let parent = if self.parent.is_empty() && !can_be_at_the_root && parents.len() == 1 {
+            parents.first().map_or("", String::as_str)
+        } else {
+            &self.parent
+        };
+        let field = |name: &str, label: &str, given: &str, hint: &str, list: Option<&str>| {
+            html! {
+                div .field.wrong[fault(name).is_some()] {
+                    label for=(name) { (label) }
+                    input id=(name) name=(name) value=(given) list=[list] aria-describedby=(format!("{name}-hint {name}-fault"))
+                        aria-invalid=[fault(name).map(|_| "true")] autofocus[name == "name" && self.focus.is_empty() && self.faults.is_empty()];
+                    small id=(format!("{name}-hint")) { (hint) }
+                    p .error id=(format!("{name}-fault")) { @if let Some(fault) = fault(name) { (fault.short()) } }
+                }
             }
         };
         html! {
@@ -753,15 +797,18 @@ impl Draft<'_> {
 
     fn links(&self, controls: &Controls<'_>) -> Markup {
         let columns = columns::of(self.kind);
-        let links = |reference: &Reference| self.values.get(&reference.field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let links = |reference: &Reference| {
+            self.values.get(&reference.field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        };
         let matters = |reference: &&Reference| {
             !links(reference).is_empty()
                 || reference.facts.presence == Presence::Required
                 || columns.iter().any(|column| column.field == reference.field)
                 || controls.is_looked_at(&format!("{ROOT}/{}", reference.field))
         };
-        let (first, more): (Vec<&Reference>, Vec<&Reference>) =
-            references(self.kind, self.is_new()).filter(|reference| !self.kept.contains(&reference.field)).partition(matters);
+        let (first, more): (Vec<&Reference>, Vec<&Reference>) = references(self.kind, self.is_new())
+            .filter(|reference| !self.kept.contains(&reference.field))
+            .partition(matters);
         html! {
             @if !first.is_empty() || !more.is_empty() {
                 section aria-labelledby="refers-to" {
@@ -783,11 +830,16 @@ impl Draft<'_> {
         let is_simple = |property: &Property| matches!(property.shape, Shape::Simple(_));
         let matters = |property: &Property| {
             let facts = &property.facts;
-            !given(property).is_null() || (!facts.deprecated && !facts.internal && facts.implemented) || controls.is_looked_at(&format!("{ROOT}/{}", property.name))
+            !given(property).is_null()
+                || (!facts.deprecated && !facts.internal && facts.implemented)
+                || controls.is_looked_at(&format!("{ROOT}/{}", property.name))
         };
-        let all: Vec<&Property> = properties(self.kind, self.is_new()).filter(|property| property.name != SHARES && !self.kept.contains(&property.name)).collect();
+        let all: Vec<&Property> = properties(self.kind, self.is_new())
+            .filter(|property| property.name != SHARES && !self.kept.contains(&property.name))
+            .collect();
         let (usual, rare): (Vec<&Property>, Vec<&Property>) = all.into_iter().partition(|property| matters(property));
-        let (mut simple, nested): (Vec<&Property>, Vec<&Property>) = usual.into_iter().partition(|property| is_simple(property));
+        let (mut simple, nested): (Vec<&Property>, Vec<&Property>) =
+            usual.into_iter().partition(|property| is_simple(property));
         // What is set comes first, and so does what people call it.
         simple.sort_by_key(|property| (property.name != "display_name", given(property).is_null()));
         let shares = properties(self.kind, self.is_new()).find(|property| property.name == SHARES);

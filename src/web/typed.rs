@@ -148,7 +148,8 @@ impl Reader<'_> {
             return json!({});
         }
         (self.find)(reference, typed).unwrap_or_else(|| {
-            let text = format!("There is no {kind} of this name that you may see: its full name or its uuid is expected.");
+            let text =
+                format!("There is no {kind} of this name that you may see: its full name or its uuid is expected.");
             self.faults.push(Fault { path, text });
             json!({ "to": [typed] })
         })
@@ -243,12 +244,7 @@ fn place<'a>(model: &Model, kind: &'a ObjectType, way: &[&str]) -> Option<Place<
 ///
 /// # Errors
 /// 400 where there is no such list.
-pub fn rearrange(
-    model: &Model,
-    kind: &ObjectType,
-    values: &mut Map<String, Value>,
-    wish: &str,
-) -> Answered<String> {
+pub fn rearrange(model: &Model, kind: &ObjectType, values: &mut Map<String, Value>, wish: &str) -> Answered<String> {
     let done = match wish.split_once(':') {
         Some(("add", path)) => add(model, kind, values, path),
         Some(("remove", path)) => remove(values, path),
@@ -365,7 +361,9 @@ mod tests {
         let subnets = "f/network_ipam_refs/0/attr/ipam_subnets";
         assert_eq!(wish(&format!("add:{subnets}")).unwrap(), format!("{subnets}/1"));
         assert_eq!(wish(&format!("remove:{subnets}/0")).unwrap(), format!("add:{subnets}"));
-        for other in ["", "add:", "add:f", "add:f/mtu", "add:f/nothing", "remove:f/network_ipam_refs/7", "remove:f/mtu/0"] {
+        for other in
+            ["", "add:", "add:f", "add:f/mtu", "add:f/nothing", "remove:f/network_ipam_refs/7", "remove:f/mtu/0"]
+        {
             assert!(wish(other).is_err(), "{other}");
         }
         assert_eq!(values["network_ipam_refs"], json!([{"attr": {"ipam_subnets": [{}]}}]));
