@@ -17,6 +17,7 @@ pub async fn objects_are_changed_by_forms() {
     let mut checks = Checks::default();
     checks.run("what is not touched is not sent", untouched(open.api(), Browser::of(&open))).await;
     checks.run("texts stay as they are", texts(open.api(), Browser::of(&open))).await;
+    checks.run("what is too large for a form stays", large(open.api(), Browser::of(&open))).await;
     checks.run("forms that were not made here are refused", strange(open.api(), Browser::of(&open))).await;
     checks.run("a form of an old session is shown again", old_token(open.api(), Browser::of(&open))).await;
     checks.run("of what has changed meanwhile both parts stay", meanwhile(open.api(), Browser::of(&open))).await;
@@ -160,6 +161,25 @@ async fn texts(api: Api, mut browser: Browser) {
     assert_eq!(read(&api, &uuid).await["display_name"], json!(name));
 }
 
+/// A field that is too large for a form stays as it is.
+async fn large(api: Api, mut browser: Browser) {
+    let targets: Vec<String> = (0..600).map(|number| format!("target:64512:{number}")).collect();
+    let more = json!({"route_target_list": {"route_target": targets}});
+    let uuid = network(&api, &[HOME[0], HOME[1], "large"], more).await;
+    let path = format!("/ui/edit/virtual-network/{uuid}");
+    let form = browser.get(&path).await;
+    assert!(form.text.contains("stay as they are: route target list") && !form.text.contains("f/route_target_list"));
+    let list = "f/import_route_target_list/route_target";
+    let longer = send(&mut browser, &path, &form, &[("do", &format!("add:{list}"))]).await;
+    assert!(!longer.text.contains("f/route_target_list"), "{}", longer.text);
+    let row = format!("{list}/0");
+    let review = send(&mut browser, &path, &longer, &[(&row, "target:64512:1"), ("do", "review")]).await;
+    send(&mut browser, &path, &review, &[("do", "save")]).await.status_is(303);
+    let network = read(&api, &uuid).await;
+    assert_eq!(network["route_target_list"]["route_target"], json!(targets));
+    assert_eq!(network["import_route_target_list"]["route_target"], json!(["target:64512:1"]));
+}
+
 async fn strange(api: Api, mut browser: Browser) {
     let uuid = network(&api, &[HOME[0], HOME[1], "strange"], json!({})).await;
     let path = format!("/ui/edit/virtual-network/{uuid}");
@@ -181,6 +201,9 @@ async fn strange(api: Api, mut browser: Browser) {
         let refused = send(&mut browser, &path, &form, &[("f/display_name", "x"), (name, value)]).await;
         assert!(refused.status_is(400).text.contains("Nothing was done"), "{name}: {}", refused.text);
     }
+    let many = json!({"route_target_list": {"route_target": vec!["target:1:1"; 2000]}}).to_string();
+    let refused = send(&mut browser, &path, &form, &[("changes", &many), ("do", "back")]).await;
+    assert!(refused.status_is(400).text.contains("Nothing was done"), "{}", refused.text);
     // What can't be read stands there again.
     let unread = [("f/mtu", "many"), ("f/network_policy_refs/0/to", "nothing:there")];
     let wrong = send(&mut browser, &path, &form, &unread).await;
@@ -281,7 +304,6 @@ async fn unseen(admin: Api, alice: Api, mut browser: Browser) {
     let policy = |project: &'static str, name: &'static str| {
         let name = json!(["default-domain", project, name]);
         let body = json!({"network-policy": {"fq_name": name, "parent_type": "project"}});
-        let admin = &admin;
         let admin = &admin;
         async move {
             admin.post("/network-policys", &body).await.ok()["network-policy"]["uuid"].as_str().unwrap().to_owned()

@@ -16,6 +16,11 @@ const FEW: usize = 6;
 /// How much of a refusal is shown at a control, in characters.
 const LONGEST_FAULT: usize = 600;
 
+/// A form has no more faults than somebody reads.
+pub const MOST_FAULTS: usize = 20;
+/// And no more rows than somebody looks at.
+pub const MOST_ROWS: usize = 1000;
+
 /// What new rows begin with, by type: what nearly all of them have.
 const FRESH: [(&str, &str); 3] = [
     ("VnSubnetsType", r#"{"ipam_subnets": [{}]}"#),
@@ -72,6 +77,15 @@ pub fn name_of_link(link: &Value) -> String {
     let name = link.get("to").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let name: Vec<&str> = name.iter().filter_map(Value::as_str).collect();
     name.join(":")
+}
+
+/// How many rows a value has in a form.
+pub fn rows_of(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.len() + items.iter().map(rows_of).sum::<usize>(),
+        Value::Object(members) => members.values().map(rows_of).sum(),
+        _ => 0,
+    }
 }
 
 /// A simple value as it stands in a control.
@@ -389,8 +403,10 @@ impl Fault {
             value = member;
             path = format!("{path}/{part}");
         }
+        // The rest of a text repeats the value, which may be long.
+        let said = format!(" {}", Self { path: String::new(), text: text.clone() }.short());
         let mut named = Vec::new();
-        places_named_in(value, &path, &text, &mut named);
+        places_named_in(value, &path, &said, &mut named);
         if let [only] = named.as_slice() {
             path.clone_from(only);
         }

@@ -4,7 +4,7 @@
 
 use super::{
     columns,
-    controls::{Controls, Fault, ROOT, name_of_link},
+    controls::{Controls, Fault, MOST_ROWS, ROOT, name_of_link, rows_of},
     form::{self, Fields},
     history,
     layout::Layout,
@@ -174,12 +174,13 @@ async fn current(asked: &Asked<'_>, kind: &ObjectType, uuid: Uuid) -> Answered<C
     let target = format!("/{}/{uuid}?exclude_children=true&exclude_back_refs=true&exclude_hrefs=true", kind.name);
     let mut reply = asked.send(Method::GET, &target, None, None).await?;
     let all = reply.value.get_mut(&kind.name).and_then(Value::as_object_mut).map(std::mem::take).unwrap_or_default();
-    let mut size = 0;
+    let (mut size, mut rows) = (0, 0);
     let (mut fields, mut kept) = (Map::new(), Vec::new());
     for (name, value) in all.into_iter().filter(|(name, _)| is_offered(kind, name, false)) {
-        let length = value.to_string().len();
-        if length <= LONGEST_FIELD && size + length <= LONGEST {
-            size += length;
+        let (length, more) = (value.to_string().len(), rows_of(&value));
+        // There is room for rows that are added.
+        if length <= LONGEST_FIELD && size + length <= LONGEST && rows + more <= MOST_ROWS / 2 {
+            (size, rows) = (size + length, rows + more);
             fields.insert(name, value);
         } else {
             kept.push(name);
@@ -693,6 +694,13 @@ fn difference_list(differences: &[Difference]) -> Markup {
 /// The form itself.
 impl Draft<'_> {
     async fn form(&self, status: StatusCode, note: Option<&Markup>) -> Answered<Answer> {
+        let rows: usize = self.values.values().map(rows_of).sum();
+        if rows > MOST_ROWS {
+            let text = format!(
+                "This has {rows} rows, and a form has {MOST_ROWS} at most: send it by the interface. Nothing was done."
+            );
+            return Err(ApiError::bad_request(text));
+        }
         let (names, parents) = (self.names().await, self.parents().await);
         let is_new = self.is_new();
         let kind = value::words(&self.kind.name);

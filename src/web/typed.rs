@@ -131,6 +131,12 @@ impl Reader<'_> {
         Ok(Value::Array(links))
     }
 
+    fn wrong(&mut self, path: String, text: String) {
+        if self.faults.len() < controls::MOST_FAULTS {
+            self.faults.push(Fault { path, text });
+        }
+    }
+
     /// What a link leads to: what it was, unless somebody has typed something else.
     fn target(&mut self, reference: &Reference, typed: &str, was: &str, attribute: &Value, path: &str) -> Value {
         let was: Value = serde_json::from_str(was).unwrap_or_default();
@@ -143,14 +149,14 @@ impl Reader<'_> {
             let fresh = controls::fresh_attribute(self.model, reference);
             if clean(attribute) != clean(&fresh) && !clean(attribute).is_null() {
                 let text = format!("Say which {kind} this is about, or remove it.");
-                self.faults.push(Fault { path, text });
+                self.wrong(path, text);
             }
             return json!({});
         }
         (self.find)(reference, typed).unwrap_or_else(|| {
             let text =
                 format!("There is no {kind} of this name that you may see: its full name or its uuid is expected.");
-            self.faults.push(Fault { path, text });
+            self.wrong(path, text);
             json!({ "to": [typed] })
         })
     }
