@@ -79,6 +79,16 @@ pub fn name_of_link(link: &Value) -> String {
     name.join(":")
 }
 
+/// Whether somebody has said something of a value, if only that it has a row.
+pub fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => members.values().any(is_set),
+        _ => true,
+    }
+}
+
 /// How many rows a value has in a form.
 pub fn rows_of(value: &Value) -> usize {
     match value {
@@ -160,9 +170,8 @@ impl Controls<'_> {
             let path = format!("{}/{}", about.path, only.name);
             return self.list(about, &path, only.shape, given.get(&only.name));
         }
-        let is_set = given.as_object().is_some_and(|members| !members.is_empty());
         html! {
-            details .group id=(about.path) tabindex="-1" open[is_set || self.is_looked_at(about.path)] {
+            details .group id=(about.path) tabindex="-1" open[is_set(given) || self.is_looked_at(about.path)] {
                 summary { (about.label) }
                 @if !about.hint.is_empty() { small { (about.hint) } }
                 (self.faults_at(&[about.path]))
@@ -175,7 +184,7 @@ impl Controls<'_> {
     fn members(&self, path: &str, complex: &ComplexType, given: &Value) -> Markup {
         let value_of = |name: &str| given.get(name).unwrap_or(&Value::Null);
         let is_offered = |facts: &Facts| !facts.deprecated && !facts.internal && facts.implemented;
-        let is_set = |name: &str| !value_of(name).is_null();
+        let is_set = |name: &str| is_set(value_of(name));
         let (mut first, mut more, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for field in complex.fields.values() {
             let place = format!("{path}/{}", field.name);
@@ -382,8 +391,11 @@ fn is_within(path: &str, place: &str) -> bool {
 impl Fault {
     /// What the server says, without the value that it repeats.
     pub fn short(&self) -> String {
-        let repeated = self.text.contains("Error validating").then(|| self.text.rsplit_once("} ")).flatten();
-        let text = repeated.map_or(self.text.as_str(), |(_, text)| text);
+        let said = self
+            .text
+            .split_once("Error validating property ")
+            .or_else(|| self.text.split_once("Error validating reference "));
+        let text = said.map_or(self.text.as_str(), |(_, said)| said.rsplit_once("} ").map_or(said, |(_, said)| said));
         match text.char_indices().nth(LONGEST_FAULT) {
             Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
             None => text.to_owned(),
@@ -476,6 +488,9 @@ mod tests {
         assert_eq!(at(Some("virtual_network_properties.rpf"), "no"), "f/virtual_network_properties/rpf");
         assert_eq!(at(Some("network_ipam_refs"), "x vlan_tag: no"), "f/network_ipam_refs", "either may be meant");
         let fault = Fault { path: String::new(), text: text.to_owned() };
+        let simple = "Bad property in http_put: Error validating property mtu: value must be between 0 and 1";
+        let short = Fault { path: String::new(), text: simple.to_owned() }.short();
+        assert_eq!(short, "mtu: value must be between 0 and 1");
         assert_eq!(fault.short(), "vxlan_network_identifier: value must be between 1 and 2");
     }
 }

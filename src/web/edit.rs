@@ -4,7 +4,7 @@
 
 use super::{
     columns,
-    controls::{Controls, Fault, MOST_ROWS, ROOT, name_of_link, rows_of},
+    controls::{Controls, Fault, MOST_ROWS, ROOT, is_set, name_of_link, rows_of},
     form::{self, Fields},
     history,
     layout::Layout,
@@ -838,7 +838,7 @@ impl Draft<'_> {
         let is_simple = |property: &Property| matches!(property.shape, Shape::Simple(_));
         let matters = |property: &Property| {
             let facts = &property.facts;
-            !given(property).is_null()
+            is_set(given(property))
                 || (!facts.deprecated && !facts.internal && facts.implemented)
                 || controls.is_looked_at(&format!("{ROOT}/{}", property.name))
         };
@@ -849,7 +849,7 @@ impl Draft<'_> {
         let (mut simple, nested): (Vec<&Property>, Vec<&Property>) =
             usual.into_iter().partition(|property| is_simple(property));
         // What is set comes first, and so does what people call it.
-        simple.sort_by_key(|property| (property.name != "display_name", given(property).is_null()));
+        simple.sort_by_key(|property| (property.name != "display_name", !is_set(given(property))));
         let shares = properties(self.kind, self.is_new()).find(|property| property.name == SHARES);
         html! {
             section aria-labelledby="properties" {
