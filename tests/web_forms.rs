@@ -47,7 +47,7 @@ fn controls(page: &Page) -> Vec<(String, String)> {
         let tag = part.split('>').next().unwrap();
         match tag.split(' ').next().unwrap() {
             "input" => {
-                found.extend(attribute(tag, "name").map(|name| (name, attribute(tag, "value").unwrap_or_default())))
+                found.extend(attribute(tag, "name").map(|name| (name, attribute(tag, "value").unwrap_or_default())));
             }
             "select" => found.extend(attribute(tag, "name").map(|name| (name, String::new()))),
             "textarea" => {
