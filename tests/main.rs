@@ -80,6 +80,7 @@ mod transactions;
 mod unknown_fields;
 mod web;
 mod web_browser;
+mod web_forms;
 mod who_asks;
 mod write_back;
 
@@ -155,6 +156,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(kept_changes::what_is_kept_has_a_bound),
     asynchronous!(openapi::a_python_client_is_generated_and_works),
     asynchronous!(openapi::a_typescript_client_is_generated_and_works),
+    asynchronous!(web_forms::objects_are_changed_by_forms),
     asynchronous!(web_browser::a_browser_looks_at_the_pages),
     asynchronous!(web_browser::a_member_signs_in_with_a_browser),
     asynchronous!(web::users_of_keystone_sign_in),

@@ -15,7 +15,7 @@ const SECRET: &str = "secret";
 
 /// A browser, as far as servers can tell.
 #[derive(Clone)]
-struct Browser {
+pub struct Browser {
     base: String,
     http: Client,
     cookies: Vec<(String, String)>,
@@ -23,33 +23,33 @@ struct Browser {
 }
 
 /// What it gets.
-struct Page {
-    status: StatusCode,
+pub struct Page {
+    pub status: StatusCode,
     headers: HeaderMap,
-    text: String,
+    pub text: String,
 }
 
 impl Page {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     #[track_caller]
-    fn status_is(&self, status: u16) -> &Self {
+    pub fn status_is(&self, status: u16) -> &Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self
     }
 
     /// What a form of this page has in it.
     #[track_caller]
-    fn form_token(&self) -> String {
+    pub fn form_token(&self) -> String {
         let (_, rest) = self.text.split_once("name=\"form_token\" value=\"").expect("the page has a form");
         rest.split('"').next().unwrap().to_owned()
     }
 }
 
 impl Browser {
-    fn of(server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         let http = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         Self { base: server.url().to_owned(), http, cookies: Vec::new(), headers: Vec::new() }
     }
@@ -82,13 +82,13 @@ impl Browser {
         Page { status, headers, text: answer.text().await.unwrap() }
     }
 
-    async fn get(&mut self, path: &str) -> Page {
+    pub async fn get(&mut self, path: &str) -> Page {
         let request = self.http.get(format!("{}{path}", self.base));
         self.send(request).await
     }
 
     /// Sends a form as a page of this origin does.
-    async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let origin = self.base.clone();
         self.submit_from(&[("Origin", &origin)], path, fields).await
     }
@@ -103,7 +103,7 @@ impl Browser {
         self.send(request).await
     }
 
-    async fn sign_in(&mut self, token: &str) -> Page {
+    pub async fn sign_in(&mut self, token: &str) -> Page {
         let form = self.get("/ui/sign-in").await.form_token();
         self.submit("/ui/sign-in", &[("form_token", &form), ("token", token), ("to", "/ui/types")]).await
     }
@@ -137,7 +137,7 @@ pub async fn the_pages() {
     checks.finish();
 }
 
-async fn network(api: &Api, name: &[&str], mut more: Value) -> String {
+pub async fn network(api: &Api, name: &[&str], mut more: Value) -> String {
     more["fq_name"] = json!(name);
     more["parent_type"] = json!("project");
     let made = api.post("/virtual-networks", &json!({"virtual-network": more})).await.ok();

@@ -9,6 +9,17 @@ use maud::{Markup, html};
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// These, for tests.
+    #[cfg(test)]
+    pub fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
+    /// All of them, as they were typed.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a field, without white space around it; the empty text where there is none.
     pub fn text(&self, name: &str) -> &str {
         self.as_given(name).trim()
@@ -35,12 +46,22 @@ pub fn post(asked: &Asked<'_>, action: &str, content: &Markup) -> Markup {
 /// # Errors
 /// 400 for what is no form, 403 for one that no page has made for this browser.
 pub fn read(asked: &Asked<'_>) -> Answered<Fields> {
-    let fields = Fields(asked.call.form()?);
-    if session::is_of(asked.call, fields.as_given(session::FORM_TOKEN)) {
+    let (fields, is_own) = look(asked)?;
+    if is_own {
         return Ok(fields);
     }
     let text = "This form was made for another session. Nothing was done. Load the page again, and send it then.";
     Err(ApiError::new(StatusCode::FORBIDDEN, text))
+}
+
+/// The fields, and whether their form was made for this browser: if not, it may be shown again, and nothing else.
+///
+/// # Errors
+/// 400 for what is no form.
+pub fn look(asked: &Asked<'_>) -> Answered<(Fields, bool)> {
+    let fields = Fields(asked.call.form()?);
+    let is_own = session::is_of(asked.call, fields.as_given(session::FORM_TOKEN));
+    Ok((fields, is_own))
 }
 
 /// A field with its label, and what is to be known of it.

@@ -21,6 +21,9 @@
 mod assets;
 mod browse;
 mod columns;
+mod controls;
+mod delete;
+mod edit;
 mod form;
 mod history;
 mod layout;
@@ -31,6 +34,7 @@ mod session;
 mod sign_in;
 mod table;
 mod tree;
+mod typed;
 mod types;
 mod value;
 
@@ -72,6 +76,12 @@ static ALL: &[Page] = &[
     get("/ui/tree", Access::Reader, |asked| Box::pin(tree::page(asked))),
     get("/ui/object/{type}/{uuid}", Access::Reader, |asked| Box::pin(object::page(asked))),
     get("/ui/history/{type}/{uuid}", Access::Reader, |asked| Box::pin(history::page(asked))),
+    get("/ui/create/{type}", Access::Writer, |asked| Box::pin(edit::create(asked))),
+    post("/ui/create/{type}", Access::Writer, |asked| Box::pin(edit::created(asked))),
+    get("/ui/edit/{type}/{uuid}", Access::Writer, |asked| Box::pin(edit::edit(asked))),
+    post("/ui/edit/{type}/{uuid}", Access::Writer, |asked| Box::pin(edit::edited(asked))),
+    get("/ui/delete/{type}/{uuid}", Access::Writer, |asked| Box::pin(delete::page(asked))),
+    post("/ui/delete/{type}/{uuid}", Access::Writer, |asked| Box::pin(delete::delete(asked))),
     // For scripts of pages.
     aside(Method::GET, "/ui/watch", Access::Reader, |asked| Box::pin(async move { asked.pass_on("/watch").await })),
     aside(Method::GET, "/ui/feed/changes", Access::Reader, |asked| {

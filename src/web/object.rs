@@ -84,6 +84,13 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         section aria-labelledby="children" {
             h2 #children { "Below it" }
             (links.children(&asked))
+            @let below: Vec<&ObjectType> = kind.children.iter().filter(|child| !child.derived).map(|child| model.object_type(child.child)).collect();
+            @if has("/ui/create/{type}") && !below.is_empty() {
+                details .below {
+                    summary { "Create something below it" }
+                    ul .columns { @for child in below { li { a href=(link::with_arguments(&format!("/ui/create/{}", link::segment(&child.name)), &[("parent", &uuid.to_string())])) { (value::words(&child.name)) } } } }
+                }
+            }
         }
         section aria-labelledby="referrers" {
             h2 #referrers { "Referred to by" }
@@ -109,7 +116,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
 }
 
 /// Of one that is not there (any more).
-fn gone(asked: &Asked<'_>, kind: &ObjectType, uuid: Uuid) -> Answer {
+pub fn gone(asked: &Asked<'_>, kind: &ObjectType, uuid: Uuid) -> Answer {
     let history = format!("/ui/history/{}/{uuid}", link::segment(&kind.name));
     Layout::new(asked, "Not there").status(StatusCode::NOT_FOUND).show(&html! {
         h1 { "Not there" }
@@ -128,7 +135,7 @@ fn texts(value: Option<&Value>) -> Vec<&str> {
 }
 
 /// The way down to an object, as far as it may be seen.
-fn crumbs(graph: &Graph, identity: &Identity, kind: &ObjectType, uuid: Uuid) -> Markup {
+pub fn crumbs(graph: &Graph, identity: &Identity, kind: &ObjectType, uuid: Uuid) -> Markup {
     let mut above: Vec<&Arc<Object>> = Vec::new();
     let mut next = graph.get(uuid).and_then(|object| object.parent);
     while let Some(object) = next.and_then(|uuid| graph.get(uuid)) {
@@ -146,7 +153,7 @@ fn crumbs(graph: &Graph, identity: &Identity, kind: &ObjectType, uuid: Uuid) -> 
     }
 }
 
-fn linked(graph: &Graph, object: &Object) -> Markup {
+pub fn linked(graph: &Graph, object: &Object) -> Markup {
     let kind = graph.model().object_type(object.type_id);
     link::object(&kind.name, object.uuid, &object.fq_name.elements())
 }
@@ -220,19 +227,24 @@ fn references(asked: &Asked<'_>, model: &Model, kind: &ObjectType, fields: &Map<
 }
 
 /// What hangs on an object.
-struct Links<'a> {
-    graph: &'a Graph,
-    identity: &'a Identity,
-    uuid: Uuid,
+pub struct Links<'a> {
+    /// The state that is shown.
+    pub graph: &'a Graph,
+    /// Who looks.
+    pub identity: &'a Identity,
+    /// On which object.
+    pub uuid: Uuid,
 }
 
 impl Links<'_> {
-    fn children(&self, asked: &Asked<'_>) -> Markup {
+    /// What is below it, as far as it may be seen.
+    pub fn children(&self, asked: &Asked<'_>) -> Markup {
         let types = self.graph.child_types(self.uuid);
         self.by_type(asked, types, "parent", |type_id| Box::new(self.graph.children_of(self.uuid, type_id)))
     }
 
-    fn referrers(&self, asked: &Asked<'_>) -> Markup {
+    /// What refers to it.
+    pub fn referrers(&self, asked: &Asked<'_>) -> Markup {
         let types = self.graph.referrer_types(self.uuid);
         self.by_type(asked, types, "refers_to", |type_id| Box::new(self.graph.referrers(self.uuid, type_id)))
     }
@@ -341,14 +353,28 @@ fn identity(
 
 /// The request of the interface that does the same.
 pub fn request(asked: &Asked<'_>, method: &str, target: &str) -> Markup {
+    request_with(asked, method, target, None, None)
+}
+
+/// The same, with the tag that the object has to have, and with a body.
+pub fn request_with(
+    asked: &Asked<'_>,
+    method: &str,
+    target: &str,
+    if_match: Option<&str>,
+    body: Option<&Value>,
+) -> Markup {
+    // A shell takes what stands between quotes as it is.
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let method = if method == "GET" { String::new() } else { format!("-X {method} ") };
     let token = if super::session::is_needed(asked) { "-H \"X-Auth-Token: $TOKEN\" " } else { "" };
-    // Only what a shell passes on as it is stands between its quotes.
-    let url = format!("{}{target}", asked.call.base).replace('\'', "%27");
+    let tag = if_match.map(|tag| format!("-H {} ", quoted(&format!("If-Match: {tag}"))));
+    let body = body.map(|body| format!("-H 'Content-Type: application/json' -d {} ", quoted(&body.to_string())));
+    let url = quoted(&format!("{}{target}", asked.call.base));
     html! {
         details .request {
             summary { "The same by the interface" }
-            pre tabindex="0" { "curl " (method) (token) "'" (url) "'" }
+            pre tabindex="0" { "curl " (method) (token) (tag.unwrap_or_default()) (body.unwrap_or_default()) (url) }
         }
     }
 }

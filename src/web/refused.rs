@@ -62,7 +62,7 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
 }
 
 /// What the error says, without the JSON around it.
-fn text(error: &ApiError) -> String {
+pub fn text(error: &ApiError) -> String {
     let json = error.json.then(|| serde_json::from_str::<Value>(&error.text).ok()).flatten();
     let message = json.as_ref().and_then(|json| json["error"]["message"].as_str().or(json["error"].as_str()));
     message.map_or_else(|| error.text.trim().to_owned(), str::to_owned)

@@ -66,6 +66,163 @@ async function showsMarkup(browser) {
     quiet(page);
 }
 
+/** The control that is named so in the form. */
+const control = (page, name) => page.locator(`[name="${name}"]:not([type=hidden])`);
+
+async function made(collection, type, object) {
+    return (await api(base, "POST", `/${collection}`, { [type]: { parent_type: "project", ...object } }))[type].uuid;
+}
+
+const readNetwork = async (uuid) => (await api(base, "GET", `/virtual-network/${uuid}`))["virtual-network"];
+
+/** Has a value refused, at its field; mends it; saves, and sends no more than what was changed. */
+async function savesWhatWasRefused(browser) {
+    const uuid = await made("virtual-networks", "virtual-network", { fq_name: [...project, "refused"], display_name: "before" });
+    const page = await open(browser, { baseURL: base });
+    await page.goto(`/ui/object/virtual-network/${uuid}`);
+    await page.getByRole("link", { name: "Edit" }).click();
+    const mtu = control(page, "f/mtu");
+    await mtu.fill("100000");
+    await page.getByLabel("Display name").fill("after <b>");
+    await mtu.press("Enter");
+    // What is wrong has the focus, says so at the field, and leads there.
+    await page.getByRole("heading", { name: "Nothing was saved" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "refusal");
+    assert.equal(await mtu.getAttribute("aria-invalid"), "true");
+    const described = (await mtu.getAttribute("aria-describedby")).split(" ");
+    const said = await page.evaluate((ids) => ids.map((id) => document.getElementById(id).textContent).join(" "), described);
+    assert.match(said, /between 0 and 9216/);
+    assert.equal(await page.getByLabel("Display name").inputValue(), "after <b>");
+    assert.equal((await readNetwork(uuid)).display_name, "before");
+    await page.locator("#refusal").getByRole("link", { name: "Mtu" }).press("Enter");
+    await mtu.fill("9000");
+    await page.getByRole("button", { name: "Show the difference" }).click();
+    await page.getByRole("heading", { name: "Save this virtual network?" }).waitFor();
+    assert.deepEqual(await page.locator(".difference dt").allInnerTexts(), ["mtu", "display name"]);
+    assert.deepEqual(await page.locator(".difference ins").allInnerTexts(), ["9000", "after <b>"]);
+    const curl = await page.locator(".request pre").textContent();
+    assert.ok(curl.includes(`-d '{"virtual-network":{"mtu":9000,"display_name":"after <b>"}}'`), curl);
+    assert.equal((await readNetwork(uuid)).display_name, "before");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForURL(`**/ui/object/virtual-network/${uuid}`);
+    const network = await readNetwork(uuid);
+    assert.deepEqual([network.mtu, network.display_name], [9000, "after <b>"]);
+    quiet(page);
+    return uuid;
+}
+
+/** Tells the second of two editors what the first has done; then it goes on. */
+async function tellsTheSecondEditor(browser, uuid) {
+    const [first, second] = [await open(browser, { baseURL: base }), await open(browser, { baseURL: base })];
+    for (const page of [first, second]) await page.goto(`/ui/edit/virtual-network/${uuid}`);
+    await first.getByLabel("Display name").fill("of the first");
+    await first.getByLabel("Fabric snat").selectOption("true");
+    await second.getByLabel("Display name").fill("of the second");
+    await second.getByRole("button", { name: "Show the difference" }).click();
+    await first.getByRole("button", { name: "Show the difference" }).click();
+    await first.getByRole("button", { name: "Save" }).click();
+    await first.waitForURL("**/ui/object/**");
+    // The second has seen its difference before, and saves.
+    await second.getByRole("button", { name: "Save" }).click();
+    const told = second.locator("#meanwhile");
+    await told.waitFor();
+    assert.match(await told.innerText(), /You have both changed: display name/);
+    assert.deepEqual(await told.locator("ins").allInnerTexts(), ["yes", "of the first"].map((text) => text.replace("yes", "true")));
+    assert.equal((await readNetwork(uuid)).display_name, "of the first");
+    await second.getByRole("button", { name: "Save" }).click();
+    await second.waitForURL("**/ui/object/**");
+    const network = await readNetwork(uuid);
+    assert.deepEqual([network.display_name, network.fabric_snat], ["of the second", true]);
+    // One that is gone is told, with what was to be saved.
+    await first.goto(`/ui/edit/virtual-network/${uuid}`);
+    await first.getByLabel("Display name").fill("too late");
+    await api(base, "DELETE", `/virtual-network/${uuid}`);
+    await first.getByRole("button", { name: "Show the difference" }).click();
+    await first.getByRole("heading", { name: "Not there any more" }).waitFor();
+    assert.match(await first.locator("main").innerText(), /too late/);
+    for (const page of [first, second]) quiet(page);
+}
+
+/** Deletes only what nobody needs, and says first who does and what goes with it. */
+async function explainsWhatCanNotBeDeleted(browser) {
+    const policy = await made("network-policys", "network-policy", { fq_name: [...project, "needed"] });
+    const refs = [{ to: [...project, "needed"], attr: { sequence: { major: 0, minor: 0 } } }];
+    const uuid = await made("virtual-networks", "virtual-network", { fq_name: [...project, "needs-it"], network_policy_refs: refs });
+    const page = await open(browser, { baseURL: base });
+    await page.goto(`/ui/object/network-policy/${policy}`);
+    await page.getByRole("link", { name: "Delete" }).click();
+    await page.getByRole("heading", { name: "It can't be deleted" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Delete it" }).count(), 0);
+    await page.locator("#refusal").getByRole("link", { name: "needs-it" }).click();
+    await page.getByRole("link", { name: "Edit" }).click();
+    await page.getByRole("button", { name: "Remove Network policy 1" }).click();
+    await page.getByRole("button", { name: "Remove Network policy 1" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Show the difference" }).click();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForURL("**/ui/object/**");
+    // Somebody has changed it since the page was made: it is looked at again first.
+    await page.goto(`/ui/delete/network-policy/${policy}`);
+    await api(base, "PUT", `/network-policy/${policy}`, { "network-policy": { display_name: "still wanted" } });
+    await page.getByRole("button", { name: "Delete it" }).click();
+    await page.getByRole("alert").filter({ hasText: "It has changed since you looked at it" }).waitFor();
+    await page.getByRole("button", { name: "Delete it" }).click();
+    await page.waitForURL("**/ui/type/network-policy");
+    await page.goto(`/ui/delete/virtual-network/${uuid}`);
+    assert.match(await page.locator("main").innerText(), /What goes with it\s+needs-it routing instance/);
+    await page.getByRole("button", { name: "Delete it" }).click();
+    await page.waitForURL("**/ui/type/virtual-network");
+    quiet(page);
+}
+
+/** Makes a network with a subnet and a policy by the keyboard alone; with scripts, and without them. */
+async function createsByKeyboard(browser, javaScriptEnabled) {
+    const name = javaScriptEnabled ? "typed" : "typed-without-scripts";
+    const octet = javaScriptEnabled ? 1 : 2;
+    await made("network-policys", "network-policy", { fq_name: [...project, `${name}-policy`] });
+    const page = await open(browser, { baseURL: base, javaScriptEnabled });
+    await page.goto("/ui/type/virtual-network");
+    const focused = () => page.locator(":focus");
+    const goTo = async (target) => {
+        const wanted = await target.elementHandle();
+        for (let steps = 0; steps < 200; steps++) {
+            if (await focused().count() && await focused().evaluate((here, there) => here === there, wanted)) return;
+            await page.keyboard.press("Tab");
+        }
+        assert.fail("the keyboard does not get there");
+    };
+    const press = async (target) => { await goTo(target); await page.keyboard.press("Enter"); };
+    await press(page.getByRole("link", { name: "Create" }));
+    await page.waitForURL("**/ui/create/virtual-network");
+    // It begins where one types.
+    await page.waitForFunction(() => document.activeElement.name === "name").catch(() => {});
+    await page.keyboard.type(name);
+    const below = control(page, "parent");
+    await goTo(below);
+    await below.press("Control+A");
+    await page.keyboard.type(project.join(":"));
+    await press(page.getByRole("button", { name: "Add to Network ipam" }));
+    const ipam = control(page, "f/network_ipam_refs/0/to");
+    await ipam.waitFor();
+    await page.locator("[name='f/network_ipam_refs/0/to']:focus").waitFor();
+    await page.keyboard.type(`${project.join(":")}:default-network-ipam`);
+    await goTo(control(page, "f/network_ipam_refs/0/attr/ipam_subnets/0/subnet"));
+    await page.keyboard.type(`10.77.${octet}.0/24`);
+    await press(page.getByRole("button", { name: "Add to Network policy" }));
+    await page.locator("[name='f/network_policy_refs/0/to']:focus").waitFor();
+    // What is in the same project is known by its own name.
+    await page.keyboard.type(`${name}-policy`);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Create this virtual network?" }).waitFor();
+    await press(page.getByRole("button", { name: "Create" }));
+    await page.waitForURL("**/ui/object/virtual-network/*");
+    const network = await readNetwork(page.url().split("/").pop());
+    assert.deepEqual(network.fq_name, [...project, name]);
+    assert.deepEqual(network.network_policy_refs.map(({ to, attr }) => [to.at(-1), attr.sequence]), [[`${name}-policy`, { major: 0, minor: 0 }]]);
+    const [{ subnet }] = network.network_ipam_refs[0].attr.ipam_subnets;
+    assert.deepEqual(subnet, { ip_prefix: `10.77.${octet}.0`, ip_prefix_len: 24 });
+    quiet(page);
+}
+
 /** Has no serious fault on any page. A page that is added is added here. */
 async function isAccessible(browser) {
     const list = await api(base, "GET", "/virtual-networks");
@@ -79,6 +236,10 @@ async function isAccessible(browser) {
         "/ui/tree",
         `/ui/object/virtual-network/${uuid}`,
         `/ui/history/virtual-network/${uuid}`,
+        `/ui/edit/virtual-network/${uuid}`,
+        "/ui/create/network-policy",
+        "/ui/create/virtual-machine-interface",
+        `/ui/delete/virtual-network/${uuid}`,
         "/ui/object/virtual-network/11111111-1111-4111-8111-111111111111",
         "/ui/nothing",
     ]) {
@@ -138,6 +299,10 @@ try {
     } else {
         await saysThatItHasChanged(await followsReferences(browser));
         await showsMarkup(browser);
+        await tellsTheSecondEditor(browser, await savesWhatWasRefused(browser));
+        await explainsWhatCanNotBeDeleted(browser);
+        await createsByKeyboard(browser, true);
+        await createsByKeyboard(browser, false);
         await isAccessible(browser);
     }
 } finally {
