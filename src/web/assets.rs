@@ -17,6 +17,8 @@ const ALL: &[(&str, &str, &str)] = &[
     ("filter.js", SCRIPT, include_str!("assets/filter.js")),
     ("sign_in.js", SCRIPT, include_str!("assets/sign_in.js")),
     ("object.js", SCRIPT, include_str!("assets/object.js")),
+    ("search.js", SCRIPT, include_str!("assets/search.js")),
+    ("changes.js", SCRIPT, include_str!("assets/changes.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
