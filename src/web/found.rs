@@ -165,11 +165,15 @@ impl<'a> Search<'a> {
         }
         // Of a network that may not be read one may have an address all the same.
         if !self.asked.call.identity.reads_everything() {
+            let mut holders = Vec::new();
             for object in HOLDERS.iter().flat_map(|name| self.readable(name)) {
                 pace.step().await;
                 if object.hold.is_some_and(|hold| hold.address == address) {
-                    self.holder(object, address, None);
+                    holders.push(object);
                 }
+            }
+            for holder in holders {
+                self.holder(holder, address, None);
             }
         }
         for (scope, subnet, _) in held {
