@@ -215,9 +215,7 @@ mod tests {
     #[test]
     fn names_are_found_by_a_part_each_once() {
         let names = names(&["web", "Web", "webweb", "a\nweb", "wébb", "", "web"]);
-        let find = |text: &str, part| {
-            names.find(TypeId(0), text, part).map(|uuid| uuid.as_u128()).collect::<Vec<_>>()
-        };
+        let find = |text: &str, part| names.find(TypeId(0), text, part).map(|uuid| uuid.as_u128()).collect::<Vec<_>>();
         assert_eq!(find("web", Part::All), [1, 2, 7]);
         assert_eq!(find("web", Part::Beginning), [1, 2, 3, 7]);
         assert_eq!(find("web", Part::Any), [1, 2, 3, 4, 7]);

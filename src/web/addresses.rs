@@ -48,7 +48,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let of = asked.argument("of").unwrap_or(type_name::VIRTUAL_NETWORK);
     let kind = graph.model().find(of).map(|id| graph.model().object_type(id)).filter(|kind| are_of(kind));
     let kind = kind.ok_or_else(|| ApiError::not_found("of: virtual-network or network-ipam is expected"))?;
-    let mut table = Table::new("Subnets", ["Name", "In", "Subnet", "How full"]);
+    let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets, and how full they are"]);
     let (mut count, mut looked_at, mut last, mut goes_on) = (0, 0, None, false);
     let (from, done) = (asked.argument("from"), asked.argument("after"));
     let start = match (done, from) {
@@ -66,11 +66,14 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
             }
             looked_at += 1;
             last = Some(Arc::clone(scope.fq_name.joined()));
-            count += usize::from(rows_of(graph, kind, scope, &mut table));
+            count += usize::from(row_of(graph, kind, scope, &mut table));
         }
     }
     let query = |of: &str, after: &str| {
-        link::with_arguments("/ui/addresses", &[("of", of), ("from", if after.is_empty() { from.unwrap_or_default() } else { "" }), ("after", after)])
+        link::with_arguments(
+            "/ui/addresses",
+            &[("of", of), ("from", if after.is_empty() { from.unwrap_or_default() } else { "" }), ("after", after)],
+        )
     };
     Ok(Layout::new(&asked, "Addresses").at("/ui/addresses").show(&html! {
         h1 { "Addresses" }
@@ -95,28 +98,30 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     }))
 }
 
-/// Adds the first subnets of a network or ipam; false without any.
-fn rows_of(graph: &Graph, kind: &ObjectType, scope: &Object, table: &mut Table<'_>) -> bool {
+/// Adds a network or ipam with its first subnets; false without any.
+fn row_of(graph: &Graph, kind: &ObjectType, scope: &Object, table: &mut Table<'_>) -> bool {
     let name = scope.fq_name.elements();
     let place = name.split_last().map(|(_, place)| place.join(" › ")).unwrap_or_default();
-    for subnet in graph.pools().subnets(scope.uuid).take(MOST_SUBNETS) {
-        table.row(vec![
-            link::object(&kind.name, scope.uuid, &name),
-            html! { span .place { (link::shortened(&place)) } },
-            html! { a href=(path_of(kind, scope.uuid, &[("subnet", &subnet.name())])) { (subnet.name()) } },
-            fullness(subnet.usage()),
-        ]);
-    }
     let count = graph.pools().count_of_subnets(scope.uuid);
-    if count > MOST_SUBNETS {
-        table.row(vec![
-            link::object(&kind.name, scope.uuid, &name),
-            html! { span .place { (link::shortened(&place)) } },
-            html! { a href=(path_of(kind, scope.uuid, &[])) { (count - MOST_SUBNETS) " more subnets" } },
-            html! {},
-        ]);
+    if count == 0 {
+        return false;
     }
-    count > 0
+    table.row(vec![
+        link::object(&kind.name, scope.uuid, &name),
+        html! { span .place { (link::shortened(&place)) } },
+        html! {
+            ul .values {
+                @for subnet in graph.pools().subnets(scope.uuid).take(MOST_SUBNETS) {
+                    li .subnet-line {
+                        a href=(path_of(kind, scope.uuid, &[("subnet", &subnet.name())])) { (subnet.name()) }
+                        (fullness(subnet.usage()))
+                    }
+                }
+                @if count > MOST_SUBNETS { li { a href=(path_of(kind, scope.uuid, &[])) { (count - MOST_SUBNETS) " more subnets" } } }
+            }
+        },
+    ]);
+    true
 }
 
 /// A number that may be one of IPv6.
@@ -134,7 +139,11 @@ fn fullness(usage: Usage) -> Markup {
     let part = |count: u128| if all == 0 { 0 } else { count.saturating_mul(1000) / all };
     // What is there is seen, however little it is.
     let width = |count: u128| if count == 0 { 0 } else { part(count).max(8) };
-    let percent = if usable == 0 { 100 } else { used.saturating_mul(100) / usable };
+    let percent = match (used.saturating_mul(100)).checked_div(usable) {
+        Some(0) => "under 1 %".to_owned(),
+        Some(percent) => format!("{percent} %"),
+        None => "all".to_owned(),
+    };
     html! {
         div .fullness {
             svg .bar viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
@@ -142,7 +151,7 @@ fn fullness(usage: Usage) -> Markup {
                 rect .reserved-part width=(width(reserved)) height="10" {}
                 rect .used-part x=(width(reserved)) width=(width(used)) height="10" {}
             }
-            span { (number(used)) " of " (number(usable)) " used" @if used > 0 { " " small { "(" (percent) " %)" } } }
+            span { (number(used)) " of " (number(usable)) " used" @if used > 0 { " " small { "(" (percent) ")" } } }
         }
     }
 }
@@ -173,9 +182,13 @@ pub async fn of_one(asked: Asked<'_>) -> Answered<Answer> {
     if wanted.is_some() && shown.is_empty() {
         return Err(ApiError::not_found("There is no such subnet here."));
     }
-    let mut pictures = Vec::new();
+    let (mut pictures, mut has_cells) = (Vec::new(), false);
     for subnet in &shown {
-        let range = wanted.filter(|_| subnet.is_v4()).and_then(|_| Range::asked_for(&asked, subnet)).unwrap_or_else(|| Range::all(subnet));
+        let range = wanted
+            .filter(|_| subnet.is_v4())
+            .and_then(|_| Range::asked_for(&asked, subnet))
+            .unwrap_or_else(|| Range::all(subnet));
+        has_cells |= subnet.is_v4() && range.step() == 1;
         pictures.push(view.subnet(&asked, subnet, range).await);
     }
     let skip = asked.argument("skip").and_then(|skip| skip.parse::<usize>().ok()).unwrap_or_default();
@@ -190,8 +203,8 @@ pub async fn of_one(asked: Asked<'_>) -> Answered<Answer> {
         h1 { (title) }
         (view.elsewhere(&asked))
         @if shown.is_empty() && !subnets.is_empty() { (view.list(&subnets, skip)) }
+        @if has_cells { (legend()) }
         @for picture in &pictures { (picture) }
-        @if !shown.is_empty() && subnets.iter().any(|subnet| subnet.is_v4()) { (legend()) }
     }))
 }
 
@@ -199,7 +212,7 @@ fn legend() -> Markup {
     html! {
         ul .legend {
             @for (class, words) in [("used", "used: leads to its owner"), ("reserved", "reserved, or not yours to see"), ("free", "free"), ("outside", "outside of the pools")] {
-                li { svg width="18" height="14" aria-hidden="true" { rect .cell .(class) x="1" y="1" width="16" height="12" {} } " " (words) }
+                li { span .cell .(class) aria-hidden="true" {} " " (words) }
             }
         }
     }
@@ -269,17 +282,20 @@ impl<'a> View<'a> {
         let pools = self.graph.pools();
         let ipams = self.scope.links.iter().filter_map(|link| self.graph.get(link.target)).filter(|target| {
             let kind = self.graph.model().object_type(target.type_id);
-            kind.name == type_name::NETWORK_IPAM && pools.count_of_subnets(target.uuid) > 0 && self.identity.may_read(target)
+            kind.name == type_name::NETWORK_IPAM
+                && pools.count_of_subnets(target.uuid) > 0
+                && self.identity.may_read(target)
         });
         let ipams: Vec<_> = ipams.take(LISTED).collect();
         let has_own = pools.count_of_subnets(self.scope.uuid) > 0;
         let networks = self.graph.model().find(type_name::VIRTUAL_NETWORK);
         let networks = networks.filter(|id| self.kind.id != *id && asked.may_read_type(self.graph, *id));
-        let mut table = Table::new("Subnets of networks", ["Name", "In", "Subnet", "How full"]);
+        let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets, and how full they are"]);
         if let Some(id) = networks {
-            let users = self.graph.referrers(self.scope.uuid, id).take(LOOKED_AT).filter(|user| self.identity.may_read(user));
+            let users =
+                self.graph.referrers(self.scope.uuid, id).take(LOOKED_AT).filter(|user| self.identity.may_read(user));
             for user in users.filter(|user| pools.count_of_subnets(user.uuid) > 0).take(LISTED) {
-                rows_of(self.graph, self.graph.model().object_type(id), user, &mut table);
+                row_of(self.graph, self.graph.model().object_type(id), user, &mut table);
             }
         }
         html! {
@@ -349,22 +365,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A picture of each address.
+    /// A picture of each address. The list below it says the same to who can't see it, or goes through it with the keyboard.
     fn cells(&self, subnet: &Subnet, range: Range) -> Markup {
-        const COLUMNS: u128 = 16;
-        const SIZE: (u128, u128, u128) = (34, 24, 96);
-        let (width, height, margin) = SIZE;
-        let count = range.last - range.first + 1;
-        let rows = count.div_ceil(COLUMNS);
         html! {
-            svg .addresses viewBox=(format!("0 0 {} {}", margin + COLUMNS.min(count) * width, rows * height)) aria-hidden="true" {
-                @for row in 0..rows {
-                    @let first = range.first + row * COLUMNS;
-                    text .row x="0" y=(row * height + 16) { (subnet.address_of_unit(first)) }
-                    @for unit in first..=(first + COLUMNS - 1).min(range.last) {
-                        @let cell = self.cell(subnet, unit);
-                        @let place = (margin + (unit - first) * width, row * height);
-                        (draw(&cell, place, (width - 2, height - 2), &last_part(cell.address)))
+            div .cells aria-hidden="true" {
+                @for unit in range.first..=range.last {
+                    @let cell = self.cell(subnet, unit);
+                    @let label = last_part(cell.address);
+                    @match &cell.href {
+                        Some(href) => a .cell .(cell.class) href=(href) title=(cell.words) tabindex="-1" { (label) },
+                        None => span .cell .(cell.class) title=(cell.words) { (label) },
                     }
                 }
             }
@@ -395,9 +405,6 @@ impl<'a> View<'a> {
 
     /// A picture of ranges, each as full as it is.
     async fn ranges(&self, subnet: &Subnet, range: Range, step: u128) -> Markup {
-        const COLUMNS: u128 = 8;
-        const SIZE: (u128, u128) = (92, 24);
-        let (width, height) = SIZE;
         let count = (range.last - range.first) / step + 1;
         let mut used = vec![0_u128; usize::try_from(count).unwrap_or_default()];
         let bounds = (subnet.address_of_unit(range.first), subnet.unit_of(subnet.address_of_unit(range.last)).1);
@@ -410,17 +417,20 @@ impl<'a> View<'a> {
             }
         }
         html! {
-            p { "Each field is a range of " (step) ". Those that are used are marked; choose one to see its addresses." }
-            svg .addresses viewBox=(format!("0 0 {} {}", COLUMNS.min(count) * width, count.div_ceil(COLUMNS) * height)) role="group" aria-label="Ranges of addresses" {
+            p { "Each field is a range of " (step) ", as full as its bar; it leads to its addresses." }
+            ul .ranges {
                 @for (index, used) in (0..count).zip(&used) {
                     @let address = subnet.address_of_unit(range.first + index * step);
-                    @let (x, y) = (index % COLUMNS * width, index / COLUMNS * height);
-                    @let full = if *used == 0 { 0 } else { ((width - 2) * used / step).clamp(3, width - 2) };
-                    a href=(self.path(subnet, address, step)) aria-label=(format!("from {address}: {used} of {step} used")) {
-                        title { "from " (address) ": " (used) " of " (step) " used" }
-                        rect .cell .free x=(x) y=(y) width=(width - 2) height=(height - 2) {}
-                        rect .level x=(x) y=(y + height - 7) width=(full) height="5" {}
-                        text x=(x + width / 2 - 1) y=(y + 14) { (address) }
+                    @let full = if *used == 0 { 0 } else { (used.saturating_mul(100) / step).max(3) };
+                    li {
+                        a href=(self.path(subnet, address, step)) title={ (used) " of " (step) " used" } {
+                            (address)
+                            span .unseen { ": " (used) " used" }
+                            svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+                                rect .free-part width="100" height="6" {}
+                                rect .used-part width=(full) height="6" {}
+                            }
+                        }
                     }
                 }
             }
@@ -436,11 +446,19 @@ impl<'a> View<'a> {
     }
 
     /// What is used within bounds, as far as it may be seen, and where the rest begins.
-    async fn used(&self, asked: &Asked<'_>, subnet: &Subnet, bounds: (IpAddr, IpAddr)) -> (Vec<Used<'a>>, Option<IpAddr>) {
+    async fn used(
+        &self,
+        asked: &Asked<'_>,
+        subnet: &Subnet,
+        bounds: (IpAddr, IpAddr),
+    ) -> (Vec<Used<'a>>, Option<IpAddr>) {
         let mut used = Vec::new();
         let mut pace = Pace::new();
-        let start = asked.argument("from").and_then(parse_address).filter(|from| !subnet.is_v4() && subnet.contains(*from));
-        for (address, holder) in self.graph.pools().held(self.scope.uuid, start.unwrap_or(bounds.0), subnet.unit_of(bounds.1).1) {
+        let start =
+            asked.argument("from").and_then(parse_address).filter(|from| !subnet.is_v4() && subnet.contains(*from));
+        for (address, holder) in
+            self.graph.pools().held(self.scope.uuid, start.unwrap_or(bounds.0), subnet.unit_of(bounds.1).1)
+        {
             pace.step().await;
             let Some(found) = holder.object().and_then(|uuid| self.used_by(address, uuid)) else { continue };
             if used.len() >= USED {
@@ -471,20 +489,6 @@ impl<'a> View<'a> {
                 details open[!subnet.is_v4()] { summary { "What is used, as a list" } (table.show(&id)) }
                 @if let Some(next) = next { p { a rel="next" href=(self.path(subnet, next, CELLS)) { "From " (next) " on" } } }
             }
-        }
-    }
-}
-
-fn draw(cell: &Cell, (x, y): (u128, u128), (width, height): (u128, u128), label: &str) -> Markup {
-    let inner = html! {
-        title { (cell.words) }
-        rect .cell .(cell.class) x=(x) y=(y) width=(width) height=(height) {}
-        text .(cell.class) x=(x + width / 2) y=(y + 15) { (label) }
-    };
-    html! {
-        @match &cell.href {
-            Some(href) => a href=(href) tabindex="-1" { (inner) },
-            None => g { (inner) },
         }
     }
 }

@@ -131,9 +131,7 @@ impl Row {
         let shows_all = Sight::of(entry, filter.identity, graph) == Sight::Whole;
         let what = match &entry.subject {
             Subject::Addresses(holds) => listed(holds.iter().map(|hold| hold.address.to_string())),
-            Subject::Object(_) if shows_all => {
-                listed(entry.changed.iter().flatten().map(|field| value::words(field)))
-            }
+            Subject::Object(_) if shows_all => listed(entry.changed.iter().flatten().map(|field| value::words(field))),
             Subject::Object(_) => String::new(),
         };
         let who = entry.who.as_ref().filter(|_| Sight::shows_caller(entry, filter.identity));
@@ -200,7 +198,9 @@ async fn between(asked: &Asked<'_>, after: Position, before: u64) -> Answered<Ve
         match timeout(READ_WITHIN, reader.next_up_to(most)).await {
             Ok(Ok(page)) => entries.extend(page),
             Ok(Err(Ended::Gone(gone))) => return Err(crate::feed::OpenError::Gone(gone).into()),
-            Ok(Err(Ended::Stopped)) | Err(_) => return Err(ApiError::unavailable("Older changes can't be read at the moment.")),
+            Ok(Err(Ended::Stopped)) | Err(_) => {
+                return Err(ApiError::unavailable("Older changes can't be read at the moment."));
+            }
         }
     }
     entries.retain(|entry| entry.revision < before);
@@ -216,7 +216,11 @@ async fn last(asked: &Asked<'_>, graph: &Graph, filter: &Filter<'_>, before: Opt
     let oldest = asked.app.feed.oldest().await?;
     let mut changes = Changes::default();
     let begun = Instant::now();
-    while upper > oldest.revision + 1 && changes.rows.len() <= PAGE && start - upper < AT_MOST && begun.elapsed() < PATIENCE {
+    while upper > oldest.revision + 1
+        && changes.rows.len() <= PAGE
+        && start - upper < AT_MOST
+        && begun.elapsed() < PATIENCE
+    {
         let lower = upper.saturating_sub(AT_A_TIME + 1).max(oldest.revision);
         let entries = between(asked, Position { revision: lower, ..position }, upper).await?;
         changes.rows.extend(entries.iter().rev().filter_map(|entry| Row::of(graph, filter, entry)));

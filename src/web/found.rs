@@ -285,9 +285,8 @@ impl<'a> Search<'a> {
     /// What has a tag that is called so.
     fn tagged(&mut self, text: &str) {
         let tag = self.graph.model().find(type_name::TAG);
-        let is_it = |found: &Found| {
-            Some(found.object.type_id) == tag && found.object.fq_name.name().eq_ignore_ascii_case(text)
-        };
+        let is_it =
+            |found: &Found| Some(found.object.type_id) == tag && found.object.fq_name.name().eq_ignore_ascii_case(text);
         let tags: Vec<_> =
             self.found.iter().filter(|found| is_it(found)).map(|found| Arc::clone(&found.object)).collect();
         for tag in tags {
@@ -369,9 +368,7 @@ mod tests {
 
     #[test]
     fn names_fit_by_their_own_part_or_as_a_whole() {
-        let object = |name: &[&str]| {
-            Object::new(Uuid::nil(), TypeId(0), crate::graph::FqName::new(name), 1)
-        };
+        let object = |name: &[&str]| Object::new(Uuid::nil(), TypeId(0), crate::graph::FqName::new(name), 1);
         let net = object(&["default-domain", "Shop", "Web-Net"]);
         for (text, part) in [
             ("web-net", Some(Part::All)),
