@@ -359,8 +359,8 @@ fn usage_counts_each_unit_once() {
     let usage = |all, reserved, used| Usage { all, reserved, used };
     let mut whole = subnet("10.1.0.0/24", &json!({}));
     assert_eq!(whole.usage(), usage(256, 4, 0));
-    for address in ["10.1.0.7", "10.1.0.7", "10.1.0.254"] {
-        whole.take(super::address(address));
+    for taken in ["10.1.0.7", "10.1.0.7", "10.1.0.254"] {
+        whole.take(address(taken));
     }
     assert_eq!(whole.usage(), usage(256, 4, 1));
     // What is reserved outside of pools does not count.
