@@ -435,8 +435,8 @@ async fn changes(api: Api, mut browser: Browser) {
         let page = browser.get(&path).await.status_is(200).text.clone();
         seen.extend(told(&page));
         pages += 1;
-        next = page.split("<a rel=\"next\" href=\"").nth(1);
-        next = next.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+        let rest = page.split("<a rel=\"next\" href=\"").nth(1);
+        next = rest.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
     }
     let expected: Vec<String> = (0..60).rev().map(|number| format!("{number:02}")).collect();
     assert_eq!(seen, expected);
