@@ -5,7 +5,7 @@ use crate::{
     access::Identity,
     api::{Answer, Answered, ApiError, pages::Asked},
     change_log::{LogEntry, Subject},
-    feed::{Ended, Sight},
+    feed::{Ended, OpenError, Sight},
     graph::{Graph, Owner, Position},
     model::{TypeId, type_name},
 };
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use std::{
     collections::HashSet,
     ops::Bound,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -189,22 +188,31 @@ struct Changes {
     goes_on_before: Option<u64>,
 }
 
-/// The changes after one revision and before another one, in order.
-async fn between(asked: &Asked<'_>, after: Position, before: u64) -> Answered<Vec<Arc<LogEntry>>> {
+/// Those of the changes after one revision and before another one that are asked for, in order. No more of the log is held than
+/// a reader takes at a time.
+async fn between(
+    asked: &Asked<'_>,
+    graph: &Graph,
+    filter: &Filter<'_>,
+    after: Position,
+    before: u64,
+) -> Answered<Vec<Row>> {
     let mut reader = asked.app.feed.open(after).await?;
-    let mut entries = Vec::new();
+    let mut rows = Vec::new();
     while reader.position().revision + 1 < before {
         let most = usize::try_from(before - 1 - reader.position().revision).unwrap_or(usize::MAX);
-        match timeout(READ_WITHIN, reader.next_up_to(most)).await {
-            Ok(Ok(page)) => entries.extend(page),
-            Ok(Err(Ended::Gone(gone))) => return Err(crate::feed::OpenError::Gone(gone).into()),
+        let page = match timeout(READ_WITHIN, reader.next_up_to(most)).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(Ended::Gone(gone))) => return Err(OpenError::Gone(gone).into()),
             Ok(Err(Ended::Stopped)) | Err(_) => {
                 return Err(ApiError::unavailable("Older changes can't be read at the moment."));
             }
-        }
+        };
+        // A page ends where a request ends.
+        let wanted = page.iter().filter(|entry| entry.revision < before);
+        rows.extend(wanted.filter_map(|entry| Row::of(graph, filter, entry)));
     }
-    entries.retain(|entry| entry.revision < before);
-    Ok(entries)
+    Ok(rows)
 }
 
 /// The last changes before a revision that are asked for.
@@ -222,8 +230,8 @@ async fn last(asked: &Asked<'_>, graph: &Graph, filter: &Filter<'_>, before: Opt
         && begun.elapsed() < PATIENCE
     {
         let lower = upper.saturating_sub(AT_A_TIME + 1).max(oldest.revision);
-        let entries = between(asked, Position { revision: lower, ..position }, upper).await?;
-        changes.rows.extend(entries.iter().rev().filter_map(|entry| Row::of(graph, filter, entry)));
+        let rows = between(asked, graph, filter, Position { revision: lower, ..position }, upper).await?;
+        changes.rows.extend(rows.into_iter().rev());
         upper = lower + 1;
     }
     changes.goes_on_before = (upper > oldest.revision + 1).then_some(upper);
@@ -329,11 +337,11 @@ pub async fn new(asked: Asked<'_>) -> Answered<Answer> {
     let snapshot = asked.snapshot().await?;
     let graph = &snapshot.graph;
     let filter = Filter::read(&asked, graph).map_err(ApiError::bad_request)?;
-    let end = (graph.revision() + 1).min(since.revision.saturating_add(AT_A_TIME + 1));
-    let entries = between(&asked, since, end.max(since.revision + 1)).await?;
-    let to = Position { revision: entries.last().map_or(since.revision, |last| last.revision), ..since };
-    let rows: Vec<Value> =
-        entries.iter().filter_map(|entry| Row::of(graph, &filter, entry)).map(|row| row.as_json()).collect();
+    // What is beyond this graph is told the next time.
+    let to = graph.revision().min(since.revision.saturating_add(AT_A_TIME)).max(since.revision);
+    let to = Position { revision: to, ..since };
+    let rows = between(&asked, graph, &filter, since, to.revision.saturating_add(1)).await?;
+    let rows: Vec<Value> = rows.iter().map(Row::as_json).collect();
     let more = to.revision < graph.revision();
     let body = json!({"rows": rows, "to": to.to_string(), "more": more}).to_string();
     Ok(Answer::Json { body: body.into(), etag: None, stale: snapshot.stale })
