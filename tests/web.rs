@@ -379,7 +379,8 @@ async fn search(api: Api, mut browser: Browser) {
     assert!(find("needle-l").await.iter().any(|found| uuid(found) == later));
     api.delete(&format!("/virtual-network/{later}")).await.status_is(200);
     assert!(!find("needle-l").await.iter().any(|found| uuid(found) == later));
-    for nothing in ["", "no such name", "10.66.1.1", "fd99::1", "10.66.0", "\u{0}", &"x".repeat(5000), "needle-net:x", ":"]
+    for nothing in
+        ["", "no such name", "10.66.1.1", "fd99::1", "10.66.0", "\u{0}", &"x".repeat(5000), "needle-net:x", ":"]
     {
         assert_eq!(find(nothing).await.len(), 0, "{nothing}");
     }

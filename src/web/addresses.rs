@@ -48,7 +48,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let of = asked.argument("of").unwrap_or(type_name::VIRTUAL_NETWORK);
     let kind = graph.model().find(of).map(|id| graph.model().object_type(id)).filter(|kind| are_of(kind));
     let kind = kind.ok_or_else(|| ApiError::not_found("of: virtual-network or network-ipam is expected"))?;
-    let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets, and how full they are"]);
+    let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets"]);
     let (mut count, mut looked_at, mut last, mut goes_on) = (0, 0, None, false);
     let (from, done) = (asked.argument("from"), asked.argument("after"));
     let start = match (done, from) {
@@ -290,7 +290,7 @@ impl<'a> View<'a> {
         let has_own = pools.count_of_subnets(self.scope.uuid) > 0;
         let networks = self.graph.model().find(type_name::VIRTUAL_NETWORK);
         let networks = networks.filter(|id| self.kind.id != *id && asked.may_read_type(self.graph, *id));
-        let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets, and how full they are"]);
+        let mut table = Table::new("Networks with their subnets", ["Name", "In", "Subnets"]);
         if let Some(id) = networks {
             let users =
                 self.graph.referrers(self.scope.uuid, id).take(LOOKED_AT).filter(|user| self.identity.may_read(user));
