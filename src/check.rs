@@ -5,9 +5,9 @@ mod report;
 use crate::{
     finding::Findings,
     graph::Graph,
-    model::{Model, SchemaError},
+    model::Model,
     replica::in_turn,
-    settings::CheckSettings,
+    settings::{CheckSettings, SettingsError},
     store::{
         Checked, Database, StoreError, check, operation,
         repair::{Repaired, is_writable, make_room, plan, repair_in},
@@ -17,7 +17,6 @@ use indicatif::ProgressBar;
 use report::Report;
 use std::{
     io::{IsTerminal, Write},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -25,20 +24,15 @@ use std::{
 /// Why a database was not found sound.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The data model has a mistake.
-    #[error("{place}data model: {error}")]
-    Schema {
-        /// The setting that says where it is.
-        place: String,
-        /// The mistake.
-        error: SchemaError,
-    },
-    /// Nobody said where the database is.
-    #[error("--database-url: the database is needed, as postgresql://user:password@host/name")]
-    NoDatabase,
+    /// A setting is wrong, or nobody said where the database is.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
     /// The database can't be looked at.
     #[error("database: {0}")]
     Store(#[from] StoreError),
+    /// The same, with its name and host.
+    #[error("database {0}: {1}")]
+    Database(String, Box<StoreError>),
     /// It can't be repaired.
     #[error("the database is read-only, or a standby: nothing can be repaired in it. Name the primary")]
     ReadOnly,
@@ -58,7 +52,15 @@ impl CheckError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Unsound(_) | Self::Refused(_) => 1,
-            Self::Schema { .. } | Self::NoDatabase | Self::Store(_) | Self::ReadOnly | Self::Io(_) => 2,
+            Self::Settings(_) | Self::Store(_) | Self::Database(..) | Self::ReadOnly | Self::Io(_) => 2,
+        }
+    }
+
+    /// The same, with the name and the host of the database where it is about that.
+    fn of(self, database: &Database) -> Self {
+        match self {
+            Self::Store(error) => Self::Database(database.place(), Box::new(error)),
+            other => other,
         }
     }
 }
@@ -69,18 +71,22 @@ impl CheckError {
 /// # Errors
 /// When there is such a thing, or the database can't be looked at.
 pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
-    let mut output = std::io::stdout().lock();
     if settings.list {
-        output.write_all(report::kinds().as_bytes())?;
+        std::io::stdout().lock().write_all(report::kinds().as_bytes())?;
         return Ok(());
     }
-    let model = read_model(settings.schema_dir.as_deref())?;
-    let database = Database::new(settings.database_url.as_deref().ok_or(CheckError::NoDatabase)?)?;
+    let model = Arc::new(settings.database.read_model(settings.schema_dir.as_deref())?);
+    let database = settings.database.database()?;
+    look(settings, &model, &database).await.map_err(|error| error.of(&database))
+}
+
+async fn look(settings: &CheckSettings, model: &Arc<Model>, database: &Database) -> Result<(), CheckError> {
+    let mut output = std::io::stdout().lock();
     database.has_current_tables().await?;
     let report = Report { json: settings.json, lines: settings.lines, repair: settings.repair };
     let looking = Looking::new();
     let mut session = database.connect(operation::CHECK).await?;
-    let checked = check(&mut session, Graph::new(Arc::clone(&model)), &|what| looking.at(what)).await?;
+    let checked = check(&mut session, Graph::new(Arc::clone(model)), &|what| looking.at(what)).await?;
     let planned = plan(&checked.findings);
     let objects = planned.iter().filter(|(finding, _)| finding.place.object().is_some()).count();
     if !settings.apply || planned.is_empty() {
@@ -95,8 +101,8 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     drop(checked);
     make_room(&mut session, objects).await?;
     session.close().await?;
-    let repaired = in_turn(&database, operation::REPAIR, async |mut transaction| {
-        let repaired = repair_in(&mut transaction, &model, &|what| looking.at(what)).await?;
+    let repaired = in_turn(database, operation::REPAIR, async |mut transaction| {
+        let repaired = repair_in(&mut transaction, model, &|what| looking.at(what)).await?;
         if repaired.refused.is_some() {
             transaction.roll_back().await?;
         } else {
@@ -113,14 +119,6 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     }
     report.print_repaired(&mut output, &before, statements, &after)?;
     sound(&after.findings)
-}
-
-fn read_model(directory: Option<&Path>) -> Result<Arc<Model>, CheckError> {
-    let refused = |error| {
-        let place = directory.map(|directory| format!("--schema-dir {}: ", directory.display())).unwrap_or_default();
-        CheckError::Schema { place, error }
-    };
-    Model::read(directory).map(Arc::new).map_err(refused)
 }
 
 fn sound(findings: &Findings) -> Result<(), CheckError> {

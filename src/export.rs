@@ -8,8 +8,8 @@ mod zookeeper;
 use crate::{
     cql::{ConfigTable, Snapshot, each_column},
     graph::{Graph, Position},
-    model::{Model, SchemaError},
-    settings::ExportSettings,
+    model::Model,
+    settings::{ExportSettings, SettingsError},
     signals,
     store::{Database, Moment, StoreError, StoredColumn, StoredTable, operation},
 };
@@ -32,12 +32,15 @@ const UNKNOWN_TIME: i64 = 1;
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The data model has a mistake.
-    #[error("data model: {0}")]
-    Schema(#[from] SchemaError),
+    /// A setting is wrong, or nobody said where the database is.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
     /// The database can't be read.
     #[error("database: {0}")]
     Store(#[from] StoreError),
+    /// The same, with its name and host.
+    #[error("database {0}: {1}")]
+    Database(String, Box<StoreError>),
     /// A file can't be written.
     #[error("{0}: {1}")]
     File(String, io::Error),
@@ -50,6 +53,24 @@ pub enum ExportError {
     /// Somebody has stopped it.
     #[error("stopped; nothing was exported")]
     Stopped,
+}
+
+impl ExportError {
+    /// 2 where a setting has to be changed, else 1.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The same, with the name and the host of the database where it is about that.
+    fn of(self, database: &Database) -> Self {
+        match self {
+            Self::Store(error) => Self::Database(database.place(), Box::new(error)),
+            other => other,
+        }
+    }
 }
 
 /// What was exported.
@@ -70,9 +91,11 @@ struct Exported {
 /// When the database can't be read, or the file not be written. Then nothing is left where it would have been.
 pub async fn run(settings: &ExportSettings) -> Result<(), ExportError> {
     let mut stop = signals::listen()?;
+    let model = Arc::new(settings.database.read_model(settings.schema_dir.as_deref())?);
+    let database = settings.database.database()?;
     let mut target = Target::create(&settings.file)?;
     let exported = tokio::select! {
-        exported = export(settings, &mut target) => exported?,
+        exported = export(settings, &model, &database, &mut target) => exported.map_err(|error| error.of(&database))?,
         () = signals::stopped(&mut stop) => return Err(ExportError::Stopped),
     };
     target.finish().map_err(|error| failed(settings, error))?;
@@ -89,15 +112,18 @@ fn failed(settings: &ExportSettings, error: io::Error) -> ExportError {
     ExportError::File(name.into_owned(), error)
 }
 
-async fn export(settings: &ExportSettings, target: &mut Target) -> Result<Exported, ExportError> {
-    let model = Arc::new(Model::read(settings.schema_dir.as_deref())?);
-    let database = Database::new(&settings.database_url)?;
+async fn export(
+    settings: &ExportSettings,
+    model: &Arc<Model>,
+    database: &Database,
+    target: &mut Target,
+) -> Result<Exported, ExportError> {
     database.has_current_tables().await?;
     let mut session = database.connect(operation::EXPORT).await?;
     let mut moment = Moment::begin(&mut session).await?;
     let bar = Progress::new();
     bar.begin("reading the database", None);
-    let graph = Arc::new(moment.graph(&model).await?);
+    let graph = Arc::new(moment.graph(model).await?);
     let exported = Exported { position: graph.position(), objects: graph.len(), ..Exported::default() };
     let dump = Dump::new(target, settings.format).map_err(|error| failed(settings, error))?;
     let mut export = Export { settings, dump, bar, exported };

@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
         Command::NewEpoch(settings) => {
             return exit(migrate::new_epoch(&settings).await, migrate::MigrationError::exit_status);
         }
-        Command::Export(settings) => return exit(export::run(&settings).await, |_| 1),
+        Command::Export(settings) => return exit(export::run(&settings).await, export::ExportError::exit_status),
         Command::Import(settings) => return exit(import::run(&settings).await, import::ImportError::exit_status),
         Command::Token(command) => return exit(new_token::run(&command), |_| 1),
         Command::Openapi(settings) => return print_openapi(&settings),

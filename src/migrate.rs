@@ -2,18 +2,17 @@
 //! it was put back.
 
 use crate::{
-    model::{Model, SchemaError},
-    settings::{MigrateSettings, NewEpochSettings},
-    store::{Database, StoreError, operation, sequence},
+    settings::{MigrateSettings, NewEpochSettings, SettingsError},
+    store::{StoreError, operation, sequence},
 };
 use std::{io::Write, time::Instant};
 
 /// Why the tables are not up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The data model has a mistake.
-    #[error("data model: {0}")]
-    Schema(#[from] SchemaError),
+    /// A setting is wrong, or nobody said where the database is.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
     /// The database, and what is the matter with it.
     #[error("database {0}: {1}")]
     Store(String, StoreError),
@@ -26,7 +25,7 @@ impl MigrationError {
     /// 2 where somebody has to change something before it can work, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Schema(_) => 2,
+            Self::Settings(_) => 2,
             Self::Store(_, error) if error.is_lasting() => 2,
             Self::Store(..) | Self::Io(_) => 1,
         }
@@ -38,9 +37,8 @@ impl MigrationError {
 /// # Errors
 /// When a step fails; those before it are done, and it is not.
 pub async fn migrate(settings: &MigrateSettings) -> Result<(), MigrationError> {
-    let model = Model::read(settings.schema_dir.as_deref())?;
-    let database = Database::new(&settings.database_url)
-        .map_err(|error| MigrationError::Store("--database-url".to_owned(), error))?;
+    let model = settings.database.read_model(settings.schema_dir.as_deref())?;
+    let database = settings.database.database()?;
     let refused = |error| MigrationError::Store(database.place(), error);
     let steps = database.pending_steps().await.map_err(refused)?;
     let mut output = std::io::stdout().lock();
@@ -68,8 +66,7 @@ pub async fn migrate(settings: &MigrateSettings) -> Result<(), MigrationError> {
 /// # Errors
 /// When the database is away, or has tables of another release.
 pub async fn new_epoch(settings: &NewEpochSettings) -> Result<(), MigrationError> {
-    let database = Database::new(&settings.database_url)
-        .map_err(|error| MigrationError::Store("--database-url".to_owned(), error))?;
+    let database = settings.database.database()?;
     let refused = |error| MigrationError::Store(database.place(), error);
     let mut session = database.connect(operation::MARK).await.map_err(refused)?;
     sequence::begin_epoch(&mut session).await.map_err(refused)?;

@@ -4,6 +4,7 @@ mod access;
 mod broker;
 mod conf;
 mod cql;
+mod database;
 mod doors;
 mod export;
 mod faults;
@@ -37,6 +38,7 @@ pub use broker::BrokerSettings;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use conf::Note;
 pub use cql::CqlSettings;
+pub use database::{DatabaseSettings, Place, SettingsError};
 pub use doors::{
     AdminPassword, AdminPort, ClientCertificates, ConnectionSettings, DoorSettings, TcpKeepalive, TlsFiles,
 };
@@ -113,16 +115,14 @@ pub enum Command {
 /// What `--help` says of how `cirrus check` ends.
 const CHECK_ENDS: &str = "Exit status: 0 the database is sound, 1 something was found, 2 it could not be looked at";
 
-/// Which database to look at. Servers may run on it meanwhile.
+/// What to look for. Servers may run on the database meanwhile, and a standby will do.
 #[derive(Args, Debug)]
 #[command(after_help = CHECK_ENDS)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct CheckSettings {
-    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs. A standby will do
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url,
-        required_unless_present = "list")]
-    pub database_url: Option<String>,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
@@ -153,10 +153,9 @@ pub struct CheckSettings {
 /// Which database to bring up to date. Servers of earlier releases may run on it meanwhile: they write nothing any more from then on.
 #[derive(Args, Debug)]
 pub struct MigrateSettings {
-    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: String,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
@@ -170,12 +169,13 @@ pub struct MigrateSettings {
 /// Which database was put back.
 #[derive(Args, Debug)]
 pub struct NewEpochSettings {
-    /// The database, as <postgresql://user:password@host/name>
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: String,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 }
 
-/// What to import, and where: all of it, in one transaction, or nothing. Exit status 0: it is there; 1: nothing was stored, which
+/// What to import, and where: all of it, in one transaction, or nothing. The database may be empty, or have what a server makes at its
+/// first start, and nothing else. Where none is said, and no server runs on the data directory, it is a private PostgreSQL there. Exit status 0: it is there; 1: nothing was stored, which
 /// another try may change; 2: nothing was stored, and a setting has to be changed; 3: nothing was stored because of --strict.
 #[derive(Args, Debug)]
 pub struct ImportSettings {
@@ -183,14 +183,9 @@ pub struct ImportSettings {
     #[arg(value_name = "DUMP|URL")]
     pub source: String,
 
-    /// The database, as <postgresql://user:password@host/name>. It may be empty, or have what a server makes at its first start, and
-    /// nothing else. Without it, a private PostgreSQL in the data directory, on which no server may run meanwhile
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: Option<String>,
-
-    /// Where the private PostgreSQL keeps its data [default: /var/lib/cirrus for root, else ~/.local/share/cirrus]
-    #[arg(long, env = "CIRRUS_DATA_DIR", value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// Read the data model from this directory, not from the one that is built in
     #[arg(long, env = "CIRRUS_SCHEMA_DIR", value_name = "DIR")]
@@ -228,28 +223,6 @@ pub struct ImportSettings {
     /// Who asks it.
     #[command(flatten)]
     pub caller: CallerSettings,
-
-    /// Where the settings came from.
-    #[arg(skip)]
-    origins: Origins,
-}
-
-impl ImportSettings {
-    /// The data model.
-    ///
-    /// # Errors
-    /// Names the setting, and what is wrong with the directory.
-    pub fn read_model(&self) -> Result<Model, String> {
-        read_model(self.schema_dir.as_deref(), &self.origins)
-    }
-
-    /// The data directory, given or by default.
-    ///
-    /// # Errors
-    /// When neither `HOME` nor the option says where, or there is something else.
-    pub fn data_directory(&self) -> Result<PathBuf, String> {
-        data_directory(self.data_dir.as_deref(), &self.origins)
-    }
 }
 
 /// Which interface to describe.
@@ -374,7 +347,7 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub cql: CqlSettings,
 
-    /// How OpenStack's networks are.
+    /// How `OpenStack`'s networks are.
     #[command(flatten)]
     pub neutron: NeutronSettings,
 
@@ -505,16 +478,60 @@ impl CommandLine {
         let refused = |error| refusal::with_origin(error, &command, arguments);
         let matches = command.clone().try_get_matches_from(arguments).map_err(refused)?;
         let mut line = Self::from_arg_matches(&matches)?;
+        // As it stands: what is a setting of its file does not depend on variables.
+        let whole = Self::command();
+        let serve = whole.find_subcommand("serve");
         if let Some((name, matches)) = matches.subcommand()
             && let Some(command) = command.find_subcommand(name)
         {
             match &mut line.command {
                 Command::Openapi(settings) => settings.origins = Origins::of(command, matches),
-                Command::Import(settings) => settings.origins = Origins::of(command, matches),
-                _ => {}
+                others => {
+                    if let (Some(tool), Some(serve)) = (others.tool(), serve) {
+                        tool.complete(serve, Origins::of(command, matches));
+                    }
+                }
             }
         }
         Ok(line)
+    }
+}
+
+/// A command that works on a database, and what of a server's settings file counts for it.
+struct Tool<'c> {
+    database: &'c mut DatabaseSettings,
+    schema_dir: Option<&'c mut Option<PathBuf>>,
+    cluster_id: Option<&'c mut Option<String>>,
+}
+
+impl Command {
+    fn tool(&mut self) -> Option<Tool<'_>> {
+        let (database, schema_dir, cluster_id) = match self {
+            Self::Check(settings) => (&mut settings.database, Some(&mut settings.schema_dir), None),
+            Self::Migrate(settings) => (&mut settings.database, Some(&mut settings.schema_dir), None),
+            Self::NewEpoch(settings) => (&mut settings.database, None, None),
+            Self::Export(settings) => {
+                (&mut settings.database, Some(&mut settings.schema_dir), Some(&mut settings.cluster_id))
+            }
+            Self::Import(settings) => {
+                (&mut settings.database, Some(&mut settings.schema_dir), Some(&mut settings.cluster_id))
+            }
+            _ => return None,
+        };
+        Some(Tool { database, schema_dir, cluster_id })
+    }
+}
+
+impl Tool<'_> {
+    /// Takes from the settings file what nobody has said.
+    fn complete(self, serve: &clap::Command, origins: Origins) {
+        self.database.complete(serve, origins);
+        if let Some(directory @ None) = self.schema_dir {
+            *directory = self.database.take_from_file("schema_dir").map(PathBuf::from);
+        }
+        if let Some(id @ None) = self.cluster_id {
+            *id = self.database.take_from_file("cql_cluster_id");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
-use crate::support::{Api, Process, Server, fresh_directory};
+use crate::support::{Api, Process, Server, cirrus_program, fresh_directory};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "with:colons:";
@@ -236,10 +236,9 @@ fn sockets_that_are_there(server: &Server, tokens: &Tokens, socket: &Path) {
     // Where it is by default, and where it is not.
     let runtime = fresh_directory();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+        let mut command = cirrus_program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).args(arguments);
-        let process =
-            Process::spawn(command.env("RUNTIME_DIRECTORY", runtime.path()).env_remove("CIRRUS_ADMIN_SOCKET"));
+        let process = Process::spawn(command.env("RUNTIME_DIRECTORY", runtime.path()));
         let line = process.next_line(Duration::from_mins(2)).unwrap_or_else(|| panic!("{}", process.errors()));
         let port = line.rsplit_once(':').unwrap().1.to_owned();
         let expected: PathBuf = runtime.path().join(format!("admin-{port}.socket"));
@@ -256,9 +255,9 @@ fn sockets_that_are_there(server: &Server, tokens: &Tokens, socket: &Path) {
     assert!(!is_there && said.contains("there are no ways in for administrators"), "{said}");
     assert_eq!(fs::read_dir(runtime.path()).unwrap().count(), 0);
     if !is_root() {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+        let mut command = cirrus_program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).args(tokens.options("rbac"));
-        for variable in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "CIRRUS_ADMIN_SOCKET"] {
+        for variable in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
             command.env_remove(variable);
         }
         let process = Process::spawn(&mut command);

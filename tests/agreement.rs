@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::block_in_place;
 
-use crate::support::{Api, Checks, Server, fresh_directory, postgresql, revision};
+use crate::support::{Api, Checks, Server, cirrus_program, fresh_directory, postgresql, revision};
 
 /// No request waits for longer, whoever else uses the database.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -305,7 +305,7 @@ async fn checked() {
     api.post(&format!("/virtual-network/{USED_AGAIN}/ip-alloc"), &json!({"count": 1})).await.ok();
     let url = server.database_url();
     let check = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+        let mut command = cirrus_program();
         let output = block_in_place(|| command.args(["check", "--database-url", &url]).output().unwrap());
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };

@@ -2,7 +2,6 @@
 //! every change arrives, in order, whatever is killed; only repetitions are allowed.
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -13,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::support::rabbitmq::{Consumer, LIMIT, RabbitMq};
 use crate::support::scrape::Scraped;
-use crate::support::{Api, Checks, Server, send_signal, wait_until};
+use crate::support::{Api, Checks, Server, cirrus_program, send_signal, wait_until};
 
 pub async fn the_message_bus() {
     let mut checks = Checks::default();
@@ -273,7 +272,7 @@ fn bad_addresses() {
     for (url, reason) in
         [("http://localhost", "amqp://user:password@host:5672"), ("", "is expected"), ("amqp://a,,", "is expected")]
     {
-        let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).args(["serve", "--amqp-url", url]).output().unwrap();
+        let output = cirrus_program().args(["serve", "--amqp-url", url]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains("--amqp-url") && text.contains(reason), "{text}");

@@ -2,7 +2,7 @@
 //! files with the log that was archived since, up to a point in time. It is sound then, it has what was answered before, and
 //! whoever followed the changes is told that it is another history.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio::task::{JoinSet, block_in_place};
 use tokio::time::sleep;
 
 use crate::support::postgresql::{Cluster, owned_directory, program};
-use crate::support::{Api, Server, wait_until};
+use crate::support::{Api, Server, cirrus_program, wait_until};
 
 const CLIENTS: usize = 4;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -82,7 +82,7 @@ fn succeeds(output: &Output) -> String {
 }
 
 fn cirrus(arguments: &[&str]) -> Output {
-    block_in_place(|| Command::new(env!("CARGO_BIN_EXE_cirrus")).args(arguments).output().expect("cirrus"))
+    block_in_place(|| cirrus_program().args(arguments).output().expect("cirrus"))
 }
 
 fn network(name: &str) -> Value {

@@ -225,7 +225,7 @@ async fn forwarded(behind: Api, alone: Api) {
 async fn few_files(database_url: String) {
     let program = env!("CARGO_BIN_EXE_cirrus");
     let line = format!("ulimit -n 700; exec {program} serve --listen 127.0.0.1:0 --database-url '{database_url}'");
-    let process = Process::spawn(Command::new("sh").args(["-c", &line]));
+    let process = Process::spawn(Command::new("sh").env("CIRRUS_SETTINGS_FILE", "none").args(["-c", &line]));
     let ready = process.next_line(Duration::from_mins(2)).unwrap_or_else(|| panic!("{}", process.errors()));
     let url = ready.strip_prefix("cirrus is ready at ").unwrap().to_owned();
     assert!(process.errors().contains("fewer open files than --max-connections 10000 needs"), "{}", process.errors());
@@ -249,7 +249,7 @@ async fn few_files(database_url: String) {
     let line = format!(
         "ulimit -S -n 300; exec {program} serve --listen 127.0.0.1:0 --database-url '{database_url}' --max-connections 1000"
     );
-    let process = Process::spawn(Command::new("sh").args(["-c", &line]));
+    let process = Process::spawn(Command::new("sh").env("CIRRUS_SETTINGS_FILE", "none").args(["-c", &line]));
     process.next_line(Duration::from_mins(2)).unwrap_or_else(|| panic!("{}", process.errors()));
     let limits = fs::read_to_string(format!("/proc/{}/limits", process.id)).unwrap();
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();

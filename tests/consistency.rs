@@ -5,7 +5,7 @@
 //! meanwhile: constraints are the second net, and what is looked for is what came through it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::support::postgresql::Cluster;
-use crate::support::{Api, Checks, Server};
+use crate::support::{Api, Checks, Server, cirrus_program};
 
 const PROJECT: [&str; 2] = ["default-domain", "default-project"];
 /// How many faults are looked at at the same time.
@@ -465,8 +465,8 @@ async fn plant(url: &str, sql: &str) {
 }
 
 fn check(url: &str, options: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    command.env_remove("CIRRUS_DATABASE_URL").args(["check", "--database-url", url]).args(options);
+    let mut command = cirrus_program();
+    command.args(["check", "--database-url", url]).args(options);
     block_in_place(|| command.output()).expect("cirrus check")
 }
 
@@ -487,7 +487,7 @@ fn kinds(told: &Value) -> BTreeSet<String> {
 
 /// The table of kinds: names, and whether `--repair` does something about them.
 fn listed() -> BTreeMap<String, bool> {
-    let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).args(["check", "--list"]).output().unwrap();
+    let output = cirrus_program().args(["check", "--list"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let page = text(&output.stdout);
     let rows = page.lines().skip(2).map(|line| {
@@ -572,7 +572,7 @@ async fn is_found(url: String, fault: &'static Fault, uuids: BTreeMap<&'static s
 }
 
 pub fn the_page_is_current() {
-    let output = Command::new(env!("CARGO_BIN_EXE_cirrus")).args(["check", "--list"]).output().unwrap();
+    let output = cirrus_program().args(["check", "--list"]).output().unwrap();
     let page = include_str!("../docs/consistency.md");
     let listed = text(&output.stdout);
     assert!(
@@ -713,8 +713,8 @@ async fn is_told(url: String) {
     let server = block_in_place(|| Server::start_on(&url));
     drop(server);
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-        let output = block_in_place(|| command.env_remove("CIRRUS_DATABASE_URL").arg("check").args(arguments).output());
+        let mut command = cirrus_program();
+        let output = block_in_place(|| command.arg("check").args(arguments).output());
         let output = output.unwrap();
         assert!(output.stdout.is_empty(), "{output:?}");
         (output.status.code(), text(&output.stderr))
@@ -724,13 +724,13 @@ async fn is_told(url: String) {
         assert_eq!(status, Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(part) && !errors.contains("panicked"), "{arguments:?}: {errors}");
     };
-    refused(&[], "--database-url");
+    refused(&["--data-dir", "/nowhere"], "--database-url");
     refused(&["--database-url", "mysql://here"], "postgresql://user:password@host/name is expected");
-    refused(&["--database-url", "postgresql://cirrus@127.0.0.1:1/nobody"], "database: ");
+    refused(&["--database-url", "postgresql://cirrus@127.0.0.1:1/nobody"], "database nobody at 127.0.0.1:1: ");
     refused(&["--database-url", &url, "--apply"], "--repair");
     refused(&["--list", "--repair"], "--list");
     refused(&["--database-url", &url, "--lines", "many"], "--lines");
-    refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "--schema-dir /nowhere: data model: ");
+    refused(&["--database-url", &url, "--schema-dir", "/nowhere"], "--schema-dir /nowhere: there is no such directory");
     plant(&url, "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
     refused(&["--database-url", &url], "its tables are of an earlier release, or there are none: `cirrus migrate`");
     plant(&url, "drop table _sqlx_migrations").await;

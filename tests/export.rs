@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::task::block_in_place;
 
-use crate::support::{Api, Checks, Process, Server, fresh_directory, wait_until};
+use crate::support::{Api, Checks, Process, Server, cirrus_program, fresh_directory, wait_until};
 use crate::{cql_clients, write_back};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -73,7 +73,7 @@ pub async fn make_everything(api: &Api, url: &str) {
 }
 
 pub fn export(url: &str, file: &Path, more: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    let mut command = cirrus_program();
     command.args(["export", "--database-url", url]).args(more).arg(file);
     block_in_place(|| command.output().unwrap())
 }
@@ -335,9 +335,12 @@ fn files(directory: &Path, url: &str) {
     refused(&export(url, Path::new("/dev/null"), &[]), &["/dev/null: that is no file"]);
     refused(&export(url, &directory.join("no/dump"), &[]), &["no/dump: No such file"]);
     let nowhere = "postgresql://nobody@127.0.0.1:1/none";
-    refused(&export(nowhere, &directory.join("dump"), &[]), &["database: "]);
+    refused(
+        &export(nowhere, &directory.join("dump"), &[]),
+        &["database none at 127.0.0.1:1: no PostgreSQL listens there"],
+    );
     // A disk that is full.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    let mut command = cirrus_program();
     command.args(["export", "--database-url", url, "-"]).stdout(Stdio::from(File::create("/dev/full").unwrap()));
     refused(&block_in_place(|| command.output().unwrap()), &["standard output: No space left"]);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);

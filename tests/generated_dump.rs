@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Instant;
 
 use flate2::{Compression, write::GzEncoder};
@@ -14,7 +14,7 @@ use tokio::task::block_in_place;
 
 use crate::export::done;
 use crate::support::{
-    fresh_directory,
+    cirrus_program, fresh_directory,
     generated::{self, Dump, Form},
 };
 
@@ -46,7 +46,7 @@ fn write(dump: &Dump, form: Form, file: &Path) {
 }
 
 fn try_import(file: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    let mut command = cirrus_program();
     command.args(["import", "--dry-run"]).arg(file).output().unwrap()
 }
 

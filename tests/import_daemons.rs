@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Checks, Server, fresh_directory, postgresql::Cluster};
+use crate::support::{Checks, Server, cirrus_program, fresh_directory, postgresql::Cluster};
 
 pub async fn keyspaces_are_imported() {
     let directory = fresh_directory();
@@ -40,7 +40,7 @@ pub async fn keyspaces_are_imported() {
 }
 
 fn import(url: &str, file: &Path, more: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    let mut command = cirrus_program();
     command.args(["import", "--keyspaces-only", "--database-url", url]).args(more).arg(file);
     tokio::task::block_in_place(|| command.output().unwrap())
 }
@@ -187,7 +187,7 @@ fn large(directory: &Path, url: &str) {
         file.display()
     );
     let mut command = Command::new("sh");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_cirrus"), url]);
+    command.env("CIRRUS_SETTINGS_FILE", "none").args(["-c", &script, env!("CARGO_BIN_EXE_cirrus"), url]);
     let told = done(&tokio::task::block_in_place(|| command.output().unwrap()));
     assert!(told.contains("service_chain_uuid_table: 1 rows with 10001 columns stored"), "{told}");
     assert!(told.contains("commands for 30000 ids"), "{told}");

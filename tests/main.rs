@@ -74,6 +74,7 @@ mod start_and_stop;
 mod support;
 mod tenants;
 mod tls;
+mod tools;
 mod traces;
 mod transactions;
 mod unknown_fields;
@@ -201,6 +202,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(authentication::cloud_admins_only),
     asynchronous!(authentication::a_token_of_ones_own),
     plain!(authentication::mode_1_mode_4_starts_that_let_somebody_in_by_oversight),
+    asynchronous!(tools::tools_find_their_database),
     asynchronous!(shared_settings::servers_on_one_database_share_settings),
     asynchronous!(role_rules::what_roles_may_do),
     asynchronous!(role_rules::rbac_12_default_rules_that_were_narrowed_stay_so),

@@ -4,7 +4,7 @@
 //! such a file is tried on what the last one that has it becomes. A new step needs nothing here to be tried.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::support::postgresql::Cluster;
-use crate::support::{Api, Checks, Process, Server, revision};
+use crate::support::{Api, Checks, Process, Server, cirrus_program, revision};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -174,7 +174,7 @@ fn check(url: &str) -> Output {
 }
 
 fn cirrus(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cirrus")).args(arguments).output().expect("cirrus")
+    cirrus_program().args(arguments).output().expect("cirrus")
 }
 
 async fn steps_done(database: &mut PgConnection) -> Vec<i64> {

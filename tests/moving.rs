@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Mutex;
 use std::thread;
 
@@ -15,7 +15,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::task::block_in_place;
 
 use crate::export::{done, export, make_everything};
-use crate::support::{Api, Checks, Server, fresh_directory, postgresql::Cluster};
+use crate::support::{Api, Checks, Server, cirrus_program, fresh_directory, postgresql::Cluster};
 
 /// As the server that everything is made on: its samples have ids of tags with twelve digits.
 const OPTIONS: [&str; 2] = ["--tag-id-digits", "12"];
@@ -40,9 +40,8 @@ pub async fn out_and_in_is_the_same() {
 }
 
 fn import(source: &str, url: &str, more: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    let mut command = cirrus_program();
     command.args(["import", "--database-url", url]).args(more).arg(source);
-    command.env_remove("CIRRUS_TOKEN");
     block_in_place(|| command.output().unwrap())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::rabbitmq::free_port;
-use crate::support::{Checks, Process, Server, fresh_directory};
+use crate::support::{Checks, Process, Server, cirrus_program, fresh_directory};
 use crate::tls::Files;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -26,10 +26,7 @@ pub async fn wrong_settings_are_told() {
 
 /// A server's program without settings from the environment of whoever runs the tests.
 fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
-        command.env_remove(name);
-    }
+    let mut command = cirrus_program();
     command.env("CIRRUS_LOG_FORMAT", "text");
     command.args(arguments).envs(variables.iter().copied());
     command
@@ -296,6 +293,10 @@ async fn files_of_contrail() {
         ("amqp-certificate", file("server.pem"), "kombu_ssl_certfile"),
         ("amqp-key", file("server.key"), "kombu_ssl_keyfile"),
         ("amqp-timeout", "120".to_owned(), "amqp_timeout"),
+        ("neutron-strict-compliance", "true".to_owned(), "strict_compliance"),
+        ("neutron-contrail-extensions", "false".to_owned(), "contrail_extensions_enabled"),
+        ("neutron-fwaas", "true".to_owned(), "fwaas_enabled"),
+        ("neutron-apply-subnet-host-routes", "true".to_owned(), "apply_subnet_host_routes"),
         ("quota", "[\"defaults=100\", \"subnet=50\", \"virtual_network=1\"]".to_owned(), "[QUOTA]"),
     ] {
         let begin = format!("{key} = {value}  # {directory}/contrail-");
@@ -303,9 +304,14 @@ async fn files_of_contrail() {
         assert_eq!(text.lines().filter(is_it).count(), 1, "'{begin}...: {from}' is expected in\n{text}");
     }
     // All that has a value of its own and is no setting of ours is named, by reason.
-    for key in
-        ["cassandra_server_list", "sandesh_keyfile", "worker_id", "fwaas_enabled", "signing_dir", "kombu_ssl_version"]
-    {
+    for key in [
+        "cassandra_server_list",
+        "sandesh_keyfile",
+        "worker_id",
+        "list_optimization_enabled",
+        "signing_dir",
+        "kombu_ssl_version",
+    ] {
         assert!(text.contains(&format!("{key} (")), "{key} is expected in\n{text}");
     }
     assert!(!text.contains("hidden-word"), "{text}");

@@ -3,14 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use tokio::task::block_in_place;
 
-use crate::support::{Api, Checks, Process, Server, send_signal};
+use crate::support::{Api, Checks, Process, Server, cirrus_program, send_signal};
 
 const LIMIT: Duration = Duration::from_secs(40);
 const CHANGE: &str = "--change-shared-settings";
@@ -43,10 +42,7 @@ fn start(url: &str, options: &[&str]) -> Server {
 
 /// A server's program without settings from the environment of whoever runs the tests.
 fn program(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
-        command.env_remove(name);
-    }
+    let mut command = cirrus_program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", url]).args(arguments);
     Process::spawn(command.envs(variables.iter().copied()))
 }

@@ -140,7 +140,7 @@ async fn nohup() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_cirrus"), "serve"]);
     command.args(["--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()]);
-    let mut process = Process::spawn(&mut command);
+    let mut process = Process::spawn(command.env("CIRRUS_SETTINGS_FILE", "none"));
     let line = process.next_line(LIMIT).unwrap();
     process.signal("HUP");
     let api = Api::new(line.strip_prefix("cirrus is ready at ").unwrap());

@@ -137,7 +137,7 @@ pub struct App {
     pub pages: Pages,
     /// What roles may do.
     pub role_rules: Arc<KeptRoleRules>,
-    /// How OpenStack's networks are.
+    /// How `OpenStack`'s networks are.
     pub neutron: NeutronOptions,
     /// For lists that come again.
     pub kept_lists: Arc<KeptLists>,

@@ -17,16 +17,19 @@ pub enum InnerKey {
 }
 
 /// Where keys of one kind are, and how they are read from the value of the property.
+/// The keys in the value of a property.
+type Read = fn(&Value) -> Vec<&str>;
+
 #[derive(Clone, Copy)]
 struct Place {
     key: InnerKey,
     type_id: TypeId,
     property: PropertyId,
-    read: fn(&Value) -> Vec<&str>,
+    read: Read,
 }
 
 /// Where they are, by names: a list within the property, and what of its elements is the key.
-const PLACES: [(InnerKey, &str, &str, fn(&Value) -> Vec<&str>); 2] = [
+const PLACES: [(InnerKey, &str, &str, Read); 2] = [
     (
         InnerKey::MacAddress,
         type_name::VIRTUAL_MACHINE_INTERFACE,
@@ -57,7 +60,7 @@ pub struct InnerKeys {
 impl InnerKeys {
     /// None.
     pub fn new(model: &Model) -> Self {
-        let place = |(key, type_name, property, read): &(InnerKey, &str, &str, fn(&Value) -> Vec<&str>)| {
+        let place = |(key, type_name, property, read): &(InnerKey, &str, &str, Read)| {
             let type_id = model.find(type_name)?;
             let (property, _) = model.object_type(type_id).property(property)?;
             Some(Place { key: *key, type_id, property, read: *read })

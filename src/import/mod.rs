@@ -26,7 +26,7 @@ mod zookeeper_commands;
 
 use crate::{
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
-    settings::ImportSettings,
+    settings::{ImportSettings, Place, SettingsError},
     signals,
     store::{Database, StoreError, operation::MARK, wide_rows::WideRowError},
     timestamp::Timestamp,
@@ -80,11 +80,14 @@ pub enum ImportError {
     )]
     Name(String),
     /// The database does not store it.
-    #[error("database: {0}")]
+    #[error("{0}")]
     Database(#[from] StoreError),
     /// The same, of what is written into tables.
-    #[error("database: {0}")]
+    #[error("{0}")]
     Rows(#[from] WideRowError),
+    /// The same, with its name and host.
+    #[error("database {0}: {1}")]
+    At(String, Box<Self>),
     /// The same, where it is known what that means.
     #[error("{0}; nothing was stored")]
     NotStored(Box<Self>),
@@ -94,6 +97,9 @@ pub enum ImportError {
     /// A setting is wrong; the text names it.
     #[error("{0}")]
     Settings(String),
+    /// Nothing may be written into the database.
+    #[error("{0}: nothing can be imported into it")]
+    Unwritable(String),
     /// The private PostgreSQL does not run, or a server runs on it.
     #[error("{0}")]
     Private(#[from] PrivateError),
@@ -123,6 +129,12 @@ pub enum ImportError {
     Stopped,
 }
 
+impl From<SettingsError> for ImportError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(error.to_string())
+    }
+}
+
 impl ImportError {
     /// The same where all was to be stored together.
     fn in_one_transaction(self) -> Self {
@@ -136,10 +148,20 @@ impl ImportError {
         }
     }
 
+    /// The same, with the name and the host of the database where it is about that.
+    fn of(self, database: &Database) -> Self {
+        let is_about_it = |error: &Self| matches!(error, Self::Database(_) | Self::Rows(_) | Self::Unwritable(_));
+        match &self {
+            Self::NotStored(error) if is_about_it(error) => Self::At(database.place(), Box::new(self)),
+            error if is_about_it(error) => Self::At(database.place(), Box::new(self)),
+            _ => self,
+        }
+    }
+
     /// The exit status: 2 where a setting has to be changed, 3 where --strict refuses; 1 for all else.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::NotStored(error) => error.exit_status(),
+            Self::NotStored(error) | Self::At(_, error) => error.exit_status(),
             Self::Settings(_) => 2,
             Self::Private(error) if error.is_lasting() => 2,
             Self::Database(error) if error.is_lasting() => 2,
@@ -169,11 +191,17 @@ async fn import(
     stop: watch::Receiver<bool>,
     progress: &Progress,
 ) -> Result<(), ImportError> {
-    let model = Arc::new(settings.read_model().map_err(ImportError::Settings)?);
+    let model = Arc::new(settings.database.read_model(settings.schema_dir.as_deref())?);
+    let place = settings.database.database_or_directory()?;
     let mut source = open(settings, &model, progress)?;
+    // A source may take an hour.
+    if let Place::Database(database) = &place
+        && !(settings.dry_run && settings.keyspaces_only)
+    {
+        target::look_ahead(database, settings).await.map_err(|error| error.of(database))?;
+    }
     let mut report = Report::new(Findings { progress: progress.clone(), line: Vec::new() });
     let mut collected = Collected::new(Arc::clone(&model), Timestamp::now(), settings.cluster_id.clone());
-    // Before the database is asked for anything: the most likely mistake is in here.
     block_in_place(|| source.read(&mut collected, &mut report))?;
     let mut told = Told { key_values: collected.key_values, ..Told::default() };
     for table in &collected.tables {
@@ -187,7 +215,7 @@ async fn import(
         settings.zookeeper_out.as_ref().filter(|_| !settings.dry_run).map(|file| file.display().to_string());
     if settings.keyspaces_only {
         if !settings.dry_run {
-            let place = Where::open(settings, stop).await?;
+            let place = Where::open(place, stop).await?;
             let stored = target::store_keyspaces(&place.database, &mut *source, settings).await;
             place.close(stored).await?;
         }
@@ -204,10 +232,10 @@ async fn import(
         told.print("would be stored without --strict", &report)?;
         return Err(ImportError::Strict(report.total()));
     }
-    let outcome = if settings.dry_run && settings.database_url.is_none() {
+    let outcome = if settings.dry_run && matches!(place, Place::Private(_)) {
         "would be stored"
     } else {
-        let place = Where::open(settings, stop).await?;
+        let place = Where::open(place, stop).await?;
         let outcome = place_in(settings, &place, &model, &built, &mut *source, progress).await;
         place.close(outcome).await?
     };
@@ -259,13 +287,15 @@ struct Where {
 }
 
 impl Where {
-    async fn open(settings: &ImportSettings, stop: watch::Receiver<bool>) -> Result<Self, ImportError> {
-        if let Some(url) = &settings.database_url {
-            let database = Database::new(url)?;
-            database.wait_until_there(ARRIVES_WITHIN).await?;
-            return Ok(Self { database, private: None });
-        }
-        let directory = settings.data_directory().map_err(ImportError::Settings)?;
+    async fn open(place: Place, stop: watch::Receiver<bool>) -> Result<Self, ImportError> {
+        let directory = match place {
+            Place::Database(database) => {
+                let is_there = database.wait_until_there(ARRIVES_WITHIN).await;
+                is_there.map_err(|error| ImportError::from(error).of(&database))?;
+                return Ok(Self { database, private: None });
+            }
+            Place::Private(directory) => directory,
+        };
         let private = match PrivatePostgres::start(&directory, stop).await {
             Err(PrivateError::Stopped) => return Err(ImportError::Stopped),
             started => started?,
@@ -291,6 +321,7 @@ impl Where {
 
     /// Stops what was started, whatever came of it.
     async fn close<T>(self, outcome: Result<T, ImportError>) -> Result<T, ImportError> {
+        let outcome = outcome.map_err(|error| error.of(&self.database));
         let Some((private, mark)) = self.private else { return outcome };
         let marked = match &outcome {
             Ok(_) => mark.renew_on(&self.database).await,

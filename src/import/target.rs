@@ -2,7 +2,7 @@
 //! place of that, in one transaction.
 
 use super::{
-    ImportError,
+    ARRIVES_WITHIN, ImportError,
     build::Built,
     progress::Progress,
     source::Source,
@@ -137,6 +137,24 @@ impl Target {
         transaction.commit().await.map_err(StoreError::of_write)?;
         Ok(())
     }
+}
+
+/// Whether something may be imported into a database, as far as that is known without the source.
+///
+/// # Errors
+/// When the database is away or of another release; when nothing may be written into it, unless nothing is to be.
+pub async fn look_ahead(database: &Database, settings: &ImportSettings) -> Result<(), ImportError> {
+    database.wait_until_there(ARRIVES_WITHIN).await?;
+    if settings.keyspaces_only || !database.is_empty().await? {
+        database.has_current_tables().await?;
+    }
+    if settings.dry_run {
+        return Ok(());
+    }
+    let mut session = database.connect(CHECK).await?;
+    let in_the_way = whole::what_forbids_writes(&mut session).await?;
+    session.close().await?;
+    in_the_way.map_or(Ok(()), |text| Err(ImportError::Unwritable(text)))
 }
 
 /// Stores only what daemons have, piece by piece.

@@ -1,5 +1,5 @@
 //! What is refused (NEU-ERR-1): the classes of Neutron, each with exactly the arguments that its message has. Whoever gets one
-//! raises it with them; the class decides which status an OpenStack user sees. A name that is no class of Neutron would be taken
+//! raises it with them; the class decides which status an `OpenStack` user sees. A name that is no class of Neutron would be taken
 //! for success (NEU-ERR-2), so there are no others than these.
 
 use serde_json::{Map, Value};

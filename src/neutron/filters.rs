@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 /// Of these only the first value counts.
 const FIRST_ONLY: [&str; 2] = ["shared", "router:external"];
+/// Whether something with these tags is what is wanted.
+type Holds = fn(&Wanted, &HashSet<String>) -> bool;
+
 /// How tags may be asked for, and what has to hold (NEU-TAG-L1).
-const TAG_FILTERS: [(&str, fn(&Wanted, &HashSet<String>) -> bool); 4] = [
+const TAG_FILTERS: [(&str, Holds); 4] = [
     ("tags", |wanted, tags| wanted.texts.is_subset(tags)),
     ("tags-any", |wanted, tags| !wanted.texts.is_disjoint(tags)),
     ("not-tags", |wanted, tags| !wanted.texts.is_subset(tags)),

@@ -1,4 +1,4 @@
-//! OpenStack's networks: what neutron-server's plug-in asks of `POST /neutron/<resource>`, on the same objects that everything else
+//! `OpenStack`'s networks: what neutron-server's plug-in asks of `POST /neutron/<resource>`, on the same objects that everything else
 //! sees (NEU-GEN-12).
 //!
 //! # Where a request is decided

@@ -4,7 +4,7 @@ use super::{
     exception::Exception,
     refused::{Answered, Refused},
     resource::{Answers, Does, List, Resource, Verb},
-    subnet,
+    subnet::{self, Subnet},
     turn::Turn,
     view::View,
 };
@@ -83,7 +83,7 @@ pub fn answer(view: &View<'_>, network: &Object) -> Value {
             ("shared", is_shared(view, network).into()),
             ("router:external", view.flag(network, field_name::ROUTER_EXTERNAL).into()),
             ("mtu", view.property(network, field_name::MTU).unwrap_or_default()),
-            ("subnets", subnets.iter().map(|subnet| subnet.uuid()).collect()),
+            ("subnets", subnets.iter().map(Subnet::uuid).collect()),
             ("port_security_enabled", port_security.into()),
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
@@ -100,7 +100,7 @@ pub fn answer(view: &View<'_>, network: &Object) -> Value {
     answer.into()
 }
 
-fn add_extensions(view: &View<'_>, network: &Object, subnets: &[subnet::Subnet], answer: &mut Map<String, Value>) {
+fn add_extensions(view: &View<'_>, network: &Object, subnets: &[Subnet], answer: &mut Map<String, Value>) {
     answer.insert("fq_name".to_owned(), network.fq_name.elements().into());
     let policies = policies(view, network);
     if !policies.is_empty() {
@@ -110,7 +110,7 @@ fn add_extensions(view: &View<'_>, network: &Object, subnets: &[subnet::Subnet],
         answer.insert("route_table".to_owned(), table.fq_name.elements().into());
     }
     if !view.links(network, field_name::NETWORK_IPAM_REFS).is_empty() {
-        let of = |subnet: &subnet::Subnet| json!({"subnet_cidr": subnet.cidr(), "ipam_fq_name": subnet.ipam_name});
+        let of = |subnet: &Subnet| json!({"subnet_cidr": subnet.cidr(), "ipam_fq_name": subnet.ipam_name});
         answer.insert("subnet_ipam".to_owned(), subnets.iter().map(of).collect());
     }
 }
@@ -333,7 +333,9 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let found = turn.view().find(type_name::VIRTUAL_NETWORK, turn.request.id(), missing).cloned();
     let network = match found {
-        Err(Refused::Exception(Exception::NetworkNotFound { .. })) => return Ok(Value::Null),
+        Err(Refused::Exception(exception)) if matches!(*exception, Exception::NetworkNotFound { .. }) => {
+            return Ok(Value::Null);
+        }
         found => found?,
     };
     delete_pools(turn, &network)?;

@@ -11,14 +11,14 @@ pub type Answered<T> = Result<T, Refused>;
 #[derive(Debug)]
 pub enum Refused {
     /// A class of Neutron.
-    Exception(Exception),
+    Exception(Box<Exception>),
     /// An operation was refused, or what was to be read; it becomes a class by its kind (NEU-ERR-3).
     Rules(Box<Rejection>),
 }
 
 impl From<Exception> for Refused {
     fn from(exception: Exception) -> Self {
-        Self::Exception(exception)
+        Self::Exception(Box::new(exception))
     }
 }
 

@@ -24,7 +24,7 @@ pub use mark::{Mark, MarkError};
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
@@ -133,6 +133,32 @@ impl Drop for Running {
             self.cluster.request_shut_down();
         }
     }
+}
+
+/// The URL of the database of the server that runs on this data directory.
+///
+/// # Errors
+/// What is found there instead, in words.
+pub fn url_of_running(data_directory: &Path) -> Result<String, String> {
+    let path = data_directory.join("lock");
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let what =
+                if data_directory.is_dir() { "no server has ever run there" } else { "there is no such directory" };
+            return Err(what.to_owned());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    // For a moment only: who starts there meanwhile tries it again.
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error.to_string()),
+        Ok(()) => return Err("no server runs there".to_owned()),
+    }
+    let url = fs::read_to_string(data_directory.join("database-url"));
+    url.map(|url| url.trim().to_owned())
+        .map_err(|error| format!("a server runs there, but has not said where its database is (database-url: {error})"))
 }
 
 /// Makes the data directory and returns its real path, which is how PostgreSQL's processes are recognised.

@@ -1,6 +1,6 @@
 //! What to export, and how.
 
-use super::value;
+use super::DatabaseSettings;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -16,10 +16,9 @@ pub struct ExportSettings {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DumpFormat::Cql)]
     pub format: DumpFormat,
 
-    /// The database, as <postgresql://user:password@host/name>; of a private PostgreSQL it is in the file database-url in
-    /// the data directory, and good as long as the server runs
-    #[arg(long, env = "CIRRUS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = value::database_url)]
-    pub database_url: String,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// The id of the cluster, where daemons have one: it stands before the names of their keyspaces, which are exported without
     /// it, and before the paths of `ZooKeeper`

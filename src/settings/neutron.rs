@@ -1,9 +1,9 @@
-//! How OpenStack's networks are.
+//! How `OpenStack`'s networks are.
 
 use crate::rules::NeutronOptions;
 use clap::{ArgAction, Args};
 
-/// How OpenStack's networks are. All servers on a database share these settings, like the quota.
+/// How `OpenStack`'s networks are. All servers on a database share these settings, like the quota.
 #[derive(Args, Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // They are settings.
 pub struct NeutronSettings {

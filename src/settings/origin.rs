@@ -153,6 +153,11 @@ impl Origins {
         self.0.get(field)
     }
 
+    /// Takes note of where one came from.
+    pub fn set(&mut self, field: &str, origin: Origin) {
+        self.0.insert(field.to_owned(), origin);
+    }
+
     /// Whether somebody gave it: it is not the default.
     pub fn is_given(&self, field: &str) -> bool {
         self.get(field).is_some_and(|origin| origin.source != Source::Default)

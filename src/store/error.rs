@@ -1,7 +1,7 @@
 //! What goes wrong with the database, and what that means for whoever asked.
 
 use super::{
-    operation::{Again, Operation},
+    operation::{ARRIVAL, Again, Operation},
     refusal::{self, AWAY, NO_PRIMARY, Refusal, UNKNOWN, UNREADABLE},
     session::ends_session,
 };
@@ -12,7 +12,7 @@ use std::{io, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refuses, or can't be reached.
-    #[error("{}: {}", told(.error), .operation.name)]
+    #[error("{}", described(*.operation, .error))]
     Database {
         /// What was asked.
         operation: Operation,
@@ -20,10 +20,8 @@ pub enum StoreError {
         error: sqlx::Error,
     },
     /// Of several hosts none is the one to ask.
-    #[error("none of the hosts is a primary that takes writes: {hosts}: {}", .operation.name)]
+    #[error("none of the hosts is a primary that takes writes: {hosts}")]
     NoPrimary {
-        /// What was to be asked.
-        operation: Operation,
         /// What is the matter with each.
         hosts: String,
         /// Whether somebody has to change something at one of them.
@@ -86,10 +84,47 @@ pub fn told(error: &sqlx::Error) -> String {
     }
 }
 
+/// What an error says, after words for what usually is the matter with a database, or on the way to it.
+pub fn worded(error: &sqlx::Error) -> String {
+    let words = match error {
+        sqlx::Error::Database(error) => error.code().and_then(|code| refusal::words(&code)),
+        sqlx::Error::Io(error) => on_the_way(error),
+        _ => None,
+    };
+    // The library's own introduction says no more than these words.
+    let said = match error {
+        sqlx::Error::Io(error) if words.is_some() => error.to_string(),
+        error => told(error),
+    };
+    words.map_or(said.clone(), |words| format!("{words}: {said}"))
+}
+
+/// The same, with what was asked, where that says something: not whether there is a database.
+fn described(operation: Operation, error: &sqlx::Error) -> String {
+    let is_way = matches!(error, sqlx::Error::Io(error) if on_the_way(error).is_some());
+    let is_known = matches!(error, sqlx::Error::Database(error)
+        if error.code().is_some_and(|code| refusal::is_at_the_door(&code)));
+    let worded = worded(error);
+    if is_way || is_known || operation == ARRIVAL { worded } else { format!("{worded}: {}", operation.name) }
+}
+
+/// Why nobody was reached, in words.
+fn on_the_way(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("no PostgreSQL listens there"),
+        io::ErrorKind::NotFound => Some("there is no socket of a PostgreSQL there"),
+        io::ErrorKind::PermissionDenied => Some("its socket may not be used"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some("its host can't be reached"),
+        // The standard library has no kind for it.
+        _ if error.to_string().contains("failed to lookup address") => Some("its host is not known"),
+        _ => None,
+    }
+}
+
 fn told_migration(error: &MigrateError) -> String {
     match error {
-        MigrateError::Execute(error) => told(error),
-        MigrateError::ExecuteMigration(error, step) => format!("step {step}: {}", told(error)),
+        MigrateError::Execute(error) => worded(error),
+        MigrateError::ExecuteMigration(error, step) => format!("step {step}: {}", worded(error)),
         error => error.to_string(),
     }
 }
@@ -261,4 +296,27 @@ impl StoreError {
 pub(super) fn no_answer(limit: Duration) -> sqlx::Error {
     let text = format!("the database did not answer within {} s", limit.as_secs_f64());
     io::Error::new(io::ErrorKind::TimedOut, text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::operation::{CHECK, STEPS};
+
+    fn io_error(error: impl Into<io::Error>, operation: Operation) -> String {
+        StoreError::of(operation, sqlx::Error::Io(error.into())).to_string()
+    }
+
+    #[test]
+    fn who_is_not_reached_is_told_in_words() {
+        let refused = io_error(io::ErrorKind::ConnectionRefused, STEPS);
+        assert_eq!(refused, "no PostgreSQL listens there: connection refused");
+        let unknown =
+            io_error(io::Error::other("failed to lookup address information: Name or service not known"), CHECK);
+        assert!(unknown.starts_with("its host is not known: failed to lookup"), "{unknown}");
+        let late = StoreError::late(ARRIVAL, Duration::from_secs(4)).to_string();
+        assert_eq!(late, "the database did not answer within 4 s");
+        let late = StoreError::late(CHECK, Duration::from_secs(4)).to_string();
+        assert_eq!(late, "the database did not answer within 4 s: check");
+    }
 }

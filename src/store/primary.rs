@@ -12,7 +12,7 @@
 //! What no session can know is whether its server is overtaken *later*, while nobody of this process has met the new one. That the
 //! old one has stopped by then is for whoever promotes to see to (`docs/high-availability.md`).
 
-use super::{StoreError, error::told, hosts::Wanted, operation::Operation};
+use super::{StoreError, error::worded, hosts::Wanted, operation::Operation};
 use crate::metrics::Asking;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
@@ -63,7 +63,7 @@ impl Unfit {
                 format!("an old primary, of timeline {timeline}, where {known} has begun")
             }
             Self::Silent(limit) => format!("no answer within {} s", limit.as_secs_f64()),
-            Self::Error(StoreError::Database { error, .. }) => told(error),
+            Self::Error(StoreError::Database { error, .. }) => worded(error),
             Self::Error(error) => error.to_string(),
         }
     }
@@ -164,7 +164,7 @@ impl Hosts {
         // A wrong password does not get better while the others are away.
         let is_lasting = all.iter().any(|why| matches!(why, Unfit::Error(error) if error.is_lasting()));
         let told = self.options.iter().zip(&all).map(|(options, why)| format!("{}: {}", place(options), why.text()));
-        StoreError::NoPrimary { operation, hosts: told.collect::<Vec<_>>().join("; "), is_lasting }
+        StoreError::NoPrimary { hosts: told.collect::<Vec<_>>().join("; "), is_lasting }
     }
 
     async fn ask(

@@ -17,6 +17,9 @@ pub const UNREADABLE: &str =
 /// The code for a lock that was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// The code for a write that a standby, or a transaction that only reads, is to do.
+const READ_ONLY: &str = "25006";
+
 /// A kind of refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -36,7 +39,7 @@ const fn refusal(code: &'static str, what: &'static str, is_worth_another_try: b
 
 /// All that are told apart; codes before their classes.
 const REFUSALS: &[Refusal] = &[
-    refusal("25006", "is read-only", true, false),
+    refusal(READ_ONLY, "is read-only", true, false),
     refusal("28", "does not let this server in", false, false),
     refusal("3D000", "is not there", false, false),
     refusal("40001", "could not put it in order with something else", true, false),
@@ -55,6 +58,26 @@ const REFUSALS: &[Refusal] = &[
     refusal("XX001", "has found its files damaged", false, false),
     refusal("XX002", "has found its files damaged", false, false),
 ];
+
+/// What is the matter, for whoever has named a database: a code, or the class that it begins with, and words that stand before those of
+/// PostgreSQL.
+const WORDS: &[(&str, &str)] = &[
+    (READ_ONLY, "it is read-only, or a standby"),
+    ("28P01", "it refuses the password"),
+    ("28", "it does not let this role in"),
+    ("3D000", "there is no database of this name there"),
+    ("42501", "its role lacks a permission"),
+];
+
+/// Words for a code.
+pub fn words(code: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| code.starts_with(known)).map(|(_, words)| *words)
+}
+
+/// Whether a session is refused by that, whatever it is for.
+pub fn is_at_the_door(code: &str) -> bool {
+    ["28", "3D000"].iter().any(|known| code.starts_with(known))
+}
 
 impl Refusal {
     /// Whether somebody else has a lock.

@@ -9,7 +9,7 @@ use super::{
     sequence::Sequence,
 };
 use crate::graph::{Graph, Hold, Object};
-use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
+use sqlx::{Arguments, Row, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -50,6 +50,18 @@ const BEGIN: &str = "update feed_sequence
 const INSERT_KEY_VALUES: &str = "insert into key_value (key, value)
     select distinct on (key) key, value from unnest($1::text[], $2::text[]) as new (key, value)
     on conflict (fq_name_digest(array[key])) do update set value = excluded.value";
+/// Whether transactions write; who this is; the schema in which tables would be made, whether there are tables of ours already, and whether
+/// some may be made; and the tables that may not be written into.
+const FORBIDS_WRITES: &str = "select current_setting('transaction_read_only')::boolean, current_user::text, current_schema()::text,
+    to_regclass('_sqlx_migrations') is not null, coalesce(has_schema_privilege(current_schema(), 'create'), false),
+    array(select distinct needed.relation
+          from (values ('object', 'insert'), ('object', 'delete'), ('reference', 'insert'), ('reference', 'delete'),
+                       ('address_hold', 'insert'), ('address_hold', 'delete'), ('idempotency_key', 'delete'),
+                       ('write_time_base', 'insert'), ('write_time_base', 'delete'), ('feed_sequence', 'update'),
+                       ('key_value', 'insert'), ('wide_keyspace', 'insert'), ('wide_table', 'insert'), ('wide_row', 'insert'))
+               as needed (relation, privilege)
+          where not has_table_privilege(to_regclass(needed.relation), needed.privilege)
+          order by needed.relation)";
 /// Nobody writes beside the import; readers are not held up.
 const LOCK_BESIDE: &str = "lock table key_value, wide_keyspace, wide_table, wide_row in share row exclusive mode";
 /// A dump may be read for long between two statements, and while the last ones come nobody else has his turn.
@@ -68,6 +80,29 @@ pub struct Beside {
 impl Beside {
     /// Nothing.
     pub const NONE: Self = Self { key_values: 0, cells: 0 };
+}
+
+/// Why nothing may be written into the database, if that is so: into its tables, or where there are none, for them to be made.
+///
+/// # Errors
+/// When the database is away.
+pub async fn what_forbids_writes(session: &mut Session) -> Result<Option<String>, StoreError> {
+    let row = session.row(sqlx::query(FORBIDS_WRITES)).await?;
+    let (is_read_only, role, schema): (bool, String, Option<String>) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (has_tables, may_create, closed): (bool, bool, Vec<String>) =
+        (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+    if is_read_only {
+        return Ok(Some("it is read-only, or a standby: name the primary".to_owned()));
+    }
+    if !has_tables && !may_create {
+        let schema = schema.map_or("there is no schema in its search_path".to_owned(), |schema| {
+            format!("no permission for schema {schema}")
+        });
+        return Ok(Some(format!("its role {role} may make no tables there, {schema}")));
+    }
+    let closed = closed.join(", ");
+    Ok((!closed.is_empty()).then(|| format!("its role {role} may not write into its tables {closed}")))
 }
 
 /// Counts what there is beside objects.

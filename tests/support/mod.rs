@@ -53,6 +53,16 @@ pub fn fresh_directory() -> tempfile::TempDir {
     directory
 }
 
+/// The program under test, without settings of whoever runs the tests, and of this machine.
+pub fn cirrus_program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CIRRUS_")) {
+        command.env_remove(name);
+    }
+    command.env("CIRRUS_SETTINGS_FILE", "none");
+    command
+}
+
 /// A child process with its output collected, and with an end that can be waited for with a time limit.
 pub struct Process {
     pub id: u32,
@@ -79,6 +89,7 @@ impl Process {
         command.env("CIRRUS_LOG_FORMAT", "text");
         // Where servers have one by default is not for tests.
         command.env("CIRRUS_ADMIN_SOCKET", "none");
+        command.env("CIRRUS_SETTINGS_FILE", "none");
         Self::spawn(&mut command)
     }
 

@@ -1,4 +1,4 @@
-//! `/neutron/<resource>`: what OpenStack's plug-in asks for. What it means is in `crate::neutron`.
+//! `/neutron/<resource>`: what `OpenStack`'s plug-in asks for. What it means is in `crate::neutron`.
 
 use super::{Access, Action, Effect};
 use crate::{
@@ -273,6 +273,6 @@ fn says() -> String {
         let verbs: Vec<&str> = resource.operations.iter().map(|(verb, _)| verb.name()).collect();
         format!("- `{}` ({}): {}\n", resource.name(), resource.meaning, verbs.join(", "))
     };
-    let resources: String = neutron::RESOURCES.iter().map(|resource| operations(resource)).collect();
+    let resources: String = neutron::RESOURCES.iter().map(operations).collect();
     format!("Each request is all or nothing. Resources and operations:\n\n{resources}")
 }

@@ -19,7 +19,7 @@ pub const NAMES: Group = ("names and lists", "Names, uuids, and lists of any typ
 pub const PARTS: Group = ("parts of objects", "Changes of a part of an object, and of what belongs to several.");
 /// What networks have to give.
 pub const ADDRESSES: Group = ("addresses", "Addresses of networks that no object holds.");
-/// What OpenStack asks for.
+/// What `OpenStack` asks for.
 pub const NEUTRON: Group = ("neutron", "OpenStack's networks, as neutron-server's plug-in asks for them.");
 /// For those who follow what happens.
 pub const FEEDS: Group = ("feeds", "What changes, in order and without gaps.");

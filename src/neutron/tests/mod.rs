@@ -1,5 +1,8 @@
 //! Neutron on graphs in memory. A test that shows a rule of the contract has its id in its name, as those of the rules have.
 
+// What is asked with is written where it is asked.
+#![allow(clippy::needless_pass_by_value)]
+
 mod envelope;
 mod network;
 mod subnet;

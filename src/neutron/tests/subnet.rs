@@ -154,13 +154,13 @@ fn neu_sub_l1_neu_sub_n1_subnets_are_listed_as_their_networks_are() {
     let mut both = vec![one.clone(), two.clone()];
     both.sort();
     assert_eq!(cloud.ids("subnet", json!({})), both);
-    assert_eq!(cloud.ids("subnet", json!({"cidr": ["10.0.0.0/24"], "name": ["one"]})), [one.clone()]);
-    assert_eq!(cloud.ids("subnet", json!({"id": [one, Uuid::new_v4().to_string()]})), [one.clone()]);
-    assert_eq!(cloud.ids("subnet", json!({"network_id": [shared["id"]]})), [two.clone()]);
-    assert_eq!(cloud.ids("subnet", json!({"shared": [true]})), [two.clone()]);
+    assert_eq!(cloud.ids("subnet", json!({"cidr": ["10.0.0.0/24"], "name": ["one"]})), [one.as_str()]);
+    assert_eq!(cloud.ids("subnet", json!({"id": [one, Uuid::new_v4().to_string()]})), [one.as_str()]);
+    assert_eq!(cloud.ids("subnet", json!({"network_id": [shared["id"]]})), [two.as_str()]);
+    assert_eq!(cloud.ids("subnet", json!({"shared": [true]})), [two.as_str()]);
     assert!(cloud.ids("subnet", json!({"router:external": [true]})).is_empty());
     cloud.tenant = cloud.project("red");
-    assert_eq!(cloud.ids("subnet", json!({})), [two.clone()]);
+    assert_eq!(cloud.ids("subnet", json!({})), [two.as_str()]);
     assert!(cloud.ids("subnet", json!({"id": [one]})).is_empty());
 }
 

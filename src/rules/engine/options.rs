@@ -13,7 +13,7 @@ pub struct Options {
     pub tag_id_digits: TagIdDigits,
     /// Who writes the rules of projects.
     pub project_access_lists: ProjectAccessLists,
-    /// How OpenStack's networks are.
+    /// How `OpenStack`'s networks are.
     pub neutron: NeutronOptions,
 }
 

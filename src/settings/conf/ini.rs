@@ -1,7 +1,10 @@
 //! Files as Python's `ConfigParser` reads them (access contract 7.1): sections, keys in any case, values that go on in lines that are
 //! indented, comments in lines of their own, and `%` as an escape.
 
-use super::super::{faults::Faults, origin::Place};
+use super::{
+    super::{faults::Faults, origin::Place},
+    keys,
+};
 use std::{collections::BTreeMap, path::Path};
 
 /// Whose keys are in all sections.
@@ -120,9 +123,12 @@ impl Conf {
         Ok(read)
     }
 
-    /// A key of the one name space.
+    /// A key of the one name space, or of the section of its own that it has.
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        let sections = SECTIONS.iter().rev().chain([&IN_ALL]);
+        let apart = keys::find(key).map(|key| key.section).filter(|section| !SECTIONS.contains(section));
+        let sections: &[&str] = apart.as_slice();
+        let sections = if sections.is_empty() { &SECTIONS } else { sections };
+        let sections = sections.iter().rev().chain([&IN_ALL]);
         sections.filter_map(|section| self.0.get(*section)).find_map(|entries| entries.get(key))
     }
 
