@@ -136,7 +136,7 @@ fn number(count: u128) -> String {
 fn fullness(usage: Usage) -> Markup {
     let Usage { all, reserved, used } = usage;
     let usable = all.saturating_sub(reserved);
-    let part = |count: u128| if all == 0 { 0 } else { count.saturating_mul(1000) / all };
+    let part = |count: u128| count.saturating_mul(1000).checked_div(all).unwrap_or(0);
     // What is there is seen, however little it is.
     let width = |count: u128| if count == 0 { 0 } else { part(count).max(8) };
     let percent = match (used.saturating_mul(100)).checked_div(usable) {
