@@ -83,15 +83,15 @@ async fn main() -> ExitCode {
         Ok(logs) => logs,
         Err(error) => return exit(Err(settings.told("log", format!("{}: {error}", settings.logs.log))), |_| 2),
     };
-    match serve::serve(*settings, &logs).await {
+    let ended = serve::serve(*settings, &logs).await;
+    match &ended {
         // Whoever writes settings is a person.
-        Err(StartError::Settings(text) | StartError::NotShared(text)) => exit(Err(text), |_| 2),
-        Err(error) => {
-            logs.last_word(&error);
-            ExitCode::from(error.exit_status())
-        }
-        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Settings(text) | StartError::NotShared(text)) => logs.last_word_to_person(text),
+        Err(error) => logs.last_word(error),
+        Ok(()) => {}
     }
+    logs.flush();
+    ended.err().map_or(ExitCode::SUCCESS, |error| ExitCode::from(error.exit_status()))
 }
 
 /// The settings that `serve` would have, and what is wrong with them; or the file of defaults.

@@ -119,7 +119,13 @@ impl Seats {
         if taken.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             taken.told = Some(Instant::now());
             let (connections, settings) = (if full == Full::All { self.most } else { of_source }, self.way.settings);
-            tracing::warn!(?full, from = ?source, connections, settings, "connections are refused");
+            tracing::warn!(
+                ?full,
+                from = source.map(tracing::field::display),
+                connections,
+                settings,
+                "connections are refused"
+            );
         }
         Err(full)
     }

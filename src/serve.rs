@@ -19,7 +19,7 @@ use crate::{
     feed::{Feed, send_to_amqp},
     graph::Graph,
     introspect::Introspect,
-    logs::{LogFilter, Logs, Traces},
+    logs::{Logs, Traces},
     metrics::{self, table},
     model::Model,
     private_postgresql::{Mark, MarkError, PrivateError, PrivatePostgres},
@@ -43,6 +43,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
+    thread,
     time::Duration,
 };
 use tokio::{
@@ -170,8 +171,7 @@ pub async fn serve(settings: ServeSettings, logs: &Logs) -> Result<(), StartErro
         tracing::warn!("whoever reaches {} may read, change and delete everything (--open)", settings.listen);
     }
     let opened = open(&settings, doors)?;
-    let log_filter = Arc::clone(&logs.filter);
-    let prepared = Prepared { retention, model, authenticator, brokers, opened, log_filter };
+    let prepared = Prepared { retention, model, authenticator, brokers, opened, logs };
     let Some(directory) = directory else {
         let url = settings.database_url.clone().unwrap_or_default();
         return serve_on(&url, None, &settings, prepared, stop).await;
@@ -232,6 +232,7 @@ fn parts(settings: &ServeSettings) -> Result<Parts, Faults> {
     faults.take(&who_asks, settings.check_access());
     let of_cql = ["cql_listen", "cql_users_file", "cql_advertise", "cql_cluster_id", "cql_tls", "aaa_mode", "open"];
     faults.take(&of_cql, settings.check_cql());
+    settings.check_listeners(&mut faults);
     let authenticator = authenticator(settings, &mut faults);
     let directory = match settings.database_url {
         Some(_) => None,
@@ -269,13 +270,13 @@ fn doors(settings: &ServeSettings, faults: &mut Faults) -> Doors {
 }
 
 /// What is there before the database is asked for anything.
-struct Prepared {
+struct Prepared<'a> {
     retention: Retention,
     model: Arc<Model>,
     authenticator: Authenticator,
     brokers: Option<AmqpServers>,
     opened: Opened,
-    log_filter: Arc<LogFilter>,
+    logs: &'a Logs,
 }
 
 /// The ways in.
@@ -472,10 +473,10 @@ async fn serve_on(
     url: &str,
     mark: Option<&Mark>,
     settings: &ServeSettings,
-    prepared: Prepared,
+    prepared: Prepared<'_>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let Prepared { retention, model, authenticator, brokers, opened, log_filter } = prepared;
+    let Prepared { retention, model, authenticator, brokers, opened, logs } = prepared;
     let Opened { listeners, cql, introspect, administrators, socket_file } = opened;
     let database = Database::new(url).map_err(|error| StartError::Settings(error.to_string()))?;
     let supervision = Arc::new(Supervision::default());
@@ -521,7 +522,7 @@ async fn serve_on(
         database,
         supervision: Arc::clone(&supervision),
         key_values,
-        log_filter,
+        log_filter: Arc::clone(&logs.filter),
         traces: traces.clone(),
         feed: Arc::clone(&feed),
         role_rules: Arc::new(KeptRoleRules::new(replica.current().model())),
@@ -564,6 +565,8 @@ async fn serve_on(
         let _ = tell.send(Instant::now());
     };
     let server = server(listeners, entrance(settings), app.clone(), stop)?;
+    // What was done until now is told before it.
+    logs.flush();
     announce(scheme, address);
     service_manager::ready();
     tokio::select! {
@@ -663,12 +666,17 @@ async fn resign(replica: &Replica, limit: Duration) {
     }
 }
 
-/// The one line on standard output.
+/// The one line on standard output. Nobody may be listening, or take it; that is no reason not to serve.
 fn announce(scheme: &str, address: SocketAddr) {
-    let mut output = std::io::stdout().lock();
-    // Nobody may be listening; that is no reason not to serve.
-    let _ = writeln!(output, "cirrus is ready at {scheme}://{address}");
-    let _ = output.flush();
+    let tell = move |scheme: String| {
+        let mut output = std::io::stdout().lock();
+        let _ = writeln!(output, "cirrus is ready at {scheme}://{address}");
+        let _ = output.flush();
+    };
+    let scheme = scheme.to_owned();
+    if let Err(error) = thread::Builder::new().name("ready".to_owned()).spawn(move || tell(scheme)) {
+        tracing::warn!(%error, "that the server is ready can't be told on standard output");
+    }
 }
 
 /// Makes the first objects; which of several servers does is decided by whose turn comes first.

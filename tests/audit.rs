@@ -143,7 +143,7 @@ async fn refused(server: &Server, alice: Api, bob: Api) -> Vec<(&'static str, u1
                 "user=\"bob\"",
                 "user_id=\"id-of-bob\"",
                 "project_name=\"bob-proj\"",
-                "roles=[\"member\"]",
+                "roles=\"member\"",
                 "address=\"127.0.0.1\"",
                 "method=DELETE",
             ],

@@ -280,7 +280,6 @@ pub async fn tokens_that_an_issuer_has_signed() {
     // The other source is not in the way.
     admin.get("/virtual-networks").await.ok();
     checks.finish();
-    let log = server.log();
     for why in [
         "it is of another issuer",
         "it has ended",
@@ -288,8 +287,9 @@ pub async fn tokens_that_an_issuer_has_signed() {
         "its signature is not of this key",
         "(`kid`)",
     ] {
-        assert!(log.contains(why), "'{why}' is not in the log:\n{log}");
+        server.tells(why);
     }
+    let log = server.log();
     assert!(!log.contains("eyJ"), "a part of a token is in the log:\n{log}");
 }
 
@@ -465,6 +465,10 @@ pub async fn an_issuer_whose_certificate_is_looked_at() {
         let server = start(&issuer, &Tokens::new(), options);
         // Who is known is told that no rule says anything.
         get(&server.api(), &token).await.status_is(status);
-        assert_eq!(server.log().contains("invalid peer certificate"), status == 503, "{}", server.log());
+        if status == 503 {
+            server.tells("invalid peer certificate");
+        } else {
+            assert!(!server.log().contains("invalid peer certificate"), "{}", server.log());
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! The log: lines of JSON that say which request they are of, whatever clients send; what PostgreSQL says among them; more of it,
 //! or less, while the server runs.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
+use crate::support::scrape::Scraped;
 use crate::support::tokens::Tokens;
-use crate::support::{Api, Checks, Process, Server, send_signal, wait_until};
+use crate::support::{Api, Checks, Process, Server, fresh_directory, send_signal, wait_until};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const IN_JSON: [&str; 2] = ["--log-format", "json"];
@@ -21,6 +25,8 @@ pub async fn lines() {
     checks.run("text is for people", text()).await;
     checks.run("the last word is a line, too", async { last_word() }).await;
     checks.run("more or less is logged at run time", filter_changes()).await;
+    checks.run("nobody waits for who reads it", nobody_waits()).await;
+    checks.run("what is no request is no error", no_requests()).await;
     checks.finish();
 }
 
@@ -158,6 +164,95 @@ fn last_word() {
     assert!(said.starts_with("cirrus: --keep-changes-at-most 4 is less than"), "{said}");
 }
 
+/// What anybody can send at any time does not fill the log with errors; it is counted.
+async fn no_requests() {
+    let server = Server::start_with(&[&IN_JSON[..], &["--log", "info"]].concat());
+    let api = server.api();
+    let refused = async || Scraped::of(&api).await.sum("cirrus_refusals_total", &[("rule", ""), ("status", "400")]);
+    let before = refused().await;
+    let texts: [&[u8]; 3] = [
+        b"GET /\xff\x00\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\rb\r\n\r\n",
+        b"\x16\x03\x01\x00\xf8\x01\x00\x00\xf4\x03\x03\r\n\r\n",
+    ];
+    let ask = |text: &[u8]| {
+        let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+        stream.write_all(text).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    for text in texts {
+        assert!(ask(text).starts_with("HTTP/1.1 400 "), "{text:?}");
+    }
+    let all = async { while refused().await < before + 2.5 {} };
+    tokio::time::timeout(LIMIT, all).await.expect("each is counted");
+    // An id of no letters is none.
+    let answer = ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: \r\nConnection: close\r\n\r\n");
+    assert!(answer.to_lowercase().contains("\nx-request-id: req-"), "{answer}");
+    until_logged(&server, "it is told", |line| line["path"] == "/healthz");
+    let lines = lines_of(&server.log());
+    assert!(!lines.iter().any(|line| line["level"] == "ERROR" || line["request_id"] == ""), "{lines:?}");
+    assert!(!lines.iter().any(|line| line["message"] == "what came is no request"), "it is DEBUG");
+    assert_eq!(api.put("/log-filter", &json!({"log-filter": "info,cirrus=debug"})).await.status, 200);
+    ask(texts[0]);
+    let told = until_logged(&server, "it is told", |line| line["message"] == "what came is no request");
+    assert_eq!((told[0]["level"].as_str(), told[0]["target"].as_str()), (Some("DEBUG"), Some("cirrus::api")));
+}
+
+/// A pipe that nobody reads any more stops nothing: neither what is asked for, nor the end.
+async fn nobody_waits() {
+    let database = Server::start();
+    let directory = fresh_directory();
+    let path = directory.path().join("log");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let pipe = || File::options().read(true).write(true).open(&path).unwrap();
+    let started = |pipe: File| {
+        let url = database.database_url();
+        let mut command = Process::command(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+        command.args(["--log-format", "json", "--log", "info,cirrus=trace"]);
+        let process = Process::spawn_into(&mut command, pipe);
+        let line = process.next_line(LIMIT).unwrap_or_default();
+        let url = line.strip_prefix("cirrus is ready at ").unwrap_or_else(|| panic!("{line}")).to_owned();
+        (process, Api::with_headers(&url, &[("X-Request-Id", &"x".repeat(256))]))
+    };
+    let dropped = async |api: &Api| {
+        let text = api.get("/metrics").await.status_is(200).text.clone();
+        let line = text.lines().find_map(|line| line.strip_prefix("cirrus_log_lines_dropped_total "));
+        line.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap()
+    };
+    let until_dropped = async |api: &Api, more_than: u64| {
+        while dropped(api).await <= more_than {
+            for _ in 0..500 {
+                api.get("/healthz").await.status_is(200);
+            }
+        }
+        api.get("/readyz").await.status_is(200);
+    };
+    let (mut process, api) = started(pipe());
+    tokio::time::timeout(LIMIT * 5, until_dropped(&api, 0)).await.expect("lines are dropped, and it answers");
+    let so_far = dropped(&api).await;
+    // Somebody reads again: what waited, and how much is missing.
+    let (tell, told) = mpsc::channel();
+    let reader = BufReader::new(pipe());
+    let reading = thread::spawn(move || {
+        for line in reader.lines().map_while(Result::ok) {
+            let line = lines_of(&(line + "\n")).remove(0);
+            if let Some(number) = line["dropped"].as_u64() {
+                tell.send(number).ok();
+                return;
+            }
+        }
+    });
+    let missing = told.recv_timeout(LIMIT).expect("it is told how many were dropped");
+    assert!(missing >= so_far, "{missing} of {so_far}");
+    reading.join().unwrap();
+    // And once more nobody; it ends all the same.
+    tokio::time::timeout(LIMIT * 5, until_dropped(&api, missing)).await.expect("it answers again");
+    process.signal("TERM");
+    assert_eq!(process.wait(LIMIT).and_then(|status| status.code()), Some(0));
+}
+
 async fn filter_changes() {
     let filter = "info,sqlx=warn";
     let (server, tokens) = Tokens::start("rbac", &[&IN_JSON[..], &["--log", filter]].concat());
@@ -168,6 +263,9 @@ async fn filter_changes() {
         let status = api.put("/log-filter", &json!({"log-filter": "off"})).await.status;
         assert!([401, 403].contains(&status) && [401, 403].contains(&api.get("/log-filter").await.status), "{status}");
     }
+    // Programs can look for who was refused what.
+    let told = until_logged(&server, "it is told", |line| line["message"] == "refused" && line["roles"] == "member");
+    assert!(told.iter().all(|line| line["path"] == "/log-filter"), "{told:?}");
     let long = "cirrus=debug,".repeat(100);
     for (body, says) in [
         (json!({}), "log-filter is missing"),
@@ -176,6 +274,8 @@ async fn filter_changes() {
         (json!({"log-filter": "loud"}), "'loud' is no level; error, warn, info, debug, trace or off is expected"),
         (json!({"log-filter": "cirrus=loud"}), "error, warn, info, debug, trace or off is expected"),
         (json!({"log-filter": "info\nERROR"}), "is no level"),
+        (json!({"log-filter": "cirru=debug"}), "'cirru' is no part of the program: cirrus, "),
+        (json!({"log-filter": "info,cirrus::apii=debug"}), "'cirrus::apii' is no part of the program"),
         (json!({ "log-filter": long }), "more than 1000 bytes"),
     ] {
         let refused = admin.put("/log-filter", &body).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::rabbitmq::free_port;
-use crate::support::{Checks, Process, Server, cirrus_program, fresh_directory};
+use crate::support::{Checks, Process, Server, children_of, cirrus_program, fresh_directory};
 use crate::tls::Files;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -18,9 +18,11 @@ pub async fn wrong_settings_are_told() {
     checks.run("by name, before anything is made", async { by_name() }).await;
     checks.run("all at once, from wherever they are", async { all_at_once() }).await;
     checks.run("contrail-api's files with every key", files_of_contrail()).await;
+    checks.run("each place is shown without passwords", async { all_places() }).await;
     checks.run("empty variables count as not set", async { empty_variables() }).await;
     checks.run("each has its place in the documents", async { in_documents() }).await;
     checks.run("a database that can't be used", unusable_databases()).await;
+    checks.run("the private PostgreSQL knows none of them", async { no_secrets_below() }).await;
     checks.finish();
 }
 
@@ -52,6 +54,8 @@ fn by_name() {
     let file = directory.path().join("file");
     std::fs::write(&file, "not a directory").unwrap();
     let file = file.to_str().unwrap();
+    let long = "x".repeat(100_000);
+    let long = long.as_str();
     let cases: &[Case] = &[
         (
             &["--keep-changes", "5", "--keep-changes-at-most", "4"],
@@ -71,7 +75,30 @@ fn by_name() {
         (&["--quota", "subnet=few"], &[], &["--quota", "virtual_network=100"]),
         (&["--schema-dir", "/nowhere"], &[], &["--schema-dir /nowhere: there is no such directory"]),
         (&[], &[("CIRRUS_SCHEMA_DIR", "/")], &["CIRRUS_SCHEMA_DIR=/: common.toml:1: "]),
-        (&["--database-url", "x"], &[], &["--database-url x: ", "postgresql://user:password@host/name is expected"]),
+        (&["--database-url", "x"], &[], &["--database-url ...: ", "postgresql://user:password@host/name is expected"]),
+        (
+            &["--database-url", "host=h password=secret-word user=u"],
+            &[],
+            &["--database-url ...: ", "postgresql://user:password@host/name is expected"],
+        ),
+        (&[], &[("CIRRUS_DATABASE_URL", "postgresql://u:secret-word h/x")], &["CIRRUS_DATABASE_URL=...: "]),
+        (&[], &[("CIRRUS_DATABASE_URL", "postgresql://u:secret-word")], &["CIRRUS_DATABASE_URL=...: "]),
+        // As where somebody has forgotten the quotes.
+        (&["--database-wait", "1", "password=secret-word"], &[], &["...: only options are expected"]),
+        (&["postgresql://u:secret-word@h/x"], &[], &["...: only options are expected"]),
+        (
+            &["--introspect-listen", "0.0.0.0:7", "--cql-listen", "127.0.0.1:7", "--quota", "x"],
+            &[("CIRRUS_LISTEN", "127.0.0.1:7")],
+            &[
+                "--introspect-listen 0.0.0.0:7: that is the port of CIRRUS_LISTEN=127.0.0.1:7, too; each needs one of its own",
+                "--cql-listen 127.0.0.1:7: that is the port of CIRRUS_LISTEN=127.0.0.1:7, too",
+                "--cql-listen 127.0.0.1:7: that is the port of --introspect-listen 0.0.0.0:7, too",
+                "--quota x: ",
+            ],
+        ),
+        (&["--log", "\u{1b}31m"], &[], &["--log \\u{1b}31m: '\\u{1b}31m' is no level"]),
+        (&["--read-consistency", long], &[], &["--read-consistency xxx", "xxx...: ", "linearizable, local"]),
+        (&["--quota", long], &[], &["--quota xxx", "xxx...: "]),
         (
             &[],
             &[("CIRRUS_DATABASE_URL", "mysql://me:secret-word@db/x")],
@@ -128,7 +155,7 @@ fn by_name() {
         (&["--log", "nosuchlevel"], &[], &["'nosuchlevel' is no level", "error, warn, info"]),
         (&[], &[("CIRRUS_LOG", "cirrus=loud")], &["CIRRUS_LOG", "error, warn, info"]),
         (&["--log-format", "xml"], &[], &["auto, text, json"]),
-        (&["--otlp-endpoint", "collector:4317"], &[], &["--otlp-endpoint collector:4317: ", "http://host:4318"]),
+        (&["--otlp-endpoint", "collector:4317"], &[], &["--otlp-endpoint ...: ", "http://host:4318"]),
         (
             &[],
             &[("CIRRUS_OTLP_ENDPOINT", "http://me:secret-word@collector:4318")],
@@ -174,8 +201,21 @@ fn by_name() {
             assert!(errors.contains(text), "{arguments:?} {variables:?}: '{text}' is expected in\n{errors}");
         }
         assert!(!errors.contains("secret-word"), "{errors}");
-        assert!(!errors.contains("<class"), "{errors}");
+        assert!(!errors.contains("<class") && !errors.contains('\u{1b}'), "{errors}");
+        assert!(errors.len() < 10_000, "{} bytes for {arguments:?}", errors.len());
         assert!(!data.exists(), "{arguments:?} {variables:?}: something was made");
+    }
+    for arguments in [
+        &["check", "--database-url", "host=h password=secret-word"] as &[&str],
+        &["check", "--database-url", "postgresql://u:secret-word h/x"],
+        &["export", "--database-url", "postgresql://u:secret-word"],
+        &["check", "postgresql://u:secret-word@h/x"],
+        &["postgresql://u:secret-word@h/x"],
+        &["check", "--database-urk=postgresql://u:secret-word@h/x"],
+        &["check", "--database-url", "postgresql://h/x", "password=secret-word"],
+    ] {
+        let errors = refused(arguments, &[]);
+        assert!(!errors.contains("secret-word"), "{arguments:?}: {errors}");
     }
     let errors = refused(&["openapi", "--schema-dir", "/nowhere"], &[]);
     assert!(errors.contains("--schema-dir /nowhere: there is no such directory"), "{errors}");
@@ -239,6 +279,35 @@ fn sample_of_contrail(files: &Files, admin_port: u16) -> [String; 2] {
     })
 }
 
+/// What is in the environment of the server is not in that of the database, which others may look at.
+fn no_secrets_below() {
+    let directory = fresh_directory();
+    let data = directory.path().join("data");
+    let variables = [
+        ("CIRRUS_DATA_DIR", data.to_str().unwrap()),
+        ("CIRRUS_ADMIN_PASSWORD", "secret-word"),
+        ("CIRRUS_ADMIN_USER", "somebody"),
+        ("CIRRUS_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret-word"),
+        ("ANOTHER", "secret-word"),
+        ("TZ", "UTC"),
+    ];
+    let process =
+        Process::spawn(&mut program(&["serve", "--listen", "127.0.0.1:0", "--settings-file", "none"], &variables));
+    assert!(process.next_line(Duration::from_mins(2)).is_some(), "{}", process.errors());
+    let (mut below, mut looked_at) = (children_of(process.id), 0);
+    while let Some(child) = below.pop() {
+        below.extend(children_of(child));
+        // One that has just ended has none.
+        let Ok(environment) = std::fs::read(format!("/proc/{child}/environ")) else { continue };
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        assert!(!environment.contains("secret-word") && !environment.contains("CIRRUS_"), "{environment}");
+        looked_at += usize::from(environment.contains("TZ=UTC"));
+    }
+    // Its first process; what others were given stands no more where they write what they do.
+    assert!(looked_at > 0, "the database has processes");
+}
+
 /// What curl gets: the head, the body, and the status.
 fn curl(arguments: &[&str]) -> String {
     let mut command = Command::new("curl");
@@ -288,7 +357,7 @@ async fn files_of_contrail() {
         ("paginate-count", "100".to_owned(), "paginate_count"),
         ("watch-keepalive-interval", "30".to_owned(), "watch_keepalive_interval"),
         ("tcp-keepalive", "\"600,20,5\"".to_owned(), "tcp_keepalive_enable"),
-        ("amqp-url", "\"...@localhost:2/%2Fcloud\"".to_owned(), "rabbit_server"),
+        ("amqp-url", "\"...@127.0.0.1:1/%2Fcloud,...@localhost:2/%2Fcloud\"".to_owned(), "rabbit_server"),
         ("amqp-ca-file", file("ca.pem"), "kombu_ssl_ca_certs"),
         ("amqp-certificate", file("server.pem"), "kombu_ssl_certfile"),
         ("amqp-key", file("server.key"), "kombu_ssl_keyfile"),
@@ -359,6 +428,32 @@ async fn files_of_contrail() {
         assert!(told.contains(key), "'{key}' is expected in\n{log}");
     }
     assert!(!log.contains("hidden-word"), "{log}");
+}
+
+/// Each of several places is shown, and none of their passwords; nothing of what can't be read.
+fn all_places() {
+    let directory = fresh_directory();
+    let file = directory.path().join("cirrus.toml");
+    let text = "\u{feff}amqp-url = [\"amqp://u:secret-word@mq1/\", \"amqp://u:secret-word@mq2/\"]\n\
+                database-url = \"postgresql://u:secret-word@h1,h2/x\"\n";
+    std::fs::write(&file, text).unwrap();
+    let conf = directory.path().join("contrail-api.conf");
+    let text = "\u{feff}[DEFAULTS]\nlisten_ip_addr = 127.0.0.1 ; here\nlisten_port = 0 ; any\nrabbit_server = a,b,c\n\
+                rabbit_password = secret-word ;x\n";
+    std::fs::write(&conf, text).unwrap();
+    let shown = |name: &str, file: &Path| {
+        let output = program(&["settings", name, file.to_str().unwrap()], &[]).output().unwrap();
+        let (text, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && !text.contains("secret-word"), "{text}{errors}");
+        text
+    };
+    let text = shown("--settings-file", &file);
+    assert!(text.contains("\namqp-url = \"...@mq1/,...@mq2/\"  # "), "{text}");
+    assert!(text.contains("\ndatabase-url = \"...@h1,h2/x\"  # "), "{text}");
+    let text = shown("--conf-file", &conf);
+    assert!(text.contains("\namqp-url = \"...@a:5672/%2F,...@b:5672/%2F,...@c:5672/%2F\"  # "), "{text}");
+    assert!(text.contains("\nlisten = \"127.0.0.1:0\"  # "), "{text}");
+    assert!(text.contains("contrail-api.conf:5: rabbit_password: what follows ` ;` is a part of the value"), "{text}");
 }
 
 /// The variables that `cirrus serve --help` names.

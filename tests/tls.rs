@@ -347,7 +347,7 @@ fn reload(client: &Client, log: &dyn Fn() -> String) {
     files.put("renewed.pem", "server.pem");
     files.put("renewed.key", "server.key");
     wait_until("the new one is served (tls_7)", LIMIT, || served("renewed"));
-    assert!(log().contains("the files were read again"), "{}", log());
+    wait_until("it says that", LIMIT, || log().contains("the files were read again"));
     client.get("/virtual-networks");
 
     // One that has ended is told.

@@ -167,6 +167,7 @@ async fn told() {
 
     // The log says under which id it is there.
     let of_write = |line: &&str| line.contains(r#""request_id":"write""#);
+    server.tells(r#""request_id":"write""#);
     let log = server.log();
     let line = log.lines().find(of_write).unwrap();
     assert!(line.contains(&format!(r#""trace_id":"{trace}""#)), "{line}");

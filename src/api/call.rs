@@ -226,7 +226,9 @@ impl Call {
             // Until it is found out who it is (`gate`).
             caller: Arc::new(Caller::of_level(Level::Nobody)),
             default_domain: None,
-            request_id: text("X-Request-Id").map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
+            request_id: text("X-Request-Id")
+                .filter(|id| !id.trim().is_empty())
+                .map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
             user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
             address: told("X-Requestor-IP").or(client).or_else(|| door.origin(peer)),
         };

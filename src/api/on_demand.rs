@@ -195,7 +195,7 @@ impl Bringer<'_> {
             // Somebody else was faster.
             Kind::Conflict if self.graph().get(uuid).is_some() => Ok(true),
             _ => {
-                tracing::warn!(%uuid, ?fq_name, why = %refused.text, "what Keystone has can't be made here");
+                tracing::warn!(%uuid, fq_name = fq_name.join(":"), why = %refused.text, "what Keystone has can't be made here");
                 Ok(false)
             }
         }
@@ -213,7 +213,7 @@ impl Bringer<'_> {
         } else {
             self.submit(create).await?;
         }
-        tracing::info!(%uuid, ?fq_name, "made, since Keystone has it");
+        tracing::info!(%uuid, fq_name = fq_name.join(":"), "made, since Keystone has it");
         Ok(())
     }
 
@@ -239,7 +239,7 @@ impl Bringer<'_> {
         let delete = Operation::Delete(Delete { type_id, uuid: old.to_string() });
         let deleted = self.submit(self.app.with_default_group(delete, None).0).await;
         if deleted.is_ok() {
-            tracing::info!(%old, ?fq_name, "deleted: it was empty, and Keystone has another one of this name");
+            tracing::info!(%old, fq_name = fq_name.join(":"), "deleted: it was empty, and Keystone has another one of this name");
         }
         Ok(deleted.is_ok())
     }

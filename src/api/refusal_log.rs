@@ -20,13 +20,13 @@ pub fn tell(call: &Call, request: &HttpRequest, error: &ApiError) {
         status = error.status.as_u16(),
         rule = error.reason.as_ref().and_then(|reason| reason.rule),
         method = %request.method(),
-        path = ?call.path,
+        path = call.path,
         user = user.as_deref(),
         user_id = user_id.as_deref(),
         project = project.as_ref().map(|project| project.id.as_str()),
         project_name = project.as_ref().and_then(|project| project.name.as_deref()),
         domain = domain.as_ref().map(|domain| domain.id.as_str()),
-        roles = ?roles,
+        roles = roles.join(","),
         address = call.identity.address.as_deref(),
         "refused"
     );

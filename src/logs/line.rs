@@ -184,6 +184,23 @@ pub fn last_word(text: &str) -> String {
     format!("{}\n", json!({"time": now(), "level": "ERROR", "target": "cirrus", "message": text}))
 }
 
+/// The same for a person.
+pub fn of_person(text: &str) -> String {
+    format!("cirrus: {text}\n")
+}
+
+/// A line that says how many there should be before it.
+pub fn dropped(lines: u64, is_json: bool) -> String {
+    let text = format!("{lines} lines of the log were dropped, as nobody took them");
+    let (time, target) = (now(), "cirrus::logs");
+    if is_json {
+        let line = json!({"time": time, "level": "WARN", "target": target, "message": text, "dropped": lines});
+        format!("{line}\n")
+    } else {
+        format!("{time}  WARN {target}: {text} dropped={lines}\n")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,10 @@
 mod collector;
 mod filter;
 mod line;
+mod malformed;
 mod request;
 mod trace;
+mod waiting;
 
 pub use collector::Traces;
 pub use filter::{LogFilter, parse_filter};
@@ -13,14 +15,25 @@ pub use request::{Served, trace};
 pub use trace::Trace;
 
 use line::{JsonLine, TextLine};
+use malformed::Malformed;
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     fmt::Display,
-    io::{IsTerminal, Write},
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     panic::{self, PanicHookInfo},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 use tracing_subscriber::{Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use waiting::WaitingLines;
+
+/// How long the last lines may take to be written.
+const WRITES_WITHIN: Duration = Duration::from_secs(3);
+/// How long somebody who is served waits for the line of a panic, after which there may be nothing more.
+const TELLS_PANIC_WITHIN: Duration = Duration::from_millis(100);
 
 /// In which form lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -37,7 +50,7 @@ pub enum LogFormat {
 impl LogFormat {
     fn is_json(self) -> bool {
         match self {
-            Self::Auto => !std::io::stderr().is_terminal(),
+            Self::Auto => !io::stderr().is_terminal(),
             Self::Text => false,
             Self::Json => true,
         }
@@ -49,6 +62,7 @@ pub struct Logs {
     /// What is written.
     pub filter: Arc<LogFilter>,
     is_json: bool,
+    lines: WaitingLines,
 }
 
 impl Logs {
@@ -59,30 +73,57 @@ impl Logs {
     pub fn start(filter: &str, format: LogFormat) -> Result<Self, String> {
         let is_json = format.is_json();
         let (level, handle) = reload::Layer::new(parse_filter(filter)?);
-        let lines = Registry::default().with(level);
-        // Where nobody takes lines there is nobody to tell that, either.
-        let written = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+        let lines = WaitingLines::start(standard_error(), is_json).map_err(|error| error.to_string())?;
+        let registry = Registry::default().with(level).with(Malformed);
+        let put = lines.clone();
+        let written = fmt::layer().with_writer(move || put.clone()).log_internal_errors(false);
         let started = if is_json {
-            lines.with(written.event_format(JsonLine)).try_init()
+            registry.with(written.event_format(JsonLine)).try_init()
         } else {
-            lines.with(written.event_format(TextLine::new(std::io::stderr().is_terminal()))).try_init()
+            registry.with(written.event_format(TextLine::new(io::stderr().is_terminal()))).try_init()
         };
         started.map_err(|error| error.to_string())?;
-        panic::set_hook(Box::new(tell_panic));
-        Ok(Self { filter: Arc::new(LogFilter::new(filter, handle)), is_json })
+        let put = lines.clone();
+        panic::set_hook(Box::new(move |info| tell_panic(info, &put)));
+        Ok(Self { filter: Arc::new(LogFilter::new(filter, handle)), is_json, lines })
+    }
+
+    /// Waits until all lines are written, if somebody takes them: what comes on another way is not told before them.
+    pub fn flush(&self) {
+        self.lines.flush(WRITES_WITHIN);
     }
 
     /// Why the process ends. It is told whatever the filter says.
     pub fn last_word(&self, error: &impl Display) {
         let text = error.to_string();
-        let line = if self.is_json { line::last_word(&text) } else { format!("cirrus: {text}\n") };
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        self.last_line(&if self.is_json { line::last_word(&text) } else { line::of_person(&text) });
+    }
+
+    /// The same of what a person has to change.
+    pub fn last_word_to_person(&self, text: &str) {
+        self.last_line(&line::of_person(text));
+    }
+
+    fn last_line(&self, line: &str) {
+        // There is room for it then.
+        self.flush();
+        self.lines.put(line.as_bytes());
     }
 }
 
-fn tell_panic(info: &PanicHookInfo<'_>) {
-    let thread = std::thread::current();
+/// Standard error, without the lock of the process: nobody else waits for who is held up here.
+fn standard_error() -> Box<dyn Write + Send> {
+    match io::stderr().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(File::from(descriptor)),
+        Err(_) => Box::new(io::stderr()),
+    }
+}
+
+fn tell_panic(info: &PanicHookInfo<'_>, lines: &WaitingLines) {
+    let thread = thread::current();
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(target: "cirrus", thread = thread.name(), backtrace, "{info}");
+    // The process ends with that of its first thread.
+    lines.flush(if thread.name() == Some("main") { WRITES_WITHIN } else { TELLS_PANIC_WITHIN });
 }

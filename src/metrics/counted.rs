@@ -338,6 +338,13 @@ pub fn cql_refusal() {
     CQL_REFUSALS.add(1);
 }
 
+static LOG_LINES_DROPPED: Number = Number::new();
+
+/// So many lines of the log were dropped.
+pub fn log_lines_dropped(lines: u64) {
+    LOG_LINES_DROPPED.add(lines);
+}
+
 impl Scrape {
     /// All that is counted here. Types are told by these names, in the order of their indices.
     pub fn put_counted(&mut self, types: &[&str]) {
@@ -359,6 +366,7 @@ impl Scrape {
             self.count(&table::CQL_REQUESTS, &[kind], number.get());
         }
         self.count(&table::CQL_REFUSALS, &[], CQL_REFUSALS.get());
+        self.count(&table::LOG_LINES_DROPPED, &[], LOG_LINES_DROPPED.get());
     }
 
     fn put_requests(&mut self, types: &[&str]) {

@@ -20,7 +20,7 @@ pub mod table;
 
 pub use counted::{
     AMQP, Asked, Asking, Connections, Limit, Subject, authentication, batch, change, commit, connections, cql_refusal,
-    cql_request, decision, limit, refusal, request, retry, task, task_broke,
+    cql_request, decision, limit, log_lines_dropped, refusal, request, retry, task, task_broke,
 };
 pub use process::begin;
 pub use scrape::{Format, Scrape};

@@ -147,6 +147,8 @@ table! {
     CQL_LAG: Gauge "cirrus_cql_snapshot_lag_revisions" []
         "How many revisions the oldest of these is behind."
 
+    LOG_LINES_DROPPED: Counter "cirrus_log_lines_dropped" []
+        "Lines of the log that were dropped, as nobody took them on standard error, or they could not be written."
     MEMORY: Gauge "cirrus_memory_bytes" ["holder"]
         "Memory that is counted by who holds it; the configuration itself is not."
     CERTIFICATE_END: Gauge "cirrus_certificate_end_timestamp_seconds" ["way"]

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     PrivateError,
-    programs::{Account, Programs},
+    programs::{Account, Programs, command},
 };
 use crate::{
     signals::stopped,
@@ -539,7 +539,7 @@ async fn is_alive(process: u32) -> bool {
 
 /// The command line of a process on systems without /proc; empty when there is no such process.
 async fn command_line(process: u32) -> String {
-    let output = tokio::process::Command::new("ps").args(["-o", "command=", "-p", &process.to_string()]).output();
+    let output = command("ps").args(["-o", "command=", "-p", &process.to_string()]).output();
     output.await.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs, io,
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
@@ -82,17 +82,9 @@ impl Account {
         Ok(Account { name, user, group, switched: true })
     }
 
-    /// A command that runs as this user, untouched by what the caller's environment says about PostgreSQL.
+    /// A command that runs as this user, and knows nothing of our secrets.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os() {
-            // PGDATA, PGPORT, PGOPTIONS and their like are meant for other servers.
-            if name.as_encoded_bytes().starts_with(b"PG") {
-                command.env_remove(name);
-            }
-        }
-        // Debian's tells systemd that it is ready, which the server has to say for itself.
-        command.env_remove("NOTIFY_SOCKET");
+        let mut command = command(program);
         command.env("LC_ALL", "C").stdin(Stdio::null());
         // The current directory may be one that the other user must not enter.
         command.current_dir("/");
@@ -141,9 +133,39 @@ impl Account {
     }
 }
 
+/// What programs of others get of our environment, which has passwords in it. Not PGDATA, PGPORT and their like, which are meant for other
+/// servers; nor NOTIFY_SOCKET: Debian's PostgreSQL would tell systemd that it is ready, which we have to say for ourselves.
+const HANDED_ON: [&str; 15] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TZDIR",
+    "TMPDIR",
+    // How libraries are found where they are in unusual places, and users who are in no file of the system.
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "NSS_WRAPPER_PASSWD",
+    "NSS_WRAPPER_GROUP",
+    "ICU_DATA",
+    "OPENSSL_CONF",
+];
+
+/// A program with no more of our environment than it needs.
+pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let is_handed_on =
+        |name: &OsString| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("LC_"));
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_handed_on(name)));
+    command
+}
+
 /// Asks for our own user or group id: the standard library has no way to say it.
 async fn own_id(flag: &str) -> Result<u32, PrivateError> {
-    let output = Command::new("id")
+    let output = command("id")
         .arg(flag)
         .stdin(Stdio::null())
         .output()

@@ -10,6 +10,6 @@ pub fn ready() {
     let Some(listener) = env::var_os(NOTIFY_SOCKET) else { return };
     let told = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"READY=1\n", &listener));
     if let Err(error) = told {
-        tracing::warn!(%error, ?listener, "the service manager could not be told that the server is ready");
+        tracing::warn!(%error, listener = %listener.display(), "the service manager could not be told that the server is ready");
     }
 }

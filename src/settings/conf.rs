@@ -10,9 +10,9 @@ pub mod keys;
 mod tests;
 
 use super::{
-    faults::Faults,
+    faults::{Faults, bounded},
     layers::{Given, Layer},
-    origin::{Place, Source},
+    origin::{Place, Source, harmless},
     settings_file::{nearest, text_of},
 };
 use ini::{Conf, Entry};
@@ -50,9 +50,10 @@ pub fn read(
             Err(error) => faults.add(format!("{}: {error}", told(&file.display().to_string()))),
         }
     }
+    let notes = conf.cut_comments(is_plain);
     let conf = conf.unescaped(faults);
     let whole = Place { file: files.first().cloned().unwrap_or_default(), line: 0 };
-    let mut reading = Reading { conf: &conf, whole, above, faults, layer: Layer::new(), notes: Vec::new() };
+    let mut reading = Reading { conf: &conf, whole, above, faults, layer: Layer::new(), notes };
     reading.one_by_one();
     reading.listen();
     reading.access();
@@ -123,7 +124,7 @@ impl<'a> Reading<'a> {
     }
 
     fn note(&mut self, warns: bool, text: String) {
-        self.notes.push(Note { warns, text });
+        self.notes.push(Note { warns, text: bounded(text) });
     }
 
     /// What counts of a setting, files of contrail-api's included.
@@ -136,7 +137,7 @@ impl<'a> Reading<'a> {
         let (entry, value) = self.entry(key)?;
         let is_on = truth(value);
         if is_on.is_none() {
-            self.faults.add(format!("{}: {key} = {value}: true or false is expected", entry.place));
+            self.faults.add(format!("{}: {key} = {}: true or false is expected", entry.place, harmless(value)));
         }
         is_on
     }
@@ -177,7 +178,8 @@ impl<'a> Reading<'a> {
             Some((_, value)) if value == "noauth" || value == "no-auth" => false,
             Some((_, value)) if value == "keystone" => true,
             Some((entry, value)) => {
-                let text = format!("{}: auth = {value}: keystone, noauth or no-auth is expected", entry.place);
+                let text =
+                    format!("{}: auth = {}: keystone, noauth or no-auth is expected", entry.place, harmless(&value));
                 return self.faults.add_unknown("aaa_mode", text);
             }
         };
@@ -225,7 +227,8 @@ impl<'a> Reading<'a> {
             if ["no-auth", "cloud-admin", "rbac"].contains(&value) {
                 return Some((entry, value.to_owned()));
             }
-            let text = format!("{}: aaa_mode = {value}: no-auth, cloud-admin or rbac is expected", entry.place);
+            let text =
+                format!("{}: aaa_mode = {}: no-auth, cloud-admin or rbac is expected", entry.place, harmless(value));
             self.faults.add_unknown("aaa_mode", text);
             return None;
         }
@@ -421,7 +424,11 @@ impl<'a> Reading<'a> {
             "SYS_DEBUG" => "info,sqlx=warn,actix_server=warn,cirrus=debug",
             _ => {
                 let levels = "SYS_EMERG, SYS_ALERT, SYS_CRIT, SYS_ERR, SYS_WARN, SYS_NOTICE, SYS_INFO or SYS_DEBUG";
-                return self.faults.add(format!("{}: log_level = {level}: {levels} is expected", entry.place));
+                return self.faults.add(format!(
+                    "{}: log_level = {}: {levels} is expected",
+                    entry.place,
+                    harmless(level)
+                ));
             }
         };
         self.set("log", filter, entry);
@@ -437,8 +444,12 @@ impl<'a> Reading<'a> {
                 limits.push(format!("{}={value}", entry.key));
                 first.get_or_insert(entry);
             } else {
-                let text =
-                    format!("{}: {} = {value}: a whole number is expected, -1 for no limit", entry.place, entry.key);
+                let text = format!(
+                    "{}: {} = {}: a whole number is expected, -1 for no limit",
+                    entry.place,
+                    entry.key,
+                    harmless(value)
+                );
                 self.faults.add(text);
             }
         }
@@ -466,7 +477,7 @@ impl<'a> Reading<'a> {
                 Some((_, default)) if is_default(default) => {}
                 Some((Meaning::Refused(_), "false")) if truth(value) == Some(false) => {}
                 Some((Meaning::Refused(why), _)) => {
-                    self.faults.add(format!("{}: {} = {value}: {why}", entry.place, entry.key));
+                    self.faults.add(format!("{}: {} = {}: {why}", entry.place, entry.key, harmless(value)));
                 }
                 Some((Meaning::Replaced(by), _)) => add(format!("replaced by {by}"), name),
                 Some((Meaning::Ignored(why), _)) => add(why.to_owned(), name),
@@ -485,13 +496,23 @@ impl<'a> Reading<'a> {
         for (why, keys) in told {
             self.notes.push(Note { warns: false, text: format!("without effect here: {}: {why}", keys.join(", ")) });
         }
-        self.notes.extend(unknown.into_iter().map(|text| Note { warns: true, text }));
+        self.notes.extend(unknown.into_iter().map(|text| Note { warns: true, text: bounded(text) }));
     }
 }
 
 /// Whether contrail-api reads this section.
 fn is_known(section: &str) -> bool {
     section == "DEFAULT" || KEYS.iter().any(|key| key.section == section)
+}
+
+/// Whether the values of a key are numbers, yes or no, or addresses: nothing of them can be a comment.
+fn is_plain(section: &str, key: &str) -> bool {
+    let ends = ["_port", "_ip_addr", "_host", "_url"];
+    let is_of_default = |default: &str| default.parse::<i64>().is_ok() || truth(default).is_some();
+    section == QUOTA
+        || ends.iter().any(|end| key.ends_with(end))
+        || key == "rabbit_server"
+        || keys::find(key).is_some_and(|known| is_of_default(known.default))
 }
 
 /// As Python's `ConfigParser` understands it.

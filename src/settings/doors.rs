@@ -1,9 +1,16 @@
 //! Doors: by which ways requests come in, who is believed on them, and how much of the connections one may take.
 
-use super::{ServeSettings, is_root, value};
+use super::{Faults, ServeSettings, is_root, value};
+use crate::access::AaaMode;
 use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 /// Ways in, and their limits.
 #[derive(Args, Debug, Clone)]
@@ -186,6 +193,20 @@ impl fmt::Debug for AdminPassword {
     }
 }
 
+/// Whether who listens at one of these addresses is in the way of who does at the other one.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let [first, second] = [one, other].map(|address| address.ip().to_canonical());
+    let is_all = |address: IpAddr, of: IpAddr| {
+        address.is_unspecified() && (address.is_ipv4() == of.is_ipv4() || address.is_ipv6() && has_both_versions())
+    };
+    one.port() == other.port() && one.port() != 0 && (first == second || is_all(first, second) || is_all(second, first))
+}
+
+/// Whether `::` stands for all addresses of IPv4, too.
+fn has_both_versions() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|only| only.trim() == "0")
+}
+
 impl ServeSettings {
     /// The Unix socket for administrators of a server on this port; none where there is to be none, or no place is known.
     pub fn admin_socket(&self, port: u16) -> Option<PathBuf> {
@@ -229,6 +250,30 @@ impl ServeSettings {
         }
     }
 
+    /// Finds ways in that can't be open at the same time, as they have one port.
+    pub fn check_listeners(&self, faults: &mut Faults) {
+        let is_for_administrators = self.access.aaa_mode != AaaMode::NoAuth;
+        let all = [
+            ("listen", Some(self.listen)),
+            ("introspect_listen", self.logs.introspect_listen),
+            ("cql_listen", self.cql.cql_listen),
+            // ADMIN-1: it is not opened otherwise.
+            ("admin_listen", self.doors.admin_listen.filter(|_| is_for_administrators)),
+        ];
+        let all = all.into_iter().filter_map(|(field, address)| Some((field, address?)));
+        let all: Vec<(&str, SocketAddr)> = all.collect();
+        for (number, (field, address)) in all.iter().enumerate() {
+            for (other, of_other) in all.iter().skip(number + 1).filter(|(_, other)| overlap(*address, *other)) {
+                let told = self.told(other, of_other);
+                let text = format!(
+                    "{told}: that is the port of {}, too; each needs one of its own",
+                    self.told(field, address)
+                );
+                faults.take::<()>(&[field, other], Err(text));
+            }
+        }
+    }
+
     fn lacks<T>(&self, field: &str, value: String, what: &str) -> Result<T, String> {
         Err(format!("{}: {what}, too", self.told(field, value)))
     }
@@ -260,5 +305,38 @@ impl ServeSettings {
             (file, whether) => file.clone().map(|file| (file, whether.unwrap_or(ClientCertificates::Required))),
         };
         Ok(Some(TlsFiles { certificate, key, clients }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_port_is_for_one() {
+        let are = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|address| address.parse().unwrap());
+            assert_eq!(overlap(one, other), overlap(other, one));
+            overlap(one, other)
+        };
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            ("[::]:1", "[::1]:1"),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1"),
+        ] {
+            assert!(are(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:2"),
+            ("127.0.0.1:1", "127.0.0.2:1"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("0.0.0.0:0", "127.0.0.1:0"),
+            ("0.0.0.0:1", "[::1]:1"),
+        ] {
+            assert!(!are(one, other), "{one} {other}");
+        }
+        assert_eq!(are("[::]:1", "127.0.0.1:1"), has_both_versions());
     }
 }

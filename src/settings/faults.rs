@@ -5,6 +5,9 @@ use std::{
     fmt::{self, Display},
 };
 
+/// How long the text of one may be, in letters.
+const MOST_LETTERS: usize = 2000;
+
 /// What is wrong with settings: each with its name, where it came from, and what is expected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -14,9 +17,9 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Takes note of one.
+    /// Takes note of one. What is wrong with a long text may repeat it: the middle of that is left out, and no letter steers a terminal.
     pub fn add(&mut self, text: impl Into<String>) {
-        let text = text.into();
+        let text = bounded(text.into());
         if !self.texts.contains(&text) {
             self.texts.push(text);
         }
@@ -52,6 +55,21 @@ impl Faults {
     }
 }
 
+/// A text whose middle is left out where it is long, and in which nothing steers a terminal.
+pub fn bounded(text: String) -> String {
+    let is_bad = |letter: char| letter.is_control() && letter != '\n';
+    let half = |letters: &mut dyn Iterator<Item = char>| letters.take(MOST_LETTERS / 2).collect::<String>();
+    let text = if text.len() > 4 * MOST_LETTERS || text.chars().count() > MOST_LETTERS {
+        let end: String = half(&mut text.chars().rev()).chars().rev().collect();
+        format!("{} ... {end}", half(&mut text.chars()))
+    } else {
+        text
+    };
+    text.chars()
+        .map(|letter| if is_bad(letter) { letter.escape_default().to_string() } else { letter.into() })
+        .collect()
+}
+
 impl Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.texts.as_slice() {
@@ -67,6 +85,15 @@ impl Display for Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_bounded_and_harmless() {
+        let mut faults = Faults::default();
+        faults.add(format!("--quota \u{1b}[31m{}: that is expected", "ä".repeat(1 << 20)));
+        let text = faults.to_string();
+        assert!(text.starts_with("--quota \\u{1b}[31mä") && text.ends_with("ä: that is expected"), "{text}");
+        assert!(text.chars().count() < 2100, "{text}");
+    }
 
     #[test]
     fn what_follows_from_a_fault_is_not_told() {

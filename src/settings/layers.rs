@@ -9,7 +9,7 @@
 use super::{
     conf::{self, Note},
     faults::Faults,
-    origin::{Origin, Origins, Shown, Source},
+    origin::{Origin, Origins, Shown, Source, harmless},
     settings_file,
 };
 use clap::{
@@ -280,11 +280,17 @@ fn not_understood(error: &Error, left: &mut Vec<OsString>) -> String {
                 context(error, ContextKind::SuggestedArg).first().map(|nearest| format!("; is {nearest} meant?"));
             format!("{name}: there is no such option{}", nearest.unwrap_or_default())
         }
-        ErrorKind::UnknownArgument => format!("{name}: only options are expected"),
+        ErrorKind::UnknownArgument => format!("{}: only options are expected", word(name)),
         ErrorKind::InvalidValue => format!("{called}: the value is missing"),
         ErrorKind::TooManyValues => format!("{name}: it takes no value"),
         kind => format!("{called}: {kind}"),
     }
+}
+
+/// A word that nobody expects: it may be the address of something, or a part of one, with a password in it.
+pub fn word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
+    if text.chars().all(is_plain) { harmless(text) } else { "...".to_owned() }
 }
 
 /// Those that are good by themselves.

@@ -4,6 +4,7 @@ use clap::{Arg, parser::ValueSource};
 use std::{
     collections::BTreeMap,
     fmt::{self, Display},
+    net::Ipv6Addr,
     path::{Path, PathBuf},
 };
 
@@ -73,7 +74,7 @@ impl Shown {
     /// What of this value may be.
     pub fn part(self, value: &str) -> String {
         match self {
-            Self::Whole => value.to_owned(),
+            Self::Whole => harmless(value),
             Self::Masked => masked(value),
             Self::Nothing if value.is_empty() => String::new(),
             Self::Nothing => "...".to_owned(),
@@ -180,16 +181,100 @@ impl FromIterator<(String, Origin)> for Origins {
     }
 }
 
-/// A URL without its user and password, and without what follows its path.
-pub fn masked(url: &str) -> String {
-    let (user, place) = url.rsplit_once('@').map_or((None, url), |(user, place)| (Some(user), place));
-    if user.is_some_and(|user| user.contains(['?', '#'])) {
-        // It may stand before the host, or behind it.
-        return "...".to_owned();
+/// How much of a value is told, in letters.
+const MOST_LETTERS: usize = 200;
+
+/// A value, shortened, in which nothing steers a terminal or makes another line.
+pub fn harmless(value: &str) -> String {
+    let mut told = String::new();
+    for letter in value.chars().take(MOST_LETTERS) {
+        if letter.is_control() { told.extend(letter.escape_default()) } else { told.push(letter) }
     }
-    let shown = place.find(['?', '#']).map_or(place, |end| place.get(..=end).unwrap_or_default());
-    let more = if shown.len() < place.len() { "..." } else { "" };
-    format!("{}{shown}{more}", if user.is_some() { "...@" } else { "" })
+    if value.chars().nth(MOST_LETTERS).is_some() {
+        told.push_str("...");
+    }
+    told
+}
+
+/// What is shown in place of what is secret, or may be.
+const HIDDEN: &str = "...";
+
+/// URLs, joined by commas, without their users and passwords, and without what follows their paths. What can't be read as one may
+/// have a password anywhere, and is not shown.
+pub fn masked(urls: &str) -> String {
+    let mut shown = Vec::new();
+    let mut left = urls;
+    loop {
+        let next = left.match_indices(',').find(|(at, _)| begins_url(left.get(at + 1..).unwrap_or_default()));
+        let Some((at, _)) = next else { break };
+        let (one, others) = left.split_at(at);
+        shown.push(masked_one(one));
+        left = others.get(1..).unwrap_or_default();
+    }
+    shown.push(masked_one(left));
+    harmless(&shown.join(","))
+}
+
+/// What follows the scheme of a URL.
+fn without_scheme(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    (scheme.starts_with(|letter: char| letter.is_ascii_alphabetic()) && scheme.bytes().all(is_scheme)).then_some(rest)
+}
+
+fn begins_url(text: &str) -> bool {
+    without_scheme(text.trim_start()).is_some()
+}
+
+fn masked_one(url: &str) -> String {
+    if url.is_empty() {
+        return String::new();
+    }
+    shown_of_url(url.trim()).unwrap_or_else(|| HIDDEN.to_owned())
+}
+
+/// What of a URL may be shown; none where it is not one.
+fn shown_of_url(url: &str) -> Option<String> {
+    let rest = without_scheme(url)?;
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (path, more) = tail.split_at(tail.find(['?', '#']).map_or(tail.len(), |end| end + 1));
+    let is_of_path = |byte: u8| byte.is_ascii_alphanumeric() || b"/?#-._~%:+,".contains(&byte);
+    // Another @ may stand behind a password in which there is what ends a host.
+    if more.contains('@') || !path.bytes().all(is_of_path) {
+        return None;
+    }
+    let more = if more.is_empty() { "" } else { HIDDEN };
+    match authority.rsplit_once('@') {
+        None if authority.split(',').all(is_place) => Some(format!("{}{path}{more}", url.strip_suffix(tail)?)),
+        None => None,
+        Some((user, places)) => Some(format!("{}{path}{more}", with_hidden_user(user, places)?)),
+    }
+}
+
+/// Hosts behind a user. Some write the same user before each of them: that it is the same shows that the comma is not one of a password.
+fn with_hidden_user(user: &str, hosts: &str) -> Option<String> {
+    let mut parts: Vec<&str> = user.split(',').collect();
+    let own = parts.pop().unwrap_or_default();
+    let host = |part: &&str| {
+        let host = part.strip_prefix(own)?.strip_prefix('@')?;
+        is_place(host).then(|| format!("{HIDDEN}@{host}"))
+    };
+    let mut shown: Vec<String> = parts.iter().map(host).collect::<Option<_>>().unwrap_or_default();
+    shown.push(format!("{HIDDEN}@{hosts}"));
+    hosts.split(',').all(is_place).then(|| shown.join(","))
+}
+
+/// Whether it is a host, with a port or without one.
+fn is_place(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)),
+    };
+    is_host && port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -206,14 +291,39 @@ mod tests {
             ("https://id/keys?key=secret@more", "..."),
             ("https://me:sec?ret@id/", "..."),
             ("https://id/#secret", "https://id/#..."),
-            ("amqp://me:secret@a,amqp://me:secret@b", "...@b"),
-            ("keystone:5000", "keystone:5000"),
-            ("x?", "x?"),
+            ("amqp://me:secret@a,amqp://me:secret@b", "...@a,...@b"),
+            ("amqp://me:secret@a:1/%2F, amqps://me:secret@b/x,amqp://c", "...@a:1/%2F,...@b/x,amqp://c"),
+            ("amqp://me:secret@a/,me:secret@b/", "..."),
+            ("postgresql://me:secret@a,me:secret@b:5/x", "...@a,...@b:5/x"),
+            ("postgresql://me:secret@a:5,b,[::1]:6/x?sslmode=require", "...@a:5,b,[::1]:6/x?..."),
+            ("postgresql://me:sec,ret@a,b/x", "...@a,b/x"),
+            ("postgresql://me:5,sec@ret,secret@a/x", "...@a/x"),
+            ("postgresql://a,b/x", "postgresql://a,b/x"),
+            ("postgresql:///x?host=/run", "postgresql:///x?..."),
+            ("host=h password=secret user=u", "..."),
+            ("postgresql://u:secret h/x", "..."),
+            ("postgresql://u:secret", "..."),
+            ("postgresql://u:123456", "..."),
+            ("postgresql://u:sec/ret@h/x", "..."),
+            ("postgresql://h/x password=secret", "..."),
+            ("postgresql://u@h/x&password=secret", "..."),
+            ("postgresql://u@h secret/x", "..."),
+            ("keystone:5000", "..."),
+            ("secret", "..."),
+            ("1://secret", "..."),
             ("", ""),
         ] {
             assert_eq!(masked(url), shown, "{url}");
         }
         assert_eq!((Shown::Nothing.part("secret"), Shown::Nothing.part("")), ("...".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn values_are_told_shortened_and_harmless() {
+        assert_eq!(harmless("\u{1b}[31m\n\u{9b}"), "\\u{1b}[31m\\n\\u{9b}");
+        assert_eq!(Shown::Whole.part(&"x".repeat(1 << 20)), format!("{}...", "x".repeat(200)));
+        assert_eq!(Shown::Whole.part(&"x".repeat(200)), "x".repeat(200));
+        assert!(Shown::Masked.part(&format!("http://{}", "x".repeat(1 << 20))).len() < 300);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Refusals of commands that clap reads alone: they name variables, and hold no passwords.
 
-use super::{layers::each_argument, origin::masked};
+use super::{
+    layers::{each_argument, word},
+    origin::{Shown, harmless},
+};
 use clap::{
     Arg,
     builder::Resettable,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use std::ffi::OsString;
 
@@ -24,11 +27,28 @@ pub fn with_origin(mut error: clap::Error, command: &clap::Command, arguments: &
     // What arguments are called is only known when all is put together.
     let mut whole = command.clone();
     whole.build();
+    if let Some(ContextValue::String(text)) = error.get(ContextKind::InvalidSubcommand) {
+        let shown = word(text);
+        error.insert(ContextKind::InvalidSubcommand, ContextValue::String(shown));
+        return error;
+    }
+    if error.kind() == ErrorKind::UnknownArgument {
+        let (option, value) = name.split_once('=').map_or((name.as_str(), None), |(name, value)| (name, Some(value)));
+        let is_option =
+            option.starts_with('-') && option.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let shown = match value {
+            None if is_option => harmless(option),
+            Some(_) if is_option => format!("{}=...", harmless(option)),
+            _ => word(&name),
+        };
+        error.insert(ContextKind::InvalidArg, ContextValue::String(shown));
+        // How to say it as a value would repeat it.
+        error.remove(ContextKind::Suggested);
+        return error;
+    }
     let Some(argument) = find(&whole, &name) else { return error };
-    if argument.is_hide_env_values_set()
-        && let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-    {
-        let shown = masked(value);
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let shown = Shown::of(argument).part(value);
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
     // If it is wrong without the environment, too, it is on the command line.

@@ -3,7 +3,7 @@
 use super::{
     faults::Faults,
     layers::{Given, Layer, find, is_list, is_setting, is_switch, takes_several},
-    origin::{Origin, Place, Shown, Source},
+    origin::{Origin, Place, Shown, Source, harmless},
 };
 use clap::{Arg, Command};
 use std::{ffi::OsString, fs::File, io::Read, ops::Range, path::Path};
@@ -18,6 +18,8 @@ pub const USUAL_FILE: &str = "/etc/cirrus/cirrus.toml";
 pub const NONE: &str = "none";
 /// Longer files are no settings, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
+/// The mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Keys this much alike may be meant, of 1 for the same.
 const ALIKE: f64 = 0.8;
 
@@ -32,6 +34,8 @@ pub fn text_of(file: &Path) -> Result<String, String> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MOST_BYTES) {
         return Err(format!("it is longer than {MOST_BYTES} bytes"));
     }
+    // Some editors begin a text with a mark.
+    let bytes = bytes.strip_prefix(MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())
 }
 
@@ -80,7 +84,7 @@ pub fn read_text(command: &Command, file: &Path, text: &str, faults: &mut Faults
         let Some(argument) = known.iter().find(|argument| argument.get_long() == Some(name)).copied() else {
             let meant = nearest(name, known.iter().filter_map(|argument| argument.get_long()));
             let meant = meant.map(|meant| format!("; is {meant} meant?")).unwrap_or_default();
-            faults.add(format!("{place}: {name}: there is no such setting{meant}"));
+            faults.add(format!("{place}: {}: there is no such setting{meant}", harmless(name)));
             continue;
         };
         let id = argument.get_id().to_string();

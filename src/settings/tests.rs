@@ -164,7 +164,7 @@ fn what_follows_from_a_fault_is_not_told() {
     // Nothing is known of the URL, so nobody can say that it is missing.
     let told = faults_of("keystone-url = \"nowhere\"\nkeystone-user = \"me\"\nkeystone-project = \"p\"\n", &[]);
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].contains("cirrus.toml:1: keystone-url = nowhere: "), "{told:#?}");
+    assert!(told[0].contains("cirrus.toml:1: keystone-url = ...: "), "{told:#?}");
 }
 
 #[test]

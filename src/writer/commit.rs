@@ -252,7 +252,7 @@ impl Committer {
                 match error.failure() {
                     Failure::Refused if transaction.roll_back().await.is_ok() => {
                         let holders = sequence::holders(session).await.ok().flatten();
-                        tracing::warn!(%error, ?holders, "the turn to write is not to be had");
+                        tracing::warn!(%error, holders, "the turn to write is not to be had");
                     }
                     Failure::Refused | Failure::Connection | Failure::Data => {}
                 }

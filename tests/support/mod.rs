@@ -43,6 +43,7 @@ use serde_json::Value;
 
 /// The first start makes a database cluster, which takes a while on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(2);
+const TELLS_WITHIN: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// A directory for one database that the unprivileged user of `PostgreSQL` can enter too: the temporary directory
@@ -77,6 +78,11 @@ pub struct Process {
 impl Process {
     /// Starts the server's program; settings in the environment of whoever runs the tests do not reach it.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::spawn(&mut Self::command(arguments))
+    }
+
+    /// What starts it.
+    pub fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cirrus"));
         command.args(arguments);
         for name in ["LISTEN", "DATA_DIR", "DATABASE_URL", "AAA_MODE", "OPEN", "TOKEN_FILE"]
@@ -90,12 +96,16 @@ impl Process {
         // Where servers have one by default is not for tests.
         command.env("CIRRUS_ADMIN_SOCKET", "none");
         command.env("CIRRUS_SETTINGS_FILE", "none");
-        Self::spawn(&mut command)
+        command
     }
 
     /// Starts any program.
     pub fn spawn(command: &mut Command) -> Self {
-        let errors = tempfile::tempfile().unwrap();
+        Self::spawn_into(command, tempfile::tempfile().unwrap())
+    }
+
+    /// The same, which has this for standard error.
+    pub fn spawn_into(command: &mut Command, errors: File) -> Self {
         let mut child: Child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -316,6 +326,11 @@ impl Server {
 
     pub fn log(&self) -> String {
         self.process.errors()
+    }
+
+    /// Waits until its log says something: lines are written by a thread of their own, and none is late for an answer.
+    pub fn tells(&self, what: &str) {
+        wait_until(&format!("the log says '{what}'"), TELLS_WITHIN, || self.log().contains(what));
     }
 
     /// Lines on standard output after the one that says where it listens.

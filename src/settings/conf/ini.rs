@@ -3,7 +3,7 @@
 
 use super::{
     super::{faults::Faults, origin::Place},
-    keys,
+    Note, keys,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -69,6 +69,38 @@ impl Conf {
             self.0.entry(section.clone()).or_default().insert(name.clone(), entry);
             key = Some(name);
         }
+    }
+
+    /// Takes away what follows ` ;` where only a comment can be meant; tells where it is not known. contrail-api took it as a comment as long as it
+    /// was run by Python 2, and as a part of the value since.
+    pub fn cut_comments(&mut self, is_plain: impl Fn(&str, &str) -> bool) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for (section, entries) in &mut self.0 {
+            for entry in entries.values_mut() {
+                let Some(value) = &mut entry.value else { continue };
+                let line = value.lines().next().unwrap_or_default();
+                let Some(at) = line.match_indices(';').map(|(at, _)| at).find(|at| follows_blank(line, *at)) else {
+                    continue;
+                };
+                let end = line.len();
+                let (place, key) = (&entry.place, &entry.key);
+                if is_plain(section, key) {
+                    let kept = format!(
+                        "{}{}",
+                        line.get(..at).unwrap_or_default().trim_end(),
+                        value.get(end..).unwrap_or_default()
+                    );
+                    *value = kept;
+                } else {
+                    let text = format!(
+                        "{place}: {key}: what follows ` ;` is a part of the value; contrail-api took it as a comment with \
+                         Python 2. If it is one, it has to stand in a line of its own"
+                    );
+                    notes.push(Note { warns: true, text });
+                }
+            }
+        }
+        notes
     }
 
     /// The same with what `%` stands for (CFG-3).
@@ -150,6 +182,11 @@ impl Conf {
     }
 }
 
+/// Whether a blank stands before this byte of a line.
+fn follows_blank(line: &str, at: usize) -> bool {
+    line.get(..at).is_some_and(|before| before.ends_with([' ', '\t']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +240,30 @@ mod tests {
             assert!(text.contains(part), "'{part}' is expected in {text}");
         }
         assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn comments_behind_values_are_cut_or_told() {
+        let mut conf = Conf::default();
+        let text = "[DEFAULTS]\nlisten_port = 8082 ; the usual one\nplain = a;b ;c\n[KEYSTONE]\nadmin_password = secret ;x\n\
+                    other = a;b\nhash = 5 # x\nlisten_ip_addr = ; none\n";
+        let mut faults = Faults::default();
+        conf.read(Path::new("f"), text, &mut faults);
+        let notes = conf.cut_comments(|_, key| ["listen_port", "plain", "listen_ip_addr"].contains(&key));
+        assert!(faults.is_empty(), "{faults}");
+        for (key, expected) in [
+            ("listen_port", "8082"),
+            ("plain", "a;b"),
+            ("admin_password", "secret ;x"),
+            ("other", "a;b"),
+            ("hash", "5 # x"),
+            ("listen_ip_addr", "; none"),
+        ] {
+            assert_eq!(value(&conf, key).as_deref(), Some(expected), "{key}");
+        }
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].warns && notes[0].text.starts_with("f:5: admin_password: what follows ` ;`"), "{notes:?}");
+        assert!(!notes[0].text.contains("secret"), "{notes:?}");
     }
 
     #[test]
