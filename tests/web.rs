@@ -121,6 +121,8 @@ pub async fn the_pages() {
     allow_all_types(&admin).await;
     let (alice, bob) = (Tokens::of("alice"), Tokens::of("bob"));
     let own = network(&tokens.api(&closed, "alice"), &["default-domain", "alice-proj", "secret-net"], json!({})).await;
+    let subnets = json!({"virtual-network": subnets(&["10.77.0.0/29"])});
+    admin.put(&format!("/virtual-network/{own}"), &subnets).await.status_is(200);
     let browser = || Browser::of(&closed);
     let mut checks = Checks::default();
     checks.run("a browser is led to the pages, and nobody else", start(Browser::of(&open))).await;
@@ -129,6 +131,9 @@ pub async fn the_pages() {
     checks.run("texts of clients are shown as texts", markup(open.api(), Browser::of(&open))).await;
     checks.run("lists have pages and filters", lists(open.api(), Browser::of(&open))).await;
     checks.run("an object has its history", history(open.api(), Browser::of(&open))).await;
+    checks.run("one field finds names, addresses, uuids and tags", search(open.api(), Browser::of(&open))).await;
+    checks.run("addresses lead to their owners", addresses(open.api(), Browser::of(&open))).await;
+    checks.run("what happens is told as it is asked for", changes(open.api(), Browser::of(&open))).await;
     checks.run("what is not there is told in words", not_there(Browser::of(&open))).await;
     checks.run("forms of other sites are refused", other_sites(browser(), alice.clone())).await;
     checks.run("a session is a cookie for pages alone", cookie(browser(), alice.clone())).await;
@@ -144,6 +149,28 @@ pub async fn network(api: &Api, name: &[&str], mut more: Value) -> String {
     made["virtual-network"]["uuid"].as_str().unwrap().to_owned()
 }
 
+/// As a network has them.
+fn subnets(prefixes: &[&str]) -> Value {
+    let subnet = |prefix: &&str| {
+        let (address, length) = prefix.split_once('/').unwrap();
+        json!({"subnet": {"ip_prefix": address, "ip_prefix_len": length.parse::<u8>().unwrap()}})
+    };
+    let subnets: Vec<Value> = prefixes.iter().map(subnet).collect();
+    let ipam = ["default-domain", "default-project", "default-network-ipam"];
+    json!({"network_ipam_refs": [{"to": ipam, "attr": {"ipam_subnets": subnets}}]})
+}
+
+/// A port with an address in a network of the default project: their uuids.
+async fn port(api: &Api, name: &str, network: &str, address: &str) -> [String; 2] {
+    let project = ["default-domain", "default-project"];
+    let networks = json!([{"to": [project[0], project[1], network]}]);
+    let port = json!({"virtual-machine-interface": {"fq_name": [project[0], project[1], name], "parent_type": "project", "virtual_network_refs": networks}});
+    let port = api.post("/virtual-machine-interfaces", &port).await.ok()["virtual-machine-interface"]["uuid"].clone();
+    let address = json!({"instance-ip": {"fq_name": [format!("{name}-ip")], "instance_ip_address": address, "virtual_network_refs": networks, "virtual_machine_interface_refs": [{"uuid": port}]}});
+    let address = api.post("/instance-ips", &address).await.ok()["instance-ip"]["uuid"].clone();
+    [port, address].map(|uuid| uuid.as_str().unwrap().to_owned())
+}
+
 async fn start(mut browser: Browser) {
     let led = browser.get("/").await;
     assert_eq!((led.status.as_u16(), led.header("location")), (303, "ui/"));
@@ -154,7 +181,16 @@ async fn start(mut browser: Browser) {
 }
 
 async fn policy(mut browser: Browser) {
-    for path in ["/ui/types", "/ui/tree", "/ui/type/virtual-network", "/ui/nothing", "/ui/type/nothing"] {
+    for path in [
+        "/ui/types",
+        "/ui/tree",
+        "/ui/type/virtual-network",
+        "/ui/search?q=default",
+        "/ui/addresses",
+        "/ui/changes",
+        "/ui/nothing",
+        "/ui/type/nothing",
+    ] {
         let page = browser.get(path).await;
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
         let policy = page.header("content-security-policy");
@@ -202,6 +238,11 @@ async fn markup(api: Api, mut browser: Browser) {
         format!("/ui/type/virtual-network?from={query}&equals={query}"),
         format!("/ui/type/virtual-network?after={query}"),
         format!("/ui/object/virtual-network/{query}"),
+        format!("/ui/search?q={query}"),
+        format!("/ui/changes?who={query}&project={query}"),
+        "/ui/changes".to_owned(),
+        format!("/ui/addresses?from={query}&after={query}"),
+        format!("/ui/addresses/virtual-network/{uuid}?subnet={query}&from={query}&size={query}&skip={query}"),
         format!("/ui/{query}"),
     ];
     let mut shown = 0;
@@ -211,7 +252,7 @@ async fn markup(api: Api, mut browser: Browser) {
         assert!(page.status.as_u16() < 500, "{path}");
         shown += usize::from(page.text.contains("&lt;img src=x onerror=alert(1)&gt;"));
     }
-    assert!(shown >= 5, "{shown}");
+    assert!(shown >= 9, "{shown}");
 }
 
 async fn lists(api: Api, mut browser: Browser) {
@@ -280,6 +321,153 @@ async fn history(api: Api, mut browser: Browser) {
     let page = browser.get(&format!("/ui/history/virtual-network/{uuid}")).await.text;
     assert_eq!(page.matches("<strong class=\"delete\">").count(), 1, "{page}");
     browser.get(&format!("/ui/history/virtual-network/{uuid}?before=x")).await.status_is(400);
+}
+
+async fn search(api: Api, mut browser: Browser) {
+    let net = network(&api, &["default-domain", "default-project", "Needle-Net"], subnets(&["10.66.0.0/24"])).await;
+    let [port, address] = port(&api, "hay-port", "Needle-Net", "10.66.0.5").await;
+    let macs = api.get(&format!("/virtual-machine-interface/{port}")).await.ok();
+    let mac = &macs["virtual-machine-interface"]["virtual_machine_interface_mac_addresses"]["mac_address"][0];
+    let mac = mac.as_str().unwrap().to_uppercase().replace(':', "-");
+    let tag =
+        json!({"tag": {"fq_name": ["application=needle"], "tag_type_name": "application", "tag_value": "needle"}});
+    api.post("/tags", &tag).await.status_is(200);
+    let tagged =
+        json!({"obj_type": "virtual-network", "obj_uuid": net, "application": {"value": "needle", "is_global": true}});
+    api.post("/set-tag", &tagged).await.status_is(200);
+    let mut find = async |text: &str| {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish();
+        let page = browser.get(&format!("/ui/search?{query}")).await.status_is(200).text.clone();
+        let found = browser.get(&format!("/ui/search/found?{query}")).await;
+        let found: Value = serde_json::from_str(&found.status_is(200).text).unwrap();
+        let found: Vec<Value> = found["found"].as_array().unwrap().clone();
+        for found in &found {
+            assert!(page.contains(found["href"].as_str().unwrap()), "{text}: {page}");
+        }
+        found
+    };
+    let uuid = |found: &Value| found["href"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    for (text, wanted) in [
+        ("needle-net", &net),
+        ("EEDLE-N", &net),
+        ("default-project:needle", &net),
+        (&net, &net),
+        (&net[..9], &net),
+        (&net.replace('-', "")[..12], &net),
+        ("10.66.0.5", &port),
+        (&mac, &port),
+        (&mac.replace('-', ""), &port),
+        ("hay-port-ip", &address),
+        ("10.66.0.0/24", &net),
+    ] {
+        assert_eq!(find(text).await.first().map(uuid).as_ref(), Some(wanted), "{text}");
+    }
+    // Who has it, with what, and where; and what is to be said of an address that nobody has.
+    let found = find("10.66.0.5").await;
+    assert_eq!(found.iter().map(uuid).collect::<Vec<_>>(), [port.as_str(), &address, &net]);
+    assert_eq!(found[0]["why"], "has 10.66.0.5 in Needle-Net");
+    for (address, state) in
+        [("10.66.0.7", "free"), ("10.66.0.254", "the gateway of"), ("10.66.0.0", "the first address of")]
+    {
+        let found = find(address).await;
+        assert!(found[0]["why"].as_str().unwrap().contains(state), "{found:?}");
+    }
+    let tagged = find("application=needle").await;
+    assert_eq!((tagged[0]["kind"].as_str(), uuid(&tagged[1])), (Some("tag"), net.clone()));
+    // What comes, goes, or is something else meanwhile is found as it is now.
+    let later = network(&api, &["default-domain", "default-project", "needle-later"], json!({})).await;
+    assert!(find("needle-l").await.iter().any(|found| uuid(found) == later));
+    api.delete(&format!("/virtual-network/{later}")).await.status_is(200);
+    assert!(!find("needle-l").await.iter().any(|found| uuid(found) == later));
+    for nothing in
+        ["", "no such name", "10.66.1.1", "fd99::1", "10.66.0", "\u{0}", &"x".repeat(5000), "needle-net:x", ":"]
+    {
+        assert_eq!(find(nothing).await.len(), 0, "{nothing}");
+    }
+}
+
+async fn addresses(api: Api, mut browser: Browser) {
+    let prefixes = ["10.67.0.0/24", "10.68.0.0/16", "fd00:67::/64"];
+    let net = network(&api, &["default-domain", "default-project", "addressed"], subnets(&prefixes)).await;
+    for (number, address) in ["10.67.0.9", "10.68.3.7", "fd00:67::9"].into_iter().enumerate() {
+        port(&api, &format!("addressed-{number}"), "addressed", address).await;
+    }
+    let list = browser.get("/ui/addresses?from=default-domain:default-project:addressed").await;
+    let path = format!("/ui/addresses/virtual-network/{net}");
+    assert!(list.status_is(200).text.contains(&format!("{path}?subnet=10.67.0.0%2F24")), "{}", list.text);
+    assert!(list.text.contains("1 of 252 used") && list.text.contains("1 of about 2^64 used"), "{}", list.text);
+    let page = browser.get(&path).await.status_is(200).text.clone();
+    let cell = |class: &str| page.matches(&format!("class=\"cell {class}\" title=")).count();
+    // Network, broadcast, gateway and services of the small one; the large one is shown by ranges.
+    let used = page.matches("class=\"cell used\" href=\"/ui/object/virtual-machine-interface/").count();
+    assert_eq!((used, cell("reserved"), cell("free")), (1, 4, 251), "{page}");
+    assert!(page.contains("title=\"10.67.0.9: virtual machine interface addressed-0\""), "{page}");
+    assert!(page.contains("fd00:67::9") && page.matches("title=\"0 of 256 used\"").count() == 255, "{page}");
+    let range = browser.get(&format!("{path}?subnet=10.68.0.0/16&from=10.68.3.0&size=256")).await;
+    assert!(range.status_is(200).text.contains("title=\"10.68.3.7: virtual machine interface addressed-1\""));
+    assert_eq!(range.text.matches("class=\"cell free\" title=").count(), 255);
+    for other in ["10.68.3.0&size=0", "10.68.255.255&size=340282366920938463463374607431768211455", "x&size=x", "::1"] {
+        browser.get(&format!("{path}?subnet=10.68.0.0/16&from={other}")).await.status_is(200);
+    }
+    browser.get(&format!("{path}?subnet=10.69.0.0/16")).await.status_is(404);
+    browser.get(&format!("/ui/addresses/virtual-machine-interface/{net}")).await.status_is(404);
+    browser.get("/ui/addresses?of=project").await.status_is(404);
+    let ipam = json!({"network-ipam": {"fq_name": ["default-domain", "default-project", "flat"], "parent_type": "project",
+        "ipam_subnet_method": "flat-subnet",
+        "ipam_subnets": {"subnets": [{"subnet": {"ip_prefix": "10.70.0.0", "ip_prefix_len": 28}}]}}});
+    api.post("/network-ipams", &ipam).await.status_is(200);
+    assert!(browser.get("/ui/addresses?of=network-ipam").await.status_is(200).text.contains("10.70.0.0/28"));
+}
+
+async fn changes(api: Api, mut browser: Browser) {
+    let project = json!({"project": {"fq_name": ["default-domain", "changing-project"], "parent_type": "domain"}});
+    api.post("/projects", &project).await.status_is(200);
+    for number in 0..60 {
+        network(&api, &["default-domain", "changing-project", &format!("told-{number:02}")], json!({})).await;
+    }
+    let told = |page: &str| {
+        let names = page.split("title=\"default-domain:changing-project:told-").skip(1);
+        names.map(|name| name.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // All of them, each once, the last first.
+    let mut next = Some("/ui/changes?type=virtual-network&project=default-domain:changing-project".to_owned());
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    while let Some(path) = next.take() {
+        let page = browser.get(&path).await.status_is(200).text.clone();
+        seen.extend(told(&page));
+        pages += 1;
+        let rest = page.split("<a rel=\"next\" href=\"").nth(1);
+        next = rest.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+    }
+    let expected: Vec<String> = (0..60).rev().map(|number| format!("{number:02}")).collect();
+    assert_eq!(seen, expected);
+    assert!((2..=4).contains(&pages), "{pages}");
+    assert_eq!(told(&browser.get("/ui/changes?project=default-domain:default-project").await.text), [""; 0]);
+    assert_eq!(told(&browser.get("/ui/changes?type=network-policy").await.text), [""; 0]);
+    assert_eq!(told(&browser.get("/ui/changes?who=nobody%20of%20that%20name").await.text), [""; 0]);
+    assert!(told(&browser.get("/ui/changes?who=127.0.0.1").await.text).len() >= 10);
+    // What the script asks for: what has come since.
+    let page = browser.get("/ui/changes").await.text;
+    let since = page.split("data-since=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    network(&api, &["default-domain", "changing-project", "told-later"], json!({})).await;
+    let new = browser.get(&format!("/ui/changes/new?since={since}&type=virtual-network")).await;
+    let new: Value = serde_json::from_str(&new.status_is(200).text).unwrap();
+    let rows = new["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["name"], &rows[0]["operation"]), (1, &json!("told-later"), &json!("create")));
+    let again = browser.get(&format!("/ui/changes/new?since={}", new["to"].as_str().unwrap())).await;
+    assert!(again.status_is(200).text.contains("\"rows\":[]"), "{}", again.text);
+    for (path, status) in [
+        ("/ui/changes?before=x", 400),
+        ("/ui/changes?before=0", 200),
+        ("/ui/changes?before=18446744073709551615", 200),
+        ("/ui/changes?type=nothing", 200),
+        ("/ui/changes?project=nothing", 200),
+        ("/ui/changes/new", 400),
+        ("/ui/changes/new?since=x", 400),
+        ("/ui/changes/new?since=11111111-1111-4111-8111-111111111111-1", 410),
+    ] {
+        browser.get(path).await.status_is(status);
+    }
 }
 
 async fn not_there(mut browser: Browser) {
@@ -353,6 +541,8 @@ async fn members(browser: Browser, alice: String, bob: String, own: String) {
     let (mut owner, mut stranger) = (browser.clone(), browser);
     owner.sign_in(&alice).await.status_is(303);
     stranger.sign_in(&bob).await.status_is(303);
+    let types = owner.get("/ui/types").await;
+    let (epoch, _) = types.header("x-cirrus-revision").rsplit_once('-').unwrap();
     let pages = [
         "/ui/types".to_owned(),
         "/ui/tree".to_owned(),
@@ -365,6 +555,16 @@ async fn members(browser: Browser, alice: String, bob: String, own: String) {
         format!("/ui/object/project/{ALICE_PROJECT}"),
         format!("/ui/history/virtual-network/{own}"),
         "/ui/feed/changes?since=oldest".to_owned(),
+        "/ui/search?q=SECRET-n".to_owned(),
+        "/ui/search/found?q=ecret".to_owned(),
+        "/ui/search/found?q=10.77.0.6".to_owned(),
+        format!("/ui/search?q={}", &own[..8]),
+        format!("/ui/search/found?q={own}"),
+        "/ui/addresses".to_owned(),
+        format!("/ui/addresses/virtual-network/{own}"),
+        "/ui/changes".to_owned(),
+        "/ui/changes?project=default-domain:alice-proj".to_owned(),
+        format!("/ui/changes/new?since={epoch}-0"),
     ];
     let mut seen = 0;
     for path in pages {
@@ -373,7 +573,7 @@ async fn members(browser: Browser, alice: String, bob: String, own: String) {
         assert!(!page.text.contains(SECRET), "{path}: {}", page.text);
         assert!(!page.text.contains("alice") || path.contains("alice"), "{path}: {}", page.text);
     }
-    assert!(seen >= 5, "{seen}");
+    assert!(seen >= 15, "{seen}");
     let refused = stranger.get(&format!("/ui/object/virtual-network/{own}")).await;
     assert!(refused.status_is(403).text.contains("<h1>Not allowed</h1>"), "{}", refused.text);
     stranger.get(&format!("/ui/object/network-policy/{own}")).await.status_is(404);

@@ -316,6 +316,16 @@ impl Graph {
         grantees: &[Grantee],
         from: &Bound<Arc<str>>,
     ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        self.names_of_granted(type_id, grantees, from).filter_map(move |name| self.find_joined(type_id, name))
+    }
+
+    /// Their names, joined by `:`, without a look at them.
+    pub fn names_of_granted<'a>(
+        &'a self,
+        type_id: TypeId,
+        grantees: &[Grantee],
+        from: &Bound<Arc<str>>,
+    ) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
         let mut names: Vec<_> =
             grantees.iter().map(|grantee| self.grants.names(*grantee, type_id, from.clone()).peekable()).collect();
         iter::from_fn(move || {
@@ -326,7 +336,6 @@ impl Graph {
             }
             Some(next)
         })
-        .filter_map(move |name| self.find_joined(type_id, name))
     }
 
     /// The objects that have something in a value by which they are found.

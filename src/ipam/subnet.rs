@@ -43,6 +43,30 @@ pub enum Reserved {
     Neighbour,
 }
 
+impl Reserved {
+    /// What the address is, for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Network => "the first address",
+            Self::Broadcast => "the last address",
+            Self::Gateway => "the gateway",
+            Self::Service => "the address of DNS and DHCP",
+            Self::Neighbour => "beside a reserved address",
+        }
+    }
+}
+
+/// How the units of the pools of a subnet are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// How many there are.
+    pub all: u128,
+    /// Those that are never handed out.
+    pub reserved: u128,
+    /// Those that somebody has.
+    pub used: u128,
+}
+
 /// One subnet of a network or of a flat ipam, with its free units. Cheap to clone.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Subnet {
@@ -214,7 +238,6 @@ impl Subnet {
     }
 
     /// Whether the address lies in a pool, of either sort, and its unit is free.
-    #[cfg(test)]
     pub fn is_free_in_pools(&self, address: IpAddr) -> bool {
         let unit = number_of(address) / self.unit;
         self.contains(address) && (self.network_free.contains(unit, unit) || self.router_free.contains(unit, unit))
@@ -223,6 +246,28 @@ impl Subnet {
     /// How many units of the pools are free, those for virtual routers included.
     pub fn free_count(&self) -> u128 {
         self.network_free.count().saturating_add(self.router_free.count())
+    }
+
+    /// How full the pools are, each unit counted once.
+    pub fn usage(&self) -> Usage {
+        let all = self.network_units.count().saturating_add(self.router_units.count());
+        let mut units: Vec<u128> =
+            self.reserved_numbers().into_iter().flatten().map(|number| number / self.unit).collect();
+        units.sort_unstable();
+        units.dedup();
+        let reserved = units.into_iter().filter(|unit| self.is_pooled(*unit)).fold(0, |count, _| count + 1);
+        Usage { all, reserved, used: all.saturating_sub(reserved).saturating_sub(self.free_count()) }
+    }
+
+    /// Whether a unit lies in a pool, of either sort.
+    fn is_pooled(&self, unit: u128) -> bool {
+        self.network_units.contains(unit, unit) || self.router_units.contains(unit, unit)
+    }
+
+    /// The numbers of the first and the last unit of the prefix.
+    pub fn units(&self) -> (u128, u128) {
+        let (first, last) = bounds(self.prefix);
+        (first / self.unit, last / self.unit)
     }
 
     /// How many units of the pools are in use, reserved ones included: the answer to `subnet-ip-count`.
@@ -275,8 +320,9 @@ impl Subnet {
         }
     }
 
-    fn address_of_unit(&self, unit: u128) -> IpAddr {
-        // A unit in the free ranges came from an address, so this does not overflow.
+    /// The first address of a unit.
+    pub fn address_of_unit(&self, unit: u128) -> IpAddr {
+        // A unit of the subnet came from an address, so this does not overflow.
         address_of(self.is_v4(), unit.saturating_mul(self.unit))
     }
 }

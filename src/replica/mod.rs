@@ -9,6 +9,7 @@
 //! | `following.rs` | how the graph follows the log |
 //! | `advance.rs` | who may move the graph on |
 //! | `recent.rs` | the last changes |
+//! | `names.rs` | the names of all objects, for who searches |
 //! | `turn.rs` | how somebody writes who is no server |
 
 mod advance;
@@ -17,6 +18,7 @@ mod clock;
 mod following;
 mod heartbeat;
 mod lease;
+mod names;
 mod reads;
 mod recent;
 mod turn;
@@ -25,6 +27,7 @@ pub use agreement::change_shared_settings;
 pub use clock::{micros, now};
 pub use following::{follow, recognised};
 pub use lease::Lease;
+pub use names::{Names, Part, comparable};
 pub use reads::{Consistency, Snapshot, Unavailable};
 pub use turn::{be_one_of_several, in_turn};
 
@@ -40,7 +43,7 @@ use arc_swap::ArcSwap;
 use reads::Readers;
 use recent::Recent;
 use std::{
-    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 use tokio::{
@@ -68,6 +71,9 @@ pub struct Replica {
     advancing: Mutex<()>,
     /// Who waits for what was committed last.
     readers: Readers,
+    /// As of the last search.
+    names: Mutex<Names>,
+    weight_of_names: AtomicUsize,
     stopping: watch::Sender<bool>,
 }
 
@@ -104,6 +110,8 @@ impl Replica {
             recent: StdMutex::default(),
             advancing: Mutex::new(()),
             readers: Readers::default(),
+            names: Mutex::default(),
+            weight_of_names: AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
         });
         // None of them leaves anything half done that the next one needs: a lease runs out, a reader is told that his question

@@ -18,6 +18,8 @@ const ALL: &[(&str, &str, &str)] = &[
     ("sign_in.js", SCRIPT, include_str!("assets/sign_in.js")),
     ("edit.js", SCRIPT, include_str!("assets/edit.js")),
     ("object.js", SCRIPT, include_str!("assets/object.js")),
+    ("search.js", SCRIPT, include_str!("assets/search.js")),
+    ("changes.js", SCRIPT, include_str!("assets/changes.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -89,6 +89,7 @@ impl<'a> Layout<'a> {
                     link rel="icon" type="image/svg+xml" href=(assets::href("icon.svg"));
                     link rel="stylesheet" href=(assets::href("page.css"));
                     script type="module" src=(assets::href("page.js")) {}
+                    @if is_known && has(SEARCH) { script type="module" src=(assets::href("search.js")) {} }
                     @for name in &self.scripts { script type="module" src=(assets::href(name)) {} }
                 }
                 body {
@@ -120,6 +121,8 @@ impl<'a> Layout<'a> {
                     label .unseen for="search" { "Search" }
                     input #search type="search" name="q" value=(self.asked.argument("q").filter(|_| self.here == SEARCH).unwrap_or_default())
                         placeholder="name, address, uuid, MAC, tag" autocomplete="off" maxlength="256";
+                    ul #found .found role="listbox" aria-label="What fits" hidden {}
+                    span #found-status .unseen role="status" {}
                 }
             }
         }

@@ -18,18 +18,22 @@
 //! 6. Tests: `tests/web.rs` (what is answered), `tests/browser/` (what a browser makes of it; its list of pages that axe-core looks
 //!    at has a line for each).
 
+mod addresses;
 mod assets;
 mod browse;
+mod changes;
 mod columns;
 mod controls;
 mod delete;
 mod edit;
 mod form;
+mod found;
 mod history;
 mod layout;
 mod link;
 mod object;
 mod refused;
+mod search;
 mod session;
 mod sign_in;
 mod table;
@@ -82,7 +86,13 @@ static ALL: &[Page] = &[
     post("/ui/edit/{type}/{uuid}", Access::Writer, |asked| Box::pin(edit::edited(asked))),
     get("/ui/delete/{type}/{uuid}", Access::Writer, |asked| Box::pin(delete::page(asked))),
     post("/ui/delete/{type}/{uuid}", Access::Writer, |asked| Box::pin(delete::delete(asked))),
+    get("/ui/search", Access::Reader, |asked| Box::pin(search::page(asked))),
+    get("/ui/addresses", Access::Reader, |asked| Box::pin(addresses::page(asked))),
+    get("/ui/addresses/{type}/{uuid}", Access::Reader, |asked| Box::pin(addresses::of_one(asked))),
+    get("/ui/changes", Access::Reader, |asked| Box::pin(changes::page(asked))),
     // For scripts of pages.
+    get("/ui/search/found", Access::Reader, |asked| Box::pin(search::found(asked))),
+    get("/ui/changes/new", Access::Reader, |asked| Box::pin(changes::new(asked))),
     aside(Method::GET, "/ui/watch", Access::Reader, |asked| Box::pin(async move { asked.pass_on("/watch").await })),
     aside(Method::GET, "/ui/feed/changes", Access::Reader, |asked| {
         Box::pin(async move { asked.pass_on("/changes").await })

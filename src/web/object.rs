@@ -1,6 +1,6 @@
 //! `/ui/object/{type}/{uuid}`: all there is to know of an object.
 
-use super::{columns, has, history, layout::Layout, link, value};
+use super::{addresses, columns, has, history, layout::Layout, link, value};
 use crate::{
     access::Identity,
     api::{Answer, Answered, ApiError, pages::Asked},
@@ -68,7 +68,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         (crumbs(graph, &asked.call.identity, kind, uuid))
         div .title {
             h1 { (link::shortened(own_name)) " " small { (value::words(&kind.name)) } }
-            @for (label, pattern) in WITH_AN_OBJECT.iter().filter(|(_, pattern)| has(pattern)) {
+            @for (label, pattern) in WITH_AN_OBJECT.iter().filter(|(_, pattern)| has(pattern) && is_for(pattern, kind)) {
                 a .button href=(path_of(pattern, kind, uuid)) { (label) }
             }
         }
@@ -113,6 +113,11 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         }
         (request(&asked, "GET", &format!("/{}/{uuid}", kind.name)))
     }))
+}
+
+/// Whether a page is for objects of a type.
+fn is_for(pattern: &str, kind: &ObjectType) -> bool {
+    !pattern.starts_with("/ui/addresses/") || addresses::are_of(kind)
 }
 
 /// Of one that is not there (any more).

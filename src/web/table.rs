@@ -20,6 +20,11 @@ impl<'t> Table<'t> {
         self.rows.push(cells);
     }
 
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The table; `id` is for scripts that add to it.
     pub fn show(&self, id: &str) -> Markup {
         html! {

@@ -1,6 +1,6 @@
 // What a browser makes of the pages: node pages.js <base> [<token of a member> <token of another one> <uuid of a network of the first>]
 import assert from "node:assert/strict";
-import { accessible, api, open, quiet, start } from "./browser.js";
+import { accessible, api, faults, open, quiet, start } from "./browser.js";
 
 const [base, ...tokens] = process.argv.slice(2);
 const project = ["default-domain", "default-project"];
@@ -221,10 +221,78 @@ async function createsByKeyboard(browser, javaScriptEnabled) {
     const [{ subnet }] = network.network_ipam_refs[0].attr.ipam_subnets;
     assert.deepEqual(subnet, { ip_prefix: `10.77.${octet}.0`, ip_prefix_len: 24 });
     quiet(page);
+/** Finds who has an address, by keyboard alone, and arrives at its port; the picture of the subnet leads there, too. */
+async function findsAddress(browser) {
+    const subnet = { subnet: { ip_prefix: "10.8.0.0", ip_prefix_len: 28 } };
+    const ipam = { to: [...project, "default-network-ipam"], attr: { ipam_subnets: [subnet] } };
+    const network = { fq_name: [...project, "found"], parent_type: "project", network_ipam_refs: [ipam] };
+    const made = await api(base, "POST", "/virtual-networks", { "virtual-network": network });
+    const refs = [{ to: network.fq_name }];
+    const port = { fq_name: [...project, "found-port"], parent_type: "project", virtual_network_refs: refs };
+    await api(base, "POST", "/virtual-machine-interfaces", { "virtual-machine-interface": port });
+    const address = { fq_name: ["found-address"], instance_ip_address: "10.8.0.5", virtual_network_refs: refs, virtual_machine_interface_refs: [{ to: port.fq_name }] };
+    await api(base, "POST", "/instance-ips", { "instance-ip": address });
+
+    const page = await open(browser, { baseURL: base });
+    await page.goto("/ui/types");
+    await page.keyboard.press("/");
+    await page.keyboard.type("10.8.0.5");
+    await page.getByRole("option", { name: "found-port" }).waitFor();
+    assert.deepEqual(await faults(page), [], "with the list open");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await page.getByRole("option", { selected: true }).count(), 1);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "found-port" }).waitFor();
+
+    // Without an entry that is chosen, Enter leads to all that fits.
+    await page.getByRole("combobox", { name: "Search" }).fill("found-");
+    await page.getByRole("option", { name: "found-address" }).waitFor();
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByRole("listbox").count(), 0);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ui/search?q=found-");
+    await page.getByRole("link", { name: "found-port" }).waitFor();
+
+    await page.goto(`/ui/object/virtual-network/${made["virtual-network"].uuid}`);
+    await page.getByRole("link", { name: "Addresses", exact: true }).last().click();
+    await page.locator("a.cell.used", { hasText: "5" }).click();
+    await page.getByRole("heading", { name: "found-port" }).waitFor();
+    quiet(page);
+    return made["virtual-network"].uuid;
+}
+
+/** Shows a change that was made in a shell, nothing while it pauses, and after that what came meanwhile. */
+async function tellsWhatHappens(browser) {
+    const make = (name) => api(base, "POST", "/virtual-networks", { "virtual-network": { fq_name: [...project, name], parent_type: "project" } });
+    const page = await open(browser, { baseURL: base });
+    await page.goto("/ui/changes?type=virtual-network");
+    await page.locator("#live", { hasText: "live" }).waitFor();
+    await make("told-at-once");
+    const row = (name) => page.locator("#changes tbody tr", { hasText: name });
+    await row("told-at-once").waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.locator("#live", { hasText: "paused" }).waitFor();
+    const other = await open(browser, { baseURL: base });
+    await other.goto("/ui/changes?type=virtual-network");
+    await other.locator("#live", { hasText: "live" }).waitFor();
+    await make("told-later");
+    // By the time that another one has it, this one would have it, too, or soon after that.
+    await other.locator("#changes tbody tr", { hasText: "told-later" }).waitFor();
+    assert.equal(await row("told-later").count(), 0);
+    await page.getByRole("button", { name: "Go on" }).click();
+    await row("told-later").waitFor();
+    assert.equal(await row("told-at-once").count(), 1, "once");
+    assert.match(await page.locator("#changes tbody tr").first().innerText(), /told-later/);
+    // Types that were not asked for are not there; names of what is told are links.
+    assert.equal(await page.locator("#changes tbody tr", { hasText: "routing instance" }).count(), 0);
+    await row("told-later").getByRole("link").click();
+    await page.getByRole("heading", { name: "told-later" }).waitFor();
+    quiet(page);
+    quiet(other);
 }
 
 /** Has no serious fault on any page. A page that is added is added here. */
-async function isAccessible(browser) {
+async function isAccessible(browser, addressed) {
     const list = await api(base, "GET", "/virtual-networks");
     const uuid = list["virtual-networks"].at(-1).uuid;
     const page = await open(browser, { baseURL: base });
@@ -234,6 +302,13 @@ async function isAccessible(browser) {
         "/ui/type/virtual-network?property=display_name&equals=nothing",
         "/ui/type/routing-instance",
         "/ui/tree",
+        "/ui/search",
+        "/ui/search?q=found",
+        "/ui/addresses",
+        "/ui/addresses?of=network-ipam",
+        `/ui/addresses/virtual-network/${addressed}`,
+        "/ui/changes",
+        "/ui/changes?project=nothing",
         `/ui/object/virtual-network/${uuid}`,
         `/ui/history/virtual-network/${uuid}`,
         `/ui/edit/virtual-network/${uuid}`,
@@ -304,6 +379,9 @@ try {
         await createsByKeyboard(browser, true);
         await createsByKeyboard(browser, false);
         await isAccessible(browser);
+        const addressed = await findsAddress(browser);
+        await tellsWhatHappens(browser);
+        await isAccessible(browser, addressed);
     }
 } finally {
     await browser.close();

@@ -157,6 +157,7 @@ impl App {
         let held = [
             ("kept-lists", self.kept_lists.size()),
             ("recent-changes", self.replica.weight_of_recent()),
+            ("names-for-search", self.replica.weight_of_names()),
             ("rendered-events", self.feed.rendered.size()),
         ];
         for (holder, bytes) in held {

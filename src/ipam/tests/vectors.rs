@@ -352,3 +352,19 @@ fn adm_41_there_is_no_end_after_65536_addresses() {
     assert_eq!(draw(&mut subnet, 70_000).len(), 70_000);
     assert_eq!(subnet.used_count(), 70_002);
 }
+
+#[test]
+fn usage_counts_each_unit_once() {
+    use crate::ipam::Usage;
+    let usage = |all, reserved, used| Usage { all, reserved, used };
+    let mut whole = subnet("10.1.0.0/24", &json!({}));
+    assert_eq!(whole.usage(), usage(256, 4, 0));
+    for taken in ["10.1.0.7", "10.1.0.7", "10.1.0.254"] {
+        whole.take(address(taken));
+    }
+    assert_eq!(whole.usage(), usage(256, 4, 1));
+    // What is reserved outside of pools does not count.
+    let pools = json!({"allocation_pools": [{"start": "10.1.0.8", "end": "10.1.0.15"}], "default_gateway": "10.1.0.9"});
+    assert_eq!(subnet("10.1.0.0/24", &pools).usage(), usage(8, 1, 0));
+    assert_eq!(subnet("fd00::/64", &json!({})).usage(), usage(1 << 64, 4, 0));
+}
