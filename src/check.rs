@@ -16,7 +16,7 @@ use crate::{
 use indicatif::ProgressBar;
 use report::Report;
 use std::{
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     sync::Arc,
     time::Duration,
 };
@@ -44,7 +44,7 @@ pub enum CheckError {
     Refused(String),
     /// Nobody takes what was found.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 impl CheckError {
@@ -72,7 +72,7 @@ impl CheckError {
 /// When there is such a thing, or the database can't be looked at.
 pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
     if settings.list {
-        std::io::stdout().lock().write_all(report::kinds().as_bytes())?;
+        io::stdout().lock().write_all(report::kinds().as_bytes())?;
         return Ok(());
     }
     let model = Arc::new(settings.database.read_model(settings.schema_dir.as_deref())?);
@@ -81,7 +81,7 @@ pub async fn run(settings: &CheckSettings) -> Result<(), CheckError> {
 }
 
 async fn look(settings: &CheckSettings, model: &Arc<Model>, database: &Database) -> Result<(), CheckError> {
-    let mut output = std::io::stdout().lock();
+    let mut output = io::stdout().lock();
     database.has_current_tables().await?;
     let report = Report { json: settings.json, lines: settings.lines, repair: settings.repair };
     let looking = Looking::new();
@@ -117,7 +117,9 @@ async fn look(settings: &CheckSettings, model: &Arc<Model>, database: &Database)
         report.print(&mut output, &before)?;
         return Err(CheckError::Refused(text));
     }
-    report.print_repaired(&mut output, &before, statements, &after)?;
+    report.print_repaired(&mut output, &before, statements, &after).map_err(|error| {
+        io::Error::new(error.kind(), format!("{statements} repaired; nobody takes what else there is to tell: {error}"))
+    })?;
     sound(&after.findings)
 }
 
@@ -135,7 +137,7 @@ impl Looking {
     fn new() -> Self {
         // It draws nothing where nobody is at the other end.
         let bar = ProgressBar::new_spinner();
-        if std::io::stderr().is_terminal() {
+        if io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Self(bar)

@@ -100,11 +100,16 @@ pub async fn run(settings: &ExportSettings) -> Result<(), ExportError> {
     };
     target.finish().map_err(|error| failed(settings, error))?;
     // Standard output may be the dump.
-    if settings.file == Path::new("-") {
+    let told = if settings.file == Path::new("-") {
         exported.tell(settings, io::stderr().lock())
     } else {
         exported.tell(settings, io::stdout().lock())
+    };
+    // The dump is there, whether somebody takes the word of it or not.
+    if let Err(error) = told {
+        let _ = writeln!(io::stderr(), "cirrus: exported; nobody takes the word of it: {error}");
     }
+    Ok(())
 }
 
 fn failed(settings: &ExportSettings, error: io::Error) -> ExportError {
@@ -240,7 +245,7 @@ impl<W: Write> Export<'_, W> {
 }
 
 impl Exported {
-    fn tell(&self, settings: &ExportSettings, mut output: impl Write) -> Result<(), ExportError> {
+    fn tell(&self, settings: &ExportSettings, mut output: impl Write) -> io::Result<()> {
         let Self { position, objects, key_values, stored_columns, nodes, .. } = self;
         for (table, columns) in &self.left_out {
             writeln!(output, "{table}: {columns} columns left out, whose names are no text")?;
@@ -250,8 +255,7 @@ impl Exported {
             "{objects} objects, {key_values} key-values, {stored_columns} columns of daemons, {nodes} nodes of ZooKeeper, \
              up to {position}, for {}",
             settings.format.readers()
-        )?;
-        Ok(())
+        )
     }
 }
 

@@ -99,6 +99,9 @@ kinds! {
     DuplicateName, "duplicate-name", Tables, Fault,
         "Two objects of a type have the same name.",
         Person "Delete one of them, or give it another name.";
+    MissingName, "missing-name", Tables, Fault,
+        "An object has no name. REST shows it with one that is empty.",
+        Person "Delete it, or give it a name.";
     MissingParent, "missing-parent", Tables, Fault,
         "The parent of an object does not exist.",
         Person "Delete the object, or restore its parent from a backup.";

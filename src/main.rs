@@ -125,7 +125,11 @@ fn exit<E: Display>(result: Result<(), E>, status: impl FnOnce(&E) -> u8) -> Exi
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cirrus: {error}");
+            // What a file, a server or a database says may be in it.
+            let is_harmless = |letter: char| letter == '\n' || !letter.is_control();
+            let text: String =
+                error.to_string().chars().map(|letter| if is_harmless(letter) { letter } else { '\u{fffd}' }).collect();
+            eprintln!("cirrus: {text}");
             ExitCode::from(status(&error))
         }
     }

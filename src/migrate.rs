@@ -16,8 +16,8 @@ pub enum MigrationError {
     /// The database, and what is the matter with it.
     #[error("database {0}: {1}")]
     Store(String, StoreError),
-    /// Nobody takes what there is to tell.
-    #[error("{0}")]
+    /// Nobody takes what there is to tell before anything is done.
+    #[error("nothing was done: nobody takes what there is to tell: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -25,8 +25,8 @@ impl MigrationError {
     /// 2 where somebody has to change something before it can work, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
-            Self::Store(_, error) if error.is_lasting() => 2,
+            Self::Settings(_) | Self::Store(_, StoreError::Earlier) => 2,
+            Self::Store(_, error) if error.is_lasting() || error.has_no_database() => 2,
             Self::Store(..) | Self::Io(_) => 1,
         }
     }
@@ -52,13 +52,23 @@ pub async fn migrate(settings: &MigrateSettings) -> Result<(), MigrationError> {
         return Ok(());
     }
     output.flush()?;
+    if steps.is_empty() && database.is_current_copy(&model).await.map_err(refused)? {
+        return Ok(());
+    }
     let begin = Instant::now();
     // Also where there is nothing to do: the views may be of another data model.
     database.migrate(&model).await.map_err(refused)?;
     if !steps.is_empty() {
-        writeln!(output, "{} steps done in {:.1} s", steps.len(), begin.elapsed().as_secs_f64())?;
+        tell(&mut output, &format!("{} steps done in {:.1} s", steps.len(), begin.elapsed().as_secs_f64()));
     }
     Ok(())
+}
+
+/// What was done was done, whether somebody takes the word of it or not.
+fn tell(output: &mut impl Write, text: &str) {
+    if let Err(error) = writeln!(output, "{text}") {
+        let _ = writeln!(std::io::stderr(), "cirrus: {text}; nobody takes the word of it: {error}");
+    }
 }
 
 /// Begins another epoch of revisions.
@@ -68,10 +78,12 @@ pub async fn migrate(settings: &MigrateSettings) -> Result<(), MigrationError> {
 pub async fn new_epoch(settings: &NewEpochSettings) -> Result<(), MigrationError> {
     let database = settings.database.database()?;
     let refused = |error| MigrationError::Store(database.place(), error);
+    // Tables of another release may mean something else by an epoch.
+    database.has_current_tables().await.map_err(refused)?;
     let mut session = database.connect(operation::MARK).await.map_err(refused)?;
     sequence::begin_epoch(&mut session).await.map_err(refused)?;
     let state = sequence::peek(&mut session).await.map_err(refused)?;
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "a new epoch of revisions begins after {}-{}", state.epoch, state.last_revision)?;
+    let told = format!("a new epoch of revisions begins after {}-{}", state.epoch, state.last_revision);
+    tell(&mut std::io::stdout().lock(), &told);
     Ok(())
 }

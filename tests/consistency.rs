@@ -78,6 +78,19 @@ const FAULTS: &[Fault] = &[
     ),
     fault("missing-constraint", Whole, "drop index reference_back", "index reference_back of reference is not there"),
     fault("missing-constraint", Whole, "alter table feed_sequence disable trigger begin_write_times", "is switched off"),
+    fault("missing-constraint", Whole, "drop trigger begin_fence on _sqlx_migrations", "trigger begin_fence of _sqlx_migrations"),
+    fault(
+        "missing-constraint",
+        Whole,
+        "alter table object disable trigger all",
+        "object_parent of object is there, and not enforced",
+    ),
+    fault(
+        "missing-constraint",
+        Whole,
+        "do $$ begin execute format('alter database %I set session_replication_role = replica', current_database()); end $$",
+        "session_replication_role is replica",
+    ),
     fault("missing-view", Whole, "drop view virtual_network", "the view virtual_network is not there").repaired(),
     fault("unreadable-object", Whole, "update object set properties = '[]' where uuid = :policy", "properties: "),
     fault("unreadable-object", Whole, "update object set written = '{\"what:\": 1}' where uuid = :net", "is no column"),
@@ -95,6 +108,7 @@ const FAULTS: &[Fault] = &[
         "2 objects of the type virtual-network are called default-domain:default-project:net",
     )
     .with(MISSING_CONSTRAINT),
+    fault("missing-name", Trimmed, "update object set fq_name = '{}' where uuid = :policy", "has no name"),
     fault(
         "missing-parent",
         Trimmed,
@@ -235,7 +249,7 @@ const FAULTS: &[Fault] = &[
         Trimmed,
         "update object set properties = jsonb_set(properties, '{security_group_id}', (
              select properties->'security_group_id' from object where uuid = :group)) where uuid = :second",
-        "several objects have the number",
+        "several objects have the security group id",
     ),
     fault(
         "number-out-of-range",
@@ -278,7 +292,7 @@ const FAULTS: &[Fault] = &[
         "log-reservation",
         Whole,
         "update change set op = 'f' where op = 'r'",
-        "was given back by the log, and is held by Some(Reservation)",
+        "was given back by the log, and is held by a reservation",
     )
     .repaired(),
     fault(

@@ -26,11 +26,13 @@ pub async fn a_configuration_moves_in() {
     let database = |name: &str| block_in_place(|| cluster.create_database_called(name));
     let mut checks = Checks::default();
     checks.run("each kind of inconsistency", async { each_kind() }).await;
+    checks.run("who has no id gets one", numbered(database("numbered"))).await;
     checks.run("all of them at once", all_at_once(database("everything"))).await;
     checks.run("what a server has, in each form", moves([database("a"), database("b"), database("c")])).await;
     checks.run("a server runs meanwhile", while_a_server_runs(database("running"))).await;
     checks.run("a private database", async { private() }).await;
     checks.run("what is in the way", in_the_way(database("taken"))).await;
+    checks.run("nobody reads what is told", unheard(database("unheard"))).await;
     checks.run("broken dumps", broken(database("broken"))).await;
     checks.run("a database that takes nothing", refusing(database("refusing"))).await;
     checks.run("killed in the middle", killed(database("killed"))).await;
@@ -124,7 +126,12 @@ fn sound() -> Dump {
 type Fault = (&'static str, fn(&mut Dump));
 
 fn network(dump: &mut Dump, number: u32, name: &str, columns: &[(&str, Value)]) {
-    dump.add("virtual_network", number, &["d", "p", name], Some(("project", PROJECT)), columns);
+    const ID: &str = "prop:virtual_network_network_id";
+    let mut columns = columns.to_vec();
+    if !columns.iter().any(|(column, _)| *column == ID) {
+        columns.push((ID, json!(number)));
+    }
+    dump.add("virtual_network", number, &["d", "p", name], Some(("project", PROJECT)), &columns);
 }
 
 fn address(dump: &mut Dump, number: u32, name: &str, address: &str) {
@@ -155,6 +162,8 @@ const FAULTS: &[Fault] = &[
         dump.names["domain"].as_object_mut().unwrap().remove(&format!("a:b:c:{}", uuid(0x13)));
     }),
     ("bad-json", |dump| dump.column(DOMAIN, "prop:display_name", "{")),
+    ("column-twice", |_| {}),
+    ("part-twice", |_| {}),
     ("unknown-column", |dump| dump.column(PROJECT, "colour", "1")),
     ("unknown-property", |dump| dump.column(PROJECT, "prop:colour", "1")),
     ("unknown-reference", |dump| dump.column(PROJECT, &format!("ref:colour:{}", uuid(NETWORK)), "null")),
@@ -186,7 +195,8 @@ const FAULTS: &[Fault] = &[
         dump.name("domain", "other", &uuid(0x23));
     }),
     ("name-not-below-parent", |dump| {
-        dump.add("virtual_network", 0x24, &["d", "q", "astray"], Some(("project", PROJECT)), &[]);
+        let id = [("prop:virtual_network_network_id", json!(0x24))];
+        dump.add("virtual_network", 0x24, &["d", "q", "astray"], Some(("project", PROJECT)), &id);
     }),
     ("several-parents", |dump| {
         dump.add("project", 0x25, &["d", "other"], Some(("domain", DOMAIN)), &[]);
@@ -250,6 +260,16 @@ const FAULTS: &[Fault] = &[
     }),
     ("bad-number", |dump| network(dump, 0x36, "nought", &[("prop:virtual_network_network_id", json!(0))])),
     ("number-twice", |dump| network(dump, 0x37, "five too", &[("prop:virtual_network_network_id", json!(5))])),
+    ("without-number", |dump| dump.add("tag", 0x41, &["of no type"], None, &[])),
+    ("overlapping-subnets", |dump| {
+        let column = format!("ref:network_ipam:{}", uuid(IPAM));
+        let mut link = subnets("10.7.0.0", "10.7.0.1", "10.7.0.2");
+        let mut wider = link["attr"]["ipam_subnets"][0].clone();
+        wider["subnet"]["ip_prefix_len"] = json!(16);
+        wider["default_gateway"] = json!("10.7.1.1");
+        link["attr"]["ipam_subnets"].as_array_mut().unwrap().push(wider);
+        network(dump, 0x42, "overlapping", &[(&*column, link)]);
+    }),
     ("without-address", |dump| dump.add("instance_ip", 0x38, &["bare"], None, &[])),
     ("address-twice", |dump| {
         address(dump, 0x39, "same", "10.0.0.10");
@@ -267,7 +287,21 @@ const FAULTS: &[Fault] = &[
     }),
     ("zookeeper-name-differs", |dump| dump.node("/fq-name-to-uuid/virtual_network:d:p:never/", &uuid(0x40))),
     ("zookeeper-id-differs", |dump| dump.node("/id/virtual-networks/0000000041/", "d:p:n")),
+    ("bad-table-name", |_| {}),
+    ("bad-cell", |dump| _ = dump.targets.insert(String::new(), json!({"rtgt_num": ["8000005", TIME]}))),
     ("bad-key-value", |dump| _ = dump.key_values.insert("nul".to_owned(), json!({"value": ["\0", TIME]}))),
+];
+
+/// Faults that are planted in the text of the dump.
+const IN_TEXT: &[(&str, &str, &str)] = &[
+    ("unknown-table", "\"obj_shared_table\"", "\"obj_flux_table\""),
+    ("bad-table-name", "\"to_bgp_keyspace\"", "\"to bgp\""),
+    (
+        "column-twice",
+        "{\"type\":[\"\\\"virtual_network\\\"\"",
+        "{\"type\":[\"\\\"virtual_network\\\"\",1526923797559916],\"type\":[\"\\\"project\\\"\"",
+    ),
+    ("part-twice", "\"useragent\":", "\"useragent\":{},\"useragent\":"),
 ];
 
 fn each_kind() {
@@ -284,8 +318,12 @@ fn each_kind() {
         let mut dump = sound();
         plant(&mut dump);
         let mut text = dump.text(Form::A);
-        if *kind == "unknown-table" {
-            text = text.replacen("\"obj_shared_table\"", "\"obj_flux_table\"", 1);
+        // What no object of JSON in memory can have.
+        for (of, there, instead) in IN_TEXT {
+            if of == kind {
+                assert!(text.contains(there), "{there}");
+                text = text.replacen(there, instead, 1);
+            }
         }
         fs::write(file, text).unwrap();
         let (told_of, _) = told(&["import", "--dry-run", file], 0);
@@ -304,6 +342,74 @@ where
     sqlx::query_scalar(query).fetch_one(&mut database).await.unwrap()
 }
 
+/// Ids that are missing, or none: each is told of, each gets one, and a check finds nothing.
+async fn numbered(url: String) {
+    const NETWORK_ID: &str = "prop:virtual_network_network_id";
+    const GROUP_ID: &str = "prop:security_group_id";
+    let digits = "7".repeat(400);
+    let texts = ["null", "NaN", "1e400", "-7", "0", "16777217", "1.5", "\"x\"", "{}", &digits];
+    let mut dump = sound();
+    let project = Some(("project", PROJECT));
+    let mut expected = Vec::new();
+    for (kind, column, begin) in [
+        ("virtual_network", NETWORK_ID, 0x100),
+        ("security_group", GROUP_ID, 0x200),
+        ("sub_cluster", "prop:sub_cluster_id", 0x300),
+        ("tag_type", "prop:tag_type_id", 0x400),
+        ("tag", "prop:tag_id", 0x500),
+    ] {
+        let is_below = ["virtual_network", "security_group"].contains(&kind);
+        for (number, text) in (begin..).zip([None].into_iter().chain(texts.iter().map(Some))) {
+            // For some types these are ids.
+            let is_decimal = !kind.starts_with("tag");
+            let is_id = match text {
+                Some(&"16777217") => kind != "virtual_network",
+                Some(&"1.5") => is_decimal,
+                Some(&"0") => !is_decimal,
+                _ => false,
+            };
+            if is_id {
+                continue;
+            }
+            let name = format!("{kind}-{number}");
+            let names: &[&str] = if is_below { &["d", "p", &name] } else { &[&name] };
+            let of_type = [("prop:tag_type_name", json!("tag_type-1024"))];
+            let columns: &[(&str, Value)] = if kind == "tag" { &of_type } else { &[] };
+            dump.add(kind, number, names, project.filter(|_| is_below), columns);
+            if let Some(text) = text {
+                dump.column(number, column, text);
+            }
+            expected.push((kind, number));
+        }
+    }
+    // What ZooKeeper says counts, if nobody has it; this one is another one's already.
+    dump.node(&format!("/id/virtual-networks/{:010}/", 76), "d:p:virtual_network-256");
+    dump.node(&format!("/id/security-groups/id/{:010}/", 88), "d:p:security_group-512");
+    dump.node(&format!("/id/virtual-networks/{:010}/", 4), "d:p:virtual_network-257");
+    let directory = fresh_directory();
+    let file = directory.path().join("dump");
+    fs::write(&file, dump.text(Form::A)).unwrap();
+    let (told_of, _) = told(&["import", "--database-url", &url, file.to_str().unwrap()], 0);
+    for (kind, number) in &expected {
+        let begin = format!("bad-number: {} {} ", kind.replace('_', "-"), uuid(*number));
+        assert_eq!(told_of.lines().filter(|line| line.starts_with(&begin)).count(), 1, "{begin}{told_of}");
+    }
+    assert!(told_of.contains(": it has none; ") && told_of.contains(": -7; "), "{told_of}");
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    let query = "select (properties->>'virtual_network_network_id')::bigint from object where uuid = $1::uuid";
+    let of = async |database: &mut PgConnection, number: u32| -> i64 {
+        sqlx::query_scalar(query).bind(uuid(number)).fetch_one(database).await.unwrap()
+    };
+    assert_eq!(of(&mut database, 0x100).await, 77);
+    assert!(![5, 77].contains(&of(&mut database, 0x101).await));
+    let group = "select (properties->>'security_group_id')::bigint from object where uuid = '00000200-0000-4000-8000-000000000000'";
+    assert_eq!(ask::<i64>(&url, group).await, 8_000_088);
+    let clusters = "select count(distinct properties->'sub_cluster_id') from object where type = 'sub-cluster'";
+    assert_eq!(ask::<i64>(&url, clusters).await, 9);
+    let (checked, _) = told(&["check", "--database-url", &url], 0);
+    assert!(checked.contains(" objects, "), "{checked}");
+}
+
 async fn all_at_once(url: String) {
     let directory = fresh_directory();
     let file = directory.path().join("dump");
@@ -314,12 +420,15 @@ async fn all_at_once(url: String) {
     fs::write(&file, dump.text(Form::B)).unwrap();
     let (told_of, _) = told(&["import", "--database-url", &url, file.to_str().unwrap()], 0);
     let mut expected = documented();
-    expected.remove("unknown-table");
+    for (kind, ..) in IN_TEXT {
+        expected.remove(kind);
+    }
     assert_eq!(kinds(&told_of), expected, "{told_of}");
     // What was kept as it was is told by a check, too, and nothing else.
     let (kept, _) = told(&["check", "--database-url", &url], 1);
     for line in kept.lines().filter(|line| line.contains(": ")) {
-        assert!(line.starts_with("missing-hold: ") || line.starts_with("missing-number: "), "{kept}");
+        let is_kept = ["missing-hold: ", "missing-number: tag ", "overlapping-subnets: "];
+        assert!(is_kept.iter().any(|kind| line.starts_with(kind)), "{kept}");
     }
     let mut server = Server::start_on(&url);
     let api = server.api();
@@ -525,10 +634,11 @@ async fn in_the_way(url: String) {
     fs::write(&file, sound().text(Form::A)).unwrap();
     let file = file.to_str().unwrap();
     let server = Server::start_on(&url);
-    let body = json!({"virtual-network": {"fq_name": ["default-domain", "default-project", "mine"], "parent_type": "project"}});
+    let body = json!({"virtual-network": {"fq_name": ["default-domain", "default-project", "mi\nne"], "parent_type": "project"}});
     let made = server.api().post("/virtual-networks", &body).await.ok();
     let (_, errors) = told(&["import", "--database-url", &url, file], 1);
-    assert!(errors.contains("virtual-network default-domain:default-project:mine"), "{errors}");
+    assert!(errors.contains("virtual-network default-domain:default-project:mi\u{fffd}ne"), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
     let (_, errors) = told(&["import", "--dry-run", "--database-url", &url, file], 1);
     assert!(errors.contains("Nothing was stored"), "{errors}");
     server
@@ -550,6 +660,28 @@ async fn in_the_way(url: String) {
     assert!(errors.contains("domain default-domain (changed since the first start)"), "{errors}");
 }
 
+/// Nobody reads what is told: whether something was stored is told all the same.
+async fn unheard(url: String) {
+    let directory = fresh_directory();
+    let file = directory.path().join("dump");
+    let deaf = |dump: &Dump| {
+        fs::write(&file, dump.text(Form::A)).unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let arguments = ["import", "--database-url", &url, file.to_str().unwrap()];
+        let output = block_in_place(|| cirrus(&arguments).stdout(writer).output().unwrap());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let mut dump = sound();
+    dump.column(PROJECT, "colour", "1");
+    let (status, errors) = deaf(&dump);
+    assert!(status == Some(1) && errors.contains("nothing was stored"), "{errors}");
+    assert!(!ask::<bool>(&url, "select exists (select from pg_tables where schemaname = 'public')").await);
+    let (status, errors) = deaf(&sound());
+    assert!(status == Some(0) && errors.contains("cirrus: stored; nobody takes"), "{errors}");
+    assert_eq!(ask::<i64>(&url, "select count(*) from object").await, 6);
+}
+
 async fn broken(url: String) {
     let directory = fresh_directory();
     let file = directory.path().join("dump");
@@ -568,13 +700,22 @@ async fn broken(url: String) {
         (b"a text".to_vec(), "at byte"),
         (json!({"cassandra": {"config_db_uuid": {"obj_uuid_table": 5}}}).to_string().into_bytes(), "obj_uuid_table"),
         (json!({"cassandra": {"config_db_uuid": {}}}).to_string().into_bytes(), "there are no objects in it"),
-        (json!({"cassandra": {"a-b": {"t": {}}}}).to_string().into_bytes(), "a-b: 1 to 48 letters"),
+        ([&packed[..], &[0; 600], b"x"].concat(), "at byte"),
     ];
     for (text, expected) in cases {
         fs::write(&file, &text).unwrap();
         let (_, errors) = told(&["import", "--database-url", &url, file.to_str().unwrap()], 1);
         assert!(errors.contains(expected) && errors.lines().count() == 1, "{expected} is expected in {errors}");
     }
+    // What can't be read twice is not even opened.
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for source in [pipe.to_str().unwrap(), "-", directory.path().to_str().unwrap(), "/dev/null"] {
+        let (_, errors) = told(&["import", "--database-url", &url, source], 2);
+        assert!(errors.contains("a dump is read twice: write it into a file"), "{errors}");
+    }
+    fs::write(&file, [&packed[..], &[0; 600]].concat()).unwrap();
+    told(&["import", "--dry-run", file.to_str().unwrap()], 0);
     let (_, errors) = told(&["import", "--database-url", &url, directory.path().join("no").to_str().unwrap()], 1);
     assert!(errors.contains("No such file"), "{errors}");
     assert!(!ask::<bool>(&url, "select exists (select from pg_tables where schemaname = 'public')").await);

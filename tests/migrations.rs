@@ -199,12 +199,19 @@ async fn is_done_by_command(url: String, steps: Arc<Migrator>) {
         assert!(line.starts_with(&format!("step {} ({}): ", step.version, step.description)), "{line}");
     }
     assert!(to_do.contains("step 5 (history): reads all references"), "{to_do}");
+    let early = block_in_place(|| cirrus(&["new-epoch", "--database-url", &url]));
+    let errors = String::from_utf8_lossy(&early.stderr);
+    assert!(early.status.code() == Some(2) && errors.contains("its tables are of an earlier release"), "{early:?}");
     assert_eq!(steps_done(&mut database).await.last(), Some(&LAST), "nothing is done");
     let done = told(&[]);
     assert!(done.starts_with(&to_do) && done.contains(&format!("{} steps done in ", missing.len())), "{done}");
     assert_eq!(steps_done(&mut database).await.len(), steps.iter().count());
     assert_eq!(told(&["--dry-run"]), "the tables are up to date\n");
     assert!(block_in_place(|| check(&url)).status.success());
+    // A standby takes no writes, and needs none.
+    let read_only = "alter database by_command set default_transaction_read_only = on";
+    raw_sql(read_only).execute(&mut database).await.unwrap();
+    assert_eq!(told(&[]), "the tables are up to date\n");
 }
 
 /// A server that was put back to an earlier release says so, and leaves everything as it is.
@@ -242,8 +249,14 @@ async fn is_told_of_a_later_step(url: String, steps: Arc<Migrator>) {
     assert_eq!(status, Some(2), "of no use to try again: {errors}");
     assert!(errors.contains(&expected) && !errors.contains("panicked"), "{errors}");
 
-    let output = block_in_place(|| check(&url));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && output.stdout.is_empty(), "cirrus check: {output:?}");
-    assert!(errors.contains(&expected) && !errors.contains("panicked"), "{errors}");
+    let epoch = "select epoch::text from feed_sequence";
+    let before: String = sqlx::query_scalar(epoch).fetch_one(&mut database).await.unwrap();
+    for tool in ["check", "migrate", "new-epoch"] {
+        let output = block_in_place(|| cirrus(&[tool, "--database-url", &url]));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "cirrus {tool}: {output:?}");
+        assert!(errors.contains(&expected) && !errors.contains("panicked"), "{errors}");
+    }
+    let after: String = sqlx::query_scalar(epoch).fetch_one(&mut database).await.unwrap();
+    assert_eq!(before, after, "nothing was written");
 }

@@ -196,6 +196,8 @@ enum Reply {
     Close,
     /// It says nothing.
     Hang,
+    /// It does not stop.
+    Flood,
 }
 
 /// A server that answers requests by their first lines, until the process ends. Gives its address.
@@ -212,6 +214,12 @@ fn stand_in(mut reply: impl FnMut(&str) -> Reply + Send + 'static) -> String {
                 Reply::Json(value) => ("200 OK", value.to_string()),
                 Reply::Status(status, text) => (status, text.to_owned()),
                 Reply::Close => continue,
+                Reply::Flood => {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[");
+                    let piece = vec![b' '; 1 << 16];
+                    while stream.write_all(&piece).is_ok() {}
+                    continue;
+                }
                 Reply::Hang => {
                     held.push(stream);
                     continue;
@@ -294,12 +302,40 @@ pub async fn servers_that_can_not_be_moved_from() {
     for (what, list, text) in [
         ("no list", json!({"domains": 7}), "no list 'domains'"),
         ("no object", json!({"domains": [7]}), "not in a 'domain'"),
-        ("the same page", json!({"domains": [], "marker": "None"}), "the same again"),
+        ("an empty page", json!({"domains": [], "marker": "a:b"}), "no object on this page"),
+        ("the same page", json!({"domains": [domain(1, NOW)], "marker": "None"}), "is one that was read before"),
+        ("a marker that is none", json!({"domains": [domain(1, NOW)], "marker": 7}), "its marker is no text"),
     ] {
         let reply =
             move |request: &str| if request.contains("/domains") { Reply::Json(list.clone()) } else { sound(request) };
         refused(what, stand_in(reply), 1, &[text]).await;
     }
+    // Pages without end: markers that alternate, and ones that are always new.
+    let mut turn = 0;
+    let alternates = stand_in(move |request| {
+        if !request.contains("/domains") {
+            return sound(request);
+        }
+        turn += 1;
+        let marker = if turn % 2 == 0 { "a" } else { "b" };
+        Reply::Json(json!({"domains": [domain(turn, NOW)], "marker": marker}))
+    });
+    refused("alternates", alternates, 1, &["/domains?", "is one that was read before", "nothing was stored"]).await;
+    let mut turn = 0;
+    let goes_on = stand_in(move |request| {
+        turn += 1;
+        let is_meant = request.contains("/domains");
+        if is_meant {
+            Reply::Json(json!({"domains": [domain(1, NOW)], "marker": format!("m:{turn}")}))
+        } else {
+            sound(request)
+        }
+    });
+    refused("goes on", goes_on, 1, &["00000000-0000-4000-8000-000000000001 was on a page before this one"]).await;
+    let floods = stand_in(|request| if request.contains("/domains") { Reply::Flood } else { sound(request) });
+    let output = import(&floods, &url, &[]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && errors.contains("an answer of more than 128 MiB"), "{errors}");
     let changes = stand_in(|request| {
         if request.contains("fields=id_perms") && request.contains("/domains") {
             Reply::Json(

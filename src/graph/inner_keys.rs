@@ -93,7 +93,6 @@ impl InnerKeys {
     }
 
     /// The objects that have a key, by uuid.
-    #[allow(dead_code)] // As above.
     pub fn find(&self, key: InnerKey, text: &str) -> impl Iterator<Item = Uuid> + use<'_> {
         let text = normal(text);
         self.found.range((key, Arc::clone(&text), Uuid::nil())..=(key, text, Uuid::max())).map(|(_, _, uuid)| *uuid)

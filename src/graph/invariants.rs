@@ -157,7 +157,7 @@ pub fn find_violations(graph: &Graph, found: &mut dyn FnMut(Finding)) {
         if let Some(hold) = object.hold {
             let holder = graph.pools.holder(hold.scope, hold.address);
             if holder != Some(Holder::Object(object.uuid)) {
-                let text = format!("{described} has {}, which is held by {holder:?}", told(hold));
+                let text = format!("{described} has {}, which is held by {}", told(hold), Holder::told(holder));
                 found(Finding::new(Kind::DuplicateHold, place, text));
             }
         }
@@ -168,17 +168,21 @@ pub fn find_violations(graph: &Graph, found: &mut dyn FnMut(Finding)) {
             Holder::Reservation => true,
         };
         if !known {
-            found(in_memory(format!("{} is held by {holder:?}, which does not have it", told(hold))));
+            found(in_memory(format!(
+                "{} is held by {}, which does not have it",
+                told(hold),
+                Holder::told(Some(holder))
+            )));
         }
         let has_scope = graph.get(hold.scope).is_some();
         if has_scope && !graph.pools.subnets(hold.scope).any(|subnet| subnet.contains(hold.address)) {
-            let text = format!("{} is held by {holder:?}, and lies in no subnet", told(hold));
+            let text = format!("{} is held by {}, and lies in no subnet", told(hold), Holder::told(Some(holder)));
             let place = Place::Address { scope: hold.scope, address: hold.address };
             found(Finding::new(Kind::HoldOutsideSubnets, place, text));
         }
     }
     for (pool, number) in graph.numbers.shared() {
-        let text = format!("several objects have the number {number} of {pool:?}");
+        let text = format!("several objects have {pool} {number}");
         found(Finding::new(Kind::DoubledNumber, Place::Table("object"), text));
     }
 }

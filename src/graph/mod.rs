@@ -22,7 +22,7 @@ pub use inner_keys::InnerKey;
 #[cfg(test)]
 pub use invariants::violations;
 pub use invariants::{describe, differences, find_violations, object_differences, stray_columns};
-pub use numbers::{NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
+pub use numbers::{IDS, IdForm, NumberPool, Numbers, SERVICE_UNITS, hexadecimal, tag_number};
 pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
@@ -330,8 +330,7 @@ impl Graph {
     }
 
     /// The objects that have something in a value by which they are found.
-    #[allow(dead_code)] // For ports and rules of Neutron.
-    pub fn with_inner_key(&self, key: InnerKey, text: &str) -> impl Iterator<Item = &Arc<Object>> {
+    pub fn with_inner_key(&self, key: InnerKey, text: &str) -> impl Iterator<Item = &Arc<Object>> + use<'_> {
         self.inner_keys.find(key, text).filter_map(|uuid| self.objects.get(&uuid))
     }
 

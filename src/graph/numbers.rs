@@ -7,6 +7,7 @@ use crate::{
 };
 use imbl::OrdMap;
 use serde_json::Value;
+use std::fmt;
 
 /// A space of numbers. A number belongs to one object at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,6 +43,19 @@ impl NumberPool {
     }
 }
 
+/// What a number of it is called, before the number.
+impl fmt::Display for NumberPool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VirtualNetwork => formatter.write_str("the network or VXLAN id"),
+            Self::SecurityGroup => formatter.write_str("the security group id"),
+            Self::SubCluster => formatter.write_str("the sub-cluster id"),
+            Self::TagType => formatter.write_str("the tag type id"),
+            Self::TagValue(kind) => write!(formatter, "of tag type 0x{kind:04x} the value"),
+        }
+    }
+}
+
 /// How numbers are read from the property.
 #[derive(Clone, Copy)]
 enum Form {
@@ -71,6 +85,37 @@ const PLACES: [(&str, &str, Form); 7] = [
     ("security-group", "security_group_id", Form::Decimal(NumberPool::SecurityGroup)),
     ("tag-type", "tag_type_id", Form::Hexadecimal(NumberPool::TagType)),
     ("tag", "tag_id", Form::Tag),
+];
+
+/// What an id is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdForm {
+    /// A number within these bounds.
+    Decimal(u64, u64),
+    /// Hexadecimal digits of a number of 16 bits.
+    Hexadecimal,
+    /// Hexadecimal digits of type and value of a tag.
+    Tag,
+}
+
+impl IdForm {
+    /// Whether the text of a property is such an id.
+    pub fn is_one(self, text: &str) -> bool {
+        let bare = text.trim_matches('"');
+        match self {
+            Self::Decimal(first, last) => bare.parse().is_ok_and(|number: u64| (first..=last).contains(&number)),
+            Self::Hexadecimal => hexadecimal(bare).is_some_and(|number| u16::try_from(number).is_ok()),
+            Self::Tag => tag_number(bare).is_some(),
+        }
+    }
+}
+
+/// The types whose objects always have an id, the property that has it, and what it is like.
+pub const IDS: [(&str, &str, IdForm); 4] = [
+    ("virtual-network", "virtual_network_network_id", IdForm::Decimal(1, 1 << 24)),
+    ("security-group", "security_group_id", IdForm::Decimal(1, (1 << 32) - 1)),
+    ("tag-type", "tag_type_id", IdForm::Hexadecimal),
+    ("tag", "tag_id", IdForm::Tag),
 ];
 
 /// The free numbers of all pools.

@@ -30,6 +30,15 @@ impl Holder {
             Self::Reservation => None,
         }
     }
+
+    /// As findings name who holds an address, if somebody does.
+    pub fn told(holder: Option<Self>) -> String {
+        match holder {
+            Some(Self::Object(uuid)) => uuid.to_string(),
+            Some(Self::Reservation) => "a reservation".to_owned(),
+            None => "nobody".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -152,8 +152,11 @@ impl Collected {
         let made = made.or_else(others).unwrap_or(self.now);
         let bad: Vec<&(String, i64)> = document.written.iter().filter(|(_, time)| !is_time(*time)).collect();
         if let Some((column, time)) = bad.first() {
-            let more = bad.len() - 1;
-            report.add(findings::BAD_TIME, document, format_args!("{column} was written at {time}, and {more} more"));
+            let more = match bad.len() {
+                1 => String::new(),
+                count => format!(", and {} more", count - 1),
+            };
+            report.add(findings::BAD_TIME, document, format_args!("{column} was written at {time}{more}"));
         }
         let good = document.written.iter().filter(|(_, time)| is_time(*time) && *time != made);
         let mut columns = Columns::of(kind, object);

@@ -36,10 +36,12 @@ kinds! {
     UNKNOWN_TYPE "unknown-type" "An object is of a type that the data model does not know" => "left out",
     BAD_NAME "bad-name" "A name has elements that are no text, or that no name can have (colons, control characters)" => "the object is left out",
     BAD_JSON "bad-json" "The text of a column is no JSON" => "the column is left out",
+    COLUMN_TWICE "column-twice" "A row has a column twice, or a row of key-values or of a daemon is there twice" => "the first one counts",
     UNKNOWN_COLUMN "unknown-column" "A column is none of those that rows have" => "left out",
     UNKNOWN_PROPERTY "unknown-property" "An object has a property that its type does not have" => "left out",
     UNKNOWN_REFERENCE "unknown-reference" "An object refers to a type that its type has no reference to" => "left out",
     UNKNOWN_TABLE "unknown-table" "The keyspace of the configuration has a table that is none of it" => "left out",
+    PART_TWICE "part-twice" "A keyspace or a table is there twice" => "both are read",
     WRONG_SHAPE "value-of-wrong-shape" "A value is of another kind than the property (a text where there are fields, or the reverse), or has a character NUL" => "left out",
     REFUSED_VALUE "value-refused" "A value is none that the data model allows" => "kept as it is; only who changes it has to give one that is allowed",
     BAD_TIME "bad-time" "A time is none, or later than now" => "in its place counts the time at which the object was made, or now",
@@ -69,11 +71,13 @@ kinds! {
     RELAXED_FOR_NOBODY "relaxed-for-nobody" "References of an object that is not there are said not to stop a delete" => "left out",
     SHARE_DIFFERS "share-differs" "The table of shares says something else than perms2 of the object" => "perms2 counts",
     // Numbers and addresses.
-    NUMBER_TWICE "number-twice" "Two objects have the same id (of networks, security groups, tags and the like)" => "the older one keeps it; the other one gets the next that is free, or none where the id can be left out",
-    BAD_NUMBER "bad-number" "The id of a network is none" => "it gets the next that is free",
+    NUMBER_TWICE "number-twice" "Two objects have the same id (of networks, security groups, tags and the like)" => "the older one keeps it; the other one gets that which ZooKeeper has for it, or the next that is free, or none where the id can be left out",
+    BAD_NUMBER "bad-number" "A network, security group, sub-cluster, tag type or tag has no id, or one that is none" => "it gets that which ZooKeeper has for it, or the next that is free",
+    WITHOUT_NUMBER "without-number" "A tag or another object has no id, and gets none: its type is not known, or no id is free" => "kept without",
     WITHOUT_ADDRESS "without-address" "An instance-ip, floating-ip or alias-ip has no address" => "kept without",
     ADDRESS_TWICE "address-twice" "Two objects have the same address of a network" => "both are kept; the older one holds the address",
     ADDRESS_OUTSIDE "address-outside-subnets" "The address of an object is in no subnet of its network, or is one that nobody can have there" => "kept; the object holds no address",
+    SUBNETS_OVERLAP "overlapping-subnets" "Two subnets of a network or ipam overlap" => "kept as they are",
     ADDRESS_OF_NOTHING "address-of-nothing" "An object has an address, and no network or ipam that it is of" => "kept; the object holds no address",
     // ZooKeeper.
     RESERVED "reserved-address" "ZooKeeper has an address that no object holds" => "reserved, as by ip-alloc: ip-free gives it back",
@@ -83,7 +87,14 @@ kinds! {
     NODE_NAME_DIFFERS "zookeeper-name-differs" "ZooKeeper has a name for another object, or for one that is not there" => "the object's row counts",
     NODE_ID_DIFFERS "zookeeper-id-differs" "ZooKeeper has an id for another object than the one that has it, or for one that is not there" => "the object's row counts",
     // The rest.
+    BAD_TABLE_NAME "bad-table-name" "A keyspace of a daemon, or a table in it, has a name that none can have" => "left out",
+    BAD_CELL "bad-cell" "A column of a daemon is of a row without key, or has a name or a key of more than 65,535 bytes" => "left out",
     BAD_KEY_VALUE "bad-key-value" "A key-value has no value, or a character NUL" => "left out",
+}
+
+/// A text on one line, with nothing in it that could do anything to a terminal, whatever is in names.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 /// Writes findings as they come, and counts them.
@@ -103,9 +114,7 @@ impl<'o> Report<'o> {
     pub fn add(&mut self, kind: Kind, whom: impl fmt::Display, what: impl fmt::Display) {
         *self.counts.entry(kind.name).or_default() += 1;
         let line = format!("{}: {whom}: {what}; {}", kind.name, kind.remedy);
-        // One line a finding, whatever is in names.
-        let line: String = line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
-        if let Err(error) = writeln!(self.output, "{line}") {
+        if let Err(error) = writeln!(self.output, "{}", one_line(&line)) {
             self.failure.get_or_insert(error);
         }
     }
@@ -125,7 +134,7 @@ impl<'o> Report<'o> {
     /// # Errors
     /// When a line could not be written.
     pub fn check(&mut self) -> Result<(), ImportError> {
-        self.failure.take().map_or(Ok(()), |error| Err(error.into()))
+        self.failure.take().map_or(Ok(()), |error| Err(ImportError::Untold(error)))
     }
 }
 

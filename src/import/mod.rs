@@ -34,7 +34,7 @@ use crate::{
 use build::build;
 use collect::Collected;
 use dump::Dump;
-use findings::Report;
+use findings::{Report, one_line};
 use progress::Progress;
 use server::Server;
 use source::Source;
@@ -94,6 +94,9 @@ pub enum ImportError {
     /// Nobody takes what is told.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The same of what was found, before anything was stored.
+    #[error("nobody takes what was found: {0}; nothing was stored")]
+    Untold(io::Error),
     /// A setting is wrong; the text names it.
     #[error("{0}")]
     Settings(String),
@@ -164,7 +167,7 @@ impl ImportError {
             Self::NotStored(error) | Self::At(_, error) => error.exit_status(),
             Self::Settings(_) => 2,
             Self::Private(error) if error.is_lasting() => 2,
-            Self::Database(error) if error.is_lasting() => 2,
+            Self::Database(error) if error.is_lasting() || error.has_no_database() => 2,
             Self::Strict(_) => 3,
             _ => 1,
         }
@@ -220,7 +223,8 @@ async fn import(
             place.close(stored).await?;
         }
         progress.end();
-        return told.print(if settings.dry_run { "would be stored" } else { "stored" }, &report);
+        told.print(if settings.dry_run { "would be stored" } else { "stored" }, &report);
+        return Ok(());
     }
     if collected.objects.is_empty() {
         return Err(ImportError::Nothing(source.name()));
@@ -229,7 +233,7 @@ async fn import(
     told.objects = Some((built.graph.len(), built.reservations));
     if settings.strict && report.total() > 0 {
         progress.end();
-        told.print("would be stored without --strict", &report)?;
+        told.print("would be stored without --strict", &report);
         return Err(ImportError::Strict(report.total()));
     }
     let outcome = if settings.dry_run && matches!(place, Place::Private(_)) {
@@ -240,7 +244,8 @@ async fn import(
         place.close(outcome).await?
     };
     progress.end();
-    told.print(outcome, &report)
+    told.print(outcome, &report);
+    Ok(())
 }
 
 /// Stores it, where it may be.
@@ -277,7 +282,8 @@ fn open(
     if ["http://", "https://"].iter().any(|scheme| settings.source.starts_with(scheme)) {
         return Ok(Box::new(Server::new(settings, progress.clone())?));
     }
-    Ok(Box::new(Dump::new((&settings.source).into(), Arc::clone(model), progress.clone(), settings.keyspaces_only)))
+    let dump = Dump::new((&settings.source).into(), Arc::clone(model), progress.clone(), settings.keyspaces_only)?;
+    Ok(Box::new(dump))
 }
 
 /// The database, and the private PostgreSQL that was started for it.
@@ -372,7 +378,14 @@ struct Told {
 }
 
 impl Told {
-    fn print(&self, outcome: &str, report: &Report) -> Result<(), ImportError> {
+    /// Prints it. What was done was done, whether somebody takes this or not.
+    fn print(&self, outcome: &str, report: &Report) {
+        if let Err(error) = self.write(outcome, report) {
+            let _ = writeln!(io::stderr(), "cirrus: {outcome}; nobody takes what there is to tell of it: {error}");
+        }
+    }
+
+    fn write(&self, outcome: &str, report: &Report) -> io::Result<()> {
         let mut output = io::stdout().lock();
         for (kind, count) in report.counts() {
             writeln!(output, "{count} of {}: {}; {}", kind.name, kind.meaning, kind.remedy)?;
@@ -393,6 +406,7 @@ impl Told {
             None => {}
         }
         for path in &self.unspeakable {
+            let path = one_line(path);
             writeln!(output, "ZooKeeper: {path}: its client can't be told that; left out")?;
         }
         if let Some((objects, reservations)) = self.objects {

@@ -17,7 +17,7 @@ use crate::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::Duration,
@@ -143,7 +143,8 @@ impl Server {
         Ok(())
     }
 
-    /// Gives all objects of a type to somebody, page by page.
+    /// Gives all objects of a type to somebody, page by page. Each page has to lead on: one that does not would be followed by others
+    /// for ever.
     fn list(
         &self,
         kind: &str,
@@ -152,6 +153,7 @@ impl Server {
     ) -> Result<(), ImportError> {
         let field = format!("{kind}s");
         let mut marker = "None".to_owned();
+        let (mut markers, mut before): (HashSet<String>, HashSet<Uuid>) = (HashSet::new(), HashSet::new());
         loop {
             let after = utf8_percent_encode(&marker, NON_ALPHANUMERIC);
             let path = format!("/{kind}s?{how}&exclude_hrefs=true&page_limit={PAGE}&page_marker={after}");
@@ -159,15 +161,28 @@ impl Server {
             let Some(Value::Array(objects)) = answer.get_mut(&field).map(Value::take) else {
                 return Err(self.failed(&path, format_args!("the answer has no list '{field}'")));
             };
+            let of_page: HashSet<Uuid> =
+                objects.iter().filter_map(|item| uuid_of(item.get(kind).unwrap_or(item))).collect();
+            if let Some(again) = of_page.iter().find(|uuid| before.contains(*uuid)) {
+                return Err(self.failed(&path, format_args!("{again} was on a page before this one")));
+            }
             for object in objects {
                 take(&path, object)?;
             }
-            match answer.get("marker") {
+            let next = match answer.get("marker") {
                 // Old servers know no pages: that was all.
                 None | Some(Value::Null) => return Ok(()),
-                Some(Value::String(next)) if *next != marker => next.clone_into(&mut marker),
-                Some(_) => return Err(self.failed(&path, "the next page would be the same again")),
+                Some(Value::String(next)) => next,
+                Some(_) => return Err(self.failed(&path, "its marker is no text")),
+            };
+            if of_page.is_empty() {
+                return Err(self.failed(&path, "there is no object on this page, and it says that another one follows"));
             }
+            if *next == marker || !markers.insert(next.clone()) {
+                return Err(self.failed(&path, "the page that it says follows is one that was read before"));
+            }
+            next.clone_into(&mut marker);
+            before.extend(of_page);
         }
     }
 

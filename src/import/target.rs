@@ -4,6 +4,7 @@
 use super::{
     ARRIVES_WITHIN, ImportError,
     build::Built,
+    findings::one_line,
     progress::Progress,
     source::Source,
     texts::{Into, Texts},
@@ -203,7 +204,7 @@ fn in_the_way(stored: &Graph) -> Vec<String> {
             Some(made) if is_other(stored.model(), made, object) => " (changed since the first start)",
             Some(_) => continue,
         };
-        found.insert(format!("{} {}{what}", kind.name, object.fq_name.joined()));
+        found.insert(format!("{} {}{what}", kind.name, one_line(object.fq_name.joined())));
     }
     found.into_iter().collect()
 }

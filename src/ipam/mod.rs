@@ -20,7 +20,7 @@ pub use address::{parse_address, parse_prefix, parse_prefix_address, why_refused
 pub use address_ranges::AddressRanges;
 pub use free_ranges::FreeRanges;
 pub use request::{check_entry, check_overlap, complete_entry, update_entry};
-pub use subnet::Subnet;
+pub use subnet::{Subnet, overlapping};
 pub use texts::{ADDRESS_IN_USE, exhausted, misaligned, no_defined_subnets, unknown_subnet};
 
 /// What kind of refusal.

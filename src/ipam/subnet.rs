@@ -306,3 +306,18 @@ fn member<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
 fn reserved_address(entry: &Value, key: &str) -> Option<IpAddr> {
     member(entry, key).and_then(parse_address).filter(|address| !address.is_unspecified())
 }
+
+/// Those that overlap, each with one that begins before it: sorted by where they begin, they stand beside each other.
+pub fn overlapping<'s>(subnets: &[&'s Subnet]) -> Vec<(&'s Subnet, &'s Subnet)> {
+    let mut sorted: Vec<&Subnet> = subnets.to_vec();
+    sorted.sort_by_key(|subnet| (subnet.prefix.network(), subnet.prefix.prefix()));
+    let mut widest: Option<&Subnet> = None;
+    let mut found = Vec::new();
+    for subnet in sorted {
+        match widest.filter(|widest| widest.contains(subnet.prefix.network())) {
+            Some(widest) => found.push((widest, subnet)),
+            None => widest = Some(subnet),
+        }
+    }
+    found
+}

@@ -112,6 +112,27 @@ impl Model {
         old.filter_map(|field| Some((field.name.as_str(), field.facts.default.as_ref()?)))
     }
 
+    /// A value with all members that its type knows, as client libraries write it: what is missing has its default, is null, or an
+    /// empty list.
+    pub fn completed(&self, shape: Shape, value: Value) -> Value {
+        let (id, mut members) = match (shape, value) {
+            (Shape::Complex(id), Value::Object(members)) => (id, members),
+            (_, value) => return value,
+        };
+        for field in self.complex_type(id).fields.values().filter(|field| field.facts.since.is_none()) {
+            let value = match members.shift_remove(&field.name) {
+                None if field.list => Value::Array(Vec::new()),
+                None => field.facts.default.clone().unwrap_or_default(),
+                Some(Value::Array(items)) if field.list => {
+                    items.into_iter().map(|item| self.completed(field.shape, item)).collect()
+                }
+                Some(value) => self.completed(field.shape, value),
+            };
+            members.insert(field.name.clone(), value);
+        }
+        members.into()
+    }
+
     /// All simple types: the built-in ones, then those of the schema.
     pub fn simple_types(&self) -> &[SimpleType] {
         &self.simple_types

@@ -163,6 +163,22 @@ impl Request {
         self.typed(name, "true or false", Value::as_bool)
     }
 
+    /// The same as a whole number.
+    ///
+    /// # Errors
+    /// `BadRequest` for anything else.
+    pub fn integer(&self, name: &str) -> Answered<Option<i64>> {
+        self.typed(name, "a whole number", Value::as_i64)
+    }
+
+    /// The same as an object.
+    ///
+    /// # Errors
+    /// `BadRequest` for anything else.
+    pub fn object(&self, name: &str) -> Answered<Option<&Map<String, Value>>> {
+        self.typed(name, "an object", Value::as_object)
+    }
+
     /// The same as a list.
     ///
     /// # Errors

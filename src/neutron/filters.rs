@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// Of these only the first value counts.
 const FIRST_ONLY: [&str; 2] = ["shared", "router:external"];
+/// These are one text, not a list: tags name what they are on by them.
+const TEXTS: [&str; 2] = ["parent_id", "tag"];
 /// Whether something with these tags is what is wanted.
 type Holds = fn(&Wanted, &HashSet<String>) -> bool;
 
@@ -67,6 +69,7 @@ impl Filters {
                 Value::String(text) if TAG_FILTERS.iter().any(|(known, _)| known == name) => {
                     text.split(',').map(Value::from).collect()
                 }
+                Value::String(_) if TEXTS.contains(&name.as_str()) => vec![value.clone()],
                 // Addresses of ports are asked for by an object of lists (NEU-PORT-L4).
                 Value::Object(_) if name == "fixed_ips" => {
                     filters.objects.insert(name.clone(), value.clone());

@@ -45,24 +45,36 @@
 //!   lists look at), `view.shared_with`, `view.property`, `flag`, `links`, `targets`, `view.shown_name`, `tenant_of`, `is_enabled`,
 //!   `view.add_common` (times, description, tags); `view.graph` has `children_of`, `referrers`, `find_joined`, `pools().holder` (who has
 //!   an address), `with_inner_key` (ports by MAC address, groups by rule); `network::missing` and `visible`, `subnet::find` and
-//!   `of_network`, `port::find` and `missing`.
+//!   `of_network`, `port::find` and `missing`, `port::addresses` (those of a port), `whole` (resources that show the whole object).
 //! - What is done: `turn.create_named` (ids and names, NEU-GEN-1 to NEU-GEN-3), `turn.create`, `update`, `delete`, `change_reference`,
 //!   `turn.id_perms` (description and state), `turn.default_group`, `turn.now_of` (the object as it is by now), `turn.new_uuid`, `now`.
+//! - Each create and update ends with `tags::add_given`, and answers with the object that it gives.
 //! - A list that has to make something first says so in `List::first`.
 
 mod envelope;
 mod exception;
 mod filters;
+mod floatingip;
+mod ipam;
+mod nat_instance;
 mod network;
+mod policy;
 mod port;
 mod refused;
 mod resource;
+mod route_table;
+mod router;
+mod security_group;
+mod security_group_rule;
 mod subnet;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod trunk;
 mod turn;
 mod view;
+mod virtual_router;
+mod whole;
 
 pub use envelope::Request;
 pub use refused::{Answered, Refused};

@@ -5,6 +5,7 @@ use super::{
     refused::{Answered, Refused},
     resource::{Answers, Does, List, Resource, Verb},
     subnet::{self, Subnet},
+    tags,
     turn::Turn,
     view::View,
 };
@@ -106,8 +107,10 @@ fn add_extensions(view: &View<'_>, network: &Object, subnets: &[Subnet], answer:
     if !policies.is_empty() {
         answer.insert("policys".to_owned(), policies.into());
     }
-    if let Some(table) = view.targets(network, field_name::ROUTE_TABLE_REFS).first() {
-        answer.insert("route_table".to_owned(), table.fq_name.elements().into());
+    let tables = view.targets(network, field_name::ROUTE_TABLE_REFS).into_iter();
+    let tables: Vec<Value> = tables.map(|table| table.fq_name.elements().into()).collect();
+    if !tables.is_empty() {
+        answer.insert("route_table".to_owned(), tables.into());
     }
     if !view.links(network, field_name::NETWORK_IPAM_REFS).is_empty() {
         let of = |subnet: &Subnet| json!({"subnet_cidr": subnet.cidr(), "ipam_fq_name": subnet.ipam_name});
@@ -212,7 +215,7 @@ fn body(turn: &Turn<'_>) -> Answered<Map<String, Value>> {
     }
     // NEU-NET-C4
     if let Some(policies) = request.list("policys")? {
-        let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}}});
+        let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}, "timer": null}});
         let references = policies.iter().enumerate().map(reference).collect();
         body.insert(field_name::NETWORK_POLICY_REFS.to_owned(), references);
     }
@@ -283,6 +286,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         make_pool(turn, &network)?;
     }
     let network = turn.now_of(&network)?;
+    let network = tags::add_given(turn, &network)?;
     Ok(answer(&turn.view(), &network))
 }
 
@@ -326,6 +330,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
         refused.or_if(Kind::Conflict, bad)
     };
     let network = turn.update(&network, body.into()).map_err(contradicts)?;
+    let network = tags::add_given(turn, &network)?;
     Ok(answer(&turn.view(), &network))
 }
 

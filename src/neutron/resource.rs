@@ -1,6 +1,9 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
-use super::{network, port, refused::Answered, subnet, trunk, turn::Turn, view::View};
+use super::{
+    floatingip, ipam, nat_instance, network, policy, port, refused::Answered, route_table, router, security_group,
+    security_group_rule, subnet, tags, trunk, turn::Turn, view::View, virtual_router,
+};
 use serde_json::Value;
 
 /// What may be asked for, as the context says it.
@@ -112,7 +115,22 @@ pub struct Resource {
 const ROOT: &str = "/neutron/";
 
 /// All resources.
-pub static RESOURCES: &[&Resource] = &[&network::RESOURCE, &subnet::RESOURCE, &port::RESOURCE, &trunk::RESOURCE];
+pub static RESOURCES: &[&Resource] = &[
+    &network::RESOURCE,
+    &subnet::RESOURCE,
+    &port::RESOURCE,
+    &trunk::RESOURCE,
+    &security_group::RESOURCE,
+    &security_group_rule::RESOURCE,
+    &router::RESOURCE,
+    &floatingip::RESOURCE,
+    &tags::RESOURCE,
+    &policy::RESOURCE,
+    &ipam::RESOURCE,
+    &route_table::RESOURCE,
+    &nat_instance::RESOURCE,
+    &virtual_router::RESOURCE,
+];
 
 impl Resource {
     /// Its name.

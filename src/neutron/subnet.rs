@@ -5,6 +5,7 @@ use super::{
     network, port,
     refused::{Answered, Refused, bad_request},
     resource::{Answers, Does, List, Resource, Verb},
+    tags,
     turn::Turn,
     view::View,
 };
@@ -74,6 +75,8 @@ pub struct Subnet {
     pub ipam_name: Value,
     /// What the network says of it.
     pub entry: Map<String, Value>,
+    /// Its tags.
+    pub tags: Vec<String>,
 }
 
 impl Subnet {
@@ -159,7 +162,12 @@ fn whole_pool(prefix: IpNetwork, gateway: Option<IpAddr>) -> Value {
 
 /// The subnets of a network, in the order in which it has them.
 pub fn of_network(view: &View<'_>, network: &Object) -> Vec<Subnet> {
-    subnets(view.graph, network)
+    let mut tags = tags::of_subnets(view, network);
+    let mut subnets = subnets(view.graph, network);
+    for subnet in &mut subnets {
+        subnet.tags = tags.remove(subnet.uuid()).unwrap_or_default();
+    }
+    subnets
 }
 
 fn subnets(graph: &Graph, network: &Object) -> Vec<Subnet> {
@@ -170,7 +178,7 @@ fn subnets(graph: &Graph, network: &Object) -> Vec<Subnet> {
         let ipam_name = ipam_name.unwrap_or_default();
         for entry in entries(link.attribute.as_deref()) {
             if let Value::Object(entry) = entry {
-                subnets.push(Subnet { ipam: link.target, ipam_name: ipam_name.clone(), entry });
+                subnets.push(Subnet { ipam: link.target, ipam_name: ipam_name.clone(), entry, tags: Vec::new() });
             }
         }
     }
@@ -239,7 +247,7 @@ pub fn answer(view: &View<'_>, network: &Object, subnet: &Subnet) -> Value {
         "shared": is_shared,
         "ipv6_ra_mode": null,
         "ipv6_address_mode": null,
-        "tags": [],
+        "tags": subnet.tags,
         "created_at": member("created"),
         "updated_at": member(field_name::LAST_MODIFIED),
     });
@@ -413,7 +421,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     let mut entries = entries_of(turn, &network, ipam.uuid);
     entries.push(new_entry(turn, prefix, uuid)?.into());
     let network = write(turn, &network, ipam.uuid, entries).map_err(refused)?;
-    answer_of(turn, &network, uuid)
+    finish(turn, &network, uuid)
 }
 
 /// NEU-SUB-C1
@@ -462,11 +470,17 @@ fn new_entry(turn: &Turn<'_>, prefix: IpNetwork, uuid: Uuid) -> Answered<Map<Str
     Ok(entry)
 }
 
-/// The answer to a request that wrote a subnet: as the rules have completed it.
-fn answer_of(turn: &Turn<'_>, network: &Object, uuid: Uuid) -> Answered<Value> {
+fn written(turn: &Turn<'_>, network: &Object, uuid: Uuid) -> Answered<Subnet> {
     let subnet = of_network(&turn.view(), network).into_iter().find(|subnet| subnet.is(uuid));
-    let subnet = subnet.ok_or_else(|| Rejection::internal("a subnet has gone within its request"))?;
-    Ok(answer(&turn.view(), network, &subnet))
+    Ok(subnet.ok_or_else(|| Rejection::internal("a subnet has gone within its request"))?)
+}
+
+/// What is left to do when a subnet was written: its tags, and the answer, as the rules have completed it.
+fn finish(turn: &mut Turn<'_>, network: &Arc<Object>, uuid: Uuid) -> Answered<Value> {
+    let subnet = written(turn, network, uuid)?;
+    let network = tags::add_given_to_subnet(turn, network, &subnet)?;
+    let subnet = written(turn, &network, uuid)?;
+    Ok(answer(&turn.view(), &network, &subnet))
 }
 
 /// Where the service of a subnet is asked whose service address was a server of DNS elsewhere: at one of its first addresses that is
@@ -523,7 +537,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     if request.given("host_routes").is_some() {
         port::follow_subnet(turn, &network, &subnet)?;
     }
-    answer_of(turn, &network, uuid)
+    finish(turn, &network, uuid)
 }
 
 /// NEU-SUB-D1
@@ -533,8 +547,9 @@ fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let mut entries = entries_of(turn, &network, subnet.ipam);
     entries.retain(|known| known.get(field_name::SUBNET_UUID).and_then(Value::as_str) != Some(subnet.uuid()));
     let in_use = |_: &Rejection| Exception::SubnetInUse { subnet_id: subnet.uuid().into() };
-    write(turn, &network, subnet.ipam, entries)
+    let network = write(turn, &network, subnet.ipam, entries)
         .map_err(|refused| refused.or_if(Kind::Conflict, in_use))
         .map_err(refused)?;
+    tags::forget_subnet(turn, &network, &subnet)?;
     Ok(Value::Null)
 }

@@ -6,6 +6,7 @@ use super::{
     port,
     refused::Answered,
     resource::{Answers, Does, List, Resource, Verb},
+    tags,
     turn::Turn,
     view::View,
 };
@@ -159,6 +160,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     }
     let trunk = turn.create_named(type_name::VIRTUAL_PORT_GROUP, &project, body)?;
     add(turn, &trunk)?;
+    let trunk = tags::add_given(turn, &turn.now_of(&trunk)?)?;
     answer_now(turn, &trunk)
 }
 
@@ -309,6 +311,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
         body.insert(field_name::DISPLAY_NAME.to_owned(), name.into());
     }
     let trunk = turn.update(&trunk, body.into())?;
+    let trunk = tags::add_given(turn, &trunk)?;
     Ok(answer(&turn.view(), &trunk))
 }
 

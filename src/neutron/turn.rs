@@ -5,7 +5,7 @@ use super::{envelope::Request, refused::Answered, view::View};
 use crate::{
     access::role_rules::Letter,
     graph::Object,
-    model::TypeId,
+    model::{TypeId, field_name},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, ReferenceUpdate, Rejection, Update, Work, check_name,
         default_group, string_list,
@@ -199,5 +199,20 @@ impl<'t> Turn<'t> {
     /// `BadRequest` for anything else.
     pub fn id_perms(&self) -> Answered<Option<Value>> {
         self.request.id_perms()
+    }
+
+    /// What most updates say: the name that is shown (NEU-GEN-2, NEU-GEN-3), and `id_perms`.
+    ///
+    /// # Errors
+    /// `BadRequest` for what is neither a text nor a flag.
+    pub fn common_changes(&self) -> Answered<Map<String, Value>> {
+        let mut body = Map::new();
+        if let Some(name) = self.request.text("name")?.filter(|name| !name.is_empty()) {
+            body.insert(field_name::DISPLAY_NAME.to_owned(), name.into());
+        }
+        if let Some(id_perms) = self.id_perms()? {
+            body.insert(field_name::ID_PERMS.to_owned(), id_perms);
+        }
+        Ok(body)
     }
 }

@@ -164,6 +164,17 @@ impl<'v> View<'v> {
         })
     }
 
+    /// What a list shows whose members see only what is their own: of the filter `id` those that are the tenant's, else as
+    /// `of_tenants`. Of an admin all that may be read.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn own(&self, type_name: &str) -> Answered<Box<dyn Iterator<Item = &'v Arc<Object>> + 'v>> {
+        let Some(named) = self.of_ids(type_name)? else { return self.of_tenants(type_name) };
+        let tenant = if self.is_admin() { None } else { Some(self.request.tenant()?) };
+        Ok(Box::new(named.into_iter().filter(move |object| tenant.is_none() || object.parent == tenant)))
+    }
+
     /// Those of these that the filter `id` names, if there is one.
     ///
     /// # Errors
@@ -209,10 +220,13 @@ impl<'v> View<'v> {
         id_perms.is_none_or(|id_perms| id_perms.get("enable") != Some(&Value::Bool(false)))
     }
 
-    /// The names of the tags that Neutron has given to an object.
+    /// The names of the tags that Neutron has given to an object, sorted.
     pub fn tags(&self, object: &Object) -> Vec<String> {
-        let names = self.targets(object, field_name::TAG_REFS).into_iter();
-        names.filter_map(|tag| tag.fq_name.name().strip_prefix(TAG_PREFIX).map(str::to_owned)).collect()
+        let tags = self.targets(object, field_name::TAG_REFS).into_iter();
+        let mut names: Vec<String> =
+            tags.filter_map(|tag| tag.fq_name.name().strip_prefix(TAG_PREFIX).map(str::to_owned)).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Each object once.

@@ -35,6 +35,7 @@ pub use shared::{
     addresses::{Version, scope_of},
     default_group,
     gateway_address::is_unmanaged,
+    protocol,
 };
 pub use transaction::{Step, Transaction};
 pub use types::virtual_network::{AllocateAddresses, FreeAddresses, count_addresses, network_of_call, unknown_network};

@@ -6,6 +6,7 @@ use super::{
     hosts,
     operation::{self, Operation},
     primary::{Hosts, place},
+    repair::is_writable,
     sequence,
     steps::{self, MIGRATIONS, Step},
     views,
@@ -197,6 +198,17 @@ impl Database {
         sequence::lock(&mut transaction).await?;
         transaction.roll_back().await?;
         session.close().await
+    }
+
+    /// Whether there is nothing that [`Database::migrate`] would do, and it could not be tried: nothing can be written.
+    ///
+    /// # Errors
+    /// When the database is away, or has no tables.
+    pub async fn is_current_copy(&self, model: &Model) -> Result<bool, StoreError> {
+        let mut session = self.connect(operation::STEPS).await?;
+        let is_current = !is_writable(&mut session).await? && views::are_of(&mut session, model).await?;
+        session.close().await?;
+        Ok(is_current)
     }
 
     /// Brings the tables up to date. Several servers may do so at the same time: a lock makes them take turns.

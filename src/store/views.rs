@@ -1,5 +1,6 @@
 //! A view an object type, for people who ask in SQL: `select * from virtual_network`.
 
+use super::{Session, StoreError};
 use crate::model::{Model, ObjectType};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write;
@@ -30,6 +31,16 @@ pub async fn refresh(connection: &mut PgConnection, model: &Model) -> Result<(),
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whether the views are those of the model. Changes nothing.
+///
+/// # Errors
+/// When the database is away, or has no tables.
+pub async fn are_of(session: &mut Session, model: &Model) -> Result<bool, StoreError> {
+    let wanted = model.types().iter().map(view).collect::<String>();
+    let query = sqlx::query("select coalesce((select digest from model) = md5($1), false)");
+    session.value(query.bind(wanted)).await
 }
 
 fn quoted(name: &str) -> String {

@@ -7,7 +7,7 @@ use crate::{
         collect::Named,
         findings::{self, Report},
     },
-    ipam::parse_address,
+    ipam::{overlapping, parse_address},
     model::{field_name, type_name},
     rules::{Rulebook, Work, is_unmanaged, scope_of},
     timestamp::Timestamp,
@@ -81,6 +81,17 @@ pub fn hold(graph: &mut Graph, rulebook: &Arc<Rulebook>, report: &mut Report) {
     }
 }
 
+/// Tells of subnets that overlap: an address may be of either.
+pub fn compare_subnets(graph: &Graph, report: &mut Report) {
+    for (scope, subnets) in graph.pools().all_subnets() {
+        let Some(object) = graph.get(scope) else { continue };
+        for (one, other) in overlapping(&subnets) {
+            let whom = Named { model: graph.model(), object };
+            report.add(findings::SUBNETS_OVERLAP, whom, format_args!("{} and {}", one.name(), other.name()));
+        }
+    }
+}
+
 /// What becomes of an address.
 enum Place {
     Held(Hold),
@@ -106,10 +117,11 @@ fn place(work: &Work, home: &Home, address: IpAddr) -> Place {
     if subnet.gateway == Some(address) {
         return Place::NotHeld;
     }
-    match subnet.reserved(address) {
-        Some(_) => Place::Outside,
-        None => Place::Held(Hold { scope, address: subnet.unit_of(address).0 }),
+    // Of a unit of several addresses the first one is given, for all of them.
+    if subnet.reserved(address).is_some() || subnet.unit_of(address).0 != address {
+        return Place::Outside;
     }
+    Place::Held(Hold { scope, address })
 }
 
 fn home_of_instance(work: &Work, object: &Object) -> Home {

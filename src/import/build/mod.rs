@@ -71,11 +71,12 @@ pub fn build(
         graph.put(&Arc::new(object));
         progress.advance(1);
     }
-    numbers.give_others(&mut graph);
+    numbers.give_others(&mut graph, &told.nodes, report);
     graph.set_revision(times.last());
     let bases = times.bases();
     graph.set_time_bases(Arc::clone(&bases));
     let rulebook = Arc::new(rulebook(model, Options::default()));
+    addresses::compare_subnets(&graph, report);
     addresses::hold(&mut graph, &rulebook, report);
     nodes::compare(&mut graph, &told.nodes, report);
     report.check()?;

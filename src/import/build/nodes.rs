@@ -11,7 +11,7 @@ use crate::{
     model::{field_name, type_name},
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
@@ -30,6 +30,20 @@ const IDS: [(&str, &str, &str, u64); 2] = [
 /// Whether a node says something of the configuration.
 pub fn is_compared(path: &str) -> bool {
     [ADDRESSES, NAMES].into_iter().chain(IDS.map(|(beginning, ..)| beginning)).any(|of| below(path, of).is_some())
+}
+
+/// The ids that are said to be an object's, by its type and its joined name.
+pub fn ids(nodes: &[(String, Option<String>)]) -> HashMap<(&'static str, &str), u64> {
+    let id = |path: &str| {
+        let (kind, rest, first) =
+            IDS.iter().find_map(|(beginning, kind, _, first)| Some((*kind, below(path, beginning)?, *first)))?;
+        Some((kind, rest.parse::<u64>().ok()?.checked_add(first)?))
+    };
+    let known = nodes.iter().filter_map(|(path, value)| {
+        let (kind, number) = id(path)?;
+        Some(((kind, value.as_deref()?), number))
+    });
+    known.collect()
 }
 
 /// Compares the nodes with the graph, and reserves what only they have.
@@ -98,7 +112,7 @@ fn id(
     report: &mut Report,
 ) {
     let Ok(index) = rest.parse::<u64>() else { return };
-    let wanted = (index + first).to_string();
+    let wanted = index.saturating_add(first).to_string();
     let model = graph.model();
     let found = |name: &str| model.find(kind).and_then(|kind| graph.find_joined(kind, name));
     // The VXLAN of a network has a number of the same space, which a part of a property says.

@@ -1,7 +1,9 @@
-//! Ids: each belongs to one object. Of two that have the same, the older one keeps it.
+//! Ids: each belongs to one object. Of two that have the same, the older one keeps it; and who has none, or none that can be one, gets
+//! one, for daemons and agents go by it.
 
+use super::nodes;
 use crate::{
-    graph::{Graph, NumberPool, Object, SERVICE_UNITS, tag_number},
+    graph::{Column, Graph, IDS, IdForm, NumberPool, Object, SERVICE_UNITS, hexadecimal, tag_number},
     import::{
         collect::Named,
         findings::{self, Report},
@@ -13,36 +15,48 @@ use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
-/// How an object gets another id.
+/// Where an object gets another id from.
 #[derive(Clone, Copy)]
-enum Form {
-    Decimal,
-    Hexadecimal,
-    /// With the digits of the tag's type before it.
-    Tag(u16, usize),
+enum From {
+    Pool(NumberPool),
+    /// That of the values of its type: the digits of that stand before it.
+    TagType,
 }
 
-/// Properties that are an id and nothing else.
-const IDS: [(&str, &str, NumberPool, Form); 4] = [
-    (type_name::VIRTUAL_NETWORK, field_name::VIRTUAL_NETWORK_NETWORK_ID, NumberPool::VirtualNetwork, Form::Decimal),
-    (type_name::SECURITY_GROUP, field_name::SECURITY_GROUP_ID, NumberPool::SecurityGroup, Form::Decimal),
-    (type_name::SUB_CLUSTER, field_name::SUB_CLUSTER_ID, NumberPool::SubCluster, Form::Decimal),
-    (type_name::TAG_TYPE, field_name::TAG_TYPE_ID, NumberPool::TagType, Form::Hexadecimal),
+/// Where the ids of types come from.
+const SOURCES: [(&str, From); 5] = [
+    (type_name::VIRTUAL_NETWORK, From::Pool(NumberPool::VirtualNetwork)),
+    (type_name::SECURITY_GROUP, From::Pool(NumberPool::SecurityGroup)),
+    (type_name::SUB_CLUSTER, From::Pool(NumberPool::SubCluster)),
+    (type_name::TAG_TYPE, From::Pool(NumberPool::TagType)),
+    (type_name::TAG, From::TagType),
 ];
+/// Nobody relies on each of them to have an id, so these are no part of [`IDS`].
+const SUB_CLUSTER: (&str, &str, IdForm) =
+    (type_name::SUB_CLUSTER, field_name::SUB_CLUSTER_ID, IdForm::Decimal(1, (1 << 32) - 1));
+
+/// The id of a type.
+#[derive(Clone, Copy)]
+struct Id {
+    property: PropertyId,
+    form: IdForm,
+    from: From,
+}
 
 /// An object that is to get another id.
 struct Waiting {
     uuid: Uuid,
-    property: PropertyId,
-    pool: NumberPool,
-    form: Form,
+    id: Id,
+    /// What it has in its place that is none; nothing where that is another one's.
+    bad: Option<String>,
+    /// How many digits it had, where it is a tag's.
+    digits: usize,
 }
 
 /// Looks at the ids of objects, one after the other.
 pub struct Numbers {
     model: Arc<Model>,
-    ids: BTreeMap<TypeId, (PropertyId, NumberPool, Form)>,
-    tag_id: Option<(TypeId, PropertyId)>,
+    ids: BTreeMap<TypeId, Id>,
     /// Until all ids are known.
     waiting: Vec<Waiting>,
 }
@@ -50,17 +64,13 @@ pub struct Numbers {
 impl Numbers {
     /// None seen yet.
     pub fn new(model: &Arc<Model>) -> Self {
-        let property = |kind: &str, name: &str| {
+        let id = |(kind, name, form): &(&str, &str, IdForm)| {
+            let from = SOURCES.iter().find(|(of, _)| of == kind)?.1;
             let kind = model.find(kind)?;
-            Some((kind, model.object_type(kind).property(name)?.0))
+            Some((kind, Id { property: model.object_type(kind).property(name)?.0, form: *form, from }))
         };
-        let ids = IDS.iter().filter_map(|(kind, name, pool, form)| {
-            let (kind, id) = property(kind, name)?;
-            Some((kind, (id, *pool, *form)))
-        });
         Self {
-            ids: ids.collect(),
-            tag_id: property(type_name::TAG, field_name::TAG_ID),
+            ids: IDS.iter().chain([&SUB_CLUSTER]).filter_map(id).collect(),
             model: Arc::clone(model),
             waiting: Vec::new(),
         }
@@ -73,43 +83,25 @@ impl Numbers {
         let taken: Vec<(NumberPool, u128)> =
             numbers.iter().copied().filter(|(pool, number)| is_taken(*pool, *number)).collect();
         for (pool, number) in &taken {
-            let what = format_args!("the number {number} of {pool:?} is another one's");
+            let what = format_args!("{pool} {number} is another one's");
             report.add(findings::NUMBER_TWICE, Named { model: &self.model, object: &object }, what);
         }
-        let own = self.ids.get(&object.type_id).copied();
-        if let Some((property, pool, form)) = own {
-            let number = object.property_text(property).and_then(|text| number(text, form));
-            let is_one_of =
-                |numbers: &[(NumberPool, u128)]| number.is_some_and(|number| numbers.contains(&(pool, number)));
-            // A second net of the database keeps even what is no id of networks apart.
-            let is_none =
-                pool == NumberPool::VirtualNetwork && object.property_text(property).is_some() && !is_one_of(&numbers);
-            if is_none {
-                let what = format_args!("{:?}", object.property_text(property));
-                report.add(findings::BAD_NUMBER, Named { model: &self.model, object: &object }, what);
-            }
-            if is_none || is_one_of(&taken) {
-                self.wait(&mut object, property, pool, form);
+        if let Some(id) = self.ids.get(&object.type_id).copied() {
+            let text = object.property_text(id.property).cloned();
+            let is_one = text.as_ref().is_some_and(|text| id.form.is_one(text));
+            let own = text.as_deref().and_then(|text| number_in(text, id));
+            if !is_one || own.is_some_and(|own| taken.contains(&own)) {
+                let bad = (!is_one).then(|| text.as_deref().unwrap_or("it has none").to_owned());
+                let digits = text.map_or(0, |text| text.trim_matches('"').trim_start_matches("0x").len());
+                object.set_property(id.property, None);
+                object.written.retain(|(column, _)| *column != Column::Property(id.property));
+                self.waiting.push(Waiting { uuid: object.uuid, id, bad, digits });
             }
         }
-        if taken.is_empty() {
-            return object;
+        if !taken.is_empty() {
+            self.take_out(&mut object, &taken);
         }
-        if let Some((_, property)) = self.tag_id.filter(|(kind, _)| *kind == object.type_id) {
-            let text = object.property_text(property).map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
-            if let Some((kind, _)) = tag_number(&text) {
-                let digits = text.trim_start_matches("0x").len();
-                self.wait(&mut object, property, NumberPool::TagValue(kind), Form::Tag(kind, digits));
-            }
-        }
-        self.take_out(&mut object, &taken);
         object
-    }
-
-    fn wait(&mut self, object: &mut Object, property: PropertyId, pool: NumberPool, form: Form) {
-        object.set_property(property, None);
-        object.written.retain(|(column, _)| *column != crate::graph::Column::Property(property));
-        self.waiting.push(Waiting { uuid: object.uuid, property, pool, form });
     }
 
     /// What networks and service instances have beside their ids may be left out.
@@ -137,35 +129,97 @@ impl Numbers {
             let text = (!pairs.is_empty()).then(|| json_text::shared(&json_text::text(&value)));
             object.set_property(id, text);
             object.written.retain(|(column, _)| match column {
-                crate::graph::Column::Element(property, key) => *property != id || !SERVICE_UNITS.contains(&&**key),
+                Column::Element(property, key) => *property != id || !SERVICE_UNITS.contains(&&**key),
                 _ => true,
             });
         }
     }
 
-    /// Gives those another id who lost theirs.
-    pub fn give_others(self, graph: &mut Graph) {
-        for Waiting { uuid, property, pool, form } in self.waiting {
-            let Some(object) = graph.get(uuid) else { continue };
-            let Some(number) = graph.numbers().next_free(pool) else { continue };
-            let text = match form {
-                Form::Decimal => number.to_string(),
-                Form::Hexadecimal => format!("\"0x{number:04x}\""),
-                Form::Tag(kind, digits) => {
-                    format!("\"0x{kind:04x}{number:0width$x}\"", width = digits.saturating_sub(4).max(4))
-                }
+    /// Gives those another id who lost theirs, or had none: the one that `ZooKeeper` has for them, or the next that is free.
+    pub fn give_others(self, graph: &mut Graph, nodes: &[(String, Option<String>)], report: &mut Report) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let known = nodes::ids(nodes);
+        let mut others = Vec::new();
+        // None that is known of one may be given to another one.
+        for waiting in self.waiting {
+            let number = graph.get(waiting.uuid).zip(waiting.id.pool()).and_then(|(object, pool)| {
+                let kind = &self.model.object_type(object.type_id).name;
+                let number = *known.get(&(kind.as_str(), &**object.fq_name.joined()))?;
+                graph.numbers().is_free(pool, number).then_some(number)
+            });
+            match number.filter(|number| waiting.id.form.is_one(&number.to_string())) {
+                Some(number) => set(graph, &waiting, &number.to_string(), report),
+                None => others.push(waiting),
+            }
+        }
+        // Tags after their types.
+        others.sort_by_key(|waiting| waiting.id.pool().is_none());
+        for waiting in others {
+            let Some(object) = graph.get(waiting.uuid) else { continue };
+            let text = match waiting.id.from {
+                From::Pool(pool) => graph.numbers().next_free(pool).map(|number| match waiting.id.form {
+                    IdForm::Decimal(..) => number.to_string(),
+                    IdForm::Hexadecimal | IdForm::Tag => format!("\"0x{number:04x}\""),
+                }),
+                From::TagType => number_of_type(graph, object).and_then(|kind| {
+                    let number = graph.numbers().next_free(NumberPool::TagValue(kind))?;
+                    let width = if waiting.digits > 8 || number > 0xffff { 8 } else { 4 };
+                    Some(format!("\"0x{kind:04x}{number:0width$x}\""))
+                }),
             };
-            let mut object = Object::clone(object);
-            object.set_property(property, Some(json_text::shared(&text)));
-            graph.put(&Arc::new(object));
+            if let Some(text) = text {
+                set(graph, &waiting, &text, report);
+            } else {
+                let whom = Named { model: &self.model, object };
+                report.add(findings::WITHOUT_NUMBER, whom, waiting.bad.as_deref().unwrap_or("it lost its own"));
+            }
         }
     }
 }
 
-/// The number in a property that is an id.
-fn number(text: &str, form: Form) -> Option<u128> {
-    match form {
-        Form::Decimal => text.parse().ok(),
-        Form::Hexadecimal | Form::Tag(..) => crate::graph::hexadecimal(text.trim_matches('"')).map(u128::from),
+impl Id {
+    fn pool(&self) -> Option<NumberPool> {
+        match self.from {
+            From::Pool(pool) => Some(pool),
+            From::TagType => None,
+        }
     }
+}
+
+/// Gives it one, and tells that it had none.
+fn set(graph: &mut Graph, waiting: &Waiting, text: &str, report: &mut Report) {
+    let Some(object) = graph.get(waiting.uuid) else { return };
+    if let Some(bad) = &waiting.bad {
+        report.add(findings::BAD_NUMBER, Named { model: graph.model(), object }, bad);
+    }
+    let mut object = Object::clone(object);
+    object.set_property(waiting.id.property, Some(json_text::shared(text)));
+    graph.put(&Arc::new(object));
+}
+
+/// The number in a property that is an id, and its pool.
+fn number_in(text: &str, id: Id) -> Option<(NumberPool, u128)> {
+    let bare = text.trim_matches('"');
+    match (id.form, id.from) {
+        (IdForm::Decimal(..), From::Pool(pool)) => Some((pool, bare.parse().ok()?)),
+        (IdForm::Hexadecimal, From::Pool(pool)) => Some((pool, hexadecimal(bare)?.into())),
+        _ => tag_number(bare).map(|(kind, number)| (NumberPool::TagValue(kind), number.into())),
+    }
+}
+
+/// The number of the type of a tag, to which it refers, or whose name it has.
+fn number_of_type(graph: &Graph, tag: &Object) -> Option<u16> {
+    let model = graph.model();
+    let kind = model.object_type(tag.type_id);
+    let type_id = model.find(type_name::TAG_TYPE)?;
+    let referred = kind.reference(field_name::TAG_TYPE_REFS).and_then(|(id, _)| tag.links_of(id).first());
+    let named = || {
+        let name = tag.property_text(kind.property(field_name::TAG_TYPE_NAME)?.0)?;
+        graph.find_joined(type_id, name.trim_matches('"'))
+    };
+    let tag_type = referred.and_then(|link| graph.get(link.target)).or_else(named)?;
+    let text = tag_type.property_text(model.object_type(type_id).property(field_name::TAG_TYPE_ID)?.0)?;
+    hexadecimal(text.trim_matches('"')).and_then(|number| u16::try_from(number).ok())
 }

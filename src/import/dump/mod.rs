@@ -1,5 +1,6 @@
 //! Dumps of `db_json_exim` as a source: the tables of the configuration become documents, all others are told as they are.
 
+mod members;
 mod reader;
 mod rows;
 mod unwrapping;
@@ -10,14 +11,15 @@ use super::{
     progress::Progress,
     source::{Cell, Fact, Source, Taker},
 };
-use crate::model::Model;
-use flate2::read::MultiGzDecoder;
+use crate::{model::Model, store::wide_rows::is_name};
+use members::Members;
 use reader::{Column, Contents};
 use rows::ObjectRow;
 use std::{
-    fs::File,
+    collections::HashSet,
+    fs::{self, File},
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -28,6 +30,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The keyspaces that are not a daemon's.
 const CONFIGURATION: &str = "config_db_uuid";
 const KEY_VALUES: &str = "useragent";
+/// How long names may be that clients of Cassandra send, in bytes.
+const LONGEST_NAME: usize = 65_535;
 
 /// A dump in a file.
 pub struct Dump {
@@ -40,8 +44,29 @@ pub struct Dump {
 
 impl Dump {
     /// Not opened yet.
-    pub fn new(file: PathBuf, model: Arc<Model>, progress: Progress, keyspaces_only: bool) -> Self {
-        Self { file, model, progress, keyspaces_only }
+    ///
+    /// # Errors
+    /// When it is something that can't be read twice. That would be opened in vain: whoever opens a pipe waits for who writes into it.
+    pub fn new(
+        file: PathBuf,
+        model: Arc<Model>,
+        progress: Progress,
+        keyspaces_only: bool,
+    ) -> Result<Self, ImportError> {
+        let name = file.display().to_string();
+        let refuse = |what: &str| {
+            ImportError::Settings(format!(
+                "{name}: {what}, and a dump is read twice: write it into a file, and name that"
+            ))
+        };
+        if file == Path::new("-") {
+            return Err(refuse("standard input can be read only once"));
+        }
+        // What is not there is told when it is opened.
+        if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(refuse("that is no file"));
+        }
+        Ok(Self { file, model, progress, keyspaces_only })
     }
 
     /// Reads the file from its beginning to its end.
@@ -52,7 +77,7 @@ impl Dump {
         let length = file.metadata().map_err(failed)?.len();
         let mut file = BufReader::with_capacity(BUFFER, self.progress.reader(file, length));
         let result = if file.fill_buf().map_err(failed)?.starts_with(&GZIP) {
-            reader::read(&name, BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)), contents)
+            reader::read(&name, BufReader::with_capacity(BUFFER, Members::new(file)), contents)
         } else {
             reader::read(&name, file, contents)
         };
@@ -69,23 +94,12 @@ impl Source for Dump {
 
     fn read(&mut self, taker: &mut dyn Taker, report: &mut Report) -> Result<(), ImportError> {
         let wanted = if self.keyspaces_only { Wanted::Daemons } else { Wanted::All };
-        let mut told = Told {
-            model: &self.model,
-            taker,
-            report: Some(report),
-            wanted,
-            at: Table::Other,
-            row: None,
-            key: String::new(),
-        };
-        self.go_through(&mut told)
+        self.go_through(&mut Told::new(&self.model, taker, Some(report), wanted))
     }
 
     fn read_texts(&mut self, taker: &mut dyn Taker) -> Result<(), ImportError> {
         let wanted = if self.keyspaces_only { Wanted::Daemons } else { Wanted::Texts };
-        let mut told =
-            Told { model: &self.model, taker, report: None, wanted, at: Table::Other, row: None, key: String::new() };
-        self.go_through(&mut told)
+        self.go_through(&mut Told::new(&self.model, taker, None, wanted))
     }
 }
 
@@ -120,9 +134,33 @@ struct Told<'t, 'o> {
     at: Table,
     row: Option<ObjectRow>,
     key: String,
+    /// Which table it is, for findings.
+    name: String,
+    /// The keys of its rows so far, where nobody else sees to it that each comes once, ...
+    keys: HashSet<String>,
+    /// ... and the columns of its row.
+    columns: HashSet<String>,
+    /// Whether this row was there before.
+    is_again: bool,
 }
 
-impl Told<'_, '_> {
+impl<'t, 'o> Told<'t, 'o> {
+    fn new(model: &'t Model, taker: &'t mut dyn Taker, report: Option<&'t mut Report<'o>>, wanted: Wanted) -> Self {
+        Self {
+            model,
+            taker,
+            report,
+            wanted,
+            at: Table::Other,
+            row: None,
+            key: String::new(),
+            name: String::new(),
+            keys: HashSet::new(),
+            columns: HashSet::new(),
+            is_again: false,
+        }
+    }
+
     fn found(&mut self, kind: findings::Kind, whom: impl std::fmt::Display, what: impl std::fmt::Display) {
         if let Some(report) = &mut self.report {
             report.add(kind, whom, what);
@@ -182,12 +220,30 @@ impl Contents for Told<'_, '_> {
                 );
                 Table::Other
             }
-            _ => Table::Daemon,
+            _ if is_name(keyspace) && is_name(table) => Table::Daemon,
+            _ => {
+                let what = "1 to 48 letters of ASCII, digits and underscores are expected as the name of each";
+                self.found(findings::BAD_TABLE_NAME, format_args!("{keyspace}.{table}"), what);
+                Table::Other
+            }
         };
+        self.name = format!("{keyspace}.{table}");
+        self.keys.clear();
         if self.at == Table::Daemon { self.taker.table(keyspace, table) } else { Ok(()) }
     }
 
+    fn twice(&mut self, place: &str) -> Result<(), ImportError> {
+        self.found(findings::PART_TWICE, place, "it was there before");
+        Ok(())
+    }
+
     fn row(&mut self, key: &str) -> Result<(), ImportError> {
+        self.columns.clear();
+        // Of objects that come twice somebody else tells.
+        self.is_again = matches!(self.at, Table::KeyValues | Table::Daemon) && !self.keys.insert(key.to_owned());
+        if self.is_again {
+            self.found(findings::COLUMN_TWICE, format_args!("{} {key}", self.name.clone()), "the row was there before");
+        }
         if self.at != Table::Objects {
             return Ok(());
         }
@@ -200,6 +256,16 @@ impl Contents for Told<'_, '_> {
     }
 
     fn column(&mut self, key: &str, column: Column) -> Result<(), ImportError> {
+        if self.is_again {
+            return Ok(());
+        }
+        // The others are of one column only, or are compared each by itself.
+        let has_names = matches!(self.at, Table::Objects | Table::KeyValues | Table::Daemon);
+        if has_names && !self.columns.insert(column.name.clone()) {
+            let whom = format!("{} {key}", self.name);
+            self.found(findings::COLUMN_TWICE, whom, format_args!("{} was there before", column.name));
+            return Ok(());
+        }
         match self.at {
             Table::Objects => {
                 if let (Some(row), Some(report)) = (&mut self.row, &mut self.report) {
@@ -212,6 +278,11 @@ impl Contents for Told<'_, '_> {
             Table::KeyValues => self.key_value(key, &column),
             Table::Daemon => {
                 let Column { name, value, time } = &column;
+                if key.is_empty() || key.len() > LONGEST_NAME || name.len() > LONGEST_NAME {
+                    let what = format!("a key of {} bytes, and a column with a name of {}", key.len(), name.len());
+                    self.found(findings::BAD_CELL, self.name.clone(), what);
+                    return Ok(());
+                }
                 self.taker.cell(Cell { key, column: name, value, time: *time })
             }
             Table::Other => Ok(()),

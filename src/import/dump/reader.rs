@@ -1,13 +1,14 @@
 //! Dumps of `db_json_exim` (feeds contract 4.3): read as a stream, a column at a time.
 
 use super::unwrapping::{Handle, Unwrapping};
-use crate::import::ImportError;
+use crate::import::{ImportError, findings::one_line};
 use serde::{
     Deserialize,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::HashSet,
     fmt,
     io::BufRead,
 };
@@ -46,6 +47,8 @@ pub struct Column {
 pub trait Contents {
     /// Whether a keyspace is wanted; nothing is told of what is in others.
     fn is_wanted(&mut self, keyspace: &str) -> bool;
+    /// A part of the dump, a keyspace or a table, begins once more.
+    fn twice(&mut self, place: &str) -> Result<(), ImportError>;
     /// A table begins.
     fn table(&mut self, keyspace: &str, table: &str) -> Result<(), ImportError>;
     /// A row of it begins, with this key.
@@ -70,6 +73,7 @@ pub fn read(file: &str, input: impl BufRead, contents: &mut impl Contents) -> Re
         place: RefCell::default(),
         failure: RefCell::default(),
         has_cassandra: Cell::new(false),
+        parts: RefCell::default(),
     };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let result = Object(Top(&reading)).deserialize(&mut json).and_then(|()| json.end());
@@ -81,7 +85,7 @@ pub fn read(file: &str, input: impl BufRead, contents: &mut impl Contents) -> Re
         // The parser counts what it has seen, which is less than what is in the file.
         let text = text.rfind(" at line ").map_or(text.as_str(), |end| text.get(..end).unwrap_or_default());
         let place = reading.place.take();
-        let place = if place.is_empty() { place } else { format!(", in {place}") };
+        let place = if place.is_empty() { place } else { format!(", in {}", one_line(&place)) };
         ImportError::Dump { file: file.to_owned(), text: text.to_owned(), byte: reading.handle.position(), place }
     })
 }
@@ -96,6 +100,8 @@ struct Reading<'r, C> {
     failure: RefCell<Option<ImportError>>,
     /// Whether it has what a dump has.
     has_cassandra: Cell<bool>,
+    /// The parts that were there.
+    parts: RefCell<HashSet<String>>,
 }
 
 impl<C> Reading<'_, C> {
@@ -106,6 +112,19 @@ impl<C> Reading<'_, C> {
             text.push_str(if number == 0 { "" } else { "/" });
             text.push_str(part);
         }
+    }
+
+    /// Takes note of a part, and tells if it was there before.
+    fn part<E: Error>(&self, place: &[&str]) -> Result<(), E>
+    where
+        C: Contents,
+    {
+        let place = place.join("/");
+        if self.parts.borrow().contains(&place) {
+            return self.give(|contents| contents.twice(&place));
+        }
+        self.parts.borrow_mut().insert(place);
+        Ok(())
     }
 
     /// Gives something to the taker.
@@ -123,6 +142,10 @@ trait Members {
     const EXPECTED: &'static str;
     /// Reads the value of one.
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error>;
+    /// Tells if one comes twice, where there are few of them.
+    fn is_again<E: Error>(&self, _name: &str) -> Result<(), E> {
+        Ok(())
+    }
     /// What is done at the end.
     fn end<E: Error>(&self) -> Result<(), E> {
         Ok(())
@@ -153,6 +176,7 @@ impl<'de, M: Members> Visitor<'de> for Object<M> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         while let Some(name) = values.next_key::<String>()? {
+            self.0.is_again(&name)?;
             self.0.member(name, &mut values)?;
         }
         self.0.end()
@@ -167,6 +191,10 @@ struct Top<'r, 'c, C>(&'r Reading<'c, C>);
 
 impl<C: Contents> Members for Top<'_, '_, C> {
     const EXPECTED: &'static str = DUMP;
+
+    fn is_again<E: Error>(&self, name: &str) -> Result<(), E> {
+        self.0.part(&[name])
+    }
 
     fn end<E: Error>(&self) -> Result<(), E> {
         if self.0.has_cassandra.get() {
@@ -197,6 +225,10 @@ struct Cassandra<'r, 'c, C>(&'r Reading<'c, C>);
 
 impl<C: Contents> Members for Cassandra<'_, '_, C> {
     const EXPECTED: &'static str = "an object of keyspaces";
+
+    fn is_again<E: Error>(&self, name: &str) -> Result<(), E> {
+        self.0.part(&["cassandra", name])
+    }
 
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error> {
         let reading = self.0;
@@ -229,6 +261,10 @@ impl<C: Contents> Tables<'_, '_, C> {
 
 impl<C: Contents> Members for Tables<'_, '_, C> {
     const EXPECTED: &'static str = "an object of tables";
+
+    fn is_again<E: Error>(&self, name: &str) -> Result<(), E> {
+        self.reading.part(&["cassandra", self.keyspace, name])
+    }
 
     fn member<'de, A: MapAccess<'de>>(&self, name: String, values: &mut A) -> Result<(), A::Error> {
         self.read(&name, values)

@@ -1,6 +1,6 @@
 //! port: a virtual-machine-interface with its addresses, and the machine that it is of (NEU-PORT-*).
 
-mod addresses;
+pub mod addresses;
 mod answer;
 mod body;
 mod host_routes;
@@ -15,6 +15,8 @@ use super::{
     network,
     refused::Answered,
     resource::{Does, Resource, Verb},
+    security_group::NO_RULE,
+    tags,
     turn::Turn,
     view::View,
 };
@@ -53,8 +55,6 @@ const ROUTER_OWNERS: [&str; 5] = [
     "network:router_centralized_snat",
 ];
 const GATEWAY_OWNER: &str = "network:router_gateway";
-/// The group that lets nothing in and nothing out, of ports that are to be in no group.
-const NO_RULE: [&str; 3] = ["default-domain", "default-project", "__no_rule__"];
 
 /// That there is no such port (NEU-PORT-U6).
 pub fn missing(port_id: Value) -> Exception {
@@ -81,12 +81,12 @@ fn target<'v>(view: &View<'v>, object: &Object, field: &str) -> Option<&'v Arc<O
 }
 
 /// The network of a port.
-fn network_of<'v>(view: &View<'v>, port: &Object) -> Option<&'v Arc<Object>> {
+pub fn network_of<'v>(view: &View<'v>, port: &Object) -> Option<&'v Arc<Object>> {
     target(view, port, field_name::VIRTUAL_NETWORK_REFS)
 }
 
 /// Whose a port is: its project's, or the network's of a port below a machine.
-fn tenant_of(view: &View<'_>, port: &Object) -> Option<Uuid> {
+pub fn tenant_of(view: &View<'_>, port: &Object) -> Option<Uuid> {
     let project = view.graph.model().find(type_name::PROJECT)?;
     let is_project = |uuid: &Uuid| view.graph.get_of_type(project, *uuid).is_some();
     port.parent.filter(is_project).or_else(|| network_of(view, port)?.parent)
@@ -282,6 +282,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
     let port = turn.create_named(type_name::VIRTUAL_MACHINE_INTERFACE, &project, body.into())?;
     addresses::give_new(turn, &Site { port: port.uuid, network, tenant: Some(tenant) })?;
     host_routes::follow(turn, &port)?;
+    let port = tags::add_given(turn, &port)?;
     answer_now(turn, &port)
 }
 
@@ -349,6 +350,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
         addresses::agree(turn, &Site { port: port.uuid, network, tenant }, wanted)?;
         host_routes::follow(turn, &port)?;
     }
+    let port = tags::add_given(turn, &port)?;
     answer_now(turn, &port)
 }
 
@@ -378,14 +380,23 @@ fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
         let (port_id, device_id) = (port.uuid.to_string().into(), router.uuid.to_string().into());
         return Err(Exception::PortInUse { port_id, net_id, device_id }.into());
     }
-    let machine = target(&view, &port, field_name::VIRTUAL_MACHINE_REFS).map(|machine| machine.uuid);
-    let tables = host_routes::tables(&view, &port);
-    addresses::release_all(turn, &port)?;
+    remove(turn, &port)?;
+    Ok(Value::Null)
+}
+
+/// Takes a port away, with what is there only for it (NEU-PORT-D1).
+///
+/// # Errors
+/// The refusals of the rules: what else refers to it is in the way.
+pub fn remove(turn: &mut Turn<'_>, port: &Object) -> Answered<()> {
+    let view = turn.view();
+    let machine = target(&view, port, field_name::VIRTUAL_MACHINE_REFS).map(|machine| machine.uuid);
+    let tables = host_routes::tables(&view, port);
+    addresses::release_all(turn, port)?;
     free_floating_ips(turn, port.uuid)?;
-    turn.delete(&port)?;
+    turn.delete(port)?;
     for table in tables {
         turn.delete(&table)?;
     }
-    remove_unused(turn, machine)?;
-    Ok(Value::Null)
+    remove_unused(turn, machine)
 }

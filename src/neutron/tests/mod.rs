@@ -3,13 +3,18 @@
 // What is asked with is written where it is asked.
 #![allow(clippy::needless_pass_by_value)]
 
+mod contrail;
 mod envelope;
+mod floatingip;
 mod network;
 mod port;
+mod router;
+mod security_group;
 mod subnet;
+mod tags;
 mod trunk;
 
-use super::{Answered, Composed, Does, Refused, Request, View, find};
+use super::{Answered, Composed, Does, List, Refused, Request, View, find};
 use crate::{
     access::{Caller, Identity, Level, Scope},
     graph::Graph,
@@ -137,18 +142,16 @@ impl Cloud {
         let request = Arc::new(request);
         if let Some(Does::Writes(write)) = request.does() {
             let composed: Arc<dyn Compose> = Arc::new(Composed { request, write });
-            return match self.submit(&Operation::Composed(composed))? {
-                Outcome::Answer(answer) => Ok(answer),
-                other => panic!("{other:?}"),
-            };
+            return self.submit_composed(composed);
         }
-        let view = View {
-            graph: &self.graph,
-            identity: &self.identity,
-            role_rules: &self.rulebook.role_rules,
-            options: &self.rulebook.options.neutron,
-            request: &request,
-        };
+        // What a list has to make first, as `api` does.
+        if let Some(Does::Lists(List { first: Some(first), .. })) = request.does()
+            && (first.is_missing)(&self.view(&request))
+        {
+            let write = first.make;
+            self.submit_composed(Arc::new(Composed { request: Arc::clone(&request), write }))?;
+        }
+        let view = self.view(&request);
         let answer = |does: Does| -> Answered<Value> {
             match does {
                 Does::Reads(read) => read(&view),
@@ -160,6 +163,23 @@ impl Cloud {
             }
         };
         answer(request.does().unwrap()).map_err(of)
+    }
+
+    fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
+        View {
+            graph: &self.graph,
+            identity: &self.identity,
+            role_rules: &self.rulebook.role_rules,
+            options: &self.rulebook.options.neutron,
+            request,
+        }
+    }
+
+    fn submit_composed(&mut self, composed: Arc<dyn Compose>) -> Result<Value, Value> {
+        match self.submit(&Operation::Composed(composed))? {
+            Outcome::Answer(answer) => Ok(answer),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The ids of a list, sorted.

@@ -119,9 +119,10 @@ fn neu_net_c4_neu_net_u1_policies_have_an_order_and_a_list_replaces() {
     let table = json!(["default-domain", "blue", "routes"]);
     cloud.create("route-table", json!({"fq_name": table, "parent_type": "project"}));
     let net = cloud.network(json!({"policys": names, "route_table": table})).unwrap();
-    assert_eq!((&net["policys"], &net["route_table"]), (&json!(names), &table));
+    let tables = json!([table]);
+    assert_eq!((&net["policys"], &net["route_table"]), (&json!(names), &tables));
     let same = cloud.of("UPDATE", "network", &net, json!({"route_table": [], "description": "d"})).unwrap();
-    assert_eq!((&same["policys"], &same["route_table"]), (&json!(names), &table));
+    assert_eq!((&same["policys"], &same["route_table"]), (&json!(names), &tables));
     let other = cloud.of("UPDATE", "network", &net, json!({"policys": [names[1]]})).unwrap();
     assert_eq!(other["policys"], json!([names[1]]));
     assert!(cloud.of("UPDATE", "network", &net, json!({"policys": []})).unwrap().get("policys").is_none());

@@ -2,6 +2,7 @@
 //! makes the same: who brings projects from Keystone (SYNC-4), the create of a project where that is set (NEU-HOOK-1), and Neutron.
 
 use crate::{
+    access::CLOUD_ADMIN,
     graph::Object,
     model::{field_name, type_name},
     rules::engine::{Decision, Draft, Work, create},
@@ -27,13 +28,20 @@ pub fn body(project: &[String]) -> Value {
 const DESCRIPTION: &str = "Default security group";
 
 fn entries(own_name: &str) -> Value {
-    let (own, local) = (json!([{"security_group": own_name}]), json!([{"security_group": "local"}]));
-    let everywhere = |prefix: &str| json!([{"subnet": {"ip_prefix": prefix, "ip_prefix_len": 0}}]);
+    // Whoever reads values by their types finds all members.
+    let address = |group: Option<&str>, subnet: Value| {
+        json!([{
+            "subnet": subnet, "virtual_network": null, "security_group": group, "network_policy": null, "subnet_list": [],
+        }])
+    };
+    let (own, local) = (address(Some(own_name), Value::Null), address(Some("local"), Value::Null));
+    let everywhere = |prefix: &str| address(None, json!({"ip_prefix": prefix, "ip_prefix_len": 0}));
     let ports = json!([{"start_port": 0, "end_port": 65535}]);
     let rule = |ethertype: &str, from: &Value, to: &Value| {
         json!({
-            "direction": ">", "protocol": "any", "ethertype": ethertype,
-            "src_addresses": from, "src_ports": ports, "dst_addresses": to, "dst_ports": ports,
+            "rule_sequence": null, "direction": ">", "protocol": "any", "src_addresses": from, "src_ports": ports,
+            "application": [], "dst_addresses": to, "dst_ports": ports, "action_list": null, "ethertype": ethertype,
+            "created": null, "last_modified": null, "description": null,
         })
     };
     let rules = [
@@ -62,6 +70,9 @@ pub fn ensure(work: &mut Work, project: &Arc<Object>) -> Decision<Arc<Object>> {
     let mut draft = Draft::child(work, project, type_name::SECURITY_GROUP, NAME)?;
     let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
     id_perms["description"] = DESCRIPTION.into();
+    // As of what a cloud administrator makes, which the plug-in is in contrail-api.
+    id_perms["permissions"]["owner"] = CLOUD_ADMIN.into();
+    id_perms["permissions"]["group"] = format!("{CLOUD_ADMIN}-group").into();
     draft.set(field_name::ID_PERMS, id_perms);
     let owner = project.uuid.to_string();
     draft.set(field_name::PERMS2, json!({"owner": owner, "owner_access": 7, "global_access": 0, "share": []}));

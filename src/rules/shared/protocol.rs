@@ -37,6 +37,11 @@ pub fn number(protocol: &str) -> Option<u8> {
     named.or_else(|| protocol.parse().ok())
 }
 
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// Whether only IPv6 has it (OSD-25).
 pub fn is_of_ipv6(protocol: &str) -> bool {
     matches!(number(protocol), Some(41 | 43 | 44 | 58 | 59 | 60))

@@ -191,7 +191,8 @@ impl Log {
         for (uuid, revision) in &self.revisions {
             let logged = self.objects.get(uuid).map(|last| last.revision);
             if logged.is_some_and(|logged| logged != *revision) || logged.is_none() && *revision > floor {
-                let text = format!("{uuid} was changed last by {revision}, and the log says by {logged:?}");
+                let said = logged.map_or("nothing of it".to_owned(), |logged| format!("by {logged}"));
+                let text = format!("{uuid} was changed last by {revision}, and the log says {said}");
                 let statement = |logged: u64| {
                     format!("update object set revision = {logged} where uuid = '{uuid}' and revision = {revision}")
                 };
@@ -213,7 +214,7 @@ fn compare_reservation(graph: &Graph, scope: Uuid, address: IpAddr, reserved: bo
         return;
     }
     let said = if reserved { "reserved" } else { "given back" };
-    let text = format!("{address} of {scope} was {said} by the log, and is held by {holder:?}");
+    let text = format!("{address} of {scope} was {said} by the log, and is held by {}", Holder::told(holder));
     let repair = match holder {
         Some(Holder::Reservation) => Some(format!(
             "delete from address_hold where scope = '{scope}' and address = '{address}' and owner is null"

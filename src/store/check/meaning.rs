@@ -2,7 +2,7 @@
 
 use crate::{
     finding::{Finding, Findings, Kind, Place},
-    graph::{Graph, Hold, Object, Owner, describe, hexadecimal, tag_number},
+    graph::{Graph, Hold, Holder, IDS, IdForm, Object, Owner, describe},
     ipam::{self, Subnet},
     model::{Parent, TypeId, field_name, type_name},
     rules::shared::gateway_address::is_unmanaged,
@@ -22,32 +22,13 @@ const ADDRESSES: [(&str, &str); 3] = [
     (type_name::ALIAS_IP, field_name::ALIAS_IP_ADDRESS),
 ];
 
-/// How an id is written.
-#[derive(Clone, Copy)]
-enum Form {
-    /// A number within these bounds.
-    Decimal(u64, u64),
-    /// Digits of a number.
-    Hexadecimal,
-    /// The same of type and value of a tag.
-    Tag,
-}
-
-/// The types of objects that have an id, the property that has it, and what it is like.
-const NUMBERS: [(&str, &str, Form); 4] = [
-    (type_name::VIRTUAL_NETWORK, field_name::VIRTUAL_NETWORK_NETWORK_ID, Form::Decimal(1, 1 << 24)),
-    (type_name::SECURITY_GROUP, field_name::SECURITY_GROUP_ID, Form::Decimal(1, (1 << 32) - 1)),
-    (type_name::TAG_TYPE, field_name::TAG_TYPE_ID, Form::Hexadecimal),
-    (type_name::TAG, field_name::TAG_ID, Form::Tag),
-];
-
 /// Looks at each object. Of those that hold several addresses it is not known which one counts.
 pub fn check(graph: &Graph, several: &HashSet<Uuid>, findings: &mut Findings) {
     let model = graph.model();
     let id = |name: &str| model.find(name);
     let addresses: Vec<(TypeId, &str)> = ADDRESSES.iter().filter_map(|(name, show)| Some((id(name)?, *show))).collect();
-    let numbers: Vec<(TypeId, &str, Form)> =
-        NUMBERS.iter().filter_map(|(name, property, form)| Some((id(name)?, *property, *form))).collect();
+    let numbers: Vec<(TypeId, &str, IdForm)> =
+        IDS.iter().filter_map(|(name, property, form)| Some((id(name)?, *property, *form))).collect();
     let (mut strangers, mut missing) = (BTreeSet::new(), Vec::new());
     for object in graph.all() {
         check_parent(graph, object, findings);
@@ -74,7 +55,8 @@ pub fn check(graph: &Graph, several: &HashSet<Uuid>, findings: &mut Findings) {
     for (hold, holder) in graph.pools().all_held() {
         let subnet = graph.pools().subnet_of(hold.scope, hold.address);
         if let Some(reserved) = subnet.and_then(|subnet| why_nobody_has(subnet, hold.address)) {
-            let text = format!("{} of {} is held by {holder:?}, and is {reserved}", hold.address, hold.scope);
+            let holder = Holder::told(Some(holder));
+            let text = format!("{} of {} is held by {holder}, and is {reserved}", hold.address, hold.scope);
             let place = Place::Address { scope: hold.scope, address: hold.address };
             findings.push(Finding::new(Kind::HoldOfReserved, place, text));
         }
@@ -234,24 +216,15 @@ fn check_pool(graph: &Graph, object: &Object, shown: IpAddr, hold: Hold, finding
     }
 }
 
-/// Sorted by where they begin, subnets that overlap stand beside each other.
 fn check_overlaps(graph: &Graph, scope: Uuid, subnets: &[&Subnet], findings: &mut Findings) {
-    let mut sorted: Vec<&Subnet> = subnets.to_vec();
-    sorted.sort_by_key(|subnet| (subnet.prefix.network(), subnet.prefix.prefix()));
-    let mut widest: Option<&Subnet> = None;
-    for subnet in sorted {
-        if let Some(widest) = widest.filter(|widest| widest.contains(subnet.prefix.network())) {
-            let described =
-                graph.get(scope).map_or_else(|| scope.to_string(), |object| describe(graph.model(), object));
-            let text = format!("{} and {} of {described} overlap", widest.name(), subnet.name());
-            findings.push(Finding::new(Kind::OverlappingSubnets, Place::Object(scope), text));
-        } else {
-            widest = Some(subnet);
-        }
+    for (widest, subnet) in ipam::overlapping(subnets) {
+        let described = graph.get(scope).map_or_else(|| scope.to_string(), |object| describe(graph.model(), object));
+        let text = format!("{} and {} of {described} overlap", widest.name(), subnet.name());
+        findings.push(Finding::new(Kind::OverlappingSubnets, Place::Object(scope), text));
     }
 }
 
-fn check_number(graph: &Graph, object: &Object, property: &str, form: Form, findings: &mut Findings) {
+fn check_number(graph: &Graph, object: &Object, property: &str, form: IdForm, findings: &mut Findings) {
     let text = text_of(graph, object, property);
     let place = Place::Object(object.uuid);
     let Some(text) = text.filter(|text| &**text != "null") else {
@@ -259,13 +232,7 @@ fn check_number(graph: &Graph, object: &Object, property: &str, form: Form, find
         findings.push(Finding::new(Kind::MissingNumber, place, text));
         return;
     };
-    let bare = text.trim_matches('"');
-    let is_one = match form {
-        Form::Decimal(first, last) => bare.parse().is_ok_and(|number: u64| (first..=last).contains(&number)),
-        Form::Hexadecimal => hexadecimal(bare).is_some_and(|number| u16::try_from(number).is_ok()),
-        Form::Tag => tag_number(bare).is_some(),
-    };
-    if !is_one {
+    if !form.is_one(&text) {
         let text = format!("{} has {property} {text}", describe(graph.model(), object));
         findings.push(Finding::new(Kind::NumberOutOfRange, place, text));
     }

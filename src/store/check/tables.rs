@@ -35,8 +35,11 @@ const QUESTIONS: &[Question] = &[
                       'shared_setting_pkey', 'model_pkey', 'write_time_base_pkey', 'write_time_base_base_check',
                       'wide_keyspace_pkey', 'wide_table_pkey', 'wide_table_keyspace', 'wide_table_name',
                       'wide_row_table', 'cql_server_pkey']) as made (relation, name)
-                left join lateral (select convalidated as here from pg_constraint
-                                   where conrelid = to_regclass(relation) and conname = name) as there on true,
+                left join lateral (
+                    select convalidated and not exists (
+                            select from pg_trigger
+                            where tgconstraint = pg_constraint.oid and tgenabled not in ('O', 'A')) as here
+                    from pg_constraint where conrelid = to_regclass(relation) and conname = name) as there on true,
                 lateral (select 'constraint') as called (what)
             where here is not true
             union all
@@ -52,9 +55,14 @@ const QUESTIONS: &[Question] = &[
                 on true
             where here is not true
             union all
-            select null, 'trigger begin_write_times of feed_sequence is not there, or is switched off', null
-            where not exists (select from pg_trigger where tgrelid = 'feed_sequence'::regclass
-                              and tgname = 'begin_write_times' and tgenabled in ('O', 'A'))",
+            select null, 'trigger ' || name || ' of ' || relation || ' is not there, or is switched off', null
+            from unnest(array['feed_sequence', '_sqlx_migrations'], array['begin_write_times', 'begin_fence'])
+                     as made (relation, name)
+            where not exists (select from pg_trigger where tgrelid = to_regclass(relation) and tgname = name
+                              and tgenabled in ('O', 'A'))
+            union all
+            select null, 'session_replication_role is replica for this role or database: foreign keys are not enforced', null
+            where current_setting('session_replication_role') = 'replica'",
     },
     Question {
         kind: Kind::ReferenceWithoutSource,
@@ -125,6 +133,12 @@ const QUESTIONS: &[Question] = &[
                 count(*) || ' objects of the type ' || type || ' are called ' || array_to_string(fq_name, ':') || ': ' ||
                     string_agg(uuid::text, ', ' order by uuid) as text, null as repair
             from object group by type, fq_name having count(*) > 1",
+    },
+    Question {
+        kind: Kind::MissingName,
+        table: "object",
+        query: "select uuid as object, type || ' ' || uuid || ' has no name' as text, null as repair
+            from object where cardinality(fq_name) = 0",
     },
     Question {
         kind: Kind::DoubledReference,
