@@ -39,12 +39,13 @@ fn purpose(view: &View<'_>, address: &Object) -> Purpose {
     if view.flag(address, field_name::INSTANCE_IP_SECONDARY) { Purpose::Secondary } else { Purpose::Fixed }
 }
 
-/// The addresses of a port that may be read, in order, each with what it is for.
+/// The addresses of a port that may be read, in the order in which it got them, each with what it is for.
 pub fn of_port<'v>(view: &View<'v>, port: Uuid) -> impl Iterator<Item = (Purpose, &'v Arc<Object>)> + use<'v> {
     let view = *view;
-    let addresses =
-        referrers(&view, port, type_name::INSTANCE_IP).filter(move |address| view.identity.may_read(address));
-    addresses.map(move |address| (purpose(&view, address), address))
+    let addresses = referrers(&view, port, type_name::INSTANCE_IP);
+    let mut addresses: Vec<_> = addresses.filter(|address| view.identity.may_read(address)).collect();
+    addresses.sort_by_key(|address| address.created);
+    addresses.into_iter().map(move |address| (purpose(&view, address), address))
 }
 
 /// Those of them that Neutron knows.

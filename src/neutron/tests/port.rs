@@ -108,6 +108,8 @@ fn neu_port_c3_addresses_are_given_by_family_or_as_asked_for() {
     let mixed = json!([{"subnet_id": four["id"]}, {"ip_address": "10.0.0.4"}, {"subnet_id": six["id"]}]);
     let mixed = cloud.port(&net, json!({"fixed_ips": mixed})).unwrap();
     assert_eq!(addresses(&mixed), ["10.0.0.4", "10.0.0.5", "fd00::5"]);
+    let order: Vec<_> = mixed["fixed_ips"].as_array().unwrap().iter().map(|ip| ip["ip_address"].clone()).collect();
+    assert_eq!(order, ["10.0.0.4", "10.0.0.5", "fd00::5"], "they stand in the order in which they came");
     cloud.port(&net, json!({"fixed_ips": [{"ip_address": "10.0.0.6"}]})).unwrap();
     // No IPv4 is left: an address of the other family is better than none.
     assert_eq!(addresses(&cloud.port(&net, json!({})).unwrap()), ["fd00::6"]);
