@@ -208,7 +208,7 @@ fn wrong_files(server: &Server) {
             "database-url = \"mysql://me:secret@db/x\"",
             ":1: database-url = ...@db/x: postgresql://user:password@host/name is expected",
         ),
-        ("\ndatabase-url = 5", ":2: database-url = 5: postgresql://user:password@host/name is expected"),
+        ("\ndatabase-url = 5", ":2: database-url = ...: postgresql://user:password@host/name is expected"),
         ("database-url = \"postgresql://me:secret@db/x", ":1: "),
         ("cql-cluster-id = \"a b\"", ":1: cql-cluster-id = a b: 1 to 32 letters"),
     ] {

@@ -221,6 +221,8 @@ async function createsByKeyboard(browser, javaScriptEnabled) {
     const [{ subnet }] = network.network_ipam_refs[0].attr.ipam_subnets;
     assert.deepEqual(subnet, { ip_prefix: `10.77.${octet}.0`, ip_prefix_len: 24 });
     quiet(page);
+}
+
 /** Finds who has an address, by keyboard alone, and arrives at its port; the picture of the subnet leads there, too. */
 async function findsAddress(browser) {
     const subnet = { subnet: { ip_prefix: "10.8.0.0", ip_prefix_len: 28 } };
@@ -378,7 +380,6 @@ try {
         await explainsWhatCanNotBeDeleted(browser);
         await createsByKeyboard(browser, true);
         await createsByKeyboard(browser, false);
-        await isAccessible(browser);
         const addressed = await findsAddress(browser);
         await tellsWhatHappens(browser);
         await isAccessible(browser, addressed);
