@@ -142,7 +142,6 @@ async fn broken(directory: PathBuf, url: String) {
         ("{}}}}, \"zookeeper\": \"[[1]]\"}", vec!["in zookeeper"]),
         ("{}}}}, \"zookeeper\": \"[\\\"", vec!["in zookeeper"]),
         ("{}}}} x", vec!["at byte"]),
-        ("{}}, \"a-b\": {}}}}", vec!["a-b: 1 to 48 letters"]),
     ] {
         fs::write(&file, format!("{begin}{end}")).unwrap();
         let output = import(url, &file, &[]);

@@ -60,7 +60,7 @@ exceptions! {
     FirewallPolicyNotFound { firewall_policy_id },
     /// 404.
     FirewallRuleNotFound { firewall_rule_id },
-    /// 404: the plug-in makes BadRequest of it.
+    /// 404: the plug-in makes `BadRequest` of it.
     VirtualRouterNotFound { vrouter_id },
     /// 404.
     NotFound { msg },
@@ -126,7 +126,7 @@ exceptions! {
     SecurityGroupInvalidPortRange {},
     /// 400.
     SecurityGroupProtocolRequiredWithPorts {},
-    /// 400: the plug-in makes BadRequest of it.
+    /// 400: the plug-in makes `BadRequest` of it.
     SecurityGroupRemoteGroupAndRemoteIpPrefix {},
     /// 400.
     SecurityGroupRuleInvalidProtocol { protocol, values },
@@ -154,7 +154,7 @@ exceptions! {
 
 impl Exception {
     /// As it goes out.
-    pub fn to_json(self) -> Value {
+    pub fn into_json(self) -> Value {
         let (name, arguments) = self.parts();
         let mut members = Map::new();
         members.insert("exception".to_owned(), name.into());

@@ -7,7 +7,7 @@ use super::{
     subnet::{self, Subnet},
     tags,
     turn::Turn,
-    view::View,
+    view::{View, is_shared_with, tenant_of},
 };
 use crate::{
     graph::Object,
@@ -70,7 +70,7 @@ fn in_use(network: &Object) -> Exception {
 /// A network in an answer.
 pub fn answer(view: &View<'_>, network: &Object) -> Value {
     let is_enabled = view.is_enabled(network);
-    let tenant = view.tenant_of(network);
+    let tenant = tenant_of(network);
     let subnets = subnet::of_network(view, network);
     let port_security = view.property(network, field_name::PORT_SECURITY_ENABLED) != Some(Value::Bool(false));
     let mut answer = Map::from_iter(
@@ -139,7 +139,7 @@ fn policies(view: &View<'_>, network: &Object) -> Vec<Value> {
 /// Whether a network is shared with everybody, or with the tenant of the context.
 fn is_shared(view: &View<'_>, network: &Object) -> bool {
     view.flag(network, field_name::IS_SHARED)
-        || view.request.tenant().is_ok_and(|tenant| view.is_shared_with(network, tenant))
+        || view.request.tenant().is_ok_and(|tenant| is_shared_with(network, tenant))
 }
 
 /// NEU-NET-L2: whether lists of the context show a network.
@@ -148,7 +148,7 @@ fn is_visible(view: &View<'_>, network: &Object, tenant: Option<Uuid>) -> bool {
         || network.parent == tenant
         || view.flag(network, field_name::IS_SHARED)
         || view.flag(network, field_name::ROUTER_EXTERNAL)
-        || tenant.is_some_and(|tenant| view.is_shared_with(network, tenant))
+        || tenant.is_some_and(|tenant| is_shared_with(network, tenant))
 }
 
 /// NEU-NET-L1, NEU-NET-L2: the networks that a list looks at: of an admin all, or those of the tenants named; of a member its own,

@@ -47,7 +47,7 @@ impl Refused {
     /// be known now, stays what it is: no class would say that it may be tried again.
     pub fn into_rejection(self, resource: &str) -> Rejection {
         match self {
-            Self::Exception(exception) => Rejection::bad_request("").in_json(exception.to_json().to_string()),
+            Self::Exception(exception) => Rejection::bad_request("").in_json(exception.into_json().to_string()),
             Self::Rules(rejection) => {
                 let msg = || Value::from(rejection.text.to_string());
                 let exception = match rejection.kind {
@@ -63,7 +63,7 @@ impl Refused {
                 };
                 // The rule, the field and the objects are told as they were.
                 let kind = if rejection.kind == Kind::TooMuch { Kind::TooMuch } else { Kind::BadRequest };
-                rejection.of_kind(kind).in_json(exception.to_json().to_string())
+                rejection.of_kind(kind).in_json(exception.into_json().to_string())
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{
     subnet::{self, Subnet},
     tags,
     turn::Turn,
-    view::View,
+    view::{View, tenant_of},
 };
 use crate::{
     graph::{Link, Object},
@@ -71,7 +71,7 @@ fn answer(view: &View<'_>, router: &Object) -> Value {
         [
             ("id", router.uuid.to_string().into()),
             ("name", view.shown_name(router).into()),
-            ("tenant_id", view.tenant_of(router).into()),
+            ("tenant_id", tenant_of(router).into()),
             ("admin_state_up", view.is_enabled(router).into()),
             ("shared", false.into()),
             ("status", "ACTIVE".into()),

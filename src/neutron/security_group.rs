@@ -6,7 +6,7 @@ use super::{
     resource::{Answers, Does, First, List, Resource, Verb},
     security_group_rule as rule, tags,
     turn::Turn,
-    view::View,
+    view::{View, tenant_of},
 };
 use crate::{
     graph::Object,
@@ -54,7 +54,7 @@ pub fn answer(view: &View<'_>, group: &Object) -> Value {
         [
             ("id", group.uuid.to_string().into()),
             ("name", view.shown_name(group).into()),
-            ("tenant_id", view.tenant_of(group).into()),
+            ("tenant_id", tenant_of(group).into()),
             ("security_group_rules", rule::of_group(view, group).collect()),
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value)),

@@ -7,7 +7,7 @@ use super::{
     resource::{Answers, Does, List, Resource, Verb},
     security_group,
     turn::Turn,
-    view::View,
+    view::{View, tenant_of},
 };
 use crate::{
     access::role_rules::Letter,
@@ -139,7 +139,7 @@ fn answer(view: &View<'_>, group: &Object, entry: &Value) -> Option<Value> {
     let (first_port, last_port) = shown_ports(entry);
     Some(json!({
         "id": member(field_name::RULE_UUID),
-        "tenant_id": view.tenant_of(group),
+        "tenant_id": tenant_of(group),
         "security_group_id": group.uuid.to_string(),
         "ethertype": member(field_name::ETHERTYPE),
         "direction": remote.direction,

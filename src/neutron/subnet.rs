@@ -7,7 +7,7 @@ use super::{
     resource::{Answers, Does, List, Resource, Verb},
     tags,
     turn::Turn,
-    view::View,
+    view::{View, tenant_of},
 };
 use crate::{
     access::Identity,
@@ -235,7 +235,7 @@ pub fn answer(view: &View<'_>, network: &Object, subnet: &Subnet) -> Value {
     let mut answer = json!({
         "id": subnet.uuid(),
         "name": subnet.text(field_name::SUBNET_NAME),
-        "tenant_id": view.tenant_of(network),
+        "tenant_id": tenant_of(network),
         "network_id": network.uuid.to_string(),
         "ip_version": if prefix.is_some_and(|prefix| prefix.is_ipv6()) { 6 } else { 4 },
         "cidr": subnet.cidr(),

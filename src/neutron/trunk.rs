@@ -8,7 +8,7 @@ use super::{
     resource::{Answers, Does, List, Resource, Verb},
     tags,
     turn::Turn,
-    view::View,
+    view::{View, tenant_of},
 };
 use crate::{
     graph::Object,
@@ -91,7 +91,7 @@ pub fn details(view: &View<'_>, parent: &Object) -> Option<Value> {
 
 /// NEU-TRK-R1: a trunk in an answer.
 fn answer(view: &View<'_>, trunk: &Object) -> Value {
-    let tenant = view.tenant_of(trunk);
+    let tenant = tenant_of(trunk);
     let sub_ports = sub_ports(view, trunk).into_iter().map(|(port, vlan)| sub_port(port, vlan));
     let mut answer = Map::from_iter(
         [

@@ -130,11 +130,6 @@ impl<'v> View<'v> {
         shown.unwrap_or_else(|| object.fq_name.name()).to_owned()
     }
 
-    /// Whose an object is, as Neutron writes it: without dashes (NEU-GEN-1).
-    pub fn tenant_of(&self, object: &Object) -> String {
-        object.parent.map(|parent| parent.simple().to_string()).unwrap_or_default()
-    }
-
     /// Whether lists look at the objects of all.
     pub fn is_admin(&self) -> bool {
         self.request.context.is_admin
@@ -194,11 +189,6 @@ impl<'v> View<'v> {
         shared.filter(move |object| view.identity.may_read(object))
     }
 
-    /// Whether an object says itself that it is shared with a tenant.
-    pub fn is_shared_with(&self, object: &Object, tenant: Uuid) -> bool {
-        object.permissions.shares.iter().any(|(grantee, _)| *grantee == Grantee::Project(tenant))
-    }
-
     /// The members that answers have from `id_perms` (NEU-GEN-6).
     pub fn add_common(&self, answer: &mut Map<String, Value>, object: &Object) {
         let id_perms = self.property(object, field_name::ID_PERMS).unwrap_or_default();
@@ -240,3 +230,13 @@ impl<'v> View<'v> {
 
 /// What stands before the name of a tag of Neutron.
 pub const TAG_PREFIX: &str = "neutron_tag=";
+
+/// Whose an object is, as Neutron writes it: without dashes (NEU-GEN-1).
+pub fn tenant_of(object: &Object) -> String {
+    object.parent.map(|parent| parent.simple().to_string()).unwrap_or_default()
+}
+
+/// Whether an object says itself that it is shared with a tenant.
+pub fn is_shared_with(object: &Object, tenant: Uuid) -> bool {
+    object.permissions.shares.iter().any(|(grantee, _)| *grantee == Grantee::Project(tenant))
+}

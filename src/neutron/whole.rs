@@ -1,7 +1,14 @@
 //! What contrail's own resources have in common: they show the whole object, with one property under another name (NEU-POL-G1,
 //! NEU-IPM-G1, NEU-RT-G1, NEU-NAT-G1).
 
-use super::{exception::Exception, refused::Answered, resource::Answers, tags, turn::Turn, view::View};
+use super::{
+    exception::Exception,
+    refused::Answered,
+    resource::Answers,
+    tags,
+    turn::Turn,
+    view::{View, tenant_of},
+};
 use crate::{
     graph::Object,
     model::{field_name, type_name},
@@ -56,7 +63,7 @@ impl Whole {
         }
         set("fq_name", object.fq_name.elements().into());
         set("name", object.fq_name.name().into());
-        set("tenant_id", view.tenant_of(object).into());
+        set("tenant_id", tenant_of(object).into());
         if let Some(parent) = object.parent.and_then(|parent| view.graph.get(parent)) {
             set("parent_type", view.type_of(parent).name.as_str().into());
             set("parent_uuid", parent.uuid.to_string().into());

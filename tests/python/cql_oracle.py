@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tomllib
+from time import monotonic, sleep
 from urllib.parse import urlencode, urlparse
 from uuid import UUID
 
@@ -301,6 +302,12 @@ def main(url, *rest):
 def alone(session, host, name):
     """A table as one of the servers tells it."""
     [wanted_host] = [known for known in session.cluster.metadata.all_hosts() if known.address == host]
+    # A session is there as soon as it has connections with one of the hosts, which may be the other one.
+    end = monotonic() + 60
+    while wanted_host not in session.get_pool_state():
+        if monotonic() > end:
+            raise SystemExit("%s: no connections with it within a minute" % host)
+        sleep(0.01)
     original = session.execute
 
     class Through:

@@ -28,7 +28,7 @@ fn neu_err_1_neu_err_2_neu_err_4_classes_and_arguments_are_those_of_the_contract
         ((*name).to_owned(), arguments.iter().map(|argument| (*argument).to_owned()).collect())
     });
     assert_eq!(ours.collect::<BTreeSet<_>>(), table);
-    let json = Exception::PortInUse { port_id: "p".into(), net_id: "n".into(), device_id: "d".into() }.to_json();
+    let json = Exception::PortInUse { port_id: "p".into(), net_id: "n".into(), device_id: "d".into() }.into_json();
     assert_eq!(json, json!({"exception": "PortInUse", "port_id": "p", "net_id": "n", "device_id": "d"}));
 }
 
