@@ -159,6 +159,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(web_forms::objects_are_changed_by_forms),
     asynchronous!(web_browser::a_browser_looks_at_the_pages),
     asynchronous!(web_browser::a_member_signs_in_with_a_browser),
+    asynchronous!(web_browser::a_restart_is_told_on_the_page),
     asynchronous!(web::users_of_keystone_sign_in),
     asynchronous!(web::the_pages),
     asynchronous!(start_and_stop::starting_and_stopping),

@@ -134,6 +134,8 @@ pub async fn the_pages() {
     checks.run("one field finds names, addresses, uuids and tags", search(open.api(), Browser::of(&open))).await;
     checks.run("addresses lead to their owners", addresses(open.api(), Browser::of(&open))).await;
     checks.run("what happens is told as it is asked for", changes(open.api(), Browser::of(&open))).await;
+    checks.run("networks are drawn and told", networks(open.api(), Browser::of(&open))).await;
+    checks.run("many networks are folded by project", many_networks(open.api(), Browser::of(&open))).await;
     checks.run("what is not there is told in words", not_there(Browser::of(&open))).await;
     checks.run("forms of other sites are refused", other_sites(browser(), alice.clone())).await;
     checks.run("a session is a cookie for pages alone", cookie(browser(), alice.clone())).await;
@@ -184,6 +186,7 @@ async fn policy(mut browser: Browser) {
     for path in [
         "/ui/types",
         "/ui/tree",
+        "/ui/networks",
         "/ui/type/virtual-network",
         "/ui/search?q=default",
         "/ui/addresses",
@@ -234,6 +237,12 @@ async fn markup(api: Api, mut browser: Browser) {
         "/ui/type/virtual-network".to_owned(),
         format!("/ui/object/virtual-network/{uuid}"),
         format!("/ui/history/virtual-network/{uuid}"),
+        "/ui/networks?project=default-domain:default-project".to_owned(),
+        format!("/ui/networks?around={uuid}&steps=3&open={uuid}"),
+        format!("/ui/networks?find={query}"),
+        format!("/ui/networks?project={query}"),
+        format!("/ui/networks?around={query}"),
+        format!("/ui/networks?open={query}&view=networks"),
         format!("/ui/type/{query}"),
         format!("/ui/type/virtual-network?from={query}&equals={query}"),
         format!("/ui/type/virtual-network?after={query}"),
@@ -289,6 +298,186 @@ async fn lists(api: Api, mut browser: Browser) {
         assert!(pages <= expected / 50 + 1, "{first} has {pages} pages");
     }
     browser.get("/ui/type/virtual-network?after=nothing").await.status_is(400);
+}
+
+/// A subnet of the default ipam.
+fn subnet(prefix: &str, length: u8) -> Value {
+    let subnets = json!({"ipam_subnets": [{"subnet": {"ip_prefix": prefix, "ip_prefix_len": length}}]});
+    json!([{"to": ["default-domain", "default-project", "default-network-ipam"], "attr": subnets}])
+}
+
+/// What is made, by its uuid.
+async fn make(api: &Api, kind: &str, body: Value) -> String {
+    let made = api.post(&format!("/{kind}s"), &json!({kind: body})).await.ok();
+    made[kind]["uuid"].as_str().unwrap().to_owned()
+}
+
+/// How often each text is in a page.
+#[track_caller]
+fn has(page: &Page, expected: &[(&str, usize)]) {
+    for (text, count) in expected {
+        assert_eq!(page.text.matches(text).count(), *count, "{text}: {}", page.text);
+    }
+}
+
+/// Two that talk, one that would if the other had the policy, one that is alone, and the way out; and one of another project.
+async fn networks(api: Api, mut browser: Browser) {
+    let name = |name: &str| json!(["default-domain", "drawn", name]);
+    for project in ["drawn", "elsewhere"] {
+        make(&api, "project", json!({"fq_name": ["default-domain", project], "parent_type": "domain"})).await;
+    }
+    for (own, prefix, length) in
+        [("front", "10.0.0.0", 24), ("back", "10.0.1.0", 28), ("half", "10.0.2.0", 24), ("alone", "2001:db8::", 64)]
+    {
+        network(&api, &["default-domain", "drawn", own], json!({"network_ipam_refs": subnet(prefix, length)})).await;
+    }
+    let outside = json!({"network_ipam_refs": subnet("192.0.2.0", 24), "router_external": true, "is_shared": true});
+    let outside = network(&api, &["default-domain", "elsewhere", "outside"], outside).await;
+    let back = api.find("virtual-network", &name("back")).await.unwrap();
+    let front = api.find("virtual-network", &name("front")).await.unwrap();
+    let port = |own: String, network: &str| json!({"fq_name": name(&own), "parent_type": "project", "virtual_network_refs": [{"to": name(network)}]});
+    for number in 0..9 {
+        make(&api, "virtual-machine-interface", port(format!("back-{number}"), "back")).await;
+        let refs = json!([{"to": name(&format!("back-{number}"))}]);
+        let address = json!({"fq_name": [format!("drawn-{number}")], "virtual_network_refs": [{"to": name("back")}], "virtual_machine_interface_refs": refs});
+        make(&api, "instance-ip", address).await;
+    }
+    // Rules: one way to the one, both ways to the other.
+    let all = json!([{"start_port": -1, "end_port": -1}]);
+    let rule = |direction: &str, target: &str, port: u16| {
+        json!({
+            "direction": direction, "protocol": "tcp", "action_list": {"simple_action": "pass"}, "src_ports": all,
+            "src_addresses": [{"virtual_network": "default-domain:drawn:front"}],
+            "dst_addresses": [{"virtual_network": format!("default-domain:drawn:{target}")}],
+            "dst_ports": [{"start_port": port, "end_port": port}],
+        })
+    };
+    let rules = json!({"policy_rule": [rule(">", "back", 80), rule("<>", "half", 443)]});
+    make(
+        &api,
+        "network-policy",
+        json!({"fq_name": name("talk"), "parent_type": "project", "network_policy_entries": rules}),
+    )
+    .await;
+    for uuid in [&front, &back] {
+        let refs = json!([{"to": name("talk"), "attr": {"sequence": {"major": 1, "minor": 0}}}]);
+        api.put(&format!("/virtual-network/{uuid}"), &json!({"virtual-network": {"network_policy_refs": refs}}))
+            .await
+            .ok();
+    }
+    // A router with the way out, a floating ip from there, and a static route.
+    make(&api, "virtual-machine-interface", port("leg".to_owned(), "front")).await;
+    let router = json!({
+        "fq_name": name("edge"), "parent_type": "project", "virtual_machine_interface_refs": [{"to": name("leg")}],
+        "virtual_network_refs": [{"uuid": outside}],
+    });
+    make(&api, "logical-router", router).await;
+    make(
+        &api,
+        "floating-ip-pool",
+        json!({"fq_name": ["default-domain", "elsewhere", "outside", "pool"], "parent_type": "virtual-network"}),
+    )
+    .await;
+    let floating = json!({
+        "fq_name": ["default-domain", "elsewhere", "outside", "pool", "one"], "parent_type": "floating-ip-pool",
+        "project_refs": [{"to": ["default-domain", "drawn"]}], "virtual_machine_interface_refs": [{"to": name("back-0")}],
+        "floating_ip_address": "192.0.2.9",
+    });
+    make(&api, "floating-ip", floating).await;
+    let table = json!({"route": [{"prefix": "10.99.0.0/16", "next_hop": "10.0.1.3", "next_hop_type": "ip-address"}]});
+    make(
+        &api,
+        "interface-route-table",
+        json!({"fq_name": name("routes"), "parent_type": "project", "interface_route_table_routes": table}),
+    )
+    .await;
+    let uuid = api.find("virtual-machine-interface", &name("back-1")).await.unwrap();
+    let refs = json!({"virtual-machine-interface": {"interface_route_table_refs": [{"to": name("routes")}]}});
+    api.put(&format!("/virtual-machine-interface/{uuid}"), &refs).await.ok();
+
+    let page = browser.get("/ui/networks?project=default-domain:drawn").await;
+    has(
+        page.status_is(200),
+        &[
+            ("4 networks · 10 ports · and 1 of elsewhere", 1),
+            // The picture.
+            ("<g class=\"card\"", 3),
+            ("<g class=\"card alone\"", 1),
+            ("<g class=\"card external\"", 1),
+            ("<g class=\"pill router\"", 1),
+            ("class=\"line policy\" d=\"M", 2),
+            ("marker-end=\"url(#arrow)\"", 1),
+            ("class=\"line half\" d=\"M", 2),
+            ("class=\"line floating\" d=\"M", 2),
+            (">gateway</text>", 1),
+            ("9 of 12 addresses taken</text>", 1),
+            ("class=\"fill nearly\"", 2),
+            ("0 addresses taken</text>", 1),
+            // The list.
+            (": → tcp 80 ", 1),
+            (": ← tcp 80 ", 1),
+            (": ↔ tcp 443 ", 2),
+            ("which the other one does not have", 1),
+            ("which this network does not have", 1),
+            ("9 of 12 taken", 1),
+            ("gateway 10.0.1.14", 1),
+            ("10.99.0.0/16 to 10.0.1.3", 1),
+            (": 1 floating ips of it are on ports here", 1),
+            ("nothing, as it has no policy", 1),
+        ],
+    );
+    // The same by its uuid, with the ports of one.
+    let project = api.find("project", &json!(["default-domain", "drawn"])).await.unwrap();
+    let page = browser.get(&format!("/ui/networks?project={project}&open={back}")).await;
+    has(
+        page.status_is(200),
+        &[(">192.0.2.9</a>", 1), (">10.0.1.12</a>", 1), ("data-title=\"Static routes\">10.99.0.0/16<", 1)],
+    );
+    // Around one is what it is connected with, and so on.
+    for (around, steps, expected) in [(&back, 0, 1), (&back, 1, 3), (&back, 2, 4), (&outside, 1, 3), (&front, 1, 4)] {
+        let page = browser.get(&format!("/ui/networks?around={around}&steps={steps}")).await;
+        assert_eq!(
+            page.status_is(200).text.matches("<li data-words=").count(),
+            expected,
+            "{around} {steps}: {}",
+            page.text
+        );
+    }
+    let found = browser.get("/ui/networks?project=default-domain:drawn&find=HALF").await;
+    has(found.status_is(200), &[("1 network · 0 ports", 1)]);
+    for (path, status) in [
+        ("around=x".to_owned(), 400),
+        (format!("around={front}&steps=9"), 400),
+        (format!("around={front}&steps=-1"), 400),
+        ("view=x".to_owned(), 400),
+        ("around=11111111-1111-4111-8111-111111111111".to_owned(), 404),
+        ("project=11111111-1111-4111-8111-111111111111".to_owned(), 404),
+        ("project=default-domain:nothing".to_owned(), 404),
+        ("open=11111111-1111-4111-8111-111111111111".to_owned(), 200),
+        ("open=x".to_owned(), 200),
+        ("find=nothing-is-called-so".to_owned(), 200),
+    ] {
+        browser.get(&format!("/ui/networks?{path}")).await.status_is(status);
+    }
+}
+
+async fn many_networks(api: Api, mut browser: Browser) {
+    for project in ["many-one", "many-other"] {
+        make(&api, "project", json!({"fq_name": ["default-domain", project], "parent_type": "domain"})).await;
+        for number in 0..101 {
+            network(&api, &["default-domain", project, &format!("{project}-{number:03}")], json!({})).await;
+        }
+    }
+    let page = browser.get("/ui/networks").await;
+    assert_eq!(
+        page.status_is(200).text.matches("<g class=\"card project\"").count(),
+        page.text.matches("<g class=\"card").count()
+    );
+    assert!(page.text.contains("101 networks") && !page.text.contains("many-one-000"), "{}", page.text);
+    let page = browser.get("/ui/networks?view=networks").await;
+    assert!(page.status_is(200).text.contains("many-one-000") && page.text.contains("many-other-100"));
+    let page = browser.get("/ui/networks?find=many-one-05").await;
+    assert_eq!(page.status_is(200).text.matches("<li data-words=").count(), 10, "{}", page.text);
 }
 
 async fn history(api: Api, mut browser: Browser) {
@@ -546,6 +735,12 @@ async fn members(browser: Browser, alice: String, bob: String, own: String) {
     let pages = [
         "/ui/types".to_owned(),
         "/ui/tree".to_owned(),
+        "/ui/networks".to_owned(),
+        format!("/ui/networks?project={ALICE_PROJECT}"),
+        "/ui/networks?project=default-domain:alice-proj".to_owned(),
+        format!("/ui/networks?around={own}"),
+        format!("/ui/networks?open={own}&view=projects"),
+        "/ui/networks?find=ecret".to_owned(),
         "/ui/type/virtual-network".to_owned(),
         "/ui/type/routing-instance".to_owned(),
         format!("/ui/type/virtual-network?parent={ALICE_PROJECT}"),

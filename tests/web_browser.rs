@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::support::Server;
+use crate::support::rabbitmq::free_port;
 use crate::support::tokens::{Tokens, allow_all_types, make_projects};
+use crate::support::{Process, Server};
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_mins(4);
@@ -31,6 +32,35 @@ async fn run(program: &str, arguments: &[&str]) {
 pub async fn a_browser_looks_at_the_pages() {
     let server = Server::start();
     run("pages.js", &[server.url()]).await;
+}
+
+/// The page is of a second server, which stops and comes back where it was.
+pub async fn a_restart_is_told_on_the_page() {
+    let first = Server::start();
+    let (listen, database) = (format!("127.0.0.1:{}", free_port()), first.database_url());
+    let start = || {
+        let process = Process::start(&["serve", "--listen", &listen, "--database-url", &database]);
+        let line = process.next_line(LIMIT).unwrap_or_else(|| panic!("{}", process.errors()));
+        assert!(line.contains("ready"), "{line}");
+        process
+    };
+    let mut server = start();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let base = format!("http://{listen}");
+    let mut browser = Process::spawn(Command::new("node").arg(here.join("restart.js")).arg(&base));
+    let says = |browser: &Process, expected: &str| {
+        let said = browser.next_line(LIMIT).unwrap_or_else(|| panic!("{}", browser.errors()));
+        assert_eq!(said, expected, "{}", browser.errors());
+    };
+    says(&browser, "live");
+    server.signal("TERM");
+    assert!(server.wait(LIMIT).unwrap().success());
+    says(&browser, "lost");
+    server = start();
+    let status = browser.wait(LIMIT).expect("the browser is late");
+    assert!(status.success(), "{}", browser.errors());
+    server.signal("TERM");
+    assert!(server.wait(LIMIT).unwrap().success());
 }
 
 pub async fn a_member_signs_in_with_a_browser() {

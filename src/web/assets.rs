@@ -16,6 +16,7 @@ const ALL: &[(&str, &str, &str)] = &[
     ("live.js", SCRIPT, include_str!("assets/live.js")),
     ("filter.js", SCRIPT, include_str!("assets/filter.js")),
     ("sign_in.js", SCRIPT, include_str!("assets/sign_in.js")),
+    ("networks.js", SCRIPT, include_str!("assets/networks.js")),
     ("edit.js", SCRIPT, include_str!("assets/edit.js")),
     ("object.js", SCRIPT, include_str!("assets/object.js")),
     ("search.js", SCRIPT, include_str!("assets/search.js")),

@@ -31,6 +31,7 @@ mod found;
 mod history;
 mod layout;
 mod link;
+mod networks;
 mod object;
 mod refused;
 mod search;
@@ -77,6 +78,7 @@ static ALL: &[Page] = &[
     post("/ui/sign-out", Access::Anybody, |asked| Box::pin(sign_in::sign_out(asked))),
     get("/ui/types", Access::Reader, |asked| Box::pin(types::page(asked))),
     get("/ui/type/{type}", Access::Reader, |asked| Box::pin(browse::page(asked))),
+    get("/ui/networks", Access::Reader, |asked| Box::pin(networks::page(asked))),
     get("/ui/tree", Access::Reader, |asked| Box::pin(tree::page(asked))),
     get("/ui/object/{type}/{uuid}", Access::Reader, |asked| Box::pin(object::page(asked))),
     get("/ui/history/{type}/{uuid}", Access::Reader, |asked| Box::pin(history::page(asked))),

@@ -1,6 +1,6 @@
 //! `/ui/object/{type}/{uuid}`: all there is to know of an object.
 
-use super::{addresses, columns, has, history, layout::Layout, link, value};
+use super::{addresses, columns, has, history, layout::Layout, link, networks, value};
 use crate::{
     access::Identity,
     api::{Answer, Answered, ApiError, pages::Asked},
@@ -68,6 +68,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         (crumbs(graph, &asked.call.identity, kind, uuid))
         div .title {
             h1 { (link::shortened(own_name)) " " small { (value::words(&kind.name)) } }
+            @if let Some(picture) = networks::of_object(kind, uuid) { a .button href=(picture) { "Picture" } }
             @for (label, pattern) in WITH_AN_OBJECT.iter().filter(|(_, pattern)| has(pattern) && is_for(pattern, kind)) {
                 a .button href=(path_of(pattern, kind, uuid)) { (label) }
             }

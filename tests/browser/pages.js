@@ -66,6 +66,74 @@ async function showsMarkup(browser) {
     quiet(page);
 }
 
+/** Draws networks, and what is between them, while somebody looks; finds in the picture, and opens the ports of a network. */
+async function drawsNetworks(browser) {
+    const place = ["default-domain", "drawn"];
+    await api(base, "POST", "/projects", { project: { fq_name: place, parent_type: "domain" } });
+    const network = async (name, prefix) => {
+        const ipam = { to: [...project, "default-network-ipam"], attr: { ipam_subnets: [{ subnet: { ip_prefix: prefix, ip_prefix_len: 24 } }] } };
+        const body = { fq_name: [...place, name], parent_type: "project", network_ipam_refs: [ipam] };
+        return (await api(base, "POST", "/virtual-networks", { "virtual-network": body }))["virtual-network"].uuid;
+    };
+    const first = await network("shown-at-once", "10.20.0.0");
+    const page = await open(browser, { baseURL: base });
+    await page.goto("/ui/networks?project=default-domain:drawn");
+    await page.locator("#live", { hasText: /^live$/ }).waitFor();
+    await page.evaluate(() => { window.isSamePage = true; });
+    const card = (uuid) => page.locator(`#picture [data-uuid="${uuid}"]`);
+    assert.equal(await card(first).count(), 1);
+    // Somebody makes a second one, in a shell: it appears.
+    const second = await network("made-in-a-shell", "10.21.0.0");
+    await card(second).waitFor();
+    await page.locator(".networks h3", { hasText: "made-in-a-shell" }).waitFor();
+    await page.locator("#news", { hasText: "made-in-a-shell" }).waitFor({ state: "attached" });
+    // And lets the two talk.
+    const all = [{ start_port: -1, end_port: -1 }];
+    const end = (name) => [{ virtual_network: [...place, name].join(":") }];
+    const rule = {
+        direction: ">", protocol: "tcp", action_list: { simple_action: "pass" }, src_ports: all, dst_ports: [{ start_port: 443, end_port: 443 }],
+        src_addresses: end("shown-at-once"), dst_addresses: end("made-in-a-shell"),
+    };
+    const policy = { fq_name: [...place, "talk"], parent_type: "project", network_policy_entries: { policy_rule: [rule] } };
+    await api(base, "POST", "/network-policys", { "network-policy": policy });
+    const refs = { network_policy_refs: [{ to: policy.fq_name, attr: { sequence: { major: 1, minor: 0 } } }] };
+    for (const uuid of [first, second]) await api(base, "PUT", `/virtual-network/${uuid}`, { "virtual-network": refs });
+    await page.locator("#picture path.line.policy[marker-end]").waitFor({ state: "attached" });
+    await page.locator("#picture .label", { hasText: "tcp 443" }).waitFor();
+    // A port opens in the page, with its address.
+    const port = { fq_name: [...place, "a-port"], parent_type: "project", virtual_network_refs: [{ to: [...place, "made-in-a-shell"] }] };
+    await api(base, "POST", "/virtual-machine-interfaces", { "virtual-machine-interface": port });
+    const address = { fq_name: ["drawn-address"], virtual_network_refs: port.virtual_network_refs, virtual_machine_interface_refs: [{ to: port.fq_name }] };
+    await api(base, "POST", "/instance-ips", { "instance-ip": { ...address, instance_ip_address: "10.21.0.7" } });
+    await card(second).getByRole("link", { name: "1 port of made-in-a-shell" }).click();
+    await page.locator("#ports-table", { hasText: "10.21.0.7" }).waitFor();
+    assert.match(page.url(), /open=.*#ports$/);
+    await page.getByRole("link", { name: "Close" }).click();
+    await page.locator("#ports-table").waitFor({ state: "detached" });
+    // What is typed is found, by name and by subnet.
+    await page.getByLabel("Find in it").fill("10.21.");
+    assert.deepEqual([await page.locator("#picture .hit").count(), await page.locator("#picture .dim").count()], [1, 1]);
+    await page.locator("#picture .hit .name", { hasText: "made-in-a-shell" }).waitFor();
+    await page.getByLabel("Find in it").fill("");
+    assert.ok(await page.evaluate(() => window.isSamePage), "the page was not loaded anew");
+    // One that is deleted goes.
+    const other = await network("gone-soon", "10.22.0.0");
+    await card(other).waitFor();
+    await api(base, "DELETE", `/virtual-network/${other}`);
+    await card(other).waitFor({ state: "detached" });
+    // Around one are its neighbours; a phone gets the list alone.
+    await card(second).getByRole("link", { name: /^made-in-a-shell/ }).click();
+    await page.getByRole("heading", { name: "Networks around made-in-a-shell" }).waitFor();
+    assert.equal(await card(first).count(), 1);
+    await page.getByRole("link", { name: "alone", exact: true }).click();
+    await page.waitForURL("**steps=0");
+    assert.equal(await card(first).count(), 0);
+    await page.setViewportSize({ width: 400, height: 800 });
+    assert.equal(await page.locator("#picture").isVisible(), false);
+    await page.locator(".networks h3", { hasText: "made-in-a-shell" }).waitFor();
+    quiet(page);
+}
+
 /** The control that is named so in the form. */
 const control = (page, name) => page.locator(`[name="${name}"]:not([type=hidden])`);
 
@@ -304,6 +372,10 @@ async function isAccessible(browser, addressed) {
         "/ui/type/virtual-network?property=display_name&equals=nothing",
         "/ui/type/routing-instance",
         "/ui/tree",
+        "/ui/networks",
+        "/ui/networks?view=projects",
+        "/ui/networks?project=default-domain:drawn",
+        `/ui/networks?around=${uuid}&steps=2&open=${uuid}`,
         "/ui/search",
         "/ui/search?q=found",
         "/ui/addresses",
@@ -375,6 +447,7 @@ try {
         await signsIn(browser, tokens);
     } else {
         await saysThatItHasChanged(await followsReferences(browser));
+        await drawsNetworks(browser);
         await showsMarkup(browser);
         await tellsTheSecondEditor(browser, await savesWhatWasRefused(browser));
         await explainsWhatCanNotBeDeleted(browser);

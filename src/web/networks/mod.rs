@@ -1,0 +1,362 @@
+//! `/ui/networks`: the networks of a project, or all, or those around one, as a picture and as a list.
+
+mod arrange;
+mod collect;
+mod draw;
+mod list;
+mod policy;
+mod scene;
+
+use super::{layout::Layout, link};
+use crate::{
+    api::{Answer, Answered, ApiError, pages::Asked},
+    graph::{Graph, Object},
+    model::ObjectType,
+    pace::Pace,
+};
+use actix_web::http::Method;
+use collect::{Collector, Count, Found, MOST_NETWORKS, Sight};
+use maud::{Markup, html};
+use std::{ops::Bound, sync::Arc};
+use uuid::Uuid;
+
+/// Where this is.
+const PATH: &str = "/ui/networks";
+/// More networks than these, of several projects, are first shown by project.
+const MOST_AT_ONCE: usize = 200;
+/// How many networks are looked at to find some by their names.
+const MOST_SEARCHED: usize = 100_000;
+/// How far around a network one may look.
+const MOST_STEPS: usize = 3;
+/// How many projects there are to choose from.
+const MOST_PROJECTS: usize = 300;
+/// What makes the picture another one. What somebody may not read is not told to him, and can't be asked for.
+const FOLLOWED: [&str; 8] = [
+    "virtual-network",
+    "network-policy",
+    "logical-router",
+    "virtual-machine-interface",
+    "instance-ip",
+    "floating-ip",
+    "interface-route-table",
+    "network-ipam",
+];
+
+/// Where an object is to be seen in a picture, if it is of a type that is.
+pub fn of_object(kind: &ObjectType, uuid: Uuid) -> Option<String> {
+    let argument = match kind.name.as_str() {
+        "virtual-network" => "around",
+        "project" => "project",
+        _ => return None,
+    };
+    Some(link::with_arguments(PATH, &[(argument, &uuid.to_string())]))
+}
+
+/// What is asked for, as it stands in the address of the page.
+pub struct Here<'a> {
+    project: &'a str,
+    around: Option<Uuid>,
+    steps: usize,
+    find: &'a str,
+    view: &'a str,
+    open: &'a str,
+}
+
+impl<'a> Here<'a> {
+    fn of(asked: &Asked<'a>) -> Answered<Self> {
+        let argument = |name: &str| asked.argument(name).unwrap_or_default();
+        let around = asked.argument("around").map(|uuid| {
+            Uuid::try_parse(uuid).map_err(|_| ApiError::bad_request("'around' has to be the uuid of a network."))
+        });
+        let steps =
+            asked.argument("steps").map_or(Some(1), |steps| steps.parse().ok().filter(|steps| *steps <= MOST_STEPS));
+        let steps = steps
+            .ok_or_else(|| ApiError::bad_request(format!("'steps' has to be a number from 0 to {MOST_STEPS}.")))?;
+        let view = argument("view");
+        if !["", "networks", "projects"].contains(&view) {
+            return Err(ApiError::bad_request("'view' has to be networks or projects."));
+        }
+        Ok(Self {
+            project: argument("project"),
+            around: around.transpose()?,
+            steps,
+            find: argument("find"),
+            view,
+            open: argument("open"),
+        })
+    }
+
+    /// This page with some arguments changed.
+    fn with(&self, changed: &[(&str, &str)]) -> String {
+        let around = self.around.map(|uuid| uuid.to_string()).unwrap_or_default();
+        let steps = if self.around.is_some() { self.steps.to_string() } else { String::new() };
+        let own = [
+            ("project", self.project),
+            ("around", &around),
+            ("steps", &steps),
+            ("find", self.find),
+            ("view", self.view),
+            ("open", self.open),
+        ];
+        let value = |name: &str, own| changed.iter().find(|(known, _)| *known == name).map_or(own, |(_, value)| *value);
+        link::with_arguments(PATH, &own.map(|(name, own)| (name, value(name, own))))
+    }
+
+    /// With the ports of a network.
+    fn opened(&self, network: Uuid) -> String {
+        format!("{}#ports", self.with(&[("open", &network.to_string())]))
+    }
+
+    /// What is around a network.
+    fn around(&self, network: Uuid) -> String {
+        link::with_arguments(PATH, &[("around", &network.to_string()), ("steps", &self.steps.max(1).to_string())])
+    }
+
+    /// Whether it is this one that is looked around.
+    fn is_around(&self, network: Uuid) -> bool {
+        self.around == Some(network)
+    }
+}
+
+/// The networks of a project.
+fn project_path(project: Uuid) -> String {
+    link::with_arguments(PATH, &[("project", &project.to_string())])
+}
+
+/// What is found, and what it is called.
+struct Shown<'g> {
+    found: Found<'g>,
+    /// Of whom it is, if not of all.
+    of: Option<String>,
+    /// Whether there are more networks than are shown.
+    is_first_part: bool,
+}
+
+/// `GET /ui/networks`
+///
+/// # Errors
+/// 400 for what is no uuid or no number, 403 and 404 as for a network of the interface.
+pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
+    let here = Here::of(&asked)?;
+    asked.may(Method::GET, "/virtual-networks").await?;
+    if let Some(uuid) = here.around {
+        // Refused as it is by the interface.
+        asked.get(&format!("/virtual-network/{uuid}?fields=display_name&exclude_hrefs=true")).await?;
+    }
+    let snapshot = asked.snapshot().await?;
+    let graph = &*snapshot.graph;
+    let sight = Sight::of(&asked, graph);
+    let Shown { found, of, is_first_part } = look(&asked, &here, &sight).await?;
+    let is_all = here.project.is_empty() && here.around.is_none();
+    let several = found
+        .networks
+        .first()
+        .is_some_and(|first| found.networks.iter().any(|network| network.object.parent != first.object.parent));
+    let by_project = several
+        && is_all
+        && match here.view {
+            "" => here.find.is_empty() && found.networks.len() > MOST_AT_ONCE,
+            view => view == "projects",
+        };
+    let scene = if by_project {
+        scene::of_projects(&found)
+    } else {
+        scene::of_networks(&sight, &found, &here, several && here.project.is_empty())
+    };
+    let picture = draw::svg(&scene, "Picture of the networks; the list below says the same").await?;
+    let ports = found.networks.iter().filter(|network| !network.is_outside).map(|network| network.ports);
+    let ports = ports.fold(Count::default(), |sum, more| Count {
+        number: sum.number + more.number,
+        is_least: sum.is_least || more.is_least,
+    });
+    let own = found.networks.iter().filter(|network| !network.is_outside).count();
+    let opened = (!here.open.is_empty()).then(|| Uuid::try_parse(here.open).unwrap_or_default());
+    let types: Vec<&str> = FOLLOWED.into_iter().filter(|name| sight.kind(name).is_some()).collect();
+    let title = of.as_ref().map_or_else(|| "Networks".to_owned(), |of| format!("Networks {of}"));
+    Ok(Layout::new(&asked, &title).at(PATH).script("networks.js").show(&html! {
+        div .title {
+            h1 { "Networks" @if let Some(of) = &of { " " small { (of) } } }
+            @if super::has("/ui/create/{type}") { a .button href="/ui/create/virtual-network" { "Create a network" } }
+        }
+        (controls(&asked, graph, &here, several && is_all, by_project))
+        p .unseen #news role="status" {}
+        div #networks data-types=(types.join(",")) data-since=(graph.position()) {
+            p #summary {
+                (counted(own, is_first_part)) " · " (scene::counted(ports, "port"))
+                @let outside = found.networks.len() - own;
+                @if outside > 0 { " · and " (outside) " of elsewhere that are connected with them" }
+            }
+            @if is_first_part || found.is_cut {
+                p .note { "This is not all: there is more than a picture can show. Choose a project, look for a name, or look around a network." }
+            }
+            @if found.networks.is_empty() {
+                p .note { @if here.find.is_empty() { "There is no network here that you may see." } @else { "No network fits." } }
+            } @else {
+                section aria-labelledby="picture-title" .picture {
+                    h2 #picture-title .unseen { "Picture" }
+                    div .map #map tabindex="0" role="region" aria-label="Picture of the networks" { (picture) }
+                    (legend(by_project))
+                }
+            }
+            @if let Some(uuid) = opened {
+                section aria-label="Ports" #opened { (list::ports(&sight, uuid, &here.with(&[("open", "")]))) }
+            }
+            @if by_project { (projects(&scene)) } @else if !found.networks.is_empty() {
+                section aria-labelledby="list" {
+                    h2 #list { "As a list" }
+                    (list::all(&sight, &found, &here))
+                }
+            }
+        }
+        (super::object::request(&asked, "GET", "/virtual-networks?detail=true"))
+    }))
+}
+
+fn counted(networks: usize, is_least: bool) -> String {
+    scene::counted(Count { number: networks, is_least }, "network")
+}
+
+/// Finds what is asked for.
+async fn look<'g>(asked: &Asked<'g>, here: &Here<'_>, sight: &Sight<'g>) -> Answered<Shown<'g>> {
+    let graph = sight.graph;
+    if let Some(uuid) = here.around {
+        let network = sight.get(uuid);
+        let name = network.map(|network| link::shortened(network.fq_name.name())).unwrap_or_default();
+        let found = Collector::collect(sight.clone(), network, here.steps, true).await;
+        return Ok(Shown { found, of: Some(format!("around {name}")), is_first_part: false });
+    }
+    if here.project.is_empty() {
+        let kind = graph.model().find("virtual-network");
+        let readable = kind.map(|kind| asked.call.identity.readable(graph, kind, &Bound::Unbounded));
+        let (networks, is_first_part) = first(here, readable.into_iter().flatten()).await;
+        let found = Collector::collect(sight.clone(), networks, 0, false).await;
+        return Ok(Shown { found, of: None, is_first_part });
+    }
+    let (uuid, project) = project_of(asked, graph, here.project);
+    let mut networks = uuid.map(|uuid| sight.networks_of(uuid)).into_iter().flatten().peekable();
+    // Who may see a network knows the name of its project.
+    let name = project.map(|project| project.fq_name.name()).or_else(|| {
+        let name = networks.peek()?.fq_name.elements();
+        name.len().checked_sub(2).and_then(|index| name.get(index)).copied()
+    });
+    let Some(name) = name else {
+        return Err(ApiError::not_found("There is no such project that you may see."));
+    };
+    let of = format!("of {}", link::shortened(name));
+    let (networks, is_first_part) = first(here, networks).await;
+    let found = Collector::collect(sight.clone(), networks, 1, false).await;
+    Ok(Shown { found, of: Some(of), is_first_part })
+}
+
+/// A project by its uuid or its name, and the object if it may be seen.
+fn project_of<'g>(asked: &Asked<'g>, graph: &'g Graph, wanted: &str) -> (Option<Uuid>, Option<&'g Arc<Object>>) {
+    let Some(kind) = graph.model().find("project") else { return (None, None) };
+    let project = match Uuid::try_parse(wanted) {
+        Ok(uuid) => graph.get_of_type(kind, uuid),
+        Err(_) => graph.find_joined(kind, wanted),
+    };
+    let seen = project.filter(|project| asked.may_read_type(graph, kind) && asked.call.identity.may_read(project));
+    (project.map(|project| project.uuid), seen)
+}
+
+/// The networks that are shown, of those that fit, and whether there are more.
+async fn first<'g>(here: &Here<'_>, networks: impl Iterator<Item = &'g Arc<Object>>) -> (Vec<&'g Arc<Object>>, bool) {
+    let wanted = here.find.to_lowercase();
+    let mut pace = Pace::new();
+    let mut found = Vec::new();
+    for (looked_at, network) in networks.enumerate() {
+        pace.step().await;
+        if looked_at >= MOST_SEARCHED || found.len() > MOST_NETWORKS {
+            break;
+        }
+        if wanted.is_empty() || network.fq_name.joined().to_lowercase().contains(&wanted) {
+            found.push(network);
+        }
+    }
+    let is_first_part = found.len() > MOST_NETWORKS;
+    found.truncate(MOST_NETWORKS);
+    (found, is_first_part)
+}
+
+/// What one may choose.
+fn controls(asked: &Asked<'_>, graph: &Graph, here: &Here<'_>, offers_views: bool, by_project: bool) -> Markup {
+    let kind = graph.model().find("project").filter(|kind| asked.may_read_type(graph, *kind));
+    let projects = kind.map(|kind| asked.call.identity.readable(graph, kind, &Bound::Unbounded));
+    let projects: Vec<_> = projects.into_iter().flatten().take(MOST_PROJECTS).collect();
+    let is_chosen =
+        |project: &Object| here.project == project.uuid.to_string() || here.project == &**project.fq_name.joined();
+    let is_known = here.project.is_empty() || projects.iter().any(|project| is_chosen(project));
+    html! {
+        form .map-controls method="get" action=(PATH) {
+            div .field {
+                label for="project" { "Project" }
+                select #project name="project" {
+                    option value="" { "all" }
+                    @if !is_known { option value=(here.project) selected { (link::shortened(here.project)) } }
+                    @for project in &projects {
+                        option value=(project.uuid) selected[is_chosen(project)] { (link::shortened(&project.fq_name.elements().join(" › "))) }
+                    }
+                }
+            }
+            div .field {
+                label for="find" { "Find in it" }
+                input #find type="search" name="find" value=(here.find) maxlength="256" autocomplete="off" placeholder="name, subnet, uuid";
+            }
+            button type="submit" { "Show" }
+            div #zoom .zoom role="group" aria-label="Size of the picture" hidden {
+                button type="button" data-zoom="out" aria-label="Smaller" { "−" }
+                button type="button" data-zoom="fit" { "Fit" }
+                button type="button" data-zoom="in" aria-label="Larger" { "+" }
+            }
+        }
+        @if here.around.is_some() {
+            nav .pages aria-label="How far around" {
+                @for steps in 0..=MOST_STEPS {
+                    @let text = match steps { 0 => "alone".to_owned(), 1 => "1 step around".to_owned(), steps => format!("{steps} steps") };
+                    a href=(here.with(&[("steps", &steps.to_string()), ("open", "")])) aria-current=[(steps == here.steps).then_some("true")] { (text) }
+                }
+                a href=(PATH) { "All networks" }
+            }
+        } @else if offers_views {
+            nav .pages aria-label="How much is shown" {
+                a href=(here.with(&[("view", "projects"), ("open", "")])) aria-current=[by_project.then_some("true")] { "Folded by project" }
+                a href=(here.with(&[("view", "networks"), ("open", "")])) aria-current=[(!by_project).then_some("true")] { "Each network" }
+            }
+        }
+    }
+}
+
+/// What lines mean.
+fn legend(by_project: bool) -> Markup {
+    let lines = [
+        ("line policy", "policy; an arrow where it goes one way"),
+        ("line half", "policy that only one of the two has"),
+        ("line floating", "floating ips"),
+        ("line router", "router"),
+    ];
+    html! {
+        ul .lines {
+            @for (class, text) in lines.into_iter().filter(|(class, _)| !by_project || *class != "line half") {
+                li { svg width="34" height="10" aria-hidden="true" { path class=(class) d="M1 5L33 5" {} } " " (text) }
+            }
+        }
+    }
+}
+
+/// The projects as a list.
+fn projects(scene: &scene::Scene) -> Markup {
+    html! {
+        section aria-labelledby="list" {
+            h2 #list { "As a list" }
+            ul .columns {
+                @for card in &scene.cards {
+                    li {
+                        a href=(card.href) { (card.title) }
+                        @for (text, _) in &card.texts { " · " (text) }
+                        @if let Some((_, text)) = &card.bar { " · " (text) }
+                    }
+                }
+            }
+        }
+    }
+}
