@@ -3,7 +3,7 @@
 use super::{
     filters::Filters,
     refused::{Answered, bad_request},
-    resource::{Does, Resource, Verb},
+    resource::{Does, Resource},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -22,8 +22,8 @@ pub struct Context {
 pub struct Request {
     /// What it is about.
     pub resource: &'static Resource,
-    /// What is to be done.
-    pub verb: Verb,
+    /// How what is to be done is done.
+    pub does: Does,
     /// Who is meant.
     pub context: Context,
     /// `data.id`, as given.
@@ -78,8 +78,8 @@ impl Request {
         let names = || resource.operations.iter().map(|(verb, _)| verb.name()).collect::<Vec<_>>().join(", ");
         let given = context.get("operation").and_then(Value::as_str).unwrap_or_default();
         // NEU-ENV-2
-        let verb = resource.operations.iter().map(|(verb, _)| *verb).find(|verb| verb.name() == given);
-        let verb = verb.ok_or_else(|| {
+        let does = resource.operations.iter().find(|(verb, _)| verb.name() == given).map(|(_, does)| *does);
+        let does = does.ok_or_else(|| {
             unreadable(&format!("the operation of the context must be one of {}, not '{given}'", names()))
         })?;
         let context = Context::read(context)?;
@@ -90,12 +90,7 @@ impl Request {
         };
         let id = data.get("id").filter(|id| !id.is_null()).cloned();
         let filters = Filters::read(resource.name(), data.get("filters"));
-        Ok(filters.map(|filters| Self { resource, verb, context, id, body, filters, hides_forbidden: false }))
-    }
-
-    /// What is done.
-    pub fn does(&self) -> Option<Does> {
-        self.resource.operations.iter().find(|(verb, _)| *verb == self.verb).map(|(_, does)| *does)
+        Ok(filters.map(|filters| Self { resource, does, context, id, body, filters, hides_forbidden: false }))
     }
 
     /// `data.id` as a text.

@@ -4,7 +4,7 @@ use super::{
     exception::Exception,
     port::{self, addresses},
     refused::{Answered, Refused},
-    resource::{Answers, Does, List, Resource, Verb},
+    resource::{Answers, List, Resource, Verb, usual},
     router, tags,
     turn::Turn,
     view::View,
@@ -27,14 +27,7 @@ pub static RESOURCE: Resource = Resource {
     path: "/neutron/floatingip",
     meaning: "floating ips",
     needs_fwaas: false,
-    operations: &[
-        (Verb::Create, Does::Writes(create)),
-        (Verb::Read, Does::Reads(read)),
-        (Verb::Update, Does::Writes(update)),
-        (Verb::Delete, Does::Writes(delete)),
-        (Verb::ReadAll, Does::Lists(&LIST)),
-        (Verb::ReadCount, Does::Counts(&LIST)),
-    ],
+    operations: &usual(create, read, update, delete, &LIST),
     example: (Verb::ReadAll, r#"{"filters": {"status": ["ACTIVE"]}, "fields": []}"#),
 };
 

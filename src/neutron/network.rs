@@ -3,7 +3,7 @@
 use super::{
     exception::Exception,
     refused::{Answered, Refused},
-    resource::{Answers, Does, List, Resource, Verb},
+    resource::{Answers, List, Resource, Verb, usual},
     subnet::{self, Subnet},
     tags,
     turn::Turn,
@@ -23,14 +23,7 @@ pub static RESOURCE: Resource = Resource {
     path: "/neutron/network",
     meaning: "networks",
     needs_fwaas: false,
-    operations: &[
-        (Verb::Create, Does::Writes(create)),
-        (Verb::Read, Does::Reads(read)),
-        (Verb::Update, Does::Writes(update)),
-        (Verb::Delete, Does::Writes(delete)),
-        (Verb::ReadAll, Does::Lists(&LIST)),
-        (Verb::ReadCount, Does::Counts(&LIST)),
-    ],
+    operations: &usual(create, read, update, delete, &LIST),
     example: (Verb::ReadAll, r#"{"filters": {"name": ["blue"]}, "fields": []}"#),
 };
 
@@ -336,13 +329,8 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
 
 /// NEU-NET-D1
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
-    let found = turn.view().find(type_name::VIRTUAL_NETWORK, turn.request.id(), missing).cloned();
-    let network = match found {
-        Err(Refused::Exception(exception)) if matches!(*exception, Exception::NetworkNotFound { .. }) => {
-            return Ok(Value::Null);
-        }
-        found => found?,
-    };
+    let found = turn.view().find_if_there(type_name::VIRTUAL_NETWORK, turn.request.id())?.cloned();
+    let Some(network) = found else { return Ok(Value::Null) };
     delete_pools(turn, &network)?;
     turn.delete(&network).map_err(|refused| refused.or_if(Kind::Conflict, |_| in_use(&network)))?;
     Ok(Value::Null)

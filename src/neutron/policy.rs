@@ -3,7 +3,7 @@
 use super::{
     exception::Exception,
     refused::Answered,
-    resource::{Answers, Does, List, Resource, Verb},
+    resource::{Answers, List, Resource, Verb, usual},
     turn::Turn,
     view::View,
     whole::{FIELDS, Whole},
@@ -16,14 +16,7 @@ pub static RESOURCE: Resource = Resource {
     path: "/neutron/policy",
     meaning: "network policies",
     needs_fwaas: false,
-    operations: &[
-        (Verb::Create, Does::Writes(create)),
-        (Verb::Read, Does::Reads(read)),
-        (Verb::Update, Does::Writes(update)),
-        (Verb::Delete, Does::Writes(delete)),
-        (Verb::ReadAll, Does::Lists(&LIST)),
-        (Verb::ReadCount, Does::Counts(&LIST)),
-    ],
+    operations: &usual(create, read, update, delete, &LIST),
     example: (Verb::ReadAll, r#"{"filters": {"name": ["allow-all"]}, "fields": []}"#),
 };
 

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 /// What may be asked for, as the context says it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code)] // Not every resource is here yet.
 pub enum Verb {
     /// A new one.
     Create,
@@ -32,10 +31,6 @@ pub enum Verb {
     RemoveSubports,
     /// All tags of an object go.
     DeleteAll,
-    /// A policy gets a rule.
-    InsertRule,
-    /// A policy loses a rule.
-    RemoveRule,
 }
 
 impl Verb {
@@ -53,8 +48,6 @@ impl Verb {
             Self::AddSubports => "ADD_SUBPORTS",
             Self::RemoveSubports => "REMOVE_SUBPORTS",
             Self::DeleteAll => "DELETEALL",
-            Self::InsertRule => "INSERT_RULE",
-            Self::RemoveRule => "REMOVE_RULE",
         }
     }
 }
@@ -87,13 +80,30 @@ pub struct First {
 #[derive(Clone, Copy, Debug)]
 pub enum Does {
     /// It changes something: decided by the writer, on one fork. Null is answered with an empty body.
-    Writes(fn(&mut Turn<'_>) -> Answered<Value>),
+    Writes(Write),
     /// It reads, from one snapshot.
-    Reads(fn(&View<'_>) -> Answered<Value>),
+    Reads(Read),
     /// It lists.
     Lists(&'static List),
     /// It counts what that list has (NEU-GEN-9).
     Counts(&'static List),
+}
+
+/// What changes something on one fork.
+type Write = fn(&mut Turn<'_>) -> Answered<Value>;
+/// What reads from one snapshot.
+type Read = fn(&View<'_>) -> Answered<Value>;
+
+/// What most resources can be asked for (NEU-ENV-2).
+pub const fn usual(create: Write, read: Read, update: Write, delete: Write, list: &'static List) -> [(Verb, Does); 6] {
+    [
+        (Verb::Create, Does::Writes(create)),
+        (Verb::Read, Does::Reads(read)),
+        (Verb::Update, Does::Writes(update)),
+        (Verb::Delete, Does::Writes(delete)),
+        (Verb::ReadAll, Does::Lists(list)),
+        (Verb::ReadCount, Does::Counts(list)),
+    ]
 }
 
 /// A resource.

@@ -2,8 +2,8 @@
 
 use super::{
     exception::Exception,
-    refused::{Answered, Refused},
-    resource::{Answers, Does, First, List, Resource, Verb},
+    refused::Answered,
+    resource::{Answers, First, List, Resource, Verb, usual},
     security_group_rule as rule, tags,
     turn::Turn,
     view::{View, tenant_of},
@@ -21,14 +21,7 @@ pub static RESOURCE: Resource = Resource {
     path: "/neutron/security_group",
     meaning: "security groups",
     needs_fwaas: false,
-    operations: &[
-        (Verb::Create, Does::Writes(create)),
-        (Verb::Read, Does::Reads(read)),
-        (Verb::Update, Does::Writes(update)),
-        (Verb::Delete, Does::Writes(delete)),
-        (Verb::ReadAll, Does::Lists(&LIST)),
-        (Verb::ReadCount, Does::Counts(&LIST)),
-    ],
+    operations: &usual(create, read, update, delete, &LIST),
     example: (Verb::ReadAll, r#"{"filters": {"name": ["default"]}, "fields": []}"#),
 };
 
@@ -131,13 +124,8 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
 
 /// NEU-SG-D1. Ports keep it: without it they would let everything in.
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
-    let found = turn.view().find(type_name::SECURITY_GROUP, turn.request.id(), missing).cloned();
-    let group = match found {
-        Err(Refused::Exception(exception)) if matches!(*exception, Exception::SecurityGroupNotFound { .. }) => {
-            return Ok(Value::Null);
-        }
-        found => found?,
-    };
+    let found = turn.view().find_if_there(type_name::SECURITY_GROUP, turn.request.id())?.cloned();
+    let Some(group) = found else { return Ok(Value::Null) };
     // NEU-SG-D2
     if is_default(&group) && group.parent == turn.request.tenant().ok() {
         return Err(Exception::SecurityGroupCannotRemoveDefault {}.into());

@@ -4,7 +4,7 @@ use super::{
     exception::Exception,
     network, port,
     refused::{Answered, Refused, bad_request},
-    resource::{Answers, Does, List, Resource, Verb},
+    resource::{Answers, List, Resource, Verb, usual},
     tags,
     turn::Turn,
     view::{View, tenant_of},
@@ -26,14 +26,7 @@ pub static RESOURCE: Resource = Resource {
     path: "/neutron/subnet",
     meaning: "subnets of networks",
     needs_fwaas: false,
-    operations: &[
-        (Verb::Create, Does::Writes(create)),
-        (Verb::Read, Does::Reads(read)),
-        (Verb::Update, Does::Writes(update)),
-        (Verb::Delete, Does::Writes(delete)),
-        (Verb::ReadAll, Does::Lists(&LIST)),
-        (Verb::ReadCount, Does::Counts(&LIST)),
-    ],
+    operations: &usual(create, read, update, delete, &LIST),
     example: (Verb::ReadAll, r#"{"filters": {"cidr": ["10.0.0.0/24"]}, "fields": []}"#),
 };
 

@@ -80,16 +80,22 @@ impl<'v> View<'v> {
         id: &str,
         missing: impl FnOnce(Value) -> Exception,
     ) -> Answered<&'v Arc<Object>> {
+        self.find_if_there(type_name, id)?.ok_or_else(|| missing(id.into()).into())
+    }
+
+    /// The same, and none if there is none.
+    ///
+    /// # Errors
+    /// 403 if it may not be read, unless the operator says that this is as if there were none.
+    pub fn find_if_there(&self, type_name: &str, id: &str) -> Answered<Option<&'v Arc<Object>>> {
         let type_id = self.type_id(type_name)?;
         self.ask(type_id, Letter::Read, Vec::new())?;
-        let Some(object) = uuid_of(id).and_then(|uuid| self.graph.get_of_type(type_id, uuid)) else {
-            return Err(missing(id.into()).into());
-        };
+        let Some(object) = uuid_of(id).and_then(|uuid| self.graph.get_of_type(type_id, uuid)) else { return Ok(None) };
         if self.request.hides_forbidden && !self.identity.may_read(object) {
-            return Err(missing(id.into()).into());
+            return Ok(None);
         }
         check_right(self.identity, Right::Read, object)?;
-        Ok(object)
+        Ok(Some(object))
     }
 
     /// The project of a tenant (NEU-GEN-4).

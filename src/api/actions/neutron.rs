@@ -159,19 +159,18 @@ impl App {
         {
             self.bring(project, tenant).await?;
         }
-        match request.does() {
-            Some(Does::Writes(write)) => self.compose(call, Composed { request: Arc::new(request), write }).await,
-            Some(Does::Reads(read)) => {
+        match request.does {
+            Does::Writes(write) => self.compose(call, Composed { request: Arc::new(request), write }).await,
+            Does::Reads(read) => {
                 let reading = self.reading(call, &Arc::new(request)).await?;
                 let answer = read(&reading.view()).map_err(|refused| reading.refusal(refused))?;
                 Ok(Answer::json(&answer))
             }
-            Some(Does::Lists(list)) => self.list_of_neutron(call, Arc::new(request), list).await,
-            Some(Does::Counts(list)) => {
+            Does::Lists(list) => self.list_of_neutron(call, Arc::new(request), list).await,
+            Does::Counts(list) => {
                 let count = self.reading(call, &Arc::new(request)).await?.count(list).await?;
                 Ok(Answer::json(&json!({ "count": count })))
             }
-            None => Ok(Answer::Empty),
         }
     }
 

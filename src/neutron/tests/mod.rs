@@ -140,20 +140,20 @@ impl Cloud {
         let mut request = read.map_err(of)?;
         request.hides_forbidden = self.hides_forbidden;
         let request = Arc::new(request);
-        if let Some(Does::Writes(write)) = request.does() {
+        if let Does::Writes(write) = request.does {
             let composed: Arc<dyn Compose> = Arc::new(Composed { request, write });
             return self.submit_composed(composed);
         }
         // What a list has to make first, as `api` does.
-        if let Some(Does::Lists(List { first: Some(first), .. })) = request.does()
+        if let Does::Lists(List { first: Some(first), .. }) = request.does
             && (first.is_missing)(&self.view(&request))
         {
             let write = first.make;
             self.submit_composed(Arc::new(Composed { request: Arc::clone(&request), write }))?;
         }
         let view = self.view(&request);
-        let answer = |does: Does| -> Answered<Value> {
-            match does {
+        let answer = || -> Answered<Value> {
+            match request.does {
                 Does::Reads(read) => read(&view),
                 Does::Lists(list) | Does::Counts(list) => {
                     let answers = (list.candidates)(&view)?;
@@ -162,7 +162,7 @@ impl Cloud {
                 Does::Writes(_) => unreachable!(),
             }
         };
-        answer(request.does().unwrap()).map_err(of)
+        answer().map_err(of)
     }
 
     fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
