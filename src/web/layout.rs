@@ -99,7 +99,10 @@ impl<'a> Layout<'a> {
                         @if is_known {
                             nav aria-label="Pages" {
                                 @for (path, name) in navigation() {
-                                    a href=(path) aria-current=[(path == self.here).then_some("page")] { (name) }
+                                    @let (wide, short) = name.strip_prefix("All ").map_or(("", name), |short| ("All ", short));
+                                    a href=(path) aria-current=[(path == self.here).then_some("page")] aria-label=[(!wide.is_empty()).then_some(name)] {
+                                        @if !wide.is_empty() { span .wide { (wide) } } (short)
+                                    }
                                 }
                                 a href="/documentation/" { "API" span .wide { " documentation" } }
                             }

@@ -156,6 +156,13 @@ pub struct Count {
     pub is_least: bool,
 }
 
+impl Count {
+    /// Of both.
+    pub fn and(self, other: Self) -> Self {
+        Self { number: self.number + other.number, is_least: self.is_least || other.is_least }
+    }
+}
+
 /// A network.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Network<'g> {
