@@ -10,8 +10,9 @@ use crate::{
 };
 use maud::{Markup, html};
 
-/// With more boxes each of them is small.
+/// With more boxes each of them is small; those that nothing is between have more room.
 const MOST_LARGE: usize = 80;
+const MOST_LARGE_WITHOUT_LINES: usize = 400;
 /// What stays free around the picture.
 const MARGIN: i64 = 12;
 /// How much of a label is shown, in characters.
@@ -95,7 +96,8 @@ struct Frame {
 /// # Errors
 /// 503 if the server is about to stop.
 pub async fn svg(scene: &Scene, label: &str) -> Answered<Markup> {
-    let measures = if scene.cards.len() > MOST_LARGE { SMALL } else { LARGE };
+    let most = if scene.lines.is_empty() { MOST_LARGE_WITHOUT_LINES } else { MOST_LARGE };
+    let measures = if scene.cards.len() > most { SMALL } else { LARGE };
     let sizes: Vec<Size> = scene.cards.iter().map(|card| measures.of(card)).collect();
     let edges: Vec<(usize, usize)> = scene.lines.iter().map(|line| (line.from, line.to)).collect();
     // It is arithmetic alone, and of two thousand it takes a while: beside the workers.

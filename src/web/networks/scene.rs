@@ -350,7 +350,9 @@ impl Group<'_, '_> {
             uuid,
             href,
             texts: vec![number(self.networks.len(), "network").into(), counted(ports, "port").into()],
-            bar: fullness(&self.networks.iter().flat_map(|network| network.subnets.iter())),
+            // Of many the number is long.
+            bar: fullness(&self.networks.iter().flat_map(|network| network.subnets.iter()))
+                .map(|(filled, text)| (filled, text.replace(" addresses", ""))),
             ports: None,
             words: format!("{title} {uuid} {}", words.join(" ")),
             title,
@@ -391,7 +393,7 @@ pub fn of_connected(found: &Found<'_>, here: &Here<'_>) -> Scene {
         let middle = members.iter().max_by_key(|index| (degrees.get(**index), std::cmp::Reverse(**index)));
         let Some(network) = middle.and_then(|index| found.networks.get(*index)) else { continue };
         let name = link::shortened(network.object.fq_name.name());
-        let title = format!("{name} and {} more", members.len() - 1);
+        let title = format!("{name} + {}", members.len() - 1);
         scene.cards.push(group(&members).card(network.object.uuid, title, here.around_far(network.object.uuid)));
     }
     let alone = alone.concat();
