@@ -256,10 +256,11 @@ fn draw_ports(ports: &Ports, top: i64) -> Markup {
             @let letters = i64::try_from(port.address.chars().count()).unwrap_or(0);
             @let left = (width - letters * LETTER).max(width / 3);
             svg .port x=(x) y=(y) width=(width) height=(PORT.height) {
-                a href=(port.href) aria-label={ "port " (port.name) ", " (port.address) } {
+                a href=(port.href) aria-label={ "port " (port.name) " " (port.address) } {
                     title { (port.name) ", " (port.address) }
                     rect .row width=(width) height=(PORT.height - 1) rx="3" {}
                     svg x="4" width=(left - 4) height=(PORT.height) { text y="14" { (port.name) } }
+                    " "
                     svg x=(left) width=(width - left - 4) height=(PORT.height) { text .address x="100%" y="14" text-anchor="end" { (port.address) } }
                 }
             }

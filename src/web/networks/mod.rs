@@ -3,6 +3,7 @@
 mod arrange;
 mod collect;
 mod draw;
+mod groups;
 mod list;
 mod policy;
 mod ports;
@@ -63,6 +64,7 @@ pub struct Here<'a> {
     find: &'a str,
     view: &'a str,
     open: &'a str,
+    connected: &'a str,
 }
 
 impl<'a> Here<'a> {
@@ -86,6 +88,7 @@ impl<'a> Here<'a> {
             find: argument("find"),
             view,
             open: argument("open"),
+            connected: argument("connected"),
         })
     }
 
@@ -100,6 +103,7 @@ impl<'a> Here<'a> {
             ("find", self.find),
             ("view", self.view),
             ("open", self.open),
+            ("connected", self.connected),
         ];
         let value = |name: &str, own| changed.iter().find(|(known, _)| *known == name).map_or(own, |(_, value)| *value);
         link::with_arguments(PATH, &own.map(|(name, own)| (name, value(name, own))))
@@ -120,9 +124,9 @@ impl<'a> Here<'a> {
         !self.open.is_empty() && Uuid::try_parse(self.open) == Ok(network)
     }
 
-    /// All that can be looked at around a network.
-    fn around_far(&self, network: Uuid) -> String {
-        link::with_arguments(PATH, &[("around", &network.to_string()), ("steps", &MOST_STEPS.to_string())])
+    /// What is connected with a network, of what is shown here; or what is with nothing.
+    fn connected_with(&self, network: &str) -> String {
+        self.with(&[("view", ""), ("open", ""), ("connected", network)])
     }
 
     /// What is around a network.
@@ -164,7 +168,11 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let snapshot = asked.snapshot().await?;
     let graph = &*snapshot.graph;
     let sight = Sight::of(&asked, graph);
-    let Shown { found, of, is_first_part } = look(&asked, &here, &sight).await?;
+    let Shown { mut found, of, is_first_part } = look(&asked, &here, &sight).await?;
+    // Those that are left, in order: a network keeps its place.
+    if !here.connected.is_empty() && !groups::keep(&mut found, here.connected) {
+        return Err(ApiError::not_found("There is no such network here that you may see."));
+    }
     let is_all = here.project.is_empty() && here.around.is_none();
     let several = found
         .networks
@@ -193,7 +201,9 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
         p .unseen #news role="status" {}
         div #networks data-types=(types.join(",")) data-since=(graph.position()) {
             p #summary {
-                (counted(own, is_first_part)) " · " (scene::counted(ports, "port"))
+                (counted(own, is_first_part))
+                @if here.connected == groups::NOTHING { " that are connected with nothing" } @else if !here.connected.is_empty() { " that are connected with each other" }
+                " · " (scene::counted(ports, "port"))
                 @let outside = found.networks.len() - own;
                 @if outside > 0 { " · and " (outside) " of elsewhere that are connected with them" }
             }
@@ -302,6 +312,7 @@ impl Fold {
         let is_much = here.find.is_empty() && here.open.is_empty() && networks > MOST_AT_ONCE;
         match (here.view, here.around) {
             (_, Some(_)) | ("networks", None) => Self::Nothing,
+            _ if !here.connected.is_empty() => Self::Nothing,
             ("connected", None) => Self::Connected,
             ("projects", None) if several_projects => Self::Projects,
             ("", None) if is_much && several_projects => Self::Projects,
@@ -327,10 +338,10 @@ fn views(here: &Here<'_>, fold: Fold, networks: usize, several_projects: bool) -
                 }
                 a href=(PATH) { "All networks" }
             }
-        } @else if networks > FEW || several_projects || fold != Fold::Nothing {
+        } @else if networks > FEW || several_projects || fold != Fold::Nothing || !here.connected.is_empty() {
             nav .pages aria-label="How much is shown" {
                 @for (view, shown, text) in all.into_iter().filter(|(_, shown, _)| several_projects || *shown != Fold::Projects) {
-                    a href=(here.with(&[("view", view), ("open", "")])) aria-current=[(fold == shown).then_some("true")] { (text) }
+                    a href=(here.with(&[("view", view), ("open", ""), ("connected", "")])) aria-current=[(fold == shown && here.connected.is_empty()).then_some("true")] { (text) }
                 }
             }
         }

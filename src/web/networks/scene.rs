@@ -3,11 +3,13 @@
 use super::{
     Here,
     collect::{Between, Count, Filled, Found, Hub, Network, Sight},
+    groups::{self, Connected},
     ports,
 };
 use crate::web::link;
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
+use std::cmp::Reverse;
 use uuid::Uuid;
 
 /// How a box looks.
@@ -362,58 +364,23 @@ impl Group<'_, '_> {
 
 /// All that are connected, by whatever it is, as a box; and all that are connected with nothing as another one.
 pub fn of_connected(found: &Found<'_>, here: &Here<'_>) -> Scene {
-    let count = found.networks.len();
-    let mut above: Vec<usize> = (0..count).collect();
-    let mut degrees = vec![0_usize; count];
-    let spokes = found.hubs.values().flat_map(|hub| {
-        let first = hub.spokes.keys().copied().next();
-        hub.spokes.keys().skip(1).filter_map(move |other| Some((first?, *other)))
-    });
-    for (one, other) in found.between.keys().copied().chain(spokes) {
-        for end in [one, other] {
-            if let Some(degree) = degrees.get_mut(end) {
-                *degree += 1;
-            }
-        }
-        let (one, other) = (root(&mut above, one), root(&mut above, other));
-        if let Some(above) = above.get_mut(one.max(other)) {
-            *above = one.min(other);
-        }
-    }
-    let mut groups: IndexMap<usize, Vec<usize>, FxBuildHasher> = IndexMap::default();
-    for index in 0..count {
-        groups.entry(root(&mut above, index)).or_default().push(index);
-    }
-    let (mut connected, alone): (Vec<_>, Vec<_>) = groups.into_values().partition(|members| members.len() > 1);
-    connected.sort_by_key(|members| std::cmp::Reverse(members.len()));
+    let (mut connected, alone): (Vec<_>, Vec<_>) =
+        groups::of(found).into_iter().partition(|group| group.members.len() > 1);
+    connected.sort_by_key(|group| Reverse(group.members.len()));
     let group =
         |members: &[usize]| Group { networks: members.iter().filter_map(|index| found.networks.get(*index)).collect() };
     let mut scene = Scene::default();
-    for members in connected {
-        let middle = members.iter().max_by_key(|index| (degrees.get(**index), std::cmp::Reverse(**index)));
-        let Some(network) = middle.and_then(|index| found.networks.get(*index)) else { continue };
-        let name = link::shortened(network.object.fq_name.name());
-        let title = format!("{name} + {}", members.len() - 1);
-        scene.cards.push(group(&members).card(network.object.uuid, title, here.around_far(network.object.uuid)));
+    for Connected { middle, members } in connected {
+        let Some(network) = found.networks.get(middle).map(|network| network.object) else { continue };
+        let title = format!("{} + {}", link::shortened(network.fq_name.name()), members.len() - 1);
+        scene.cards.push(group(&members).card(network.uuid, title, here.connected_with(&network.uuid.to_string())));
     }
-    let alone = alone.concat();
+    let alone: Vec<usize> = alone.into_iter().flat_map(|group| group.members).collect();
     if !alone.is_empty() {
         let title = "Connected with nothing".to_owned();
-        scene.cards.push(group(&alone).card(Uuid::nil(), title, here.with(&[("view", "networks"), ("open", "")])));
+        scene.cards.push(group(&alone).card(Uuid::nil(), title, here.connected_with(groups::NOTHING)));
     }
     scene
-}
-
-/// The first of those that something is connected with, where each leads to one above it; the way there gets shorter.
-fn root(above: &mut [usize], mut index: usize) -> usize {
-    while let Some(next) = above.get(index).copied().filter(|next| *next != index) {
-        let over = above.get(next).copied().unwrap_or(next);
-        if let Some(above) = above.get_mut(index) {
-            *above = over;
-        }
-        index = next;
-    }
-    index
 }
 
 /// Each project as a box.
