@@ -71,6 +71,10 @@ impl<'a> Layout<'a> {
 
     /// The page.
     pub fn show(mut self, content: &Markup) -> Answer {
+        // The page has a field to search with.
+        if self.asked.call.identity.reads_everything() {
+            self.asked.app.replica.prepare_names();
+        }
         let page = self.whole(content);
         self.headers.extend(session::visitor(self.asked));
         pages::html(self.status, page.into_string(), self.headers)
