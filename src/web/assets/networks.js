@@ -47,6 +47,7 @@ let scale = null;
 function resize() {
     const picture = document.getElementById("picture");
     const map = document.getElementById("map");
+    if (zoom) zoom.hidden = !picture;
     if (!picture) return;
     const { width, height } = picture.viewBox.baseVal;
     const fits = Math.min(1, map.clientWidth / width);
@@ -80,7 +81,6 @@ zoom?.addEventListener("click", (event) => {
     scale = kind === "fit" ? "fit" : Math.min(4, Math.max(0.05, kind === "in" ? now * STEP : now / STEP));
     resize();
 });
-if (zoom) zoom.hidden = false;
 addEventListener("resize", resize);
 
 // What belongs to the box that is pointed at, or has the focus.

@@ -211,7 +211,7 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
                 p .note { "This is not all: there is more than a picture can show. Choose a project, look for a name, or look around a network." }
             }
             @if found.networks.is_empty() {
-                p .note { @if here.find.is_empty() { "There is no network here that you may see." } @else { "No network fits." } }
+                p .note { @if here.find.is_empty() { "There is no network here that you may see." } @else { "No network fits. " a href=(here.with(&[("find", "")])) { "Show all of them" } } }
             } @else {
                 section aria-labelledby="picture-title" .picture {
                     h2 #picture-title .unseen { "Picture" }
