@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::support::keystone::{Keystone, PASSWORD};
-use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::scrape::Scraped;
+use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Server};
 
 /// How long what happens beside requests may take.
@@ -436,7 +436,12 @@ async fn networks(api: Api, mut browser: Browser) {
     let page = browser.get(&format!("/ui/networks?project={project}&open={back}")).await;
     has(
         page.status_is(200),
-        &[(">192.0.2.9</a>", 1), (">10.0.1.12</a>", 1), (">10.0.1.12</text>", 1), ("data-title=\"Static routes\">10.99.0.0/16<", 1)],
+        &[
+            (">192.0.2.9</a>", 1),
+            (">10.0.1.12</a>", 1),
+            (">10.0.1.12</text>", 1),
+            ("data-title=\"Static routes\">10.99.0.0/16<", 1),
+        ],
     );
     // Around one is what it is connected with, and so on.
     for (around, steps, expected) in [(&back, 0, 1), (&back, 1, 3), (&back, 2, 4), (&outside, 1, 3), (&front, 1, 4)] {

@@ -52,8 +52,7 @@ fn furnish(server: &Server) {
             let own = json!([{"to": below(&name)}]);
             for port in 0..PORTS {
                 let port = format!("port-{number}-{port}");
-                let content =
-                    json!({"fq_name": below(&port), "parent_type": "project", "virtual_network_refs": own});
+                let content = json!({"fq_name": below(&port), "parent_type": "project", "virtual_network_refs": own});
                 create(server, "/virtual-machine-interfaces", "virtual-machine-interface", &content);
                 let content = json!({
                     "fq_name": [port], "virtual_network_refs": own,

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     /// A text takes four times what it is long.
-    const PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
+    static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
     const AT_ONCE: Duration = Duration::ZERO;
 
     #[tokio::test]

@@ -257,8 +257,8 @@ impl Found<'_> {
         let networks = std::mem::take(&mut self.networks).into_iter().enumerate();
         self.networks = networks.filter(|(index, _)| places.contains_key(index)).map(|(_, network)| network).collect();
         let between = std::mem::take(&mut self.between).into_iter();
-        let between = between
-            .filter_map(|((one, other), between)| Some(((*places.get(&one)?, *places.get(&other)?), between)));
+        let between =
+            between.filter_map(|((one, other), between)| Some(((*places.get(&one)?, *places.get(&other)?), between)));
         self.between = between.collect();
         for hub in self.hubs.values_mut() {
             let spokes = std::mem::take(&mut hub.spokes).into_iter();
