@@ -4,7 +4,7 @@ import axe from "axe-core";
 import assert from "node:assert/strict";
 
 const FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 /** How long anything may take, in milliseconds. */

@@ -14,6 +14,7 @@ import { open, quiet, start } from "./browser.js";
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const [program = join(root, "target/release/cirrus"), directory = join(root, "docs/images")] = process.argv.slice(2);
 const WIDE = { width: 1280, height: 760 };
+const FLAT = { width: 1280, height: 430 };
 const PHONE = { width: 400, height: 800 };
 
 /** Runs `work` with the address of a server, which ends with it. */
@@ -49,7 +50,7 @@ function pictures({ shop, networks, service }) {
         ["ports-light", `${topology}&open=${networks.frontend}`, WIDE, "light", settled],
         ["object-dark", object, WIDE, "dark", history],
         ["addresses-light", `/ui/addresses/virtual-network/${networks.frontend}`, WIDE, "light"],
-        ["search-light", "/ui/changes", WIDE, "light", search],
+        ["search-light", "/ui/changes", FLAT, "light", search],
     ];
 }
 
