@@ -80,10 +80,7 @@ fn is_shared(view: &View<'_>, object: &Object) -> bool {
 ///
 /// # Errors
 /// `BadRequest` for a tenant that is no uuid, 403 where roles may not read the type.
-pub fn visible<'v>(
-    view: &View<'v>,
-    type_name: &str,
-) -> Answered<Box<dyn Iterator<Item = &'v Arc<Object>> + 'v>> {
+pub fn visible<'v>(view: &View<'v>, type_name: &str) -> Answered<Box<dyn Iterator<Item = &'v Arc<Object>> + 'v>> {
     let view = *view;
     let tenant = if view.is_admin() { None } else { Some(view.request.tenant()?) };
     let objects: Box<dyn Iterator<Item = &'v Arc<Object>> + 'v> = match (view.of_ids(type_name)?, tenant) {
@@ -133,12 +130,8 @@ pub fn new(turn: &Turn<'_>, tenant: Uuid, state: (&str, bool)) -> Answered<Map<S
     let mut id_perms = request.id_perms_with(state.0)?;
     id_perms.entry("enable").or_insert(state.1.into());
     let global_access = if request.flag("shared")? == Some(true) { SHARED_ACCESS } else { 0 };
-    let perms2 =
-        json!({"owner": tenant.to_string(), "owner_access": 7, "global_access": global_access, "share": []});
-    Ok(Map::from_iter([
-        (field_name::ID_PERMS.to_owned(), id_perms.into()),
-        (field_name::PERMS2.to_owned(), perms2),
-    ]))
+    let perms2 = json!({"owner": tenant.to_string(), "owner_access": 7, "global_access": global_access, "share": []});
+    Ok(Map::from_iter([(field_name::ID_PERMS.to_owned(), id_perms.into()), (field_name::PERMS2.to_owned(), perms2)]))
 }
 
 /// What it says of one that is there; what it does not name stays.

@@ -29,19 +29,8 @@ pub static RESOURCE: Resource = Resource {
 
 static LIST: List = List { fields: FIELDS, candidates, first: Some(firewall::FIRST) };
 
-const FIELDS: &[&str] = &[
-    "id",
-    "name",
-    "description",
-    STATE,
-    "project_id",
-    "tenant_id",
-    "shared",
-    "ports",
-    INGRESS,
-    EGRESS,
-    "status",
-];
+const FIELDS: &[&str] =
+    &["id", "name", "description", STATE, "project_id", "tenant_id", "shared", "ports", INGRESS, EGRESS, "status"];
 
 const STATE: &str = "admin_state_up";
 const INGRESS: &str = "ingress_firewall_policy_id";

@@ -38,8 +38,7 @@ pub static RESOURCE: Resource = Resource {
 
 static LIST: List = List { fields: FIELDS, candidates, first: Some(firewall::FIRST) };
 
-const FIELDS: &[&str] =
-    &["id", "name", "description", "project_id", "tenant_id", "shared", AUDITED, GIVEN_RULES];
+const FIELDS: &[&str] = &["id", "name", "description", "project_id", "tenant_id", "shared", AUDITED, GIVEN_RULES];
 
 const AUDITED: &str = "audited";
 const GIVEN_RULES: &str = "firewall_rules";
@@ -78,8 +77,7 @@ fn read(view: &View<'_>) -> Answered<Value> {
 /// Only the server makes a policy of this name.
 fn check_name(turn: &Turn<'_>) -> Answered<()> {
     if turn.request.text("name")? == Some(default_firewall::NAME) {
-        let text =
-            "Default firewall policy already exists. 'default' is the reserved name for firewall policy.";
+        let text = "Default firewall policy already exists. 'default' is the reserved name for firewall policy.";
         return Err(turn.request.bad_request(text));
     }
     Ok(())
@@ -93,7 +91,9 @@ fn given_rules(turn: &Turn<'_>) -> Answered<Option<Vec<Uuid>>> {
     for id in ids {
         let rule = firewall_rule::find(&turn.view(), id)?.uuid;
         if !seen.insert(rule) {
-            return Err(turn.request.bad_request(format!("{GIVEN_RULES} must name each rule once, and {id} is there twice")));
+            return Err(turn
+                .request
+                .bad_request(format!("{GIVEN_RULES} must name each rule once, and {id} is there twice")));
         }
         rules.push(rule);
     }

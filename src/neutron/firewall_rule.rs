@@ -194,9 +194,8 @@ fn endpoint(turn: &Turn<'_>, side: &Side, project: Option<Uuid>, stored: Option<
             Err(request.bad_request(format!("{} and {} cannot both be given", side.address, side.group)))
         }
         (Some(given), None) => {
-            let refuse = || {
-                request.bad_request(format!("'{given}' is neither a valid IP address, nor is it a valid IP subnet"))
-            };
+            let refuse =
+                || request.bad_request(format!("'{given}' is neither a valid IP address, nor is it a valid IP subnet"));
             let prefix: IpNetwork = given.parse().map_err(|_| refuse())?;
             let network = prefix.network().to_string();
             Ok(Some(default_firewall::endpoint(Some((&network, prefix.prefix())), &[])))
@@ -206,7 +205,8 @@ fn endpoint(turn: &Turn<'_>, side: &Side, project: Option<Uuid>, stored: Option<
             let (group, tag) = firewall_group::find(&view, id)?;
             // Tags are looked up in the project of the rule.
             if group.parent != project {
-                let text = format!("{} must be a firewall group of the project of the rule, and {id} is not", side.group);
+                let text =
+                    format!("{} must be a firewall group of the project of the rule, and {id} is not", side.group);
                 return Err(request.bad_request(text));
             }
             Ok(Some(default_firewall::endpoint(None, &[tag.fq_name.name().to_owned()])))

@@ -1,8 +1,9 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
 use super::{
-    firewall_group, firewall_policy, firewall_rule, floatingip, ipam, nat_instance, network, policy, port, refused::Answered, route_table, router, security_group,
-    security_group_rule, subnet, tags, trunk, turn::Turn, view::View, virtual_router,
+    firewall_group, firewall_policy, firewall_rule, floatingip, ipam, nat_instance, network, policy, port,
+    refused::Answered, route_table, router, security_group, security_group_rule, subnet, tags, trunk, turn::Turn,
+    view::View, virtual_router,
 };
 use serde_json::Value;
 

@@ -24,8 +24,7 @@ pub struct Turn<'t> {
 }
 
 /// Why firewalls can't be changed where their changes are kept aside.
-const DRAFTED: &str =
-    "The security policy of the project is in draft mode: what changes it is kept aside there until it is committed, which Neutron can't ask for";
+const DRAFTED: &str = "The security policy of the project is in draft mode: what changes it is kept aside there until it is committed, which Neutron can't ask for";
 
 /// What is in a body that rules of roles know nothing of (RBAC-9).
 const NO_FIELDS: [&str; 4] = ["uuid", "fq_name", "parent_type", "parent_uuid"];
@@ -78,7 +77,7 @@ impl<'t> Turn<'t> {
         let told = match outcome {
             Outcome::Object(told) => told,
             // Neutron knows no drafts: it would be told that all is as it was.
-            Outcome::Pending(_) => return Err(Rejection::conflict(DRAFTED).into()),
+            Outcome::Pending(_) => return Err(Rejection::bad_request(DRAFTED).into()),
             Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
                 return Ok(None);
             }

@@ -3,7 +3,7 @@
 
 use crate::{
     access::CLOUD_ADMIN,
-    graph::Object,
+    graph::{Graph, Object},
     model::{field_name, type_name},
     rules::engine::{Decision, Draft, Kind, NewLink, Work, create},
 };
@@ -51,20 +51,24 @@ pub fn sequence(position: usize) -> Value {
 }
 
 /// What belongs to the firewall of a project and has this name, if it is there.
-fn named(work: &Work, project: &Object, type_name: &str, name: &str) -> Option<Arc<Object>> {
-    let kind = work.graph.model().find(type_name)?;
-    work.graph.find_joined(kind, project.fq_name.child(name).joined()).cloned()
+fn named(graph: &Graph, project: &Object, type_name: &str, name: &str) -> Option<Arc<Object>> {
+    let kind = graph.model().find(type_name)?;
+    graph.find_joined(kind, project.fq_name.child(name).joined()).cloned()
+}
+
+/// What there is of it, in the order in which it can be deleted. A set without its tag is somebody's own.
+pub fn of_project(graph: &Graph, project: &Object) -> Vec<Arc<Object>> {
+    let set = named(graph, project, type_name::APPLICATION_POLICY_SET, NAME);
+    let tag = set.as_ref().and_then(|set| named(graph, project, type_name::TAG, &tag_name(set.uuid)));
+    let policy = named(graph, project, type_name::FIREWALL_POLICY, NAME);
+    let rules = RULES.iter().filter_map(|(name, ..)| named(graph, project, type_name::FIREWALL_RULE, name));
+    let set = set.filter(|_| tag.is_some());
+    set.into_iter().chain(policy).chain(rules).chain(tag).collect()
 }
 
 /// A part of it, to be made, or to be made anew where it is left from before. It belongs to the project, whoever asks.
-fn part(
-    work: &Work,
-    project: &Arc<Object>,
-    type_name: &str,
-    name: &str,
-    description: Option<&str>,
-) -> Decision<Draft> {
-    if let Some(present) = named(work, project, type_name, name) {
+fn part(work: &Work, project: &Arc<Object>, type_name: &str, name: &str, description: Option<&str>) -> Decision<Draft> {
+    if let Some(present) = named(&work.graph, project, type_name, name) {
         let mut draft = Draft::update(work, &present);
         draft.internal = true;
         return Ok(draft);
@@ -93,10 +97,8 @@ fn save(work: &mut Work, mut draft: Draft) -> Decision<Arc<Object>> {
 
 /// References in this order.
 fn in_order(targets: &[Arc<Object>]) -> Vec<NewLink> {
-    let link = |(position, target): (usize, &Arc<Object>)| NewLink {
-        target: target.uuid,
-        attribute: sequence(position),
-    };
+    let link =
+        |(position, target): (usize, &Arc<Object>)| NewLink { target: target.uuid, attribute: sequence(position) };
     targets.iter().enumerate().map(link).collect()
 }
 
@@ -105,7 +107,7 @@ fn in_order(targets: &[Arc<Object>]) -> Vec<NewLink> {
 /// # Errors
 /// Internal, if the model lacks a type; what is in the way of an object that is left from before.
 pub fn ensure(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
-    if named(work, project, type_name::APPLICATION_POLICY_SET, NAME).is_some() {
+    if named(&work.graph, project, type_name::APPLICATION_POLICY_SET, NAME).is_some() {
         return Ok(());
     }
     let mut set = part(work, project, type_name::APPLICATION_POLICY_SET, NAME, Some("Default firewall group"))?;
