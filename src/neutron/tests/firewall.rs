@@ -174,7 +174,7 @@ fn neu_fw_1_neu_fw_5_neu_hook_1_each_project_has_a_default_group_which_is_the_se
     assert_eq!(policy["tenant_id"], cloud.tenant.simple().to_string());
 
     let port = port(&mut cloud);
-    let mut update = |cloud: &mut Cloud, body: Value| cloud.of("UPDATE", "firewall_group", &default, body);
+    let update = |cloud: &mut Cloud, body: Value| cloud.of("UPDATE", "firewall_group", &default, body);
     for (name, value) in [
         ("name", json!("x")),
         ("description", json!("x")),
