@@ -464,7 +464,11 @@ async fn agree(database: &Database, settings: &ServeSettings) -> Result<Options,
         options.shared().into_iter().filter(|(name, text)| stored.get(name) != Some(text)).collect();
     if !changed.is_empty() {
         change_shared_settings(database, &changed).await.map_err(refused)?;
-        tracing::warn!(?changed, ?stored, "settings were changed for all servers on the database; those that run stop");
+        let before: Vec<String> =
+            changed.keys().map(|name| format!("{name}={}", stored.get(name).map_or("", String::as_str))).collect();
+        let now: Vec<String> = changed.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let (before, now) = (before.join(", "), now.join(", "));
+        tracing::warn!(before, now, "settings were changed for all servers on the database; those that run stop");
     }
     Ok(options)
 }

@@ -237,7 +237,7 @@ const TESTS: &[(&str, Call)] = &[
 ];
 
 /// How many run at the same time, unless told otherwise.
-const THREADS: usize = 3;
+const THREADS: usize = 4;
 
 fn main() -> ExitCode {
     // For clients of https, of which the library of HTTP wants to know how even where there are none.
