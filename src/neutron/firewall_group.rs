@@ -226,7 +226,8 @@ fn forget(turn: &mut Turn<'_>, rule: &Object, tag_name: &str) -> Answered<()> {
             body.insert(end.to_owned(), endpoint);
         }
     }
-    turn.update(rule, body.into()).map(|_| ())
+    turn.update(rule, body.into())?;
+    turn.withdraw_audits(rule)
 }
 
 /// NEU-FW-4: its ports are in it no more, and no rule names it.

@@ -244,6 +244,33 @@ fn neu_fw_5_a_list_that_names_a_tenant_makes_what_it_lacks() {
 }
 
 #[test]
+fn neu_fw_5_where_no_number_is_left_for_a_tag_there_are_projects_without_a_default_group() {
+    let mut cloud = cloud();
+    let web = group(&mut cloud, json!({})).unwrap();
+    let kind = model().find("tag").unwrap();
+    let tag = find_named(&cloud, "tag", &format!("neutron_fwaas={}", id(&web))).unwrap();
+    let tag = Arc::clone(cloud.graph.get(Uuid::try_parse(&id(&tag)).unwrap()).unwrap());
+    let property = model().object_type(kind).property("tag_id").map(|(id, _)| id).unwrap();
+    for value in 0..0x8000_u32 {
+        let mut other = crate::graph::Object::clone(&tag);
+        other.uuid = Uuid::from_u128(u128::from(value) + 1);
+        other.fq_name = crate::graph::FqName::new(&[format!("neutron_fwaas={value}")]);
+        other.set_property(property, Some(format!("\"0x0005{value:04x}\"").into()));
+        cloud.graph.put(&Arc::new(other));
+    }
+    let refused = group(&mut cloud, json!({})).unwrap_err();
+    assert_eq!(
+        (&refused["exception"], &refused["msg"]),
+        (&json!("BadRequest"), &json!("No tag id of type neutron_fwaas is free"))
+    );
+    cloud.tenant = cloud.project("red");
+    for resource in ["firewall_group", "firewall_policy", "firewall_rule"] {
+        assert!(cloud.ids(resource, json!({})).is_empty());
+    }
+    rule(&mut cloud, json!({})).unwrap();
+}
+
+#[test]
 fn neu_fw_5_what_a_project_has_by_default_is_named_in_the_order_in_which_it_can_be_deleted() {
     let mut cloud = cloud();
     let project = Arc::clone(cloud.graph.get(cloud.tenant).unwrap());
@@ -587,6 +614,7 @@ fn neu_fw_4_a_group_that_goes_is_named_nowhere_and_what_is_in_use_stays() {
             .unwrap();
     let policy = policy(&mut cloud, &[&named]);
     cloud.of("UPDATE", "firewall_group", &web, json!({"egress_firewall_policy_id": policy["id"]})).unwrap();
+    assert_eq!(policy["audited"], true);
     assert_eq!(
         cloud.of("DELETE", "firewall_rule", &named, json!({})).unwrap_err(),
         json!({"exception": "FirewallRuleInUse", "firewall_rule_id": named["id"]})
@@ -603,6 +631,9 @@ fn neu_fw_4_a_group_that_goes_is_named_nowhere_and_what_is_in_use_stays() {
     let left = cloud.of("READ", "firewall_rule", &named, json!({})).unwrap();
     assert_eq!(left["source_firewall_group_id"], json!(null));
     assert_eq!(left["destination_firewall_group_id"], other["id"]);
+    let audited =
+        |cloud: &mut Cloud| cloud.of("READ", "firewall_policy", &policy, json!({})).unwrap()["audited"].clone();
+    assert_eq!(audited(&mut cloud), false);
     for (resource, object) in [("firewall_policy", &policy), ("firewall_rule", &named), ("firewall_group", &other)] {
         assert_eq!(cloud.of("DELETE", resource, object, json!({})), Ok(json!(null)));
     }
@@ -621,12 +652,15 @@ fn neu_fw_1_neu_fw_2_members_see_their_own_and_what_is_shared() {
     let own_group = group(&mut cloud, json!({})).unwrap();
     let server = cloud.identity.clone();
     cloud.tenant = red;
+    // Whatever the token may do.
+    let named = json!({"id": [hidden["id"], shared["id"]]});
+    assert_eq!(cloud.ids("firewall_rule", named.clone()), [id(&shared)]);
     cloud.log_in(red);
     let listed = cloud.ids("firewall_rule", json!({}));
     assert_eq!(listed.len(), 3, "{listed:?}");
     assert!(listed.contains(&id(&shared)));
     assert_eq!(cloud.ids("firewall_rule", json!({"shared": [true]})), [id(&shared)]);
-    assert_eq!(cloud.ids("firewall_rule", json!({"id": [hidden["id"], shared["id"]]})), [id(&shared)]);
+    assert_eq!(cloud.ids("firewall_rule", named), [id(&shared)]);
     assert_eq!(cloud.ids("firewall_rule", json!({"name": ["hidden"]})), Vec::<String>::new());
     // The context is no right.
     cloud.is_admin = true;
