@@ -58,6 +58,9 @@ async fn stop_and_start_again() {
     wait_until("PostgreSQL stops with the server", Duration::from_secs(10), || !is_running(postgresql));
     assert_eq!(server.further_lines(), Vec::<String>::new(), "one line on standard output, no more");
     assert!(!log.contains("panicked"), "{log}");
+    for alarming in ["WARN", "ERROR", "FATAL"] {
+        assert!(!log.contains(alarming), "a first start looks like a fault: {log}");
+    }
     drop(server);
 
     let mut server = Server::start_in(&data);

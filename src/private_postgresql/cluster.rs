@@ -315,7 +315,7 @@ impl Cluster {
     }
 
     async fn try_connect(&self) -> Result<(), StoreError> {
-        make_database(&self.database(NAME), &self.database("postgres")).await
+        make_database(&self.database("postgres")).await
     }
 
     pub(super) fn exited(&self, postmaster: &Postmaster, status: ExitStatus) -> PrivateError {

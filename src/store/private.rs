@@ -20,21 +20,19 @@ async fn connect(database: &Database) -> Result<Session, StoreError> {
     database.connect_patiently(PRIVATE).await
 }
 
-/// Sees to it that there is the database; where there is none, it is made in a session with another one.
+/// Sees to it that there is the database; where there is none, it is made in a session with another one. That one is asked, as
+/// PostgreSQL writes into the log who wants a database that is not there, and nobody is to take that for a fault.
 ///
 /// # Errors
 /// When the cluster takes no connections, or refuses.
-pub async fn make_database(wanted: &Database, other: &Database) -> Result<(), StoreError> {
-    match connect(wanted).await {
-        // A new cluster has none, and one whose making was cut short.
-        Err(error) if error.has_no_database() => {
-            let mut session = connect(other).await?;
-            session.execute(sqlx::raw_sql("create database cirrus")).await?;
-            session.close().await
-        }
-        Err(error) => Err(error),
-        Ok(session) => session.close().await,
+pub async fn make_database(other: &Database) -> Result<(), StoreError> {
+    let mut session = connect(other).await?;
+    let is_there = "select exists (select from pg_database where datname = 'cirrus')";
+    // A new cluster has none, and one whose making was cut short.
+    if !session.value::<bool>(sqlx::query(is_there)).await? {
+        session.execute(sqlx::raw_sql("create database cirrus")).await?;
     }
+    session.close().await
 }
 
 /// Sees to it that there is the role for people.

@@ -19,7 +19,7 @@ pub const RULES: Rules = Rules { before_create, ..Rules::NONE };
 pub fn subnets_of(work: &Work, pool: &Object) -> Vec<Option<Uuid>> {
     let value = work.property(pool, field_name::FLOATING_IP_POOL_SUBNETS);
     let texts = subnets(value.as_ref()).iter().filter_map(Value::as_str);
-    texts.map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or(Uuid::nil()))).collect()
+    texts.map(|uuid| Some(Uuid::try_parse(uuid).unwrap_or_default())).collect()
 }
 
 /// The uuids of the subnets that a pool is restricted to.

@@ -130,7 +130,7 @@ fn check_sources(draft: &Draft, networks: &[NewLink], ipams: &[NewLink], routers
 fn subnet(draft: &Draft) -> Option<Uuid> {
     let given = draft.given(SUBNET).and_then(Value::as_str).filter(|text| !text.is_empty());
     // What is no uuid is the uuid of no subnet; which text is answered then depends on the network's name.
-    given.map(|text| Uuid::try_parse(text).unwrap_or(Uuid::nil()))
+    given.map(|text| Uuid::try_parse(text).unwrap_or_default())
 }
 
 /// IIP-C7: the text of an unknown subnet prints what was given. What is about nothing else is about the address asked for.
