@@ -54,6 +54,10 @@
 mod envelope;
 mod exception;
 mod filters;
+mod firewall;
+mod firewall_group;
+mod firewall_policy;
+mod firewall_rule;
 mod floatingip;
 mod ipam;
 mod nat_instance;

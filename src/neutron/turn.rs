@@ -8,7 +8,7 @@ use crate::{
     model::{TypeId, field_name},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, ReferenceUpdate, Rejection, Update, Work, check_name,
-        default_group, string_list,
+        default_firewall, default_group, string_list,
     },
     timestamp::Timestamp,
 };
@@ -22,6 +22,9 @@ pub struct Turn<'t> {
     /// What is asked for.
     pub request: &'t Request,
 }
+
+/// Why firewalls can't be changed where their changes are kept aside.
+const DRAFTED: &str = "The security policy of the project is in draft mode: what changes it is kept aside there until it is committed, which Neutron can't ask for";
 
 /// What is in a body that rules of roles know nothing of (RBAC-9).
 const NO_FIELDS: [&str; 4] = ["uuid", "fq_name", "parent_type", "parent_uuid"];
@@ -72,8 +75,10 @@ impl<'t> Turn<'t> {
         let outcome = operation.decide(None, self.work)?;
         self.work.pending = false;
         let told = match outcome {
-            Outcome::Object(told) | Outcome::Pending(Some(told)) => told,
-            Outcome::Pending(None) | Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
+            Outcome::Object(told) => told,
+            // Neutron knows no drafts: it would be told that all is as it was.
+            Outcome::Pending(_) => return Err(Rejection::bad_request(DRAFTED).into()),
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
                 return Ok(None);
             }
         };
@@ -182,6 +187,22 @@ impl<'t> Turn<'t> {
     /// 409 where no id is free.
     pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
         Ok(default_group::ensure(self.work, project)?)
+    }
+
+    /// The default firewall of a project, which is made if it is missing (NEU-FW-5): by the server, whoever asks.
+    ///
+    /// # Errors
+    /// What is in the way of it.
+    pub fn default_firewall(&mut self, project: &Arc<Object>) -> Answered<()> {
+        Ok(default_firewall::ensure(self.work, project)?)
+    }
+
+    /// Takes the mark of an audit from all policies that have a rule, likewise (NEU-FW-2).
+    ///
+    /// # Errors
+    /// Internal, if the model lacks the type.
+    pub fn withdraw_audits(&mut self, rule: &Object) -> Answered<()> {
+        Ok(default_firewall::withdraw_audits(self.work, rule)?)
     }
 
     /// The object as it is now.

@@ -5,6 +5,7 @@
 
 mod contrail;
 mod envelope;
+mod firewall;
 mod floatingip;
 mod network;
 mod port;
