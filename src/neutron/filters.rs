@@ -121,20 +121,26 @@ impl Filters {
     }
 
     /// Whether an answer is wanted: it has to match every filter that names one of these fields, of which the resource may have
-    /// none in this answer. A field that is a list matches with any of its members.
+    /// none in this answer. A field that is a list matches with any of its members. Fields are few, and filters may be thousands.
     pub fn match_answer(&self, fields: &[&str], answer: &Value) -> bool {
-        let matches = |(name, wanted): (&String, &Wanted)| {
-            if let Some((_, holds)) = TAG_FILTERS.iter().find(|(known, _)| known == name) {
-                let tags = answer.get("tags").and_then(Value::as_array).into_iter().flatten();
-                return !fields.contains(&"tags") || holds(wanted, &tags.map(comparable).collect());
-            }
-            match answer.get(name) {
-                _ if !fields.contains(&name.as_str()) => true,
-                None => false,
-                Some(Value::Array(items)) if items.iter().any(|item| wanted.texts.contains(&comparable(item))) => true,
-                Some(value) => wanted.texts.contains(&comparable(value)),
-            }
-        };
-        self.lists.iter().all(matches)
+        let is_of_tags = |name: &str| TAG_FILTERS.iter().any(|(known, _)| *known == name);
+        let named =
+            fields.iter().filter(|name| !is_of_tags(name)).filter_map(|name| Some((name, self.lists.get(*name)?)));
+        let mut named = named.map(|(name, wanted)| match answer.get(name) {
+            None => false,
+            Some(Value::Array(items)) if items.iter().any(|item| wanted.texts.contains(&comparable(item))) => true,
+            Some(value) => wanted.texts.contains(&comparable(value)),
+        });
+        named.all(|matches| matches) && (!fields.contains(&"tags") || self.match_tags(answer))
+    }
+
+    fn match_tags(&self, answer: &Value) -> bool {
+        let mut wanted =
+            TAG_FILTERS.iter().filter_map(|(name, holds)| Some((self.lists.get(*name)?, holds))).peekable();
+        if wanted.peek().is_none() {
+            return true;
+        }
+        let tags = answer.get("tags").and_then(Value::as_array).into_iter().flatten().map(comparable).collect();
+        wanted.all(|(wanted, holds)| holds(wanted, &tags))
     }
 }
