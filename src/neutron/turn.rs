@@ -3,7 +3,7 @@
 
 use super::{envelope::Request, refused::Answered, view::View};
 use crate::{
-    access::role_rules::Letter,
+    access::{Identity, role_rules::Letter},
     graph::Object,
     model::{TypeId, field_name},
     rules::{
@@ -33,6 +33,11 @@ impl<'t> Turn<'t> {
     /// On this fork.
     pub fn new(work: &'t mut Work, request: &'t Request) -> Self {
         Self { work, request }
+    }
+
+    /// The same at work on another form of the request.
+    pub fn on<'s>(&'s mut self, request: &'s Request) -> Turn<'s> {
+        Turn { work: self.work, request }
     }
 
     /// What is there now, with what the request has done so far.
@@ -106,6 +111,18 @@ impl<'t> Turn<'t> {
         self.decide_object(&Operation::Create(Create { type_id, fq_name, document, chosen }))
     }
 
+    /// Creates an object that is everybody's, as the server does by itself: whoever asks need not be allowed to.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn create_for_all(&mut self, type_name: &str, body: Value) -> Answered<Arc<Object>> {
+        let server = Identity::server(&self.work.identity.request_id);
+        let asks = std::mem::replace(&mut self.work.identity, server);
+        let created = self.create(type_name, body, None);
+        self.work.identity = asks;
+        created
+    }
+
     /// Creates the object that a request is about, below a project: with the id that the request says, or a new one, and with the
     /// name that it says. If that is taken the object is named `<name>-<uuid>` and shown as `<name>` (NEU-GEN-2); without a name it
     /// is named by its uuid (NEU-GEN-3).
@@ -121,8 +138,11 @@ impl<'t> Turn<'t> {
         let parent_type = self.view().type_of(parent).name.clone();
         let is_taken = self.work.graph.find_joined(type_id, parent.fq_name.child(&shown).joined()).is_some();
         let name = if is_taken { format!("{shown}-{uuid}") } else { shown.clone() };
+        // In one piece, whatever it has in it: a colon is for the rules to refuse.
+        let mut fq_name: Vec<Value> = parent.fq_name.elements().into_iter().map(Value::from).collect();
+        fq_name.push(name.into());
         let mut body = Self::members(body)?;
-        body.insert("fq_name".to_owned(), parent.fq_name.child(&name).elements().into());
+        body.insert("fq_name".to_owned(), fq_name.into());
         body.insert("parent_type".to_owned(), parent_type.into());
         body.insert("display_name".to_owned(), shown.into());
         if given.is_some() {
