@@ -43,12 +43,6 @@ pub async fn two_processes_on_one_database() {
     checks
         .run("concurrency 9: a delete and a new reference exclude each other", deletes_and_references(apis.0, apis.1))
         .await;
-    let apis = (one.clone(), other.clone());
-    checks.run("NEU-GEN-11: ports that Neutron asks for at the same time", neutron_ports(apis.0, apis.1)).await;
-    let apis = (one.clone(), other.clone());
-    checks
-        .run("NEU-GEN-11: one rule, one interface, one address at the same time", neutron_at_once(apis.0, apis.1))
-        .await;
     checks.run("both processes list the same", same_lists(one, other)).await;
     checks.finish();
 }
@@ -150,116 +144,6 @@ async fn one_address(one: Api, other: Api) {
     let answers = clients.join_all().await;
     let count = |status| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(200), count(409)), (1, answers.len() - 1), "one gets it, all others are told that it is taken");
-}
-
-/// What all clients together are told about a port of a project that each asks for.
-async fn ports_for_all(apis: [&Api; 2], project: &str, resource: &Value) -> Vec<Value> {
-    let context = json!({"operation": "CREATE", "tenant_id": project, "is_admin": false});
-    let envelope = json!({"context": context, "data": {"resource": resource}});
-    let mut clients = JoinSet::new();
-    for client in 0..2 * CLIENTS_ON_EACH {
-        let (api, envelope) = (apis[client % 2].clone(), envelope.clone());
-        clients.spawn(async move { api.post("/neutron/port", &envelope).await.json() });
-    }
-    clients.join_all().await
-}
-
-async fn neutron_ports(one: Api, other: Api) {
-    const QUOTA: usize = CLIENTS_ON_EACH;
-    let project = json!({
-        "fq_name": ["default-domain", "neutron-ports"], "parent_type": "domain",
-        "quota": {"virtual_machine_interface": QUOTA},
-    });
-    let project = one.post("/projects", &json!({"project": project})).await.ok();
-    let project = project["project"]["uuid"].as_str().unwrap().to_owned();
-    let network = network(&one, "neutron-ports", "10.35.0.0", 24).await;
-    let mut resource = json!({"network_id": network, "fixed_ips": [{"ip_address": "10.35.0.77"}]});
-    let of_class = |answers: &[Value], class: &str| {
-        answers.iter().filter(|answer| answer["exception"].as_str().unwrap_or("made") == class).count()
-    };
-    let answers = ports_for_all([&one, &other], &project, &resource).await;
-    let counts = (of_class(&answers, "made"), of_class(&answers, "IpAddressInUse"));
-    assert_eq!(counts, (1, answers.len() - 1), "one gets the address, all others are told that it is taken");
-    resource.as_object_mut().unwrap().remove("fixed_ips");
-    let answers = ports_for_all([&one, &other], &project, &resource).await;
-    let counts = (of_class(&answers, "made"), of_class(&answers, "OverQuota"));
-    assert_eq!(counts, (QUOTA - 1, answers.len() + 1 - QUOTA), "not one more than the quota");
-    let of = |answer: &Value| answer["fixed_ips"][0]["ip_address"].as_str().map(str::to_owned);
-    let addresses: BTreeSet<String> = answers.iter().filter_map(of).collect();
-    assert_eq!(addresses.len(), QUOTA - 1, "each has an address of its own");
-    let groups: BTreeSet<String> =
-        answers.iter().filter_map(|answer| Some(answer["security_groups"].as_array()?[0].to_string())).collect();
-    assert_eq!(groups.len(), 1, "the default group was made once");
-}
-
-/// What clients on both processes are told who each ask Neutron for one of these at the same time.
-async fn all_at_once(apis: [&Api; 2], project: &str, resource: &str, asked: Vec<(&str, Value)>) -> Vec<Value> {
-    let mut clients = JoinSet::new();
-    for (client, (operation, data)) in asked.into_iter().enumerate() {
-        let (api, path) = (apis[client % 2].clone(), format!("/neutron/{resource}"));
-        let context = json!({"operation": operation, "tenant_id": project, "is_admin": false});
-        let envelope = json!({"context": context, "data": data});
-        clients.spawn(async move { api.post(&path, &envelope).await.json() });
-    }
-    clients.join_all().await
-}
-
-/// How many were told this class, or that it was done.
-fn told(answers: &[Value], class: Option<&str>) -> usize {
-    answers.iter().filter(|answer| answer.get("exception").map(|told| told.as_str().unwrap()) == class).count()
-}
-
-async fn neutron_at_once(one: Api, other: Api) {
-    const CLIENTS: usize = 2 * CLIENTS_ON_EACH;
-    let project = json!({"fq_name": ["default-domain", "neutron-at-once"], "parent_type": "domain"});
-    let project = one.post("/projects", &json!({"project": project})).await.ok();
-    let project = project["project"]["uuid"].as_str().unwrap().to_owned();
-    let apis = [&one, &other];
-    let make = async |resource: &str, body: Value| {
-        let mut body = body;
-        body["tenant_id"] = json!(project);
-        all_at_once([&one, &one], &project, resource, vec![("CREATE", json!({"resource": body}))]).await.remove(0)
-    };
-
-    let group = make("security_group", json!({"name": "web"})).await;
-    let rule = |port: usize| {
-        let rule = json!({
-            "security_group_id": group["id"], "direction": "ingress", "protocol": "tcp", "port_range_min": port,
-            "port_range_max": port, "ethertype": "IPv4",
-        });
-        ("CREATE", json!({"resource": rule}))
-    };
-    let answers = all_at_once(apis, &project, "security_group_rule", (0..CLIENTS).map(|_| rule(80)).collect()).await;
-    let counts = (told(&answers, None), told(&answers, Some("SecurityGroupRuleExists")));
-    assert_eq!(counts, (1, CLIENTS - 1), "the same rule is there once");
-    let ids = answers.iter().filter_map(|answer| answer.get("rule_id").or_else(|| answer.get("id")));
-    assert_eq!(ids.map(Value::to_string).collect::<BTreeSet<_>>().len(), 1, "all are told its id");
-    let answers = all_at_once(apis, &project, "security_group_rule", (1000..1000 + CLIENTS).map(rule).collect()).await;
-    assert_eq!(told(&answers, None), CLIENTS);
-    let read = ("READ", json!({"id": group["id"]}));
-    let group = all_at_once(apis, &project, "security_group", vec![read]).await.remove(0);
-    assert_eq!(group["security_group_rules"].as_array().unwrap().len(), 2 + 1 + CLIENTS, "no rule is lost");
-
-    let inside = make("network", json!({"name": "inside"})).await;
-    let subnet = json!({"network_id": inside["id"], "cidr": "10.36.0.0/24", "ip_version": 4});
-    let subnet = make("subnet", subnet).await;
-    let router = make("router", json!({"name": "edge"})).await;
-    let add = ("ADDINTERFACE", json!({"id": router["id"], "resource": {"subnet_id": subnet["id"]}}));
-    let answers = all_at_once(apis, &project, "router", vec![add; CLIENTS]).await;
-    let counts = (told(&answers, None), told(&answers, Some("BadRequest")));
-    assert_eq!(counts, (1, CLIENTS - 1), "a subnet is on a router once");
-
-    let outside = make("network", json!({"name": "outside", "router:external": true})).await;
-    make("subnet", json!({"network_id": outside["id"], "cidr": "198.18.0.0/24", "ip_version": 4})).await;
-    let port = make("port", json!({"network_id": inside["id"], "name": "port"})).await;
-    let mut moves = Vec::with_capacity(CLIENTS);
-    for _ in 0..CLIENTS {
-        let floating_ip = make("floatingip", json!({"floating_network_id": outside["id"]})).await;
-        moves.push(("UPDATE", json!({"id": floating_ip["id"], "resource": {"port_id": port["id"]}})));
-    }
-    let answers = all_at_once(apis, &project, "floatingip", moves).await;
-    let counts = (told(&answers, None), told(&answers, Some("FloatingIPPortAlreadyAssociated")));
-    assert_eq!(counts, (1, CLIENTS - 1), "one floating ip gets the address");
 }
 
 async fn references(one: Api, other: Api) {

@@ -56,6 +56,9 @@ mod metrics;
 mod migrations;
 mod moving;
 mod network_manager_day;
+mod neutron_access;
+mod neutron_bad_input;
+mod neutron_tenants;
 mod openapi;
 mod pages;
 mod python_client;
@@ -140,6 +143,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(idempotency::a_request_with_a_key_is_done_once),
     asynchronous!(hanging_database::nobody_hangs_with_the_database),
     asynchronous!(network_manager_day::a_day_of_the_network_manager),
+    asynchronous!(neutron_bad_input::what_is_wrong_is_refused),
+    asynchronous!(neutron_tenants::tenants_on_two_servers),
     asynchronous!(history::histories_are_explained),
     asynchronous!(agreement::tables_log_and_memory_agree),
     asynchronous!(hungry_clients::connections),
@@ -215,6 +220,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(tenants::tenants_know_nothing_of_each_other),
     asynchronous!(tenants::what_is_forbidden_can_be_hidden),
     asynchronous!(access_matrix::every_operation_asks_who_may),
+    asynchronous!(neutron_access::every_operation_of_neutron_asks_who_may),
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),

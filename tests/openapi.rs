@@ -261,7 +261,7 @@ pub async fn a_typescript_client_is_generated_and_works() {
 }
 
 pub async fn each_example_can_be_sent() {
-    let server = Server::start();
+    let server = Server::start_with(&["--neutron-fwaas", "true"]);
     let api = server.api();
     let document: Value = serde_json::from_str(&fs::read_to_string(committed()).unwrap()).unwrap();
     let examples = document["paths"].as_object().unwrap().iter().filter_map(|(path, item)| {

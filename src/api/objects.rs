@@ -39,7 +39,7 @@ impl App {
     /// 400 for what is no key, and for conditions that can't be kept.
     pub async fn decide(&self, call: &Call, operation: Operation) -> Answered<Decision<Outcome>> {
         let precondition = conditions::of_headers(call, &operation)?;
-        let (operation, precondition) = self.with_default_group(operation, precondition);
+        let (operation, precondition) = self.with_default_objects(operation, precondition);
         let dry_run = conditions::is_dry_run(call)?;
         // What is only tried may be tried again.
         let keyed = call.keyed()?.filter(|_| !dry_run);

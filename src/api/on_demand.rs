@@ -9,10 +9,11 @@ use super::{
 use crate::{
     access::{Identity, role_rules::Questions},
     authentication::keystone::{Away, Keystone, Place, Wanted},
-    graph::Graph,
+    graph::{Graph, Object},
     model::{TypeId, type_name},
     rules::{
-        Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid, default_group,
+        Delete, Kind, Operation, Precondition, Rejection, Request, Step, Transaction, canonical_uuid, default_firewall,
+        default_group,
     },
 };
 use serde_json::{Value, json};
@@ -56,33 +57,35 @@ impl App {
         }
     }
 
-    /// The delete of a project is that of its default security group, too, which nobody has made (SYNC-4, NEU-HOOK-2).
-    pub fn with_default_group(
+    /// The delete of a project is that of what it has by default, too, which nobody has made (SYNC-4, NEU-HOOK-2).
+    pub fn with_default_objects(
         &self,
         operation: Operation,
         precondition: Option<Precondition>,
     ) -> (Operation, Option<Precondition>) {
-        let group = match &operation {
-            Operation::Delete(delete) => self.deletion_of_group(delete),
-            _ => None,
+        let defaults = match &operation {
+            Operation::Delete(delete) => self.default_objects(delete).unwrap_or_default(),
+            _ => Vec::new(),
         };
-        match group {
-            Some(group) => {
-                let steps = vec![step(Operation::Delete(group), None), step(operation, precondition)];
-                (Operation::Many(Transaction { steps }), None)
-            }
-            None => (operation, precondition),
+        if defaults.is_empty() {
+            return (operation, precondition);
         }
+        let deletion = |object: Arc<Object>| Delete { type_id: object.type_id, uuid: object.uuid.to_string() };
+        let deletions = defaults.into_iter().map(|object| step(Operation::Delete(deletion(object)), None));
+        let steps = deletions.chain([step(operation, precondition)]).collect();
+        (Operation::Many(Transaction { steps }), None)
     }
 
-    /// Of the default security group, of a project that is to be deleted.
-    fn deletion_of_group(&self, delete: &Delete) -> Option<Delete> {
+    /// What a project that is to be deleted has by default, in the order in which it can be deleted: its security group, and the
+    /// firewall where there are any.
+    fn default_objects(&self, delete: &Delete) -> Option<Vec<Arc<Object>>> {
         let graph = self.replica.current();
         let [projects, groups] = [type_name::PROJECT, type_name::SECURITY_GROUP].map(|name| self.model.find(name));
         let project = graph.get(canonical_uuid(&delete.uuid)?).filter(|_| Some(delete.type_id) == projects)?;
         let mut children = graph.children_of(project.uuid, groups?);
-        let group = children.find(|group| group.fq_name.name() == default_group::NAME)?;
-        Some(Delete { type_id: group.type_id, uuid: group.uuid.to_string() })
+        let group = children.find(|group| group.fq_name.name() == default_group::NAME).cloned();
+        let firewall = if self.neutron.fwaas { default_firewall::of_project(&graph, project) } else { Vec::new() };
+        Some(group.into_iter().chain(firewall).collect())
     }
 
     fn bringer(&self) -> Option<Bringer<'_>> {
@@ -237,7 +240,7 @@ impl Bringer<'_> {
             return Ok(false);
         }
         let delete = Operation::Delete(Delete { type_id, uuid: old.to_string() });
-        let deleted = self.submit(self.app.with_default_group(delete, None).0).await;
+        let deleted = self.submit(self.app.with_default_objects(delete, None).0).await;
         if deleted.is_ok() {
             tracing::info!(%old, fq_name = fq_name.join(":"), "deleted: it was empty, and Keystone has another one of this name");
         }

@@ -16,10 +16,10 @@ pub enum InnerKey {
     Rule,
 }
 
-/// Where keys of one kind are, and how they are read from the value of the property.
 /// The keys in the value of a property.
 type Read = fn(&Value) -> Vec<&str>;
 
+/// Where keys of one kind are, and how they are read from the value of the property.
 #[derive(Clone, Copy)]
 struct Place {
     key: InnerKey,
@@ -90,6 +90,11 @@ impl InnerKeys {
                 }
             }
         }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &(InnerKey, Arc<str>, Uuid)> {
+        self.found.iter()
     }
 
     /// The objects that have a key, by uuid.

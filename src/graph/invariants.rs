@@ -47,6 +47,14 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
         graph.pools.all_held().map(|(hold, holder)| ((hold.scope, hold.address), holder)).collect()
     };
     compare.equal("the holder of", &holds(graph), &holds(others));
+    let sharing = |graph: &Graph| -> BTreeMap<(Uuid, std::net::IpAddr, Uuid), bool> {
+        graph.pools.all_sharing().map(|shared| (*shared, true)).collect()
+    };
+    compare.equal("the shared address", &sharing(graph), &sharing(others));
+    let inner_keys = |graph: &Graph| -> BTreeMap<String, bool> {
+        graph.inner_keys.all().map(|key| (format!("{key:?}"), true)).collect()
+    };
+    compare.equal("the inner key", &inner_keys(graph), &inner_keys(others));
     let subnets = |graph: &Graph| -> BTreeMap<Uuid, Vec<crate::ipam::Subnet>> {
         let all = graph.pools.all_subnets();
         all.map(|(scope, subnets)| (scope, subnets.into_iter().cloned().collect())).collect()

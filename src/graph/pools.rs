@@ -1,11 +1,12 @@
 //! Subnets by the network or flat ipam that they belong to, and the addresses held in them.
 //!
-//! A held address *is* the object that records it (or a reservation): there is no second book to keep in step.
+//! A held address *is* the object that records it (or a reservation): there is no second book to keep in step. Instance-ips that
+//! hold none are found by what they say: several may have the address of a gateway.
 
 use super::{Hold, Object};
 use crate::{
     ipam::{self, Subnet},
-    model::{Model, PropertyId, ReferenceId, TypeId},
+    model::{Model, PropertyId, ReferenceId, TypeId, field_name, type_name},
 };
 use imbl::{GenericHashMap, OrdMap, OrdSet, Vector, shared_ptr::DefaultSharedPtr};
 use rustc_hash::FxBuildHasher;
@@ -96,7 +97,12 @@ struct Places {
     ipam_reference: Option<ReferenceId>,
     network_ipam: Option<TypeId>,
     ipam_subnets: Option<PropertyId>,
+    /// Instance-ips, with where they say their address and their network.
+    instance_ip: Option<(TypeId, PropertyId, ReferenceId)>,
 }
+
+/// An instance-ip that holds no address, by network and address.
+type Sharing = (Uuid, IpAddr, Uuid);
 
 /// All subnets and all held addresses.
 #[derive(Clone)]
@@ -106,6 +112,7 @@ pub struct Pools {
     holds: OrdMap<(Uuid, IpAddr), Holder>,
     /// Subnets by their uuids, or those that networks have for flat ipams, and what they are of.
     scopes_by_subnet: OrdSet<(Uuid, Uuid)>,
+    sharing: OrdSet<Sharing>,
 }
 
 impl Pools {
@@ -113,6 +120,13 @@ impl Pools {
     pub fn new(model: &Model) -> Self {
         let virtual_network = model.find("virtual-network");
         let network_ipam = model.find("network-ipam");
+        let instance_ip = || {
+            let type_id = model.find(type_name::INSTANCE_IP)?;
+            let kind = model.object_type(type_id);
+            let (address, _) = kind.property(field_name::INSTANCE_IP_ADDRESS)?;
+            let (network, _) = kind.reference(field_name::VIRTUAL_NETWORK_REFS)?;
+            Some((type_id, address, network))
+        };
         let places = Places {
             virtual_network,
             ipam_reference: virtual_network
@@ -120,8 +134,15 @@ impl Pools {
                 .map(|(id, _)| id),
             network_ipam,
             ipam_subnets: network_ipam.and_then(|id| model.object_type(id).property("ipam_subnets")).map(|(id, _)| id),
+            instance_ip: instance_ip(),
         };
-        Self { places, scopes: GenericHashMap::default(), holds: OrdMap::new(), scopes_by_subnet: OrdSet::new() }
+        Self {
+            places,
+            scopes: GenericHashMap::default(),
+            holds: OrdMap::new(),
+            scopes_by_subnet: OrdSet::new(),
+            sharing: OrdSet::new(),
+        }
     }
 
     /// The subnets of a virtual network (its own ones) or of a flat network ipam.
@@ -165,6 +186,23 @@ impl Pools {
     /// All holds between two addresses, in order.
     pub fn held(&self, scope: Uuid, first: IpAddr, last: IpAddr) -> impl Iterator<Item = (IpAddr, Holder)> {
         self.holds.range((scope, first)..=(scope, last)).map(|((_, address), holder)| (*address, *holder))
+    }
+
+    /// The instance-ips that have an address of a network and hold none: that of a gateway, or one of a network whose addresses
+    /// are not the server's business.
+    pub fn sharing(&self, network: Uuid, address: IpAddr) -> impl Iterator<Item = Uuid> {
+        self.sharing.range((network, address, Uuid::nil())..=(network, address, Uuid::max())).map(|(.., uuid)| *uuid)
+    }
+
+    /// All of them in a network, in the order of addresses.
+    pub fn sharing_in(&self, network: Uuid) -> impl Iterator<Item = Uuid> {
+        let (lowest, highest) = (IpAddr::from([0; 4]), IpAddr::from([255; 16]));
+        self.sharing.range((network, lowest, Uuid::nil())..=(network, highest, Uuid::max())).map(|(.., uuid)| *uuid)
+    }
+
+    /// All of them, wherever they are.
+    pub fn all_sharing(&self) -> impl Iterator<Item = &(Uuid, IpAddr, Uuid)> {
+        self.sharing.iter()
     }
 
     /// Marks an address as held.
@@ -212,6 +250,13 @@ impl Pools {
         if Some(type_id) == self.places.virtual_network || Some(type_id) == self.places.network_ipam {
             self.replace_subnets(before, after);
         }
+        let (left, come) = (self.sharing_of(before), self.sharing_of(after));
+        if left != come {
+            for gone in left {
+                self.sharing.remove(&gone);
+            }
+            self.sharing.extend(come);
+        }
         let (old, new) = (before.and_then(|object| object.hold), after.and_then(|object| object.hold));
         if old == new {
             return;
@@ -222,6 +267,19 @@ impl Pools {
         if let (Some(new), Some(after)) = (new, after) {
             self.hold(new, Holder::Object(after.uuid));
         }
+    }
+
+    /// Where an object is found that is an instance-ip and holds no address.
+    fn sharing_of(&self, object: Option<&Object>) -> Vec<Sharing> {
+        let shared = || {
+            let (object, (type_id, address, network)) = object.zip(self.places.instance_ip)?;
+            if object.type_id != type_id || object.hold.is_some() {
+                return None;
+            }
+            let address = ipam::parse_address(object.property(address)?.as_str()?)?;
+            Some(object.links_of(network).iter().map(|link| (link.target, address, object.uuid)).collect())
+        };
+        shared().unwrap_or_default()
     }
 
     fn replace_subnets(&mut self, before: Option<&Object>, after: Option<&Object>) {

@@ -211,13 +211,22 @@ impl Request {
     /// # Errors
     /// `BadRequest` for anything else.
     pub fn id_perms(&self) -> Answered<Option<Value>> {
+        let id_perms = self.id_perms_with("admin_state_up")?;
+        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+    }
+
+    /// The same of a resource that calls its state otherwise; empty if it says nothing.
+    ///
+    /// # Errors
+    /// `BadRequest` for anything else.
+    pub fn id_perms_with(&self, state: &str) -> Answered<Map<String, Value>> {
         let mut id_perms = Map::new();
-        if let Some(enable) = self.flag("admin_state_up")? {
+        if let Some(enable) = self.flag(state)? {
             id_perms.insert("enable".to_owned(), enable.into());
         }
         if let Some(description) = self.text("description")? {
             id_perms.insert("description".to_owned(), description.into());
         }
-        Ok((!id_perms.is_empty()).then(|| id_perms.into()))
+        Ok(id_perms)
     }
 }

@@ -43,10 +43,12 @@
 //!   names; `id()` is `data.id`, `tenant_of_body()` whose the new object is, `filters` has `uuids`, `texts`, `flag`, `object`.
 //! - What is there: `view.project` (NEU-GEN-4), `view.find` (by id, with the class for none), `view.of_tenants` and `view.of_ids` (what
 //!   lists look at), `view.shared_with`, `view.property`, `flag`, `links`, `targets`, `view.shown_name`, `tenant_of`, `is_enabled`,
-//!   `view.add_common` (times, description, tags); `view.graph` has `children_of`, `referrers`, `find_joined`, `pools().holder` (who has
-//!   an address), `with_inner_key` (ports by MAC address, groups by rule); `network::missing` and `visible`, `subnet::find` and
-//!   `of_network`, `port::find` and `missing`, `port::addresses` (those of a port), `whole` (resources that show the whole object).
+//!   `view.add_common` (times, description, tags); `view.graph` has `children_of`, `referrers`, `find_joined`, `pools().holder` and
+//!   `sharing` (who has an address), `with_inner_key` (ports by MAC address, groups by rule); `network::missing` and `visible`,
+//!   `subnet::find` and `of_network`, `port::find` and `missing`, `port::addresses` (those of a port), `whole` (resources that show
+//!   the whole object).
 //! - What is done: `turn.create_named` (ids and names, NEU-GEN-1 to NEU-GEN-3), `turn.create`, `update`, `delete`, `change_reference`,
+//!   `turn.create_for_all` (what is everybody's), `turn.on` (another form of the request),
 //!   `turn.id_perms` (description and state), `turn.default_group`, `turn.now_of` (the object as it is by now), `turn.new_uuid`, `now`.
 //! - Each create and update ends with `tags::add_given`, and answers with the object that it gives.
 //! - A list that has to make something first says so in `List::first`.
@@ -54,6 +56,10 @@
 mod envelope;
 mod exception;
 mod filters;
+mod firewall;
+mod firewall_group;
+mod firewall_policy;
+mod firewall_rule;
 mod floatingip;
 mod ipam;
 mod nat_instance;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     graph::Object,
     model::{field_name, type_name},
-    rules::Kind,
+    rules::{Kind, string_list},
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -193,26 +193,29 @@ fn body(turn: &Turn<'_>) -> Answered<Map<String, Value>> {
         }
     }
     // Null takes it away.
-    if let Some(mtu) = request.body.get("mtu") {
-        body.insert(field_name::MTU.to_owned(), mtu.clone());
+    if request.body.contains_key("mtu") {
+        body.insert(field_name::MTU.to_owned(), request.integer("mtu")?.into());
     }
     // NEU-NET-C3: what is missing of them the rules say.
     let provider = [
-        ("provider:physical_network", field_name::PHYSICAL_NETWORK),
-        ("provider:segmentation_id", field_name::SEGMENTATION_ID),
+        (field_name::PHYSICAL_NETWORK, request.text("provider:physical_network")?.map(Value::from)),
+        (field_name::SEGMENTATION_ID, request.integer("provider:segmentation_id")?.map(Value::from)),
     ];
-    let provider = provider.iter().filter_map(|(given, field)| Some((*field, request.given(given)?.clone())));
-    let provider: Map<String, Value> = provider.map(|(field, value)| (field.to_owned(), value)).collect();
+    let provider: Map<String, Value> =
+        provider.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?))).collect();
     if !provider.is_empty() {
         body.insert(field_name::PROVIDER_PROPERTIES.to_owned(), provider.into());
     }
     // NEU-NET-C4
     if let Some(policies) = request.list("policys")? {
+        if let Some(wrong) = policies.iter().find(|name| string_list(name).is_none_or(|name| name.is_empty())) {
+            return Err(request.bad_request(format!("each of policys must be a list of names, not {wrong}")));
+        }
         let reference = |(position, name): (usize, &Value)| json!({"to": name, "attr": {"sequence": {"major": position, "minor": 0}, "timer": null}});
         let references = policies.iter().enumerate().map(reference).collect();
         body.insert(field_name::NETWORK_POLICY_REFS.to_owned(), references);
     }
-    if let Some(table) = request.list("route_table")?.filter(|table| !table.is_empty()) {
+    if let Some(table) = request.texts("route_table")?.filter(|table| !table.is_empty()) {
         body.insert(field_name::ROUTE_TABLE_REFS.to_owned(), json!([{"to": table}]));
     }
     Ok(body)

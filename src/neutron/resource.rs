@@ -1,8 +1,9 @@
 //! What is served: each resource with its operations (NEU-ENV-1, NEU-ENV-2). A resource is one value, in the file of its name.
 
 use super::{
-    floatingip, ipam, nat_instance, network, policy, port, refused::Answered, route_table, router, security_group,
-    security_group_rule, subnet, tags, trunk, turn::Turn, view::View, virtual_router,
+    firewall_group, firewall_policy, firewall_rule, floatingip, ipam, nat_instance, network, policy, port,
+    refused::Answered, route_table, router, security_group, security_group_rule, subnet, tags, trunk, turn::Turn,
+    view::View, virtual_router,
 };
 use serde_json::Value;
 
@@ -31,6 +32,10 @@ pub enum Verb {
     RemoveSubports,
     /// All tags of an object go.
     DeleteAll,
+    /// A firewall policy gets a rule, or has it elsewhere.
+    InsertRule,
+    /// A firewall policy loses a rule.
+    RemoveRule,
 }
 
 impl Verb {
@@ -48,6 +53,8 @@ impl Verb {
             Self::AddSubports => "ADD_SUBPORTS",
             Self::RemoveSubports => "REMOVE_SUBPORTS",
             Self::DeleteAll => "DELETEALL",
+            Self::InsertRule => "INSERT_RULE",
+            Self::RemoveRule => "REMOVE_RULE",
         }
     }
 }
@@ -140,6 +147,9 @@ pub static RESOURCES: &[&Resource] = &[
     &route_table::RESOURCE,
     &nat_instance::RESOURCE,
     &virtual_router::RESOURCE,
+    &firewall_group::RESOURCE,
+    &firewall_policy::RESOURCE,
+    &firewall_rule::RESOURCE,
 ];
 
 impl Resource {

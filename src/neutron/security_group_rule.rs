@@ -294,6 +294,17 @@ fn ports(protocol: Option<&str>, first: Option<i64>, last: Option<i64>) -> Answe
     Ok(stored)
 }
 
+/// That ports are ports.
+fn check_bounds(turn: &Turn<'_>) -> Answered<()> {
+    for name in ["port_range_min", "port_range_max"] {
+        if let Some(wrong) = turn.request.integer(name)?.filter(|port| !(FIRST_PORT..=LAST_PORT).contains(port)) {
+            let text = format!("{name} must be from {FIRST_PORT} to {LAST_PORT}, not {wrong}");
+            return Err(turn.request.bad_request(text));
+        }
+    }
+    Ok(())
+}
+
 /// Where a rule lets in from, or out to.
 fn remote(turn: &Turn<'_>, ethertype: &str) -> Answered<Value> {
     let request = turn.request;
@@ -350,6 +361,7 @@ fn create(turn: &mut Turn<'_>) -> Answered<Value> {
         None => request.text("protocol")?.filter(|protocol| !protocol.is_empty()),
     };
     let ports = ports(protocol, request.integer("port_range_min")?, request.integer("port_range_max")?)?;
+    check_bounds(turn)?;
     let remote = remote(turn, ethertype)?;
     let protocol = protocol.unwrap_or(ANY);
     if protocol::number(protocol).is_none() {

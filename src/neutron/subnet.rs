@@ -292,6 +292,17 @@ fn prefix_of(turn: &Turn<'_>, cidr: &str) -> Answered<IpNetwork> {
     IpNetwork::new(prefix.network(), prefix.prefix()).map_err(|_| refuse())
 }
 
+/// The servers of DNS that are given.
+fn dns_nameservers<'r>(turn: &Turn<'r>) -> Answered<Option<Vec<&'r str>>> {
+    let Some(servers) = turn.request.texts("dns_nameservers")? else { return Ok(None) };
+    match servers.iter().find(|server| !(ADDRESS.1)(server)) {
+        Some(wrong) => {
+            Err(turn.request.bad_request(format!("each of dns_nameservers must be an address, not '{wrong}'")))
+        }
+        None => Ok(Some(servers)),
+    }
+}
+
 /// The servers of DNS as an option of DHCP, beside the other options that there are.
 fn dhcp_options(stored: Option<&Value>, servers: &[&str]) -> Value {
     let options = stored.and_then(|list| list.get(field_name::DHCP_OPTION)).and_then(Value::as_array);
@@ -307,17 +318,28 @@ fn dhcp_options(stored: Option<&Value>, servers: &[&str]) -> Value {
     if options.is_empty() { Value::Null } else { json!({ (field_name::DHCP_OPTION): options }) }
 }
 
+/// A member of an element of a list that has to be a text of a kind.
+fn text_of_kind<'e>(
+    turn: &Turn<'_>,
+    (list, element): (&str, &'e Value),
+    name: &str,
+    (kind, is_of_kind): (&str, fn(&str) -> bool),
+) -> Answered<&'e str> {
+    let text = element.get(name).and_then(Value::as_str).filter(|text| is_of_kind(text));
+    text.ok_or_else(|| turn.request.bad_request(format!("each of {list} must have {name}, {kind}, not {element}")))
+}
+
+const ADDRESS: (&str, fn(&str) -> bool) = ("an address", |text| ipam::parse_address(text).is_some());
+const PREFIX: (&str, fn(&str) -> bool) = ("a prefix like 10.0.0.0/24", |text| text.parse::<IpNetwork>().is_ok());
+
 /// Routes as the network has them.
 fn host_routes(turn: &Turn<'_>, routes: &[Value]) -> Answered<Value> {
     let mut stored = Vec::with_capacity(routes.len());
     for route in routes {
-        let text = |name: &str| {
-            let text = route.get(name).and_then(Value::as_str);
-            text.ok_or_else(|| turn.request.bad_request(format!("each of host_routes must have {name}, a text")))
-        };
+        let route = ("host_routes", route);
         stored.push(json!({
-            "prefix": text("destination")?,
-            (field_name::NEXT_HOP): text("nexthop")?,
+            "prefix": text_of_kind(turn, route, "destination", PREFIX)?,
+            (field_name::NEXT_HOP): text_of_kind(turn, route, "nexthop", ADDRESS)?,
             (field_name::NEXT_HOP_TYPE): null,
             (field_name::COMMUNITY_ATTRIBUTES): null,
         }));
@@ -330,12 +352,11 @@ fn allocation_pools(turn: &Turn<'_>) -> Answered<Option<Value>> {
     let Some(pools) = turn.request.list("allocation_pools")? else { return Ok(None) };
     let mut stored = Vec::with_capacity(pools.len());
     for pool in pools {
-        let text = |name: &str| {
-            let text = pool.get(name).and_then(Value::as_str);
-            text.ok_or_else(|| turn.request.bad_request(format!("each of allocation_pools must have {name}, a text")))
-        };
+        let pool = ("allocation_pools", pool);
         stored.push(json!({
-            "start": text("start")?, "end": text("end")?, (field_name::VROUTER_SPECIFIC_POOL): null
+            "start": text_of_kind(turn, pool, "start", ADDRESS)?,
+            "end": text_of_kind(turn, pool, "end", ADDRESS)?,
+            (field_name::VROUTER_SPECIFIC_POOL): null,
         }));
     }
     Ok(Some(stored.into()))
@@ -347,7 +368,8 @@ fn ipam_for(turn: &Turn<'_>, network: &Object) -> Answered<Arc<Object>> {
     let kind = view.type_id(type_name::NETWORK_IPAM)?;
     if let Some(name) = turn.request.texts("ipam_fq_name")? {
         let ipam = view.graph.find(kind, &name).filter(|ipam| view.identity.may_read(ipam)).cloned();
-        return ipam.ok_or_else(|| turn.request.bad_request(format!("there is no ipam {}", name.join(":"))));
+        let missing = || turn.request.bad_request(format!("ipam_fq_name: there is no ipam {}", name.join(":")));
+        return ipam.ok_or_else(missing);
     }
     let default = "default-network-ipam";
     let own = network.parent.and_then(|project| view.graph.get(project)).map(|project| project.fq_name.child(default));
@@ -439,7 +461,8 @@ fn new_entry(turn: &Turn<'_>, prefix: IpNetwork, uuid: Uuid) -> Answered<Map<Str
     let gateway = match request.text("gateway_ip")? {
         None if request.body.contains_key("gateway_ip") => None,
         None => Some(after(prefix.network(), 1).to_string()),
-        Some(gateway) => Some(gateway.to_owned()),
+        Some(gateway) if gateway.is_empty() || (ADDRESS.1)(gateway) => Some(gateway.to_owned()),
+        Some(gateway) => return Err(request.bad_request(format!("gateway_ip must be an address, not '{gateway}'"))),
     };
     if let Some(gateway) = gateway {
         set(field_name::DEFAULT_GATEWAY, gateway.into());
@@ -447,7 +470,7 @@ fn new_entry(turn: &Turn<'_>, prefix: IpNetwork, uuid: Uuid) -> Answered<Map<Str
     if let Some(pools) = allocation_pools(turn)? {
         set(field_name::ALLOCATION_POOLS, pools);
     }
-    let servers = request.texts("dns_nameservers")?.unwrap_or_default();
+    let servers = dns_nameservers(turn)?.unwrap_or_default();
     set(field_name::DHCP_OPTION_LIST, dhcp_options(None, &servers));
     if turn.view().options.strict_compliance {
         set(field_name::DNS_SERVER_ADDRESS, "0.0.0.0".into());
@@ -515,7 +538,7 @@ fn update(turn: &mut Turn<'_>) -> Answered<Value> {
     if let Some(pools) = allocation_pools(turn)? {
         set(field_name::ALLOCATION_POOLS, pools);
     }
-    if let Some(servers) = request.texts("dns_nameservers")? {
+    if let Some(servers) = dns_nameservers(turn)? {
         set(field_name::DHCP_OPTION_LIST, dhcp_options(subnet.entry.get(field_name::DHCP_OPTION_LIST), &servers));
         let enables = entry.get(field_name::ENABLE_DHCP) != Some(&Value::Bool(false));
         if let Some(address) = service_address(turn, &network, &subnet).filter(|_| servers.is_empty() && enables) {

@@ -145,7 +145,7 @@ fn ensure(turn: &mut Turn<'_>, names: &BTreeSet<String>) -> Answered<Vec<Arc<Obj
             (field_name::TAG_VALUE): name,
             (field_name::PERMS2): {"owner": "cloud-admin", "owner_access": 7, "global_access": 5, "share": []},
         });
-        tags.push(turn.create(type_name::TAG, body, None)?);
+        tags.push(turn.create_for_all(type_name::TAG, body)?);
     }
     Ok(tags)
 }

@@ -15,7 +15,10 @@ use crate::{
     model::{field_name, type_name},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// The resource.
@@ -213,6 +216,7 @@ fn add(turn: &mut Turn<'_>, trunk: &Object) -> Answered<()> {
     let parent = parent_of(&turn.view(), trunk);
     let taken = sub_ports(&turn.view(), trunk).into_iter().filter_map(|(_, vlan)| vlan);
     let mut taken: HashSet<i64> = taken.collect();
+    let mut added = HashSet::new();
     for given in given {
         let Wish { port_id, vlan } = wish(request, given)?;
         if parent.is_some() && uuid_of(port_id) == parent {
@@ -226,23 +230,38 @@ fn add(turn: &mut Turn<'_>, trunk: &Object) -> Answered<()> {
         let view = turn.view();
         let missing = |port_id: Value| Exception::SubPortNotFound { trunk_id: trunk_id(), port_id };
         let port = Arc::clone(view.find(type_name::VIRTUAL_MACHINE_INTERFACE, port_id, missing)?);
-        if let Some(group) = groups_of(&view, port.uuid)?.first() {
-            let is_parent = parent_of(&view, group) == Some(port.uuid);
-            let port_id = port_id.into();
-            return Err(if is_parent {
-                Exception::PortInUseAsTrunkParent { port_id, trunk_id: group.uuid.to_string().into() }.into()
-            } else {
-                Exception::TrunkPortInUse { port_id }.into()
-            });
+        let group = groups_of(&view, port.uuid)?.into_iter().next();
+        let carries = group.filter(|group| parent_of(&view, group) == Some(port.uuid));
+        if let Some(group) = carries {
+            let (port_id, trunk_id) = (port_id.into(), group.uuid.to_string().into());
+            return Err(Exception::PortInUseAsTrunkParent { port_id, trunk_id }.into());
         }
-        let mut neighbours: Vec<Value> =
-            view.links(&port, PORTS).iter().map(|link| json!({"uuid": link.target.to_string()})).collect();
-        neighbours.extend(parent.map(|parent| json!({"uuid": parent.to_string()})));
-        let properties = with_vlan(view.property(&port, PROPERTIES), Some(vlan));
-        turn.update(&port, json!({ (PROPERTIES): properties, (PORTS): neighbours }))?;
-        turn.change_reference(trunk, PORTS, port.uuid, Some(Value::Null))?;
+        if !added.insert(port.uuid) || !groups_of(&view, port.uuid)?.is_empty() {
+            return Err(Exception::TrunkPortInUse { port_id: port_id.into() }.into());
+        }
+        set_vlan(turn, &port, Some(vlan))?;
+    }
+    change_ports(turn, trunk, |ports| ports.extend(&added))
+}
+
+/// Changes which ports a trunk has, and which the port refers to that carries them: all at once, as there may be four thousand.
+fn change_ports(turn: &mut Turn<'_>, trunk: &Object, change: impl Fn(&mut BTreeSet<Uuid>)) -> Answered<()> {
+    let parent = parent_of(&turn.view(), trunk).and_then(|parent| turn.view().graph.get(parent)).cloned();
+    for object in [Some(&turn.now_of(trunk)?), parent.as_ref()].into_iter().flatten() {
+        let before: BTreeSet<Uuid> = turn.view().links(object, PORTS).iter().map(|link| link.target).collect();
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            let references: Value = after.into_iter().map(|port| json!({"uuid": port.to_string()})).collect();
+            turn.update(object, json!({ (PORTS): references }))?;
+        }
     }
     Ok(())
+}
+
+fn set_vlan(turn: &mut Turn<'_>, port: &Object, vlan: Option<i64>) -> Answered<()> {
+    let properties = with_vlan(turn.view().property(port, PROPERTIES), vlan);
+    turn.update(port, json!({ (PROPERTIES): properties })).map(|_| ())
 }
 
 /// What a port says of itself, with this VLAN or with none; nothing, if nothing is left.
@@ -263,20 +282,15 @@ fn add_sub_ports(turn: &mut Turn<'_>) -> Answered<Value> {
     answer_now(turn, &trunk)
 }
 
-/// Takes a port out of a trunk: it is one of its own again.
-fn release(turn: &mut Turn<'_>, trunk: &Object, port: Uuid) -> Answered<()> {
-    turn.change_reference(trunk, PORTS, port, None)?;
-    let parent = parent_of(&turn.view(), trunk);
-    let Some(mut port) = turn.view().graph.get(port).cloned() else { return Ok(()) };
-    if let Some(parent) = parent.filter(|parent| port_refers_to(turn, &port, *parent)) {
-        port = turn.change_reference(&port, PORTS, parent, None)?;
+/// Takes ports out of a trunk: they are ones of their own again.
+fn release(turn: &mut Turn<'_>, trunk: &Object, gone: &BTreeSet<Uuid>) -> Answered<()> {
+    change_ports(turn, trunk, |ports| ports.retain(|port| !gone.contains(port)))?;
+    for port in gone {
+        if let Some(port) = turn.view().graph.get(*port).cloned() {
+            set_vlan(turn, &port, None)?;
+        }
     }
-    let properties = with_vlan(turn.view().property(&port, PROPERTIES), None);
-    turn.update(&port, json!({ (PROPERTIES): properties })).map(|_| ())
-}
-
-fn port_refers_to(turn: &Turn<'_>, port: &Object, other: Uuid) -> bool {
-    turn.view().links(port, PORTS).iter().any(|link| link.target == other)
+    Ok(())
 }
 
 /// NEU-TRK-S2
@@ -285,43 +299,39 @@ fn remove_sub_ports(turn: &mut Turn<'_>) -> Answered<Value> {
     let trunk = Arc::clone(find(&turn.view())?);
     let mut carried: HashSet<Uuid> =
         sub_ports(&turn.view(), &trunk).into_iter().map(|(sub_port, _)| sub_port.uuid).collect();
+    let mut gone = BTreeSet::new();
     for given in given_sub_ports(request)? {
         let port_id = port_id_of(request, given)?;
         let Some(port) = uuid_of(port_id).filter(|port| carried.remove(port)) else {
             let (trunk_id, port_id) = (trunk.uuid.to_string().into(), port_id.into());
             return Err(Exception::SubPortNotFound { trunk_id, port_id }.into());
         };
-        release(turn, &trunk, port)?;
+        gone.insert(port);
     }
+    release(turn, &trunk, &gone)?;
     answer_now(turn, &trunk)
 }
 
 /// NEU-TRK-U1: the plug-in sends what is to change within `trunk`.
 fn update(turn: &mut Turn<'_>) -> Answered<Value> {
-    let trunk = Arc::clone(find(&turn.view())?);
     let mut request = turn.request.clone();
-    if let Some(Value::Object(within)) = turn.request.given("trunk") {
+    if let Some(within) = turn.request.object("trunk")? {
         request.body.clone_from(within);
     }
-    let mut body = Map::new();
-    if let Some(id_perms) = request.id_perms()? {
-        body.insert(field_name::ID_PERMS.to_owned(), id_perms);
-    }
-    if let Some(name) = request.text("name")?.filter(|name| !name.is_empty()) {
-        body.insert(field_name::DISPLAY_NAME.to_owned(), name.into());
-    }
-    let trunk = turn.update(&trunk, body.into())?;
-    let trunk = tags::add_given(turn, &trunk)?;
+    let mut turn = turn.on(&request);
+    let trunk = Arc::clone(find(&turn.view())?);
+    let changes = turn.common_changes()?;
+    let trunk = turn.update(&trunk, changes.into())?;
+    let trunk = tags::add_given(&mut turn, &trunk)?;
     Ok(answer(&turn.view(), &trunk))
 }
 
 /// NEU-TRK-D1: the ports that it carries are their own again.
 fn delete(turn: &mut Turn<'_>) -> Answered<Value> {
     let trunk = Arc::clone(find(&turn.view())?);
-    let carried: Vec<Uuid> = sub_ports(&turn.view(), &trunk).into_iter().map(|(sub_port, _)| sub_port.uuid).collect();
-    for port in carried {
-        release(turn, &trunk, port)?;
-    }
+    let carried = sub_ports(&turn.view(), &trunk).into_iter().map(|(sub_port, _)| sub_port.uuid).collect();
+    release(turn, &trunk, &carried)?;
+    // The port that carried them is in there, too.
     let trunk = turn.update(&trunk, json!({ (PORTS): [] }))?;
     turn.delete(&trunk)?;
     Ok(Value::Null)

@@ -3,12 +3,12 @@
 
 use super::{envelope::Request, refused::Answered, view::View};
 use crate::{
-    access::role_rules::Letter,
+    access::{Identity, role_rules::Letter},
     graph::Object,
     model::{TypeId, field_name},
     rules::{
         Create, Delete, Document, Operation, Outcome, Purpose, ReferenceUpdate, Rejection, Update, Work, check_name,
-        default_group, string_list,
+        default_firewall, default_group, string_list,
     },
     timestamp::Timestamp,
 };
@@ -23,6 +23,9 @@ pub struct Turn<'t> {
     pub request: &'t Request,
 }
 
+/// Why firewalls can't be changed where their changes are kept aside.
+const DRAFTED: &str = "The security policy of the project is in draft mode: what changes it is kept aside there until it is committed, which Neutron can't ask for";
+
 /// What is in a body that rules of roles know nothing of (RBAC-9).
 const NO_FIELDS: [&str; 4] = ["uuid", "fq_name", "parent_type", "parent_uuid"];
 
@@ -30,6 +33,11 @@ impl<'t> Turn<'t> {
     /// On this fork.
     pub fn new(work: &'t mut Work, request: &'t Request) -> Self {
         Self { work, request }
+    }
+
+    /// The same at work on another form of the request.
+    pub fn on<'s>(&'s mut self, request: &'s Request) -> Turn<'s> {
+        Turn { work: self.work, request }
     }
 
     /// What is there now, with what the request has done so far.
@@ -72,8 +80,10 @@ impl<'t> Turn<'t> {
         let outcome = operation.decide(None, self.work)?;
         self.work.pending = false;
         let told = match outcome {
-            Outcome::Object(told) | Outcome::Pending(Some(told)) => told,
-            Outcome::Pending(None) | Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
+            Outcome::Object(told) => told,
+            // Neutron knows no drafts: it would be told that all is as it was.
+            Outcome::Pending(_) => return Err(Rejection::bad_request(DRAFTED).into()),
+            Outcome::Addresses(_) | Outcome::Done | Outcome::Many(_) | Outcome::Answer(_) => {
                 return Ok(None);
             }
         };
@@ -101,6 +111,18 @@ impl<'t> Turn<'t> {
         self.decide_object(&Operation::Create(Create { type_id, fq_name, document, chosen }))
     }
 
+    /// Creates an object that is everybody's, as the server does by itself: whoever asks need not be allowed to.
+    ///
+    /// # Errors
+    /// The refusals of the rules.
+    pub fn create_for_all(&mut self, type_name: &str, body: Value) -> Answered<Arc<Object>> {
+        let server = Identity::server(&self.work.identity.request_id);
+        let asks = std::mem::replace(&mut self.work.identity, server);
+        let created = self.create(type_name, body, None);
+        self.work.identity = asks;
+        created
+    }
+
     /// Creates the object that a request is about, below a project: with the id that the request says, or a new one, and with the
     /// name that it says. If that is taken the object is named `<name>-<uuid>` and shown as `<name>` (NEU-GEN-2); without a name it
     /// is named by its uuid (NEU-GEN-3).
@@ -116,8 +138,11 @@ impl<'t> Turn<'t> {
         let parent_type = self.view().type_of(parent).name.clone();
         let is_taken = self.work.graph.find_joined(type_id, parent.fq_name.child(&shown).joined()).is_some();
         let name = if is_taken { format!("{shown}-{uuid}") } else { shown.clone() };
+        // In one piece, whatever it has in it: a colon is for the rules to refuse.
+        let mut fq_name: Vec<Value> = parent.fq_name.elements().into_iter().map(Value::from).collect();
+        fq_name.push(name.into());
         let mut body = Self::members(body)?;
-        body.insert("fq_name".to_owned(), parent.fq_name.child(&name).elements().into());
+        body.insert("fq_name".to_owned(), fq_name.into());
         body.insert("parent_type".to_owned(), parent_type.into());
         body.insert("display_name".to_owned(), shown.into());
         if given.is_some() {
@@ -182,6 +207,22 @@ impl<'t> Turn<'t> {
     /// 409 where no id is free.
     pub fn default_group(&mut self, project: &Arc<Object>) -> Answered<Arc<Object>> {
         Ok(default_group::ensure(self.work, project)?)
+    }
+
+    /// The default firewall of a project, which is made if it is missing (NEU-FW-5): by the server, whoever asks.
+    ///
+    /// # Errors
+    /// What is in the way of it.
+    pub fn default_firewall(&mut self, project: &Arc<Object>) -> Answered<()> {
+        Ok(default_firewall::ensure(self.work, project)?)
+    }
+
+    /// Takes the mark of an audit from all policies that have a rule, likewise (NEU-FW-2).
+    ///
+    /// # Errors
+    /// Internal, if the model lacks the type.
+    pub fn withdraw_audits(&mut self, rule: &Object) -> Answered<()> {
+        Ok(default_firewall::withdraw_audits(self.work, rule)?)
     }
 
     /// The object as it is now.

@@ -33,7 +33,7 @@ pub use request::{Compose, Operation, Request};
 pub use set_tag::SetTag;
 pub use shared::{
     addresses::{Version, scope_of},
-    default_group,
+    default_firewall, default_group,
     gateway_address::is_unmanaged,
     protocol,
 };

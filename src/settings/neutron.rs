@@ -18,8 +18,8 @@ pub struct NeutronSettings {
         action = ArgAction::Set)]
     pub neutron_contrail_extensions: bool,
 
-    /// Whether Neutron's firewall groups, policies and rules are served. There are none yet: they are answered 404 with either value.
-    /// Shared like the quota
+    /// Whether Neutron's firewall groups, policies and rules are served, and each new project gets a firewall group `default`; they
+    /// are answered 404 otherwise. Shared like the quota
     #[arg(long, env = "CIRRUS_NEUTRON_FWAAS", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub neutron_fwaas: bool,
 

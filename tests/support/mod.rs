@@ -14,6 +14,7 @@ pub mod dump;
 pub mod events;
 pub mod generated;
 pub mod keystone;
+pub mod neutron;
 pub mod postgresql;
 pub mod proxy;
 pub mod python;

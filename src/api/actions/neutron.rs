@@ -270,7 +270,8 @@ fn describe() -> OperationBuilder {
 fn says() -> String {
     let operations = |resource: &&neutron::Resource| {
         let verbs: Vec<&str> = resource.operations.iter().map(|(verb, _)| verb.name()).collect();
-        format!("- `{}` ({}): {}\n", resource.name(), resource.meaning, verbs.join(", "))
+        let condition = if resource.needs_fwaas { ", only with `--neutron-fwaas true`" } else { "" };
+        format!("- `{}` ({}{condition}): {}\n", resource.name(), resource.meaning, verbs.join(", "))
     };
     let resources: String = neutron::RESOURCES.iter().map(operations).collect();
     format!("Each request is all or nothing. Resources and operations:\n\n{resources}")

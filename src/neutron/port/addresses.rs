@@ -5,7 +5,7 @@ use crate::{
     graph::Object,
     ipam,
     model::{field_name, type_name},
-    neutron::{exception::Exception, refused::Answered, subnet, turn::Turn, view::View},
+    neutron::{exception::Exception, refused::Answered, turn::Turn, view::View},
 };
 use serde_json::{Value, json};
 use std::{
@@ -83,24 +83,13 @@ fn scopes<'o>(view: &View<'_>, network: &'o Object) -> impl Iterator<Item = Uuid
     std::iter::once(network.uuid).chain(ipams)
 }
 
-/// The instance-ips of a network with an address: by the index of what is held. NEU-PORT-C5: the address of a gateway is held by
-/// nobody, and in a network without subnets addresses are nobody's business: there all have to be looked at.
+/// The instance-ips of a network with an address: by the index of what is held, and by that of what is not, as the address of a
+/// gateway (NEU-PORT-C5).
 pub fn with_value<'v>(view: &View<'v>, network: &Object, wanted: IpAddr) -> Vec<&'v Arc<Object>> {
-    let pools = view.graph.pools();
-    let has_value = |address: &&Arc<Object>| value(view, address) == Some(wanted);
-    let of_network = || referrers(view, network.uuid, type_name::INSTANCE_IP).filter(has_value).collect();
-    let mut is_managed = false;
-    for scope in scopes(view, network) {
-        is_managed |= pools.count_of_subnets(scope) > 0;
-        let Some(subnet) = pools.subnet_of(scope, wanted) else { continue };
-        if subnet.gateway == Some(wanted) {
-            return of_network();
-        }
-        let holder = pools.holder(scope, wanted).and_then(|holder| view.graph.get(holder.object()?));
-        let kind = view.graph.model().find(type_name::INSTANCE_IP);
-        return holder.into_iter().filter(|holder| Some(holder.type_id) == kind).collect();
-    }
-    if is_managed { Vec::new() } else { of_network() }
+    let (pools, kind) = (view.graph.pools(), view.graph.model().find(type_name::INSTANCE_IP));
+    let holders = scopes(view, network).filter_map(|scope| pools.holder(scope, wanted)?.object());
+    let found = holders.chain(pools.sharing(network.uuid, wanted)).filter_map(|uuid| view.graph.get(uuid));
+    found.filter(|object| Some(object.type_id) == kind).collect()
 }
 
 /// The ports of a network that have an address.
@@ -159,10 +148,8 @@ fn wishes(turn: &Turn<'_>, list: &[Value]) -> Answered<Vec<Wish>> {
 fn family(turn: &Turn<'_>, network: &Object, wish: &Wish) -> Option<&'static str> {
     let name = |is_ipv4: bool| if is_ipv4 { "v4" } else { "v6" };
     let of_subnet = || {
-        let view = turn.view();
-        let subnets = subnet::of_network(&view, network);
-        let subnet = subnets.into_iter().find(|subnet| wish.subnet.is_some_and(|uuid| subnet.is(uuid)))?;
-        subnet.prefix().map(|prefix| name(prefix.is_ipv4()))
+        let subnet = turn.view().graph.pools().subnet_with_uuid(network.uuid, wish.subnet?)?;
+        Some(name(subnet.is_v4()))
     };
     wish.family.or_else(|| wish.address.map(|address| name(address.is_ipv4()))).or_else(of_subnet)
 }

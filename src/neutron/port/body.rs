@@ -123,7 +123,11 @@ fn address_pairs(turn: &Turn<'_>) -> Answered<Option<Value>> {
         let address = pair.get("ip_address").and_then(Value::as_str).ok_or_else(|| refuse("ip_address, a text"))?;
         let mac = match pair.get("mac_address") {
             None | Some(Value::Null) => "",
-            Some(mac) => mac.as_str().ok_or_else(|| refuse("a mac_address that is a text"))?,
+            Some(mac) => {
+                let is_mac_address = |mac: &&str| mac.is_empty() || super::mac_address_of(mac).is_some();
+                let mac = mac.as_str().filter(is_mac_address);
+                mac.ok_or_else(|| refuse("a mac_address like 02:00:00:00:00:01"))?
+            }
         };
         pairs.push(json!({
             "ip": prefix(turn, address)?,

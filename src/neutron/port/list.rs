@@ -138,6 +138,9 @@ fn named_networks<'v>(view: &View<'v>, wanted: &Wanted) -> Answered<Option<Vec<&
     Ok(Some(networks))
 }
 
+/// So many addresses are looked for in each network; for more of them it is cheaper to look at all ports.
+const MOST_LOOKED_UP: usize = 16;
+
 /// The ports that a list has to look at, by the index that leaves the fewest.
 fn narrowed<'v>(view: &View<'v>, wanted: &Wanted) -> Answered<Ports<'v>> {
     let filters = &view.request.filters;
@@ -156,21 +159,31 @@ fn narrowed<'v>(view: &View<'v>, wanted: &Wanted) -> Answered<Ports<'v>> {
     }
     let networks = match named_networks(view, wanted)? {
         Some(networks) => networks,
-        None if view.is_admin() && wanted.addresses.is_some() => {
+        None if view.is_admin() && wanted.addresses.as_ref().is_some_and(|all| all.len() <= MOST_LOOKED_UP) => {
             view.graph.objects_of(view.type_id(type_name::VIRTUAL_NETWORK)?).collect()
         }
         None => return of_tenants(view),
     };
     let view = *view;
-    if let Some(addresses) = &wanted.addresses {
+    let few = |addresses: &&HashSet<IpAddr>| addresses.len() <= MOST_LOOKED_UP;
+    if let Some(addresses) = wanted.addresses.as_ref().filter(few) {
         let addresses: Vec<IpAddr> = addresses.iter().copied().collect();
         return Ok(Box::new(networks.into_iter().flat_map(move |network| {
             let with = |address: &IpAddr| addresses::ports_with(&view, network, *address);
             addresses.iter().flat_map(with).collect::<Vec<_>>()
         })));
     }
-    let ports = |network: &'v Arc<Object>| referrers(&view, network.uuid, type_name::VIRTUAL_MACHINE_INTERFACE);
-    Ok(Box::new(networks.into_iter().flat_map(ports).collect::<Vec<_>>().into_iter()))
+    let ports = move |network: &'v Arc<Object>| referrers(&view, network.uuid, type_name::VIRTUAL_MACHINE_INTERFACE);
+    let tenant = if view.is_admin() { None } else { Some(view.request.tenant()?) };
+    if tenant.is_none_or(|tenant| networks.iter().all(|network| network.parent == Some(tenant))) {
+        return Ok(Box::new(networks.into_iter().flat_map(ports)));
+    }
+    // On the networks of others there may be very many, of which a member sees its own.
+    let named: HashSet<Uuid> = networks.iter().map(|network| network.uuid).collect();
+    let own = view.of_tenants(type_name::VIRTUAL_MACHINE_INTERFACE)?;
+    let on_named = move |port: &&'v Arc<Object>| network_of(&view, port).is_some_and(|of| named.contains(&of.uuid));
+    let of_own = networks.into_iter().filter(move |network| network.parent == tenant).flat_map(ports);
+    Ok(Box::new(of_own.chain(own.filter(on_named))))
 }
 
 /// The ports of the tenants, and those on networks of the tenant that asks.

@@ -110,16 +110,18 @@ fn read(view: &View<'_>) -> Answered<Value> {
     Ok(answer(view, find(view, view.request.id())?))
 }
 
+/// A MAC address as ports have it; none if the text is no MAC address.
+fn mac_address_of(text: &str) -> Option<String> {
+    let address = text.replace('-', ":");
+    let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (address.split(':').count() == 6 && address.split(':').all(is_byte)).then_some(address)
+}
+
 /// The MAC address that is asked for, as ports have it.
 fn given_mac_address(turn: &Turn<'_>) -> Answered<Option<String>> {
     let Some(given) = turn.request.text("mac_address")?.filter(|given| !given.is_empty()) else { return Ok(None) };
-    let address = given.replace('-', ":");
-    let parts: Vec<&str> = address.split(':').collect();
-    let is_byte = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if parts.len() != 6 || !parts.iter().all(is_byte) {
-        return Err(turn.request.bad_request(format!("mac_address must be one like 02:00:00:00:00:01, not '{given}'")));
-    }
-    Ok(Some(address))
+    let refuse = || turn.request.bad_request(format!("mac_address must be one like 02:00:00:00:00:01, not '{given}'"));
+    mac_address_of(given).map(Some).ok_or_else(refuse)
 }
 
 /// NEU-PORT-C1: in a network each MAC address is there once.

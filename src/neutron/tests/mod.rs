@@ -5,6 +5,7 @@
 
 mod contrail;
 mod envelope;
+mod firewall;
 mod floatingip;
 mod network;
 mod port;
@@ -108,16 +109,20 @@ impl Cloud {
         if self.graph.count_of(list) > 0 {
             return;
         }
-        let member = std::mem::replace(&mut self.identity, Identity::server("test"));
         let rule = json!({"rule_object": "*", "rule_field": null, "rule_perms": [{"role_name": "member", "role_crud": "CRUD"}]});
-        self.create(
-            "api-access-list",
-            json!({
-                "fq_name": ["default-global-system-config", "all"], "parent_type": "global-system-config",
-                "api_access_list_entries": {"rbac_rule": [rule]},
-            }),
-        );
-        self.identity = member;
+        let list = json!({
+            "fq_name": ["default-global-system-config", "all"], "parent_type": "global-system-config",
+            "api_access_list_entries": {"rbac_rule": [rule]},
+        });
+        self.with_server(|cloud| cloud.create("api-access-list", list));
+    }
+
+    /// Does something as the server, and is then again who it was.
+    pub fn with_server<T>(&mut self, does: impl FnOnce(&mut Self) -> T) -> T {
+        let asks = std::mem::replace(&mut self.identity, Identity::server("test"));
+        let done = does(self);
+        self.identity = asks;
+        done
     }
 
     /// What the plug-in would send.

@@ -290,3 +290,39 @@ fn ports_and_groups_are_found_by_what_is_in_them() {
     cloud.submit(&Operation::Delete(crate::rules::Delete { type_id, uuid: port.to_string() })).unwrap();
     assert!(found(&cloud, InnerKey::MacAddress, "02:0a:00:00:00:01").is_empty());
 }
+
+#[test]
+fn neu_gen_2_a_name_is_one_piece() {
+    let mut cloud = Cloud::new();
+    for resource in ["network", "router", "security_group", "policy", "ipam", "route_table"] {
+        let refused = cloud.ask(resource, "CREATE", json!({"resource": {"name": "a:b"}})).unwrap_err();
+        let text = "Bad Request, name has one of invalid chars {':'}";
+        assert_eq!(refused, json!({"exception": "BadRequest", "resource": resource, "msg": text}));
+    }
+}
+
+#[test]
+fn neu_net_c1_neu_net_c4_what_is_of_another_type_is_refused_by_its_name() {
+    let mut cloud = Cloud::new();
+    let network = cloud.network(json!({})).unwrap();
+    for (member, wrong) in [
+        ("mtu", json!(true)),
+        ("mtu", json!([])),
+        ("mtu", json!(1.5)),
+        ("provider:physical_network", json!({})),
+        ("provider:segmentation_id", json!([])),
+        ("policys", json!([17])),
+        ("policys", json!([[]])),
+        ("route_table", json!([17])),
+    ] {
+        for refused in
+            [cloud.network(json!({(member): wrong})), cloud.of("UPDATE", "network", &network, json!({(member): wrong}))]
+        {
+            let refused = refused.unwrap_err();
+            assert!(
+                refused["exception"] == "BadRequest" && refused["msg"].as_str().unwrap().contains(member),
+                "{refused}"
+            );
+        }
+    }
+}

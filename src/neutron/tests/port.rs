@@ -652,3 +652,62 @@ fn neu_gen_11_neu_err_5_of_two_requests_the_second_sees_the_first() {
     assert_eq!(count(&cloud, "virtual-machine-interface"), 2);
     assert_eq!(count(&cloud, "instance-ip"), 2);
 }
+
+#[test]
+fn neu_port_c4_neu_port_c5_each_address_is_found_held_or_not() {
+    let mut cloud = Cloud::new();
+    let (net, _) = cloud.network_with("10.0.0.0/24");
+    let other = cloud.network_with("10.0.0.0/24").0;
+    let at = |address: &str| json!({"fixed_ips": [{"ip_address": address}]});
+    let gateway = cloud.port(&net, at("10.0.0.1")).unwrap();
+    let port = cloud.port(&net, at("10.0.0.9")).unwrap();
+    for address in ["10.0.0.1", "10.0.0.9"] {
+        let in_use = json!({"exception": "IpAddressInUse", "net_id": net["id"], "ip_address": address});
+        assert_eq!(cloud.port(&net, at(address)), Err(in_use));
+        // Those of another network are others.
+        cloud.port(&other, at(address)).unwrap();
+    }
+    let by = |address: &str| json!({"network_id": [net["id"]], "fixed_ips": {"ip_address": [address]}});
+    assert_eq!(cloud.ids("port", by("10.0.0.1")), [id(&gateway)]);
+    assert_eq!(cloud.ids("port", by("10.0.0.9")), [id(&port)]);
+    cloud.of("DELETE", "port", &gateway, json!({})).unwrap();
+    assert_eq!(cloud.ids("port", by("10.0.0.1")), [] as [String; 0]);
+    let again = cloud.port(&net, at("10.0.0.1")).unwrap();
+    let uuid = Uuid::try_parse(&id(&net)).unwrap();
+    assert_eq!(cloud.graph.pools().sharing_in(uuid).count(), 1);
+    cloud.of("UPDATE", "port", &again, json!({"fixed_ips": []})).unwrap();
+    assert_eq!(cloud.graph.pools().sharing_in(uuid).count(), 0);
+    assert!(crate::graph::violations(&cloud.graph).is_empty());
+}
+
+#[test]
+fn neu_port_l2_on_networks_of_others_a_member_sees_its_own_ports() {
+    let mut cloud = Cloud::new();
+    let shared = cloud.network(json!({"shared": true})).unwrap();
+    let (owner, of_owner) = (cloud.tenant, cloud.port(&shared, json!({})).unwrap());
+    let own = cloud.network(json!({"name": "own"})).unwrap();
+    cloud.tenant = cloud.project("green");
+    let of_other = cloud.port(&shared, json!({})).unwrap();
+    let on =
+        |networks: &[&Value]| json!({"network_id": networks.iter().map(|network| &network["id"]).collect::<Vec<_>>()});
+    assert_eq!(cloud.ids("port", on(&[&shared, &own])), [id(&of_other)]);
+    cloud.tenant = owner;
+    let mut both = [id(&of_owner), id(&of_other)];
+    both.sort();
+    assert_eq!(cloud.ids("port", on(&[&shared])), both);
+    let at = json!({"subnet_id": ["00000000-0000-4000-8000-000000000001"], "ip_address": vec!["10.0.0.1"; 20]});
+    assert_eq!(cloud.ids("port", json!({ "fixed_ips": at })), [] as [String; 0]);
+    cloud.is_admin = true;
+    let many: Vec<String> = (0..20).map(|last| format!("10.0.0.{last}")).collect();
+    assert_eq!(cloud.ids("port", json!({"fixed_ips": {"ip_address": many}})), [] as [String; 0]);
+}
+
+#[test]
+fn neu_port_c8_the_mac_address_of_a_pair_is_one() {
+    let mut cloud = Cloud::new();
+    let net = cloud.network(json!({})).unwrap();
+    let pair = |mac: &str| json!({"allowed_address_pairs": [{"ip_address": "192.0.2.1", "mac_address": mac}]});
+    cloud.port(&net, pair("02:00:00:00:00:01")).unwrap();
+    cloud.port(&net, pair("")).unwrap();
+    assert_eq!(class(cloud.port(&net, pair("nothing"))), "BadRequest");
+}

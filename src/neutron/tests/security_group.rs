@@ -342,3 +342,18 @@ fn neu_sgr_r3_neu_sgr_l1_rules_are_found_in_ones_own_project() {
         "SecurityGroupRuleNotFound"
     );
 }
+
+#[test]
+fn neu_sgr_c1_ports_are_from_0_to_65535() {
+    let mut cloud = Cloud::new();
+    let group = group(&mut cloud, json!({"name": "web"})).unwrap();
+    for (protocol, first, last, member) in [
+        ("tcp", -1, 80, "port_range_min"),
+        ("udp", 80, 70_000, "port_range_max"),
+        ("sctp", 70_000, 70_001, "port_range_min"),
+    ] {
+        let range = json!({"protocol": protocol, "port_range_min": first, "port_range_max": last});
+        let refused = rule(&mut cloud, &group, range).unwrap_err();
+        assert!(refused["exception"] == "BadRequest" && refused["msg"].as_str().unwrap().contains(member), "{refused}");
+    }
+}

@@ -190,3 +190,31 @@ fn strict_compliance_reserves_nothing_and_extensions_can_be_left_out() {
     let object = cloud.graph.get(Uuid::try_parse(&id(&net)).unwrap()).unwrap();
     assert!(object.links[0].attribute.as_deref().unwrap().contains("\"dns_server_address\":\"0.0.0.0\""));
 }
+
+#[test]
+fn neu_sub_c3_neu_sub_u1_addresses_and_prefixes_are_some() {
+    let mut cloud = Cloud::new();
+    let (network, subnet) = cloud.network_with("10.0.0.0/24");
+    for (member, wrong) in [
+        ("gateway_ip", json!("nothing")),
+        ("dns_nameservers", json!(["192.0.2.1", "nothing"])),
+        ("host_routes", json!([{"destination": "nothing", "nexthop": "10.0.0.7"}])),
+        ("host_routes", json!([{"destination": "192.0.2.0/24", "nexthop": "nothing"}])),
+        ("host_routes", json!([17])),
+        ("allocation_pools", json!([{"start": "10.0.0.5", "end": "nothing"}])),
+        ("ipam_fq_name", json!(["nothing"])),
+    ] {
+        let mut body = json!({"cidr": "10.1.0.0/24"});
+        body[member] = wrong.clone();
+        let mut refused = vec![cloud.subnet(&network, body).unwrap_err()];
+        if !["gateway_ip", "ipam_fq_name"].contains(&member) {
+            refused.push(cloud.of("UPDATE", "subnet", &subnet, json!({(member): wrong})).unwrap_err());
+        }
+        for refused in refused {
+            assert!(
+                refused["exception"] == "BadRequest" && refused["msg"].as_str().unwrap().contains(member),
+                "{refused}"
+            );
+        }
+    }
+}

@@ -161,3 +161,16 @@ fn neu_tag_l1_filters_by_tags_hold_beside_all_others() {
     cloud.tenant = cloud.project("red");
     assert!(cloud.ids("network", json!({"tags": ["a"]})).is_empty());
 }
+
+#[test]
+fn neu_tag_c1_a_member_makes_tags_that_are_everybodys() {
+    let mut cloud = Cloud::new();
+    cloud.log_in(cloud.tenant);
+    let network = cloud.network(json!({"tags": ["red"]})).unwrap();
+    assert_eq!(network["tags"], json!(["red"]));
+    let other = cloud.with_server(|cloud| cloud.project("green"));
+    cloud.tenant = other;
+    cloud.log_in(other);
+    let network = cloud.network(json!({"name": "other"})).unwrap();
+    assert_eq!(replace(&mut cloud, &id(&network), json!(["red", "blue"])).unwrap(), json!(["blue", "red"]));
+}

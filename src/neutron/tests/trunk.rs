@@ -160,3 +160,41 @@ fn neu_trk_l1_groups_of_fabrics_are_no_trunks() {
     assert!(cloud.ids("trunk", json!({"tenant_id": [red]})).is_empty());
     assert_eq!(cloud.graph.count_of(model().find("virtual-port-group").unwrap()), 2);
 }
+
+#[test]
+fn neu_trk_d1_neu_trk_s1_a_trunk_may_have_as_many_ports_as_there_are_vlans() {
+    let mut cloud = Cloud::new();
+    let (trunk, parent, _) = trunk(&mut cloud);
+    let net = json!({"id": parent["network_id"]});
+    let ports: Vec<Value> = (1..=1_000).map(|vlan| sub_port(&cloud.port(&net, json!({})).unwrap(), vlan)).collect();
+    let told = add(&mut cloud, &trunk, ports.clone().into()).unwrap();
+    assert_eq!(told["sub_ports"].as_array().unwrap().len(), ports.len());
+    let half = ports[..500].iter().map(|port| json!({"port_id": port["port_id"]})).collect();
+    let told = cloud.of("REMOVE_SUBPORTS", "trunk", &trunk, json!({"sub_ports": Value::Array(half)})).unwrap();
+    assert_eq!(told["sub_ports"].as_array().unwrap().len(), 500);
+    cloud.of("DELETE", "trunk", &trunk, json!({})).unwrap();
+    for port in [&ports[0], &ports[999]] {
+        let port = json!({"id": port["port_id"]});
+        assert_eq!(vlan(&cloud, &port), json!(null));
+        cloud.of("DELETE", "port", &port, json!({})).unwrap();
+    }
+}
+
+#[test]
+fn neu_trk_s1_a_port_is_carried_once() {
+    let mut cloud = Cloud::new();
+    let (trunk, _, ports) = trunk(&mut cloud);
+    let twice = json!([sub_port(&ports[0], 5), sub_port(&ports[0], 6)]);
+    let refused = json!({"exception": "TrunkPortInUse", "port_id": ports[0]["id"]});
+    assert_eq!(add(&mut cloud, &trunk, twice), Err(refused));
+}
+
+#[test]
+fn neu_trk_u1_neu_tag_u1_tags_are_within_trunk_too() {
+    let mut cloud = Cloud::new();
+    let (trunk, ..) = trunk(&mut cloud);
+    let told = cloud.of("UPDATE", "trunk", &trunk, json!({"trunk": {"tags": ["red"]}})).unwrap();
+    assert_eq!(told["tags"], json!(["red"]));
+    assert_eq!(class(cloud.of("UPDATE", "trunk", &trunk, json!({"trunk": {"tags": 17}}))), "BadRequest");
+    assert_eq!(class(cloud.of("UPDATE", "trunk", &trunk, json!({"trunk": 17}))), "BadRequest");
+}

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod aggregate;
 pub mod bgpvpn;
+pub mod default_firewall;
 pub mod default_group;
 pub mod domain_name;
 pub mod firewall_scope;

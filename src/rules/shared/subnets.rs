@@ -405,7 +405,11 @@ impl Sharing {
         }
         let users = work.graph.model().find(type_name::VIRTUAL_NETWORK).into_iter();
         let referring = users.flat_map(|kind| work.graph.referrers(scope, kind)).map(|network| network.uuid);
-        let holders = referring.chain([scope]).flat_map(|network| holders_of_network(work, network));
+        let holders = referring.chain([scope]).flat_map(|network| {
+            // Of the instance-ips, of which there may be many, there is an index.
+            let sharing = pools.sharing_in(network).filter_map(|uuid| work.graph.get(uuid)).cloned();
+            sharing.chain(floating_ips_of_network(work, network))
+        });
         let mut users: Vec<(IpAddr, Arc<Object>, bool)> = holders
             .filter(|holder| holder.hold.is_none())
             .filter_map(|holder| Some((address_of(work, &holder)?, shares_gateway(work, &holder), holder)))
@@ -472,11 +476,18 @@ fn subnet_uuids(work: &Work, network: &Object) -> HashSet<(Uuid, Option<IpNetwor
 
 /// The instance-ips, floating-ips and alias-ips of a network.
 pub fn holders_of_network(work: &Work, network: Uuid) -> Vec<Arc<Object>> {
-    let of_type = |name: &str| work.graph.model().find(name);
     let mut holders = Vec::new();
-    if let Some(kind) = of_type(type_name::INSTANCE_IP) {
+    if let Some(kind) = work.graph.model().find(type_name::INSTANCE_IP) {
         holders.extend(work.graph.referrers(network, kind).cloned());
     }
+    holders.extend(floating_ips_of_network(work, network));
+    holders
+}
+
+/// The floating-ips and alias-ips of a network.
+fn floating_ips_of_network(work: &Work, network: Uuid) -> Vec<Arc<Object>> {
+    let of_type = |name: &str| work.graph.model().find(name);
+    let mut holders = Vec::new();
     for (pool, address) in
         [(type_name::FLOATING_IP_POOL, type_name::FLOATING_IP), (type_name::ALIAS_IP_POOL, type_name::ALIAS_IP)]
     {

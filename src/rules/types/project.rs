@@ -9,7 +9,7 @@ use crate::{
     model::{field_name, type_name},
     rules::{
         engine::{Decision, Draft, NewLink, Rejection, Rules, Work, rulebook::Owner, security_draft},
-        shared::default_group,
+        shared::{default_firewall, default_group},
     },
 };
 use serde_json::Value;
@@ -44,6 +44,9 @@ fn after_create(work: &mut Work, project: &Arc<Object>) -> Decision<()> {
     // NEU-HOOK-1
     if work.options().neutron.default_security_group && !work.provisioning {
         default_group::ensure(work, project)?;
+    }
+    if work.options().neutron.fwaas && !work.provisioning {
+        default_firewall::ensure(work, project)?;
     }
     // PRJ-C2
     security_draft::follow_mode(work, project)
