@@ -4,11 +4,16 @@
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use reqwest::{Client, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
 
 use crate::support::keystone::{Keystone, PASSWORD};
+use crate::support::scrape::Scraped;
 use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Api, Checks, Server};
 
+/// How long what happens beside requests may take.
+const LIMIT: Duration = Duration::from_secs(30);
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
 /// A name of somebody else's, in each of which it is.
 const SECRET: &str = "secret";
@@ -431,7 +436,12 @@ async fn networks(api: Api, mut browser: Browser) {
     let page = browser.get(&format!("/ui/networks?project={project}&open={back}")).await;
     has(
         page.status_is(200),
-        &[(">192.0.2.9</a>", 1), (">10.0.1.12</a>", 1), ("data-title=\"Static routes\">10.99.0.0/16<", 1)],
+        &[
+            (">192.0.2.9</a>", 1),
+            (">10.0.1.12</a>", 1),
+            (">10.0.1.12</text>", 1),
+            ("data-title=\"Static routes\">10.99.0.0/16<", 1),
+        ],
     );
     // Around one is what it is connected with, and so on.
     for (around, steps, expected) in [(&back, 0, 1), (&back, 1, 3), (&back, 2, 4), (&outside, 1, 3), (&front, 1, 4)] {
@@ -443,6 +453,13 @@ async fn networks(api: Api, mut browser: Browser) {
             page.text
         );
     }
+    // What is connected, and what is not, are boxes that lead to each of them.
+    let folded = browser.get("/ui/networks?project=default-domain:drawn&view=connected").await;
+    has(folded.status_is(200), &[("<g class=\"card", 2), (">4 networks</text>", 1), ("connected=nothing\"", 2)]);
+    for (with, expected) in [(back.as_str(), 4), (&front, 4), ("nothing", 1)] {
+        let page = browser.get(&format!("/ui/networks?project=default-domain:drawn&connected={with}")).await;
+        assert_eq!(page.status_is(200).text.matches("<li data-words=").count(), expected, "{with}: {}", page.text);
+    }
     let found = browser.get("/ui/networks?project=default-domain:drawn&find=HALF").await;
     has(found.status_is(200), &[("1 network · 0 ports", 1)]);
     for (path, status) in [
@@ -450,6 +467,8 @@ async fn networks(api: Api, mut browser: Browser) {
         (format!("around={front}&steps=9"), 400),
         (format!("around={front}&steps=-1"), 400),
         ("view=x".to_owned(), 400),
+        ("project=default-domain:drawn&connected=x".to_owned(), 404),
+        ("connected=11111111-1111-4111-8111-111111111111".to_owned(), 404),
         ("around=11111111-1111-4111-8111-111111111111".to_owned(), 404),
         ("project=11111111-1111-4111-8111-111111111111".to_owned(), 404),
         ("project=default-domain:nothing".to_owned(), 404),
@@ -470,10 +489,12 @@ async fn many_networks(api: Api, mut browser: Browser) {
     }
     let page = browser.get("/ui/networks").await;
     assert_eq!(
-        page.status_is(200).text.matches("<g class=\"card project\"").count(),
+        page.status_is(200).text.matches("<g class=\"card folded\"").count(),
         page.text.matches("<g class=\"card").count()
     );
-    assert!(page.text.contains("101 networks") && !page.text.contains("many-one-000"), "{}", page.text);
+    assert!(page.text.contains("101 networks") && !page.text.contains(">many-one-000<"), "{}", page.text);
+    // What is folded is found all the same.
+    assert!(page.text.contains(" many-one-000 "), "{}", page.text);
     let page = browser.get("/ui/networks?view=networks").await;
     assert!(page.status_is(200).text.contains("many-one-000") && page.text.contains("many-other-100"));
     let page = browser.get("/ui/networks?find=many-one-05").await;
@@ -512,7 +533,13 @@ async fn history(api: Api, mut browser: Browser) {
     browser.get(&format!("/ui/history/virtual-network/{uuid}?before=x")).await.status_is(400);
 }
 
+/// How much memory the names take that are looked through by a search.
+async fn weight_of_names(api: &Api) -> f64 {
+    Scraped::of(api).await.sum("cirrus_memory_bytes", &[("holder", "names-for-search")])
+}
+
 async fn search(api: Api, mut browser: Browser) {
+    let before = weight_of_names(&api).await;
     let net = network(&api, &["default-domain", "default-project", "Needle-Net"], subnets(&["10.66.0.0/24"])).await;
     let [port, address] = port(&api, "hay-port", "Needle-Net", "10.66.0.5").await;
     let macs = api.get(&format!("/virtual-machine-interface/{port}")).await.ok();
@@ -524,6 +551,11 @@ async fn search(api: Api, mut browser: Browser) {
     let tagged =
         json!({"obj_type": "virtual-network", "obj_uuid": net, "application": {"value": "needle", "is_global": true}});
     api.post("/set-tag", &tagged).await.status_is(200);
+    // A page has the names brought together before anybody searches.
+    assert!((weight_of_names(&api).await - before).abs() < 0.5);
+    browser.get("/ui/types").await.status_is(200);
+    let known = async { while weight_of_names(&api).await <= before {} };
+    timeout(LIMIT, known).await.expect("the names of what was made are not taken in");
     let mut find = async |text: &str| {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish();
         let page = browser.get(&format!("/ui/search?{query}")).await.status_is(200).text.clone();

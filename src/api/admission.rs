@@ -4,6 +4,7 @@
 use super::error::{Answered, ApiError};
 use crate::metrics::{self, Limit};
 use crate::settings::{ConnectionSettings, RequestSettings};
+use actix_web::http::StatusCode;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,6 +22,9 @@ const LARGE_WEIGHT: usize = 1 << 10;
 /// ... for all that are smaller, and for all that are not. Small ones do not wait for large ones.
 const SMALL_ROOM: usize = 128 << 10;
 const LARGE_ROOM: usize = 256 << 10;
+/// What the answers cost that pages are made of, in KiB: the least that is counted of one page, and for all pages.
+const LEAST_OF_PAGE: usize = 256;
+const PAGES_ROOM: usize = 256 << 10;
 
 /// The room there is.
 pub struct Admission {
@@ -30,6 +34,7 @@ pub struct Admission {
     arriving: Arc<Semaphore>,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
 }
 
 /// A part of the room, until it is dropped.
@@ -47,6 +52,7 @@ impl Admission {
             arriving: room(ARRIVING),
             small: room(SMALL_ROOM),
             large: room(LARGE_ROOM),
+            pages: room(PAGES_ROOM),
         }
     }
 
@@ -83,13 +89,15 @@ impl Admission {
         u64::from(self.settings.max_requests).saturating_sub(self.requests.available_permits() as u64)
     }
 
-    /// What bodies hold of the room for them, in bytes: those that arrive, small ones and large ones that are worked on.
-    pub fn held(&self) -> [(&'static str, u64); 3] {
+    /// What bodies hold of the room for them, in bytes: those that arrive, small ones and large ones that are worked on; and answers
+    /// that pages are made of.
+    pub fn held(&self) -> [(&'static str, u64); 4] {
         let held = |room: &Semaphore, all: usize| (all.saturating_sub(room.available_permits()) as u64) << 10;
         [
             ("arriving-bodies", held(&self.arriving, ARRIVING)),
             ("small-bodies", held(&self.small, SMALL_ROOM)),
             ("large-bodies", held(&self.large, LARGE_ROOM)),
+            ("page-answers", held(&self.pages, PAGES_ROOM)),
         ]
     }
 
@@ -124,6 +132,49 @@ impl Admission {
     }
 }
 
+/// How much a page has in memory of answers to requests of its own, and the room that it has for them.
+#[derive(Default)]
+pub struct Gathered {
+    bytes: usize,
+    place: Option<Place>,
+}
+
+impl Gathered {
+    /// Some more of an answer, which will be parsed. What is small on the whole is bounded by how many requests there are. A page that
+    /// has room already does not wait for more, as others may do the same.
+    ///
+    /// # Errors
+    /// 413 if it is too much for one page, 503 if there is no room.
+    pub async fn add(&mut self, admission: &Admission, piece: &[u8]) -> Answered<()> {
+        self.add_in(&admission.pages, piece, ROOM_WITHIN).await
+    }
+
+    async fn add_in(&mut self, room: &Arc<Semaphore>, piece: &[u8], within: Duration) -> Answered<()> {
+        self.bytes += weight(piece);
+        let needed = self.bytes.div_ceil(1 << 10);
+        if needed > PAGES_ROOM {
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "This is too much for a page."));
+        }
+        let more = needed.saturating_sub(self.place.as_ref().map_or(0, Place::num_permits));
+        if needed <= LEAST_OF_PAGE || more == 0 {
+            return Ok(());
+        }
+        let taken = match self.place {
+            None => take(room, more, within).await,
+            Some(_) => Arc::clone(room).try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)).ok(),
+        };
+        let Some(taken) = taken else {
+            metrics::limit(Limit::PageAnswers);
+            return Err(ApiError::unavailable("Too many large pages are made at the same time"));
+        };
+        match &mut self.place {
+            Some(place) => place.merge(taken),
+            None => self.place = Some(taken),
+        }
+        Ok(())
+    }
+}
+
 async fn take(room: &Arc<Semaphore>, permits: usize, within: Duration) -> Option<Place> {
     let permits = u32::try_from(permits).unwrap_or(u32::MAX);
     timeout(within, Arc::clone(room).acquire_many_owned(permits)).await.ok()?.ok()
@@ -134,4 +185,46 @@ async fn take(room: &Arc<Semaphore>, permits: usize, within: Duration) -> Option
 fn weight(body: &[u8]) -> usize {
     let values = body.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
     4 * body.len() + 200 * values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text takes four times what it is long.
+    static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
+    const AT_ONCE: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn answers_of_pages_have_a_room_that_is_free_again_with_the_page() {
+        let room = Arc::new(Semaphore::new(2048));
+        let (mut one, mut other) = (Gathered::default(), Gathered::default());
+        // The first piece is small, and costs nothing.
+        one.add_in(&room, &PIECE, AT_ONCE).await.unwrap();
+        assert_eq!(room.available_permits(), 2048);
+        for _ in 0..4 {
+            one.add_in(&room, &PIECE, AT_ONCE).await.unwrap();
+        }
+        assert_eq!(room.available_permits(), 2048 - 5 * 256);
+        other.add_in(&room, &PIECE, AT_ONCE).await.unwrap();
+        other.add_in(&room, &PIECE, AT_ONCE).await.unwrap();
+        // Neither has room for more, and neither waits for the other one.
+        one.add_in(&room, &PIECE, ROOM_WITHIN).await.unwrap();
+        for page in [&mut one, &mut other] {
+            let refused = page.add_in(&room, &PIECE, ROOM_WITHIN).await.unwrap_err();
+            assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        drop(one);
+        other.add_in(&room, &PIECE, AT_ONCE).await.unwrap();
+        drop(other);
+        assert_eq!(room.available_permits(), 2048);
+    }
+
+    #[tokio::test]
+    async fn what_no_page_can_have_is_too_much() {
+        let room = Arc::new(Semaphore::new(PAGES_ROOM));
+        let mut page = Gathered { bytes: PAGES_ROOM << 10, place: None };
+        let refused = page.add_in(&room, b"{}", AT_ONCE).await.unwrap_err();
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 }

@@ -86,6 +86,7 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
+use tokio::sync::Mutex;
 
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
@@ -325,8 +326,8 @@ impl App {
             },
             Route::Action(action, uuid) => (action.handler)(self, call, &uuid).await,
             Route::Page(page, parts) => {
-                let fresh = OnceCell::new();
-                (page.handler)(Asked { app: self, call, parts: &parts, fresh: &fresh }).await
+                let (fresh, gathered) = (OnceCell::new(), Mutex::default());
+                (page.handler)(Asked { app: self, call, parts: &parts, fresh: &fresh, gathered: &gathered }).await
             }
         }
     }

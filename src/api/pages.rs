@@ -1,6 +1,7 @@
 //! Pages for people at `/ui/`, as far as requests are led to them. The room that makes them hands in a table; nothing is known of
 //! them here. A page asks for what it shows with requests of its own (`Asked::send`), which are answered as those of any client.
 
+pub use super::admission::Gathered;
 use super::{
     App,
     actions::Access,
@@ -14,7 +15,7 @@ use super::{
 use crate::{graph::Graph, model::TypeId, replica::Snapshot};
 use actix_web::{
     HttpRequest,
-    body::to_bytes_limited,
+    body::MessageBody,
     http::{
         Method, StatusCode,
         header::{self, HeaderName, HeaderValue},
@@ -23,7 +24,8 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use std::cell::OnceCell;
+use std::{cell::OnceCell, future::poll_fn, pin::pin};
+use tokio::sync::Mutex;
 
 /// Where they are.
 pub const ROOT: &str = "/ui";
@@ -80,6 +82,8 @@ pub struct Asked<'a> {
     pub parts: &'a [String],
     /// A secret for its forms, where who asks has none yet.
     pub fresh: &'a OnceCell<String>,
+    /// What it has in memory of answers to its own requests.
+    pub gathered: &'a Mutex<Gathered>,
 }
 
 /// What was answered to a request of a page.
@@ -202,15 +206,29 @@ impl<'a> Asked<'a> {
         let mut inner = self.call.within(method, target, body);
         inner.if_match = if_match;
         match self.app.answer_within(self.call, &inner).await? {
-            Answer::Json { body, etag, .. } => Ok(Reply { value: json(&body)?, etag }),
-            Answer::Pieces { body, .. } => match to_bytes_limited(body, LONGEST_ANSWER).await {
-                Ok(Ok(bytes)) => Ok(Reply { value: json(&bytes)?, etag: None }),
-                Ok(Err(_)) => Err(ApiError::unavailable("The answer broke off")),
-                Err(_) => Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "This is too much for a page.")),
-            },
+            Answer::Json { body, etag, .. } => {
+                self.gathered.lock().await.add(&self.app.admission, &body).await?;
+                Ok(Reply { value: json(&body)?, etag })
+            }
+            Answer::Pieces { body, .. } => Ok(Reply { value: json(&self.gather(body).await?)?, etag: None }),
             Answer::Pending(value) => Ok(Reply { value: value.unwrap_or_default(), etag: None }),
             _ => Ok(Reply { value: Value::Null, etag: None }),
         }
+    }
+
+    /// A whole answer, counted as it comes.
+    async fn gather(&self, body: impl MessageBody) -> Answered<Vec<u8>> {
+        let mut body = pin!(body);
+        let mut whole = Vec::new();
+        while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
+            let piece = piece.map_err(|_| ApiError::unavailable("The answer broke off"))?;
+            if whole.len() + piece.len() > LONGEST_ANSWER {
+                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "This is too much for a page."));
+            }
+            self.gathered.lock().await.add(&self.app.admission, &piece).await?;
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
     }
 
     /// Whether rules of roles allow a request, without doing it.

@@ -130,6 +130,8 @@ limits! {
     SmallBodies = "small-bodies",
     /// The same of large ones.
     LargeBodies = "large-bodies",
+    /// Answers that pages are made of (503).
+    PageAnswers = "page-answers",
     /// Bytes of a body (413).
     BodySize = "max-request-size",
     /// Time for a body (408).

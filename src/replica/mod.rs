@@ -47,7 +47,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, Notify, watch},
     time::{sleep, timeout},
 };
 
@@ -71,8 +71,9 @@ pub struct Replica {
     advancing: Mutex<()>,
     /// Who waits for what was committed last.
     readers: Readers,
-    /// As of the last search.
+    /// As of the last search, or the last page.
     names: Mutex<Names>,
+    names_wanted: Notify,
     weight_of_names: AtomicUsize,
     stopping: watch::Sender<bool>,
 }
@@ -111,15 +112,17 @@ impl Replica {
             advancing: Mutex::new(()),
             readers: Readers::default(),
             names: Mutex::default(),
+            names_wanted: Notify::new(),
             weight_of_names: AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
         });
         // None of them leaves anything half done that the next one needs: a lease runs out, a reader is told that his question
         // was lost, and what was not heard the heartbeat finds.
-        let (one, another, third) = (Arc::clone(&replica), Arc::clone(&replica), Arc::clone(&replica));
+        let [one, another, third, fourth] = std::array::from_fn(|_| Arc::clone(&replica));
         supervision.keep("questions of reads", move || Arc::clone(&one).answer_readers());
         supervision.keep("heartbeat", move || Arc::clone(&another).keep_lease());
         supervision.keep("listener", move || Arc::clone(&third).listen());
+        supervision.keep("names for search", move || Arc::clone(&fourth).keep_names());
         Ok(replica)
     }
 

@@ -1,5 +1,6 @@
 //! The names of all objects, kept together by type, so that who searches for a part of one looks through a text and not at each object: a
-//! hundred times faster. Whoever searches brings it up to date; writes do nothing for it. What is found has to be looked up in the
+//! hundred times faster. Who opens a page has it brought up to date, beside all requests, and so does who searches; writes do nothing
+//! for it. What is found has to be looked up in the
 //! graph: objects that are gone, or are called otherwise now, stay in here until there are too many of them.
 
 use super::Replica;
@@ -10,7 +11,11 @@ use crate::{
     pace::Pace,
 };
 use memchr::memmem::Finder;
-use std::{iter, ops::RangeInclusive, sync::atomic::Ordering};
+use std::{
+    iter,
+    ops::RangeInclusive,
+    sync::{Arc, atomic::Ordering},
+};
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
@@ -157,6 +162,19 @@ impl Names {
 }
 
 impl Replica {
+    /// Somebody may search soon: has the names brought up to date, and does not wait for it.
+    pub fn prepare_names(&self) {
+        self.names_wanted.notify_one();
+    }
+
+    /// Brings the names up to date whenever somebody may want them.
+    pub(super) async fn keep_names(self: Arc<Self>) {
+        loop {
+            self.names_wanted.notified().await;
+            drop(self.names(&self.current()).await);
+        }
+    }
+
     /// The names of all that is in a graph of this process, and perhaps of more. Whoever has them holds up others who search.
     pub async fn names(&self, graph: &Graph) -> MutexGuard<'_, Names> {
         let mut names = self.names.lock().await;

@@ -24,6 +24,8 @@ const MOST_SUBNETS: usize = 5;
 const MOST_PICTURES: usize = 4;
 /// How many that list has.
 const LISTED: usize = 100;
+/// So many used addresses are told at once, beside the picture.
+const FEW_USED: usize = 64;
 /// How many cells a picture has: addresses, or ranges of them.
 const CELLS: u128 = 256;
 /// How many addresses a list of what is used has.
@@ -359,8 +361,10 @@ impl<'a> View<'a> {
                     @if subnet.unit > 1 { span { "handed out in blocks of " (subnet.unit) } }
                     @if !is_whole { a href=(path_of(self.kind, self.scope.uuid, &[("subnet", &id)])) { "The whole subnet" } }
                 }
-                @if let Some(picture) = picture { (picture) }
-                @if shows_addresses { (self.used_list(subnet, &used.0, used.1)) }
+                div .beside {
+                    @if let Some(picture) = picture { div { (picture) } }
+                    @if shows_addresses { div { (self.used_list(subnet, &used.0, used.1)) } }
+                }
             }
         }
     }
@@ -470,14 +474,13 @@ impl<'a> View<'a> {
     }
 
     fn used_list(&self, subnet: &Subnet, used: &[Used<'_>], next: Option<IpAddr>) -> Markup {
-        let mut table = Table::new("What is used", ["Address", "Owner", "What it is", "By"]);
+        let mut table = Table::new("What is used", ["Address", "Owner", "By"]);
         for used in used {
             let [owner, holder] =
                 [used.owner, used.holder].map(|object| self.graph.model().object_type(object.type_id));
             table.row(vec![
                 html! { (used.address) },
-                link::object(&owner.name, used.owner.uuid, &used.owner.fq_name.elements()),
-                html! { (value::words(&owner.name)) },
+                html! { (link::object(&owner.name, used.owner.uuid, &used.owner.fq_name.elements())) " " small { (value::words(&owner.name)) } },
                 link::object(&holder.name, used.holder.uuid, &used.holder.fq_name.elements()),
             ]);
         }
@@ -486,7 +489,7 @@ impl<'a> View<'a> {
             @if used.is_empty() {
                 p .none { "No address of it is used, as far as you may see." }
             } @else {
-                details open[!subnet.is_v4()] { summary { "What is used, as a list" } (table.show(&id)) }
+                details open[!subnet.is_v4() || used.len() <= FEW_USED] { summary { "What is used, as a list" } (table.show(&id)) }
                 @if let Some(next) = next { p { a rel="next" href=(self.path(subnet, next, CELLS)) { "From " (next) " on" } } }
             }
         }

@@ -222,7 +222,7 @@ fn fields(change: &Seen) -> Markup {
         let names: Vec<String> = change.fields.iter().map(|field| value::words(&field.name)).collect();
         return html! { p { "Other since: " (names.join(", ")) } };
     }
-    let is_start = change.fields.iter().all(|field| field.before.is_empty());
+    let is_start = change.operation == "create";
     html! {
         details open[!is_start] {
             summary { @if change.fields.len() == 1 { "1 field" } @else { (change.fields.len()) " fields" } }

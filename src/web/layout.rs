@@ -71,6 +71,10 @@ impl<'a> Layout<'a> {
 
     /// The page.
     pub fn show(mut self, content: &Markup) -> Answer {
+        // The page has a field to search with.
+        if self.asked.call.identity.reads_everything() {
+            self.asked.app.replica.prepare_names();
+        }
         let page = self.whole(content);
         self.headers.extend(session::visitor(self.asked));
         pages::html(self.status, page.into_string(), self.headers)
@@ -99,7 +103,10 @@ impl<'a> Layout<'a> {
                         @if is_known {
                             nav aria-label="Pages" {
                                 @for (path, name) in navigation() {
-                                    a href=(path) aria-current=[(path == self.here).then_some("page")] { (name) }
+                                    @let (wide, short) = name.strip_prefix("All ").map_or(("", name), |short| ("All ", short));
+                                    a href=(path) aria-current=[(path == self.here).then_some("page")] aria-label=[(!wide.is_empty()).then_some(name)] {
+                                        @if !wide.is_empty() { span .wide { (wide) } } (short)
+                                    }
                                 }
                                 a href="/documentation/" { "API" span .wide { " documentation" } }
                             }

@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 /// Pages that belong to an object, of those that there are.
 const WITH_AN_OBJECT: [(&str, &str); 3] = [
+    ("Addresses", "/ui/addresses/{type}/{uuid}"),
     ("Edit", "/ui/edit/{type}/{uuid}"),
     ("Delete", "/ui/delete/{type}/{uuid}"),
-    ("Addresses", "/ui/addresses/{type}/{uuid}"),
 ];
 /// How many objects of one kind of link are shown.
 const MOST: usize = 10;
@@ -74,43 +74,47 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
             }
         }
         p .note #changed hidden role="status" data-type=(kind.name) data-uuid=(uuid) {}
-        section aria-labelledby="properties" {
-            h2 #properties { "Properties" }
-            (properties(model, kind, fields))
-        }
-        section aria-labelledby="references" {
-            h2 #references { "Refers to" }
-            (references(&asked, model, kind, fields))
-        }
-        section aria-labelledby="children" {
-            h2 #children { "Below it" }
-            (links.children(&asked))
-            @let below: Vec<&ObjectType> = kind.children.iter().filter(|child| !child.derived).map(|child| model.object_type(child.child)).collect();
-            @if has("/ui/create/{type}") && !below.is_empty() {
-                details .below {
-                    summary { "Create something below it" }
-                    ul .columns { @for child in below { li { a href=(link::with_arguments(&format!("/ui/create/{}", link::segment(&child.name)), &[("parent", &uuid.to_string())])) { (value::words(&child.name)) } } } }
+        div .object {
+            div {
+                section aria-labelledby="properties" {
+                    h2 #properties { "Properties" }
+                    (properties(model, kind, fields))
+                }
+                section aria-labelledby="references" {
+                    h2 #references { "Refers to" }
+                    (references(&asked, model, kind, fields))
+                }
+                section aria-labelledby="children" {
+                    h2 #children { "Below it" }
+                    (links.children(&asked))
+                    @let below: Vec<&ObjectType> = kind.children.iter().filter(|child| !child.derived).map(|child| model.object_type(child.child)).collect();
+                    @if has("/ui/create/{type}") && !below.is_empty() {
+                        details .below {
+                            summary { "Create something below it" }
+                            ul .columns { @for child in below { li { a href=(link::with_arguments(&format!("/ui/create/{}", link::segment(&child.name)), &[("parent", &uuid.to_string())])) { (value::words(&child.name)) } } } }
+                        }
+                    }
+                }
+                section aria-labelledby="referrers" {
+                    h2 #referrers { "Referred to by" }
+                    (links.referrers(&asked))
+                }
+                section aria-labelledby="access" {
+                    h2 #access { "Whose it is" }
+                    (access(graph, &asked.call.identity, fields))
+                }
+                section aria-labelledby="identity" {
+                    h2 #identity { "Identity" }
+                    (identity(model, kind, &name, uuid, fields, reply.etag.as_deref()))
                 }
             }
-        }
-        section aria-labelledby="referrers" {
-            h2 #referrers { "Referred to by" }
-            (links.referrers(&asked))
-        }
-        section aria-labelledby="access" {
-            h2 #access { "Whose it is" }
-            (access(graph, &asked.call.identity, fields))
-        }
-        section aria-labelledby="history" {
-            h2 #history { "History" }
-            @match &recent {
-                Some(recent) => (history::show(&asked, kind, uuid, recent)),
-                None => p .none { "It can't be read at the moment." },
+            section aria-labelledby="history" {
+                h2 #history { "History" }
+                @match &recent {
+                    Some(recent) => (history::show(&asked, kind, uuid, recent)),
+                    None => p .none { "It can't be read at the moment." },
+                }
             }
-        }
-        section aria-labelledby="identity" {
-            h2 #identity { "Identity" }
-            (identity(model, kind, &name, uuid, fields, reply.etag.as_deref()))
         }
         (request(&asked, "GET", &format!("/{}/{uuid}", kind.name)))
     }))

@@ -12,11 +12,12 @@ use actix_web::http::{
 use maud::html;
 use serde_json::Value;
 use std::cell::OnceCell;
+use tokio::sync::Mutex;
 
 /// The page of a refusal; of who is not known, that to sign in.
 pub fn page(app: &App, call: &Call, error: &ApiError) -> Answer {
-    let fresh = OnceCell::new();
-    let asked = Asked { app, call, parts: &[], fresh: &fresh };
+    let (fresh, gathered) = (OnceCell::new(), Mutex::default());
+    let asked = Asked { app, call, parts: &[], fresh: &fresh, gathered: &gathered };
     if error.status == StatusCode::UNAUTHORIZED {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&call.query);

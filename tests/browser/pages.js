@@ -100,7 +100,7 @@ async function drawsNetworks(browser) {
     for (const uuid of [first, second]) await api(base, "PUT", `/virtual-network/${uuid}`, { "virtual-network": refs });
     await page.locator("#picture path.line.policy[marker-end]").waitFor({ state: "attached" });
     await page.locator("#picture .label", { hasText: "tcp 443" }).waitFor();
-    // A port opens in the page, with its address.
+    // A port opens in the box of its network, and below the picture, with its address.
     const port = { fq_name: [...place, "a-port"], parent_type: "project", virtual_network_refs: [{ to: [...place, "made-in-a-shell"] }] };
     await api(base, "POST", "/virtual-machine-interfaces", { "virtual-machine-interface": port });
     const address = { fq_name: ["drawn-address"], virtual_network_refs: port.virtual_network_refs, virtual_machine_interface_refs: [{ to: port.fq_name }] };
@@ -108,8 +108,15 @@ async function drawsNetworks(browser) {
     await card(second).getByRole("link", { name: "1 port of made-in-a-shell" }).click();
     await page.locator("#ports-table", { hasText: "10.21.0.7" }).waitFor();
     assert.match(page.url(), /open=.*#ports$/);
-    await page.getByRole("link", { name: "Close" }).click();
+    const own = card(second).getByRole("link", { name: "port a-port 10.21.0.7" });
+    await own.waitFor();
+    const boxes = [await card(second).locator("rect").first().boundingBox(), await own.boundingBox()];
+    assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y + boxes[0].height, "the port is in the box");
+    const toggle = card(second).getByRole("link", { name: "1 port of made-in-a-shell", expanded: true });
+    assert.ok(await toggle.evaluate((link) => link === document.activeElement), "the focus stays where it was");
+    await toggle.press("Enter");
     await page.locator("#ports-table").waitFor({ state: "detached" });
+    assert.equal(await own.count(), 0);
     // What is typed is found, by name and by subnet.
     await page.getByLabel("Find in it").fill("10.21.");
     assert.deepEqual([await page.locator("#picture .hit").count(), await page.locator("#picture .dim").count()], [1, 1]);
@@ -121,6 +128,14 @@ async function drawsNetworks(browser) {
     await card(other).waitFor();
     await api(base, "DELETE", `/virtual-network/${other}`);
     await card(other).waitFor({ state: "detached" });
+    // What is connected is one box, if one wants that, and is found by what is in it.
+    const folded = await open(browser, { baseURL: base });
+    await folded.goto("/ui/networks?project=default-domain:drawn&view=connected");
+    await folded.getByLabel("Find in it").fill("10.21.");
+    await folded.locator("#picture .hit").getByRole("link", { name: "+ 1, 2 networks" }).click();
+    await folded.locator("#summary", { hasText: "2 networks that are connected with each other · 1 port" }).waitFor();
+    assert.equal(await folded.locator("#picture path.line.policy").count(), 1);
+    quiet(folded);
     // Around one are its neighbours; a phone gets the list alone.
     await card(second).getByRole("link", { name: /^made-in-a-shell/ }).click();
     await page.getByRole("heading", { name: "Networks around made-in-a-shell" }).waitFor();
@@ -373,9 +388,9 @@ async function isAccessible(browser, addressed) {
         "/ui/type/routing-instance",
         "/ui/tree",
         "/ui/networks",
-        "/ui/networks?view=projects",
+        "/ui/networks?view=connected",
         "/ui/networks?project=default-domain:drawn",
-        `/ui/networks?around=${uuid}&steps=2&open=${uuid}`,
+        `/ui/networks?around=${addressed}&steps=2&open=${addressed}`,
         "/ui/search",
         "/ui/search?q=found",
         "/ui/addresses",

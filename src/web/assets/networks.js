@@ -47,6 +47,7 @@ let scale = null;
 function resize() {
     const picture = document.getElementById("picture");
     const map = document.getElementById("map");
+    if (zoom) zoom.hidden = !picture;
     if (!picture) return;
     const { width, height } = picture.viewBox.baseVal;
     const fits = Math.min(1, map.clientWidth / width);
@@ -80,7 +81,6 @@ zoom?.addEventListener("click", (event) => {
     scale = kind === "fit" ? "fit" : Math.min(4, Math.max(0.05, kind === "in" ? now * STEP : now / STEP));
     resize();
 });
-if (zoom) zoom.hidden = false;
 addEventListener("resize", resize);
 
 // What belongs to the box that is pointed at, or has the focus.
@@ -171,18 +171,42 @@ place?.addEventListener("click", async (event) => {
     const link = event.target.closest?.("a[href]");
     const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0;
     const path = link?.getAttribute("href") ?? "";
-    if (!link || !isPlain || !(path.endsWith("#ports") || "closes" in link.dataset)) return;
+    const switches = link && ["switch", "opens", "closes"].some((name) => name in link.dataset);
+    if (!switches || !isPlain) return;
     event.preventDefault();
+    const uuid = link.closest("#picture g[data-uuid]")?.dataset.uuid;
+    const [left, top] = corner(uuid);
+    // Boxes that open make the picture larger, and all in it smaller, if it was made to fit.
+    if (uuid) scale ??= resize();
     try {
         await show(path);
         history.pushState(null, "", path);
+    } catch {
+        return location.assign(path);
+    }
+    if (uuid) {
+        // It stays where it was, and is to be seen as a whole.
+        const [nowLeft, nowTop] = corner(uuid);
+        const map = document.getElementById("map");
+        map.scrollLeft += nowLeft - left;
+        map.scrollTop += nowTop - top;
+        const card = cardOf(uuid);
+        card?.scrollIntoView({ block: "nearest", inline: "nearest" });
+        card?.querySelector("[data-switch]")?.focus({ preventScroll: true });
+    } else {
         const ports = document.getElementById("ports");
         ports?.scrollIntoView({ block: "nearest" });
         ports?.focus({ preventScroll: true });
-    } catch {
-        location.assign(path);
     }
 });
+
+const cardOf = (uuid) => cards().find((card) => card.dataset.uuid === uuid);
+
+function corner(uuid) {
+    const { left, top } = cardOf(uuid)?.getBoundingClientRect() ?? { left: 0, top: 0 };
+    return [left, top];
+}
+
 addEventListener("popstate", () => soon(0));
 
 resize();

@@ -42,8 +42,10 @@ struct Part {
 
 /// Pictures are at least as wide, if there is enough to show.
 const LEAST_WIDTH: i64 = 1200;
-/// A column is not higher than this many things, or the root of how many are connected, if that is more.
-const LEAST_ROWS: usize = 10;
+/// A column has as many things as have room in this height, in pixels, or the root of how many are connected, if that is more.
+const HEIGHT: i64 = 1200;
+/// But not fewer than this.
+const LEAST_ROWS: usize = 8;
 /// How often the order in columns is improved, from left to right and back.
 const SWEEPS: usize = 4;
 /// A mean of places is kept in parts of this.
@@ -135,7 +137,9 @@ fn end_of(members: &[usize], near: &[Vec<usize>]) -> usize {
 
 /// Arranges what hangs together.
 fn part(members: &[usize], sizes: &[Size], near: &[Vec<usize>], ahead: &[Vec<usize>], gap: Size) -> Part {
-    let most = LEAST_ROWS.max(members.len().isqrt() + 2);
+    let heights: Vec<i64> = members.iter().filter_map(|index| sizes.get(*index)).map(|size| size.height).collect();
+    let rows = HEIGHT / (mean(&heights).unwrap_or_default() + gap.height).max(1);
+    let most = usize::try_from(rows).unwrap_or_default().max(LEAST_ROWS).max(members.len().isqrt() + 2);
     let mut columns = columns(members, near);
     if leads_back(&columns, ahead) {
         columns.reverse();
@@ -240,7 +244,9 @@ fn columns(members: &[usize], near: &[Vec<usize>]) -> Vec<Vec<usize>> {
 fn pack(parts: &[Part], count: usize, gap: Size) -> Arranged {
     let widest = parts.iter().map(|part| part.size.width).max().unwrap_or_default();
     let area: i64 = parts.iter().map(|part| (part.size.width + gap.height) * (part.size.height + gap.height)).sum();
-    let wanted = widest.max(LEAST_WIDTH).max((area * 3 / 2).isqrt());
+    // What is not connected at all is read from top to bottom.
+    let is_list = parts.iter().all(|part| part.placed.len() == 1);
+    let wanted = widest.max(LEAST_WIDTH).max(if is_list { 0 } else { (area * 3 / 2).isqrt() });
     let mut places = vec![Place::default(); count];
     let (mut corner, mut row_height, mut size) = (Place::default(), 0, Size { width: 0, height: 0 });
     let mut is_alone = false;

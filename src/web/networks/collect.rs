@@ -156,6 +156,13 @@ pub struct Count {
     pub is_least: bool,
 }
 
+impl Count {
+    /// Of both.
+    pub fn and(self, other: Self) -> Self {
+        Self { number: self.number + other.number, is_least: self.is_least || other.is_least }
+    }
+}
+
 /// A network.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Network<'g> {
@@ -241,6 +248,24 @@ pub struct Found<'g> {
     pub hubs: IndexMap<Uuid, Hub<'g>, FxBuildHasher>,
     /// Whether a bound was met, so that something may be missing.
     pub is_cut: bool,
+}
+
+impl Found<'_> {
+    /// Leaves no more than these networks, and what is between them.
+    pub fn keep(&mut self, indexes: &[usize]) {
+        let places: FxHashMap<usize, usize> = indexes.iter().copied().zip(0..).collect();
+        let networks = std::mem::take(&mut self.networks).into_iter().enumerate();
+        self.networks = networks.filter(|(index, _)| places.contains_key(index)).map(|(_, network)| network).collect();
+        let between = std::mem::take(&mut self.between).into_iter();
+        let between =
+            between.filter_map(|((one, other), between)| Some(((*places.get(&one)?, *places.get(&other)?), between)));
+        self.between = between.collect();
+        for hub in self.hubs.values_mut() {
+            let spokes = std::mem::take(&mut hub.spokes).into_iter();
+            hub.spokes = spokes.filter_map(|(index, is_gateway)| Some((*places.get(&index)?, is_gateway))).collect();
+        }
+        self.hubs.retain(|_, hub| !hub.spokes.is_empty());
+    }
 }
 
 /// Looks around.

@@ -2,7 +2,7 @@
 
 use super::{
     arrange::{Arranged, Place, Size, arrange},
-    scene::{Card, Line, Scene, Shape, bar_class},
+    scene::{Card, Line, Ports, Scene, Shape, bar_class},
 };
 use crate::{
     api::{Answered, ApiError},
@@ -10,14 +10,22 @@ use crate::{
 };
 use maud::{Markup, html};
 
-/// With more boxes each of them is small.
+/// With more boxes each of them is small; those that nothing is between have more room.
 const MOST_LARGE: usize = 80;
+const MOST_LARGE_WITHOUT_LINES: usize = 400;
 /// What stays free around the picture.
 const MARGIN: i64 = 12;
 /// How much of a label is shown, in characters.
-const LONGEST_LABEL: usize = 21;
+const LONGEST_LABEL: usize = 18;
 /// From the side of a box to what is in it.
 const INSET: i64 = 14;
+/// Ports in a box: how wide and high each is, how wide with long addresses, and how many stand below each other.
+const PORT: Size = Size { width: 186, height: 20 };
+const WIDE_PORT: i64 = 380;
+const LONG: usize = 19;
+const PORTS_IN_COLUMN: usize = 12;
+/// About how wide a letter of a port is.
+const LETTER: i64 = 8;
 
 /// How large things are.
 struct Measures {
@@ -26,11 +34,47 @@ struct Measures {
     is_large: bool,
 }
 
-const LARGE: Measures = Measures { width: 220, gap: Size { width: 148, height: 28 }, is_large: true };
+const LARGE: Measures = Measures { width: 210, gap: Size { width: 118, height: 26 }, is_large: true };
 const SMALL: Measures = Measures { width: 156, gap: Size { width: 56, height: 12 }, is_large: false };
 
+/// How ports stand in a box.
+struct Columns {
+    count: i64,
+    rows: i64,
+    width: i64,
+}
+
+impl Columns {
+    fn of(ports: &Ports) -> Self {
+        let number = |number: usize| i64::try_from(number).unwrap_or(0);
+        let count = ports.shown.len().div_ceil(PORTS_IN_COLUMN).max(1);
+        let is_long = ports.shown.iter().any(|port| port.address.len() > LONG);
+        Self {
+            count: number(count),
+            rows: number(ports.shown.len().div_ceil(count)),
+            width: if is_long { WIDE_PORT } else { PORT.width },
+        }
+    }
+}
+
 impl Measures {
+    /// A box that is open is large, whatever the others are.
+    fn of_card(&self, card: &Card) -> &Self {
+        if card.ports.is_some() { &LARGE } else { self }
+    }
+
     fn of(&self, card: &Card) -> Size {
+        let Size { width, height } = self.of_card(card).of_closed(card);
+        let Some(ports) = &card.ports else { return Size { width, height } };
+        let columns = Columns::of(ports);
+        let more = i64::from(ports.is_cut);
+        Size {
+            width: width.max(columns.count * (columns.width + INSET) + INSET),
+            height: height + (columns.rows + more) * PORT.height + INSET,
+        }
+    }
+
+    fn of_closed(&self, card: &Card) -> Size {
         let bar = if card.bar.is_some() { if self.is_large { 32 } else { 10 } } else { 0 };
         let texts = if self.is_large { i64::try_from(card.texts.len()).unwrap_or(0) * 18 } else { 0 };
         match card.shape {
@@ -52,7 +96,8 @@ struct Frame {
 /// # Errors
 /// 503 if the server is about to stop.
 pub async fn svg(scene: &Scene, label: &str) -> Answered<Markup> {
-    let measures = if scene.cards.len() > MOST_LARGE { SMALL } else { LARGE };
+    let most = if scene.lines.is_empty() { MOST_LARGE_WITHOUT_LINES } else { MOST_LARGE };
+    let measures = if scene.cards.len() > most { SMALL } else { LARGE };
     let sizes: Vec<Size> = scene.cards.iter().map(|card| measures.of(card)).collect();
     let edges: Vec<(usize, usize)> = scene.lines.iter().map(|line| (line.from, line.to)).collect();
     // It is arithmetic alone, and of two thousand it takes a while: beside the workers.
@@ -79,7 +124,7 @@ pub async fn svg(scene: &Scene, label: &str) -> Answered<Markup> {
     }
     for (card, frame) in scene.cards.iter().zip(&frames) {
         pace.step().await;
-        cards.push(draw(card, *frame, measures.is_large));
+        cards.push(draw(card, *frame, measures.of_card(card).is_large));
     }
     let (width, height) = (size.width + 2 * MARGIN, size.height + 2 * MARGIN);
     Ok(html! {
@@ -161,34 +206,67 @@ fn draw(card: &Card, frame: Frame, is_large: bool) -> Markup {
     let first = if is_pill && !is_large { 17 } else { first };
     let inner = size.width - 2 * INSET;
     let mut y = first;
-    let texts = card.texts.iter().take(if is_large { usize::MAX } else { 0 }).map(|(text, href)| {
+    let texts = card.texts.iter().take(if is_large { usize::MAX } else { 0 }).map(|text| {
         y += step;
-        (y, text, href)
+        (y, text)
     });
     let texts: Vec<_> = texts.collect();
-    let bar_y = texts.last().map_or(first, |(y, ..)| *y) + if is_large { 9 } else { 8 };
+    let bar_y = texts.last().map_or(first, |(y, _)| *y) + if is_large { 9 } else { 8 };
+    let bar_width = inner.min(LARGE.width - 2 * INSET);
     html! {
         g class=(card.class) data-uuid=(card.uuid) data-words=(card.words.to_lowercase()) transform={ "translate(" (place.x) " " (place.y) ")" } {
             rect width=(size.width) height=(size.height) rx=(round) {}
             svg x=(INSET) width=(inner) height=(size.height) {
-                a href=(card.href) aria-label={ (card.title) @if let Some((text, _)) = card.texts.first() { ", " (text) } } {
-                    title { (card.title) @for (text, _) in &card.texts { ", " (text) } @if let Some((_, text)) = &card.bar { ", " (text) } }
+                a href=(card.href) aria-label={ (card.title) @if let Some(text) = card.texts.first() { ", " (text.text) } } {
+                    title { (card.title) @for text in &card.texts { ", " (text.text) } @if let Some((_, text)) = &card.bar { ", " (text) } }
                     text .name y=(first) { (card.title) }
                 }
-                @for (y, text, href) in texts {
-                    @if let Some(href) = href {
-                        a href=(href) aria-label={ (text) " of " (card.title) } { text y=(y) { (text) } }
+                @for (y, text) in texts {
+                    @if let Some(href) = &text.switch {
+                        a href=(href) aria-label={ (text.text) " of " (card.title) } aria-expanded=(card.ports.is_some()) data-switch {
+                            text y=(y) { (text.text) @if card.ports.is_some() { " ▴" } @else { " ▾" } }
+                        }
                     } @else {
-                        text y=(y) { (text) }
+                        text y=(y) { (text.text) }
                     }
                 }
                 @if let Some((filled, text)) = &card.bar {
-                    @let filled_width = inner * i64::try_from(*filled).unwrap_or(0) / 1000;
-                    rect .ground y=(bar_y) width=(inner) height=(if is_large { 7 } else { 5 }) rx="3" {}
+                    @let filled_width = bar_width * i64::try_from(*filled).unwrap_or(0) / 1000;
+                    rect .ground y=(bar_y) width=(bar_width) height=(if is_large { 7 } else { 5 }) rx="3" {}
                     @if *filled > 0 { rect class=(bar_class(*filled)) y=(bar_y) width=(filled_width.max(3)) height=(if is_large { 7 } else { 5 }) rx="3" {} }
                     @if is_large { text .small y=(bar_y + 20) { (text) } }
                 }
+                @if let Some(ports) = &card.ports { (draw_ports(ports, Measures::of_closed(&LARGE, card).height)) }
             }
+        }
+    }
+}
+
+/// The ports in an open box, from a height on: each with its address at the right.
+fn draw_ports(ports: &Ports, top: i64) -> Markup {
+    let Columns { rows, width, .. } = Columns::of(ports);
+    let place = |index: usize| {
+        let index = i64::try_from(index).unwrap_or(0);
+        let (column, row) = (index / rows.max(1), index % rows.max(1));
+        (column * (width + INSET), top + row * PORT.height)
+    };
+    html! {
+        @for (index, port) in ports.shown.iter().enumerate() {
+            @let (x, y) = place(index);
+            @let letters = i64::try_from(port.address.chars().count()).unwrap_or(0);
+            @let left = (width - letters * LETTER).max(width / 3);
+            svg .port x=(x) y=(y) width=(width) height=(PORT.height) {
+                a href=(port.href) aria-label={ "port " (port.name) " " (port.address) } {
+                    title { (port.name) ", " (port.address) }
+                    rect .row width=(width) height=(PORT.height - 1) rx="3" {}
+                    svg x="4" width=(left - 4) height=(PORT.height) { text y="14" { (port.name) } }
+                    " "
+                    svg x=(left) width=(width - left - 4) height=(PORT.height) { text .address x="100%" y="14" text-anchor="end" { (port.address) } }
+                }
+            }
+        }
+        @if ports.is_cut {
+            a href="#ports" aria-label="More ports, in the table below" { text x="4" y=(top + rows * PORT.height + 14) { "more below" } }
         }
     }
 }

@@ -1,18 +1,16 @@
-//! The same facts as a list: for phones, for screen readers, and for who wants to read. And the ports of one network.
+//! The same facts as a list: for phones, for screen readers, and for who wants to read.
 
 use super::{
     Here,
-    collect::{Filled, Found, MOST_OF_ONE, Network, Sight},
+    collect::{Filled, Found, Network, Sight},
     scene::{bar_class, counted, fullness, place_of},
 };
 use crate::{
     graph::Object,
-    web::{link, table::Table, value},
+    web::{link, table::Table},
 };
 use maud::{Markup, html};
 use rustc_hash::FxHashMap;
-use serde_json::Value;
-use uuid::Uuid;
 
 /// Of more networks only the first facts of each are told.
 const MOST_IN_FULL: usize = 200;
@@ -20,8 +18,6 @@ const MOST_IN_FULL: usize = 200;
 const MOST_CONNECTIONS: usize = 30;
 /// How many rules of one connection are told.
 const MOST_RULES: usize = 10;
-/// How many ports are told.
-const MOST_PORTS: usize = 200;
 /// From how many addresses on a subnet is told without their number.
 const MANY: u128 = 10_000_000;
 
@@ -66,7 +62,7 @@ fn in_short(found: &Found<'_>, here: &Here<'_>) -> Markup {
     table.show("networks-in-short")
 }
 
-fn linked(sight: &Sight<'_>, object: &Object) -> Markup {
+pub fn linked(sight: &Sight<'_>, object: &Object) -> Markup {
     link::object(sight.type_of(object), object.uuid, &object.fq_name.elements())
 }
 
@@ -195,54 +191,3 @@ fn filled(subnet: &Filled) -> Markup {
         @if subnet.is_shared { span .none { ", shared by networks of its ipam" } }
     }
 }
-
-/// The ports of a network, with their addresses.
-pub fn ports(sight: &Sight<'_>, uuid: Uuid, closed: &str) -> Markup {
-    let network = sight.get(uuid).filter(|network| sight.type_of(network) == "virtual-network");
-    let Some((network, kind)) = network.zip(sight.kind("virtual-machine-interface")) else {
-        return html! { p .note { "There is no network with the uuid " code { (uuid) } " that you may see. It may have been deleted a moment ago." } };
-    };
-    let mut table =
-        Table::new("Ports", ["Port", "Addresses", "MAC address", "Floating ips", "Machine", "Static routes"]);
-    let seen = sight.graph.referrers(uuid, kind).take(MOST_OF_ONE).filter(|port| sight.sees(port));
-    let seen: Vec<_> = seen.take(MOST_PORTS + 1).collect();
-    for port in seen.iter().take(MOST_PORTS) {
-        let of = |kind: &str, field: &str| {
-            let kind = sight.kind(kind).map(|kind| sight.graph.referrers(port.uuid, kind));
-            let found = kind.into_iter().flatten().take(MOST_ROWS).filter(|found| sight.sees(found));
-            let addresses = found.map(|found| {
-                let address = sight.property(found, field);
-                let address = address.as_ref().and_then(Value::as_str).unwrap_or("no address").to_owned();
-                html! { a href=(link::object_path(sight.type_of(found), found.uuid)) { (link::shortened(&address)) } }
-            });
-            html! { @for (index, address) in addresses.enumerate() { @if index > 0 { ", " } (address) } }
-        };
-        let macs = sight.property(port, "virtual_machine_interface_mac_addresses");
-        let macs = macs.as_ref().and_then(|macs| macs.pointer("/mac_address/0")).and_then(Value::as_str);
-        let machine = sight.targets(port, "virtual_machine_refs").next();
-        let owner = sight.property(port, "virtual_machine_interface_device_owner");
-        let owner = owner.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let routes: Vec<String> = sight.routes(port).into_iter().take(MOST_ROWS).map(|(prefix, _)| prefix).collect();
-        table.row(vec![
-            linked(sight, port),
-            of("instance-ip", "instance_ip_address"),
-            html! { (link::shortened(macs.unwrap_or_default())) },
-            of("floating-ip", "floating_ip_address"),
-            html! { @if let Some(machine) = machine { (linked(sight, machine)) } @else { (link::shortened(&value::words(owner))) } },
-            html! { (link::shortened(&routes.join(", "))) },
-        ]);
-    }
-    let port_type = sight.graph.model().object_type(kind);
-    let more = link::list_path(port_type, &[("refers_to", &uuid.to_string())]);
-    html! {
-        div .title {
-            h2 #ports tabindex="-1" { "Ports of " (linked(sight, network)) }
-            a .button href=(closed) data-closes { "Close" }
-        }
-        @if seen.is_empty() { p .none { "There is none that you may see." } } @else { (table.show("ports-table")) }
-        @if seen.len() > MOST_PORTS { p { a href=(more) { "All ports of this network" } } }
-    }
-}
-
-/// How many addresses and routes of one port are told.
-const MOST_ROWS: usize = 10;

@@ -3,8 +3,10 @@
 mod arrange;
 mod collect;
 mod draw;
+mod groups;
 mod list;
 mod policy;
+mod ports;
 mod scene;
 
 use super::{layout::Layout, link};
@@ -22,8 +24,10 @@ use uuid::Uuid;
 
 /// Where this is.
 const PATH: &str = "/ui/networks";
-/// More networks than these, of several projects, are first shown by project.
+/// More networks than these are first shown folded.
 const MOST_AT_ONCE: usize = 200;
+/// Of fewer it is not asked how they are to be folded.
+const FEW: usize = 12;
 /// How many networks are looked at to find some by their names.
 const MOST_SEARCHED: usize = 100_000;
 /// How far around a network one may look.
@@ -60,6 +64,7 @@ pub struct Here<'a> {
     find: &'a str,
     view: &'a str,
     open: &'a str,
+    connected: &'a str,
 }
 
 impl<'a> Here<'a> {
@@ -73,8 +78,8 @@ impl<'a> Here<'a> {
         let steps = steps
             .ok_or_else(|| ApiError::bad_request(format!("'steps' has to be a number from 0 to {MOST_STEPS}.")))?;
         let view = argument("view");
-        if !["", "networks", "projects"].contains(&view) {
-            return Err(ApiError::bad_request("'view' has to be networks or projects."));
+        if !["", "networks", "projects", "connected"].contains(&view) {
+            return Err(ApiError::bad_request("'view' has to be networks, projects or connected."));
         }
         Ok(Self {
             project: argument("project"),
@@ -83,6 +88,7 @@ impl<'a> Here<'a> {
             find: argument("find"),
             view,
             open: argument("open"),
+            connected: argument("connected"),
         })
     }
 
@@ -97,6 +103,7 @@ impl<'a> Here<'a> {
             ("find", self.find),
             ("view", self.view),
             ("open", self.open),
+            ("connected", self.connected),
         ];
         let value = |name: &str, own| changed.iter().find(|(known, _)| *known == name).map_or(own, |(_, value)| *value);
         link::with_arguments(PATH, &own.map(|(name, own)| (name, value(name, own))))
@@ -105,6 +112,21 @@ impl<'a> Here<'a> {
     /// With the ports of a network.
     fn opened(&self, network: Uuid) -> String {
         format!("{}#ports", self.with(&[("open", &network.to_string())]))
+    }
+
+    /// Without ports.
+    fn closed(&self) -> String {
+        self.with(&[("open", "")])
+    }
+
+    /// Whether it is this one whose ports are shown.
+    fn is_open(&self, network: Uuid) -> bool {
+        !self.open.is_empty() && Uuid::try_parse(self.open) == Ok(network)
+    }
+
+    /// What is connected with a network, of what is shown here; or what is with nothing.
+    fn connected_with(&self, network: &str) -> String {
+        self.with(&[("view", ""), ("open", ""), ("connected", network)])
     }
 
     /// What is around a network.
@@ -146,29 +168,25 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
     let snapshot = asked.snapshot().await?;
     let graph = &*snapshot.graph;
     let sight = Sight::of(&asked, graph);
-    let Shown { found, of, is_first_part } = look(&asked, &here, &sight).await?;
+    let Shown { mut found, of, is_first_part } = look(&asked, &here, &sight).await?;
+    // Those that are left, in order: a network keeps its place.
+    if !here.connected.is_empty() && !groups::keep(&mut found, here.connected) {
+        return Err(ApiError::not_found("There is no such network here that you may see."));
+    }
     let is_all = here.project.is_empty() && here.around.is_none();
     let several = found
         .networks
         .first()
         .is_some_and(|first| found.networks.iter().any(|network| network.object.parent != first.object.parent));
-    let by_project = several
-        && is_all
-        && match here.view {
-            "" => here.find.is_empty() && found.networks.len() > MOST_AT_ONCE,
-            view => view == "projects",
-        };
-    let scene = if by_project {
-        scene::of_projects(&found)
-    } else {
-        scene::of_networks(&sight, &found, &here, several && here.project.is_empty())
+    let fold = Fold::of(&here, found.networks.len(), several && is_all);
+    let scene = match fold {
+        Fold::Projects => scene::of_projects(&found),
+        Fold::Connected => scene::of_connected(&found, &here),
+        Fold::Nothing => scene::of_networks(&sight, &found, &here, several && here.project.is_empty()),
     };
     let picture = draw::svg(&scene, "Picture of the networks; the list below says the same").await?;
     let ports = found.networks.iter().filter(|network| !network.is_outside).map(|network| network.ports);
-    let ports = ports.fold(Count::default(), |sum, more| Count {
-        number: sum.number + more.number,
-        is_least: sum.is_least || more.is_least,
-    });
+    let ports = ports.fold(Count::default(), Count::and);
     let own = found.networks.iter().filter(|network| !network.is_outside).count();
     let opened = (!here.open.is_empty()).then(|| Uuid::try_parse(here.open).unwrap_or_default());
     let types: Vec<&str> = FOLLOWED.into_iter().filter(|name| sight.kind(name).is_some()).collect();
@@ -178,11 +196,14 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
             h1 { "Networks" @if let Some(of) = &of { " " small { (of) } } }
             @if super::has("/ui/create/{type}") { a .button href="/ui/create/virtual-network" { "Create a network" } }
         }
-        (controls(&asked, graph, &here, several && is_all, by_project))
+        (controls(&asked, graph, &here))
+        (views(&here, fold, found.networks.len(), several && is_all))
         p .unseen #news role="status" {}
         div #networks data-types=(types.join(",")) data-since=(graph.position()) {
             p #summary {
-                (counted(own, is_first_part)) " · " (scene::counted(ports, "port"))
+                (counted(own, is_first_part))
+                @if here.connected == groups::NOTHING { " that are connected with nothing" } @else if !here.connected.is_empty() { " that are connected with each other" }
+                " · " (scene::counted(ports, "port"))
                 @let outside = found.networks.len() - own;
                 @if outside > 0 { " · and " (outside) " of elsewhere that are connected with them" }
             }
@@ -190,18 +211,18 @@ pub async fn page(asked: Asked<'_>) -> Answered<Answer> {
                 p .note { "This is not all: there is more than a picture can show. Choose a project, look for a name, or look around a network." }
             }
             @if found.networks.is_empty() {
-                p .note { @if here.find.is_empty() { "There is no network here that you may see." } @else { "No network fits." } }
+                p .note { @if here.find.is_empty() { "There is no network here that you may see." } @else { "No network fits. " a href=(here.with(&[("find", "")])) { "Show all of them" } } }
             } @else {
                 section aria-labelledby="picture-title" .picture {
                     h2 #picture-title .unseen { "Picture" }
                     div .map #map tabindex="0" role="region" aria-label="Picture of the networks" { (picture) }
-                    (legend(by_project))
+                    (legend(fold))
                 }
             }
             @if let Some(uuid) = opened {
-                section aria-label="Ports" #opened { (list::ports(&sight, uuid, &here.with(&[("open", "")]))) }
+                section aria-label="Ports" #opened { (ports::table(&sight, uuid, &here.closed())) }
             }
-            @if by_project { (projects(&scene)) } @else if !found.networks.is_empty() {
+            @if fold != Fold::Nothing { (folded(&scene)) } @else if !found.networks.is_empty() {
                 section aria-labelledby="list" {
                     h2 #list { "As a list" }
                     (list::all(&sight, &found, &here))
@@ -278,8 +299,57 @@ async fn first<'g>(here: &Here<'_>, networks: impl Iterator<Item = &'g Arc<Objec
     (found, is_first_part)
 }
 
+/// What is shown as one box.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    Nothing,
+    Projects,
+    Connected,
+}
+
+impl Fold {
+    fn of(here: &Here<'_>, networks: usize, several_projects: bool) -> Self {
+        let is_much = here.find.is_empty() && here.open.is_empty() && networks > MOST_AT_ONCE;
+        match (here.view, here.around) {
+            (_, Some(_)) | ("networks", None) => Self::Nothing,
+            _ if !here.connected.is_empty() => Self::Nothing,
+            ("connected", None) => Self::Connected,
+            ("projects", None) if several_projects => Self::Projects,
+            ("", None) if is_much && several_projects => Self::Projects,
+            ("", None) if is_much => Self::Connected,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// How much is shown.
+fn views(here: &Here<'_>, fold: Fold, networks: usize, several_projects: bool) -> Markup {
+    let all = [
+        ("projects", Fold::Projects, "Folded by project"),
+        ("connected", Fold::Connected, "Folded by what is connected"),
+        ("networks", Fold::Nothing, "Each network"),
+    ];
+    html! {
+        @if here.around.is_some() {
+            nav .pages aria-label="How far around" {
+                @for steps in 0..=MOST_STEPS {
+                    @let text = match steps { 0 => "alone".to_owned(), 1 => "1 step around".to_owned(), steps => format!("{steps} steps") };
+                    a href=(here.with(&[("steps", &steps.to_string()), ("open", "")])) aria-current=[(steps == here.steps).then_some("true")] { (text) }
+                }
+                a href=(PATH) { "All networks" }
+            }
+        } @else if networks > FEW || several_projects || fold != Fold::Nothing || !here.connected.is_empty() {
+            nav .pages aria-label="How much is shown" {
+                @for (view, shown, text) in all.into_iter().filter(|(_, shown, _)| several_projects || *shown != Fold::Projects) {
+                    a href=(here.with(&[("view", view), ("open", ""), ("connected", "")])) aria-current=[(fold == shown && here.connected.is_empty()).then_some("true")] { (text) }
+                }
+            }
+        }
+    }
+}
+
 /// What one may choose.
-fn controls(asked: &Asked<'_>, graph: &Graph, here: &Here<'_>, offers_views: bool, by_project: bool) -> Markup {
+fn controls(asked: &Asked<'_>, graph: &Graph, here: &Here<'_>) -> Markup {
     let kind = graph.model().find("project").filter(|kind| asked.may_read_type(graph, *kind));
     let projects = kind.map(|kind| asked.call.identity.readable(graph, kind, &Bound::Unbounded));
     let projects: Vec<_> = projects.into_iter().flatten().take(MOST_PROJECTS).collect();
@@ -309,25 +379,14 @@ fn controls(asked: &Asked<'_>, graph: &Graph, here: &Here<'_>, offers_views: boo
                 button type="button" data-zoom="in" aria-label="Larger" { "+" }
             }
         }
-        @if here.around.is_some() {
-            nav .pages aria-label="How far around" {
-                @for steps in 0..=MOST_STEPS {
-                    @let text = match steps { 0 => "alone".to_owned(), 1 => "1 step around".to_owned(), steps => format!("{steps} steps") };
-                    a href=(here.with(&[("steps", &steps.to_string()), ("open", "")])) aria-current=[(steps == here.steps).then_some("true")] { (text) }
-                }
-                a href=(PATH) { "All networks" }
-            }
-        } @else if offers_views {
-            nav .pages aria-label="How much is shown" {
-                a href=(here.with(&[("view", "projects"), ("open", "")])) aria-current=[by_project.then_some("true")] { "Folded by project" }
-                a href=(here.with(&[("view", "networks"), ("open", "")])) aria-current=[(!by_project).then_some("true")] { "Each network" }
-            }
-        }
     }
 }
 
 /// What lines mean.
-fn legend(by_project: bool) -> Markup {
+fn legend(fold: Fold) -> Markup {
+    if fold == Fold::Connected {
+        return html! { p .lines { "Between the boxes there is nothing: neither a policy, nor a router, nor floating ips." } };
+    }
     let lines = [
         ("line policy", "policy; an arrow where it goes one way"),
         ("line half", "policy that only one of the two has"),
@@ -336,15 +395,15 @@ fn legend(by_project: bool) -> Markup {
     ];
     html! {
         ul .lines {
-            @for (class, text) in lines.into_iter().filter(|(class, _)| !by_project || *class != "line half") {
+            @for (class, text) in lines.into_iter().filter(|(class, _)| fold == Fold::Nothing || *class != "line half") {
                 li { svg width="34" height="10" aria-hidden="true" { path class=(class) d="M1 5L33 5" {} } " " (text) }
             }
         }
     }
 }
 
-/// The projects as a list.
-fn projects(scene: &scene::Scene) -> Markup {
+/// The boxes as a list.
+fn folded(scene: &scene::Scene) -> Markup {
     html! {
         section aria-labelledby="list" {
             h2 #list { "As a list" }
@@ -352,7 +411,7 @@ fn projects(scene: &scene::Scene) -> Markup {
                 @for card in &scene.cards {
                     li {
                         a href=(card.href) { (card.title) }
-                        @for (text, _) in &card.texts { " · " (text) }
+                        @for text in &card.texts { " · " (text.text) }
                         @if let Some((_, text)) = &card.bar { " · " (text) }
                     }
                 }

@@ -1,12 +1,15 @@
-//! What is drawn: boxes with texts, and lines between them. Either each network is a box, or each project.
+//! What is drawn: boxes with texts, and lines between them. A box is a network, or all of a project, or all that are connected.
 
 use super::{
     Here,
     collect::{Between, Count, Filled, Found, Hub, Network, Sight},
+    groups::{self, Connected},
+    ports,
 };
 use crate::web::link;
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
+use std::cmp::Reverse;
 use uuid::Uuid;
 
 /// How a box looks.
@@ -30,12 +33,46 @@ pub struct Card {
     pub title: String,
     /// Where that leads.
     pub href: String,
-    /// What else stands in it; with where it leads, if it does.
-    pub texts: Vec<(String, Option<String>)>,
+    /// What else stands in it.
+    pub texts: Vec<Text>,
     /// How full it is, of 1,000, and the same in words.
     pub bar: Option<(u64, String)>,
+    /// The ports that are shown in it, if it is open.
+    pub ports: Option<Ports>,
     /// All that it may be found by.
     pub words: String,
+}
+
+/// A line of text in a box.
+pub struct Text {
+    /// As it stands there.
+    pub text: String,
+    /// Where it leads, if it opens or closes the box.
+    pub switch: Option<String>,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self { text, switch: None }
+    }
+}
+
+/// Ports in the box of their network.
+pub struct Ports {
+    /// The first ones.
+    pub shown: Vec<Port>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+/// A port in the box of its network.
+pub struct Port {
+    /// What it is called.
+    pub name: String,
+    /// Where that leads.
+    pub href: String,
+    /// Its address, and how many more it has.
+    pub address: String,
 }
 
 /// A line.
@@ -71,6 +108,8 @@ const FULL: u64 = 900;
 const MOST_RULES: usize = 2;
 /// Networks of more addresses than this are told without the number.
 const MANY: u128 = 10_000_000;
+/// How many ports are shown in a box.
+const MOST_PORTS: usize = 24;
 
 /// The class of a bar.
 pub fn bar_class(filled: u64) -> &'static str {
@@ -127,7 +166,7 @@ pub fn of_networks(sight: &Sight<'_>, found: &Found<'_>, here: &Here<'_>, tells_
         }
     }
     for (network, is_connected) in found.networks.iter().zip(is_connected) {
-        scene.cards.push(network_card(network, here, is_connected, tells_project));
+        scene.cards.push(network_card(sight, network, here, is_connected, tells_project));
     }
     for ((one, other), between) in &found.between {
         scene.lines.extend(line(found, *one, *other, between));
@@ -150,20 +189,28 @@ pub fn of_networks(sight: &Sight<'_>, found: &Found<'_>, here: &Here<'_>, tells_
     scene
 }
 
-fn network_card(network: &Network<'_>, here: &Here<'_>, is_connected: bool, tells_project: bool) -> Card {
+fn network_card(
+    sight: &Sight<'_>,
+    network: &Network<'_>,
+    here: &Here<'_>,
+    is_connected: bool,
+    tells_project: bool,
+) -> Card {
     let uuid = network.object.uuid;
     let mut texts = Vec::new();
     let project = place_of(network);
     if tells_project || network.is_outside {
-        texts.push((format!("of {project}"), None));
+        texts.push(format!("of {project}").into());
     }
     let more = network.subnets.len().saturating_sub(1) + network.more_subnets;
     texts.push(match network.subnets.first() {
-        Some(first) if more > 0 => (format!("{} and {more} more", first.name), None),
-        Some(first) => (first.name.clone(), None),
-        None => ("no subnet".to_owned(), None),
+        Some(first) if more > 0 => format!("{} and {more} more", first.name).into(),
+        Some(first) => first.name.clone().into(),
+        None => "no subnet".to_owned().into(),
     });
-    texts.push((counted(network.ports, "port"), (network.ports.number > 0).then(|| here.opened(uuid))));
+    let is_open = here.is_open(uuid) && network.ports.number > 0;
+    let switch = (network.ports.number > 0).then(|| if is_open { here.closed() } else { here.opened(uuid) });
+    texts.push(Text { text: counted(network.ports, "port"), switch });
     let mut facts = Vec::new();
     if network.is_external {
         facts.push("external".to_owned());
@@ -180,7 +227,7 @@ fn network_card(network: &Network<'_>, here: &Here<'_>, is_connected: bool, tell
         facts.push(number(network.count_of_routes, "static route"));
     }
     if !facts.is_empty() {
-        texts.push((facts.join(" · "), None));
+        texts.push(facts.join(" · ").into());
     }
     Card {
         shape: Shape::Card,
@@ -199,6 +246,7 @@ fn network_card(network: &Network<'_>, here: &Here<'_>, is_connected: bool, tell
         href: here.around(uuid),
         texts,
         bar: fullness(&network.subnets.iter()),
+        ports: is_open.then(|| ports_in_box(sight, uuid)),
         words: super::list::words(network),
     }
 }
@@ -214,9 +262,25 @@ fn hub_card(sight: &Sight<'_>, hub: &Hub<'_>) -> Card {
         words: format!("{name} {}", hub.object.uuid),
         title: name,
         href: link::object_path(kind, hub.object.uuid),
-        texts: vec![(what, None)],
+        texts: vec![what.into()],
         bar: None,
+        ports: None,
     }
+}
+
+fn ports_in_box(sight: &Sight<'_>, network: Uuid) -> Ports {
+    let found = ports::of(sight, network, MOST_PORTS);
+    let shown = found.shown.into_iter().map(|port| {
+        let mut addresses = ports::addresses(sight, port, "instance-ip", "instance_ip_address");
+        let more = addresses.len().saturating_sub(1);
+        let first = if addresses.is_empty() { "no address".to_owned() } else { addresses.swap_remove(0).1 };
+        Port {
+            name: link::shortened(port.fq_name.name()),
+            href: link::object_path(sight.type_of(port), port.uuid),
+            address: if more > 0 { format!("{first} +{more}") } else { first },
+        }
+    });
+    Ports { shown: shown.collect(), is_cut: found.is_cut }
 }
 
 fn rules_in_short(hub: &Hub<'_>) -> String {
@@ -273,6 +337,52 @@ fn line(found: &Found<'_>, one: usize, other: usize, between: &Between<'_>) -> O
     })
 }
 
+/// Networks that are shown as one box.
+struct Group<'a, 'g> {
+    networks: Vec<&'a Network<'g>>,
+}
+
+impl Group<'_, '_> {
+    fn card(&self, uuid: Uuid, title: String, href: String) -> Card {
+        let ports = self.networks.iter().map(|network| network.ports).fold(Count::default(), Count::and);
+        let words: Vec<String> = self.networks.iter().map(|network| super::list::words(network)).collect();
+        Card {
+            shape: Shape::Card,
+            class: "card folded",
+            uuid,
+            href,
+            texts: vec![number(self.networks.len(), "network").into(), counted(ports, "port").into()],
+            // Of many the number is long.
+            bar: fullness(&self.networks.iter().flat_map(|network| network.subnets.iter()))
+                .map(|(filled, text)| (filled, text.replace(" addresses", ""))),
+            ports: None,
+            words: format!("{title} {uuid} {}", words.join(" ")),
+            title,
+        }
+    }
+}
+
+/// All that are connected, by whatever it is, as a box; and all that are connected with nothing as another one.
+pub fn of_connected(found: &Found<'_>, here: &Here<'_>) -> Scene {
+    let (mut connected, alone): (Vec<_>, Vec<_>) =
+        groups::of(found).into_iter().partition(|group| group.members.len() > 1);
+    connected.sort_by_key(|group| Reverse(group.members.len()));
+    let group =
+        |members: &[usize]| Group { networks: members.iter().filter_map(|index| found.networks.get(*index)).collect() };
+    let mut scene = Scene::default();
+    for Connected { middle, members } in connected {
+        let Some(network) = found.networks.get(middle).map(|network| network.object) else { continue };
+        let title = format!("{} + {}", link::shortened(network.fq_name.name()), members.len() - 1);
+        scene.cards.push(group(&members).card(network.uuid, title, here.connected_with(&network.uuid.to_string())));
+    }
+    let alone: Vec<usize> = alone.into_iter().flat_map(|group| group.members).collect();
+    if !alone.is_empty() {
+        let title = "Connected with nothing".to_owned();
+        scene.cards.push(group(&alone).card(Uuid::nil(), title, here.connected_with(groups::NOTHING)));
+    }
+    scene
+}
+
 /// Each project as a box.
 pub fn of_projects(found: &Found<'_>) -> Scene {
     let mut groups: IndexMap<Option<Uuid>, Vec<&Network<'_>>, FxBuildHasher> = IndexMap::default();
@@ -285,22 +395,8 @@ pub fn of_projects(found: &Found<'_>) -> Scene {
     let mut scene = Scene::default();
     for (parent, networks) in &groups {
         let title = networks.first().map(|network| place_of(network)).unwrap_or_default();
-        let ports = networks.iter().map(|network| network.ports);
-        let ports = ports.fold(Count::default(), |sum, more| Count {
-            number: sum.number + more.number,
-            is_least: sum.is_least || more.is_least,
-        });
         let uuid = parent.unwrap_or_default();
-        scene.cards.push(Card {
-            shape: Shape::Card,
-            class: "card project",
-            uuid,
-            href: super::project_path(uuid),
-            texts: vec![(number(networks.len(), "network"), None), (counted(ports, "port"), None)],
-            bar: fullness(&networks.iter().flat_map(|network| network.subnets.iter())),
-            words: format!("{title} {uuid}"),
-            title,
-        });
+        scene.cards.push(Group { networks: networks.clone() }.card(uuid, title, super::project_path(uuid)));
     }
     let mut lines: IndexMap<(usize, usize), [usize; 3], FxBuildHasher> = IndexMap::default();
     let mut add = |one: usize, other: usize, what: [usize; 3]| {
