@@ -80,7 +80,7 @@ fn table(rows: &[(String, Vec<String>)]) -> String {
 /// What callers make of one in their own tenants, where they need nothing of the member for it.
 fn own_body(stage: &Stage, resource: &str) -> Value {
     match resource {
-        "network" => json!({"name": "own"}),
+        "network" | "firewall_group" | "firewall_policy" => json!({"name": "own"}),
         "floatingip" => json!({"floating_network_id": stage.outside["id"]}),
         "nat_instance" => json!({"name": "own", "external_net": stage.outside["id"]}),
         _ => stage.body(resource),
@@ -102,7 +102,7 @@ fn of_shared(stage: &Stage, resource: &str, verb: &str) -> Option<(String, Value
 }
 
 pub async fn every_operation_of_neutron_asks_who_may() {
-    let (server, tokens) = Tokens::start("rbac", &["--failed-authentications", "1000000"]);
+    let (server, tokens) = Tokens::start("rbac", &["--failed-authentications", "1000000", "--neutron-fwaas", "true"]);
     let admin = tokens.api(&server, "admin");
     make_projects(&admin).await;
     allow_members(&admin).await;

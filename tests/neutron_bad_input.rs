@@ -22,7 +22,7 @@ const VERBS: [&str; 12] = [
     "NONSENSE",
 ];
 /// What an update of a resource changes; all else in it is ignored.
-const CHANGED: [(&str, &[&str]); 11] = [
+const CHANGED: [(&str, &[&str]); 14] = [
     (
         "network",
         &[
@@ -66,6 +66,24 @@ const CHANGED: [(&str, &[&str]); 11] = [
     ("policy", &["entries", "tags"]),
     ("ipam", &["mgmt", "tags"]),
     ("route_table", &["routes", "tags"]),
+    ("firewall_group", &["name", "description", "admin_state_up", "shared", "ports", "ingress_firewall_policy_id"]),
+    ("firewall_policy", &["name", "description", "audited", "shared", "firewall_rules"]),
+    (
+        "firewall_rule",
+        &[
+            "name",
+            "description",
+            "enabled",
+            "shared",
+            "protocol",
+            "ip_version",
+            "source_ip_address",
+            "destination_ip_address",
+            "source_port",
+            "destination_port",
+            "action",
+        ],
+    ),
 ];
 /// What is right all the same: resource, member, and the value.
 const RIGHT: [(&str, &str, &str); 4] = [
@@ -111,7 +129,7 @@ const WORDS: [(&str, &str); 3] =
     [("gateway_ip", "gateway"), ("ip_version", "version"), ("policys", "network_policy_refs")];
 
 pub async fn what_is_wrong_is_refused() {
-    let server = Server::start_with(&["--neutron-default-security-group", "true"]);
+    let server = Server::start_with(&["--neutron-default-security-group", "true", "--neutron-fwaas", "true"]);
     let api = server.api();
     let project = json!({"fq_name": ["default-domain", "bad"], "parent_type": "domain"});
     let project = api.post("/projects", &json!({ "project": project })).await.ok()["project"]["uuid"].clone();

@@ -152,7 +152,7 @@ fn class_of(line: &str) -> Option<(&str, BTreeSet<&str>)> {
     Some((words.next()?, words.collect()))
 }
 
-/// The operations of each resource, as the document tells them, but for those that only a setting makes: a [`Stage`] has none of them.
+/// The operations of each resource, as the document tells them.
 pub fn operations() -> &'static [(String, Vec<String>)] {
     static OPERATIONS: LazyLock<Vec<(String, Vec<String>)>> = LazyLock::new(|| {
         let document: Value = serde_json::from_str(include_str!("../../openapi/cirrus.json")).unwrap();
@@ -162,7 +162,7 @@ pub fn operations() -> &'static [(String, Vec<String>)] {
             let (_, verbs) = rest.split_once("): ")?;
             Some((name.to_owned(), verbs.split(", ").map(str::to_owned).collect()))
         };
-        told.lines().filter_map(of_line).filter(|(name, _)| !name.starts_with("firewall_")).collect()
+        told.lines().filter_map(of_line).collect()
     });
     &OPERATIONS
 }
@@ -182,6 +182,8 @@ pub struct Stage {
     pub interface: Value,
     /// A network that is shared with everybody, with a subnet.
     pub shared: Value,
+    /// A rule of firewalls that is in no policy.
+    pub free_rule: Value,
 }
 
 impl Stage {
@@ -221,10 +223,26 @@ impl Stage {
             made.insert(resource, one(resource, json!({"name": "stage"})).await);
         }
         made.insert("nat_instance", one("nat_instance", json!({"name": "stage", "external_net": outside["id"]})).await);
+        let rule = || json!({"name": "stage", "protocol": "tcp", "destination_port": "80", "action": "allow"});
+        made.insert("firewall_rule", one("firewall_rule", rule()).await);
+        let free_rule = one("firewall_rule", rule()).await;
+        let policy = json!({"name": "stage", "firewall_rules": [made["firewall_rule"]["id"]]});
+        made.insert("firewall_policy", one("firewall_policy", policy).await);
+        let group = json!({"name": "stage", "ingress_firewall_policy_id": made["firewall_policy"]["id"]});
+        made.insert("firewall_group", one("firewall_group", group).await);
         let shared = one("network", json!({"name": "shared", "shared": true})).await;
         one("subnet", json!({"network_id": shared["id"], "cidr": "10.67.0.0/24", "ip_version": 4})).await;
         made.insert("network", network);
-        Self { plugin, made, outside, free_port, free_subnet, interface: interface["port_id"].clone(), shared }
+        Self {
+            plugin,
+            made,
+            outside,
+            free_port,
+            free_subnet,
+            interface: interface["port_id"].clone(),
+            shared,
+            free_rule,
+        }
     }
 
     /// The id of what there is of a resource.
@@ -280,6 +298,19 @@ impl Stage {
             "route_table" => json!({"name": "one", "tags": ["red"], "routes": {"route": [
                 {"prefix": "192.0.2.0/24", "next_hop": "10.64.0.1", "next_hop_type": "ip-address"}]}}),
             "nat_instance" => json!({"name": "one", "external_net": self.outside["id"], "internal_net": network}),
+            "firewall_rule" => json!({
+                "name": "one", "description": "about it", "enabled": true, "shared": false, "protocol": "tcp",
+                "ip_version": 4, "source_ip_address": "192.0.2.0/24", "destination_ip_address": "198.51.100.7",
+                "source_port": "1024:65535", "destination_port": "443", "action": "allow",
+            }),
+            "firewall_policy" => json!({
+                "name": "one", "description": "about it", "audited": true, "shared": false,
+                "firewall_rules": [self.id("firewall_rule")],
+            }),
+            "firewall_group" => json!({
+                "name": "one", "description": "about it", "admin_state_up": true, "shared": false,
+                "ports": [self.id("port")], "ingress_firewall_policy_id": self.id("firewall_policy"),
+            }),
             "tags" => json!({"resource": {"parent_id": network, "tags": ["red"]}}),
             other => panic!("no body of {other}"),
         }
@@ -315,6 +346,8 @@ impl Stage {
             (_, "UPDATE") => json!({"id": id(), "resource": {"name": "another", "description": "another"}}),
             (_, "ADDINTERFACE") => json!({"id": id(), "resource": {"subnet_id": self.free_subnet["id"]}}),
             (_, "DELINTERFACE") => json!({"id": id(), "resource": {"port_id": self.interface}}),
+            (_, "INSERT_RULE") => json!({"id": id(), "resource": {"firewall_rule_id": self.free_rule["id"]}}),
+            (_, "REMOVE_RULE") => json!({"id": id(), "resource": {"firewall_rule_id": self.id("firewall_rule")}}),
             (_, "ADD_SUBPORTS") => json!({"id": id(), "resource": {"sub_ports": self.body("trunk")["sub_ports"]}}),
             (_, "REMOVE_SUBPORTS") => {
                 json!({"id": id(), "resource": {"sub_ports": [{"port_id": self.made["trunk"]["sub_ports"][0]["port_id"]}]}})
