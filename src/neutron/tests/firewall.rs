@@ -110,7 +110,7 @@ fn neu_fw_1_what_is_wrong_with_a_group_is_said_and_leaves_nothing() {
     let mut cloud = cloud();
     let [one, other] = [(); 2].map(|()| policy(&mut cloud, &[]));
     let port = port(&mut cloud);
-    let blue = std::mem::replace(&mut cloud.tenant, Uuid::nil());
+    let blue = std::mem::take(&mut cloud.tenant);
     cloud.tenant = cloud.project("red");
     let net = cloud.network(json!({})).unwrap();
     let foreign = cloud.port(&net, json!({})).unwrap();
