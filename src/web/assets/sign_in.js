@@ -3,6 +3,7 @@
 const to = document.querySelector("input[name=to]")?.value;
 const ended = new URLSearchParams(location.search).has("ended");
 if (to?.startsWith("/ui/") && !ended) {
-    const answer = await fetch("/ui/feed/changes?since=now&limit=1");
-    if (answer.ok || answer.status === 403) location.replace(to);
+    // Without an answer (the page is left meanwhile, or the server is away) there is the form.
+    const answer = await fetch("/ui/feed/changes?since=now&limit=1").catch(() => null);
+    if (answer?.ok || answer?.status === 403) location.replace(to);
 }
