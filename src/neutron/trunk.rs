@@ -230,13 +230,12 @@ fn add(turn: &mut Turn<'_>, trunk: &Object) -> Answered<()> {
         let view = turn.view();
         let missing = |port_id: Value| Exception::SubPortNotFound { trunk_id: trunk_id(), port_id };
         let port = Arc::clone(view.find(type_name::VIRTUAL_MACHINE_INTERFACE, port_id, missing)?);
-        let group = groups_of(&view, port.uuid)?.into_iter().next();
-        let carries = group.filter(|group| parent_of(&view, group) == Some(port.uuid));
-        if let Some(group) = carries {
+        let groups = groups_of(&view, port.uuid)?;
+        if let Some(group) = groups.first().filter(|group| parent_of(&view, group) == Some(port.uuid)) {
             let (port_id, trunk_id) = (port_id.into(), group.uuid.to_string().into());
             return Err(Exception::PortInUseAsTrunkParent { port_id, trunk_id }.into());
         }
-        if !added.insert(port.uuid) || !groups_of(&view, port.uuid)?.is_empty() {
+        if !added.insert(port.uuid) || !groups.is_empty() {
             return Err(Exception::TrunkPortInUse { port_id: port_id.into() }.into());
         }
         set_vlan(turn, &port, Some(vlan))?;

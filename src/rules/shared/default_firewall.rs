@@ -1,8 +1,8 @@
 //! The firewall that Neutron gives a project by itself (NEU-FW-5): a group `default` that no port is in yet, with a policy that lets out
 //! what its ports send. Also what the server does to the firewalls of Neutron beside a request, whoever asks.
 
+use super::default_object;
 use crate::{
-    access::CLOUD_ADMIN,
     graph::{Graph, Object},
     model::{field_name, type_name},
     rules::engine::{Decision, Draft, Kind, NewLink, Work, create},
@@ -73,16 +73,7 @@ fn part(work: &Work, project: &Arc<Object>, type_name: &str, name: &str, descrip
         draft.internal = true;
         return Ok(draft);
     }
-    let mut draft = Draft::child(work, project, type_name, name)?;
-    let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
-    id_perms["description"] = description.into();
-    // As of what a cloud administrator makes, which the plug-in is in contrail-api.
-    id_perms["permissions"]["owner"] = CLOUD_ADMIN.into();
-    id_perms["permissions"]["group"] = format!("{CLOUD_ADMIN}-group").into();
-    draft.set(field_name::ID_PERMS, id_perms);
-    let owner = project.uuid.to_string();
-    draft.set(field_name::PERMS2, json!({"owner": owner, "owner_access": 7, "global_access": 0, "share": []}));
-    Ok(draft)
+    default_object::draft(work, project, type_name, name, description)
 }
 
 /// Puts it where it is to be.

@@ -1,11 +1,11 @@
 //! The security group `default` of a project (NEU-SG-G1): what a project lets in and out unless it says otherwise. Whoever makes one
 //! makes the same: who brings projects from Keystone (SYNC-4), the create of a project where that is set (NEU-HOOK-1), and Neutron.
 
+use super::default_object;
 use crate::{
-    access::CLOUD_ADMIN,
     graph::Object,
     model::{field_name, type_name},
-    rules::engine::{Decision, Draft, Work, create},
+    rules::engine::{Decision, Work, create},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,15 +67,7 @@ pub fn ensure(work: &mut Work, project: &Arc<Object>) -> Decision<Arc<Object>> {
     if let Some(group) = of_project(work, project) {
         return Ok(group);
     }
-    let mut draft = Draft::child(work, project, type_name::SECURITY_GROUP, NAME)?;
-    let mut id_perms = draft.value(field_name::ID_PERMS).unwrap_or_default();
-    id_perms["description"] = DESCRIPTION.into();
-    // As of what a cloud administrator makes, which the plug-in is in contrail-api.
-    id_perms["permissions"]["owner"] = CLOUD_ADMIN.into();
-    id_perms["permissions"]["group"] = format!("{CLOUD_ADMIN}-group").into();
-    draft.set(field_name::ID_PERMS, id_perms);
-    let owner = project.uuid.to_string();
-    draft.set(field_name::PERMS2, json!({"owner": owner, "owner_access": 7, "global_access": 0, "share": []}));
+    let mut draft = default_object::draft(work, project, type_name::SECURITY_GROUP, NAME, Some(DESCRIPTION))?;
     draft.set(field_name::SECURITY_GROUP_ENTRIES, entries(draft.fq_name.joined()));
     create::create_side_object(work, draft)
 }

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod bgpvpn;
 pub mod default_firewall;
 pub mod default_group;
+mod default_object;
 pub mod domain_name;
 pub mod firewall_scope;
 pub mod gateway_address;

@@ -8,7 +8,7 @@ use crate::{
     access::Identity,
     api::pages::Asked,
     graph::{Graph, Link, Object},
-    model::TypeId,
+    model::{TypeId, field_name, type_name},
     pace::Pace,
 };
 use indexmap::IndexMap;
@@ -31,24 +31,18 @@ const MOST_STEPS: usize = 300_000;
 /// How many static routes of one network are told.
 const MOST_ROUTES: usize = 10;
 
-const NETWORK: &str = "virtual-network";
-const PORT: &str = "virtual-machine-interface";
-const FLOATING_IP: &str = "floating-ip";
-const POOL: &str = "floating-ip-pool";
-const ROUTER: &str = "logical-router";
-const POLICY: &str = "network-policy";
 /// What is looked at.
 const LOOKED_AT: [&str; 10] = [
-    NETWORK,
-    PORT,
-    FLOATING_IP,
-    POOL,
-    ROUTER,
-    POLICY,
-    "instance-ip",
-    "interface-route-table",
-    "network-ipam",
-    "virtual-machine",
+    type_name::VIRTUAL_NETWORK,
+    type_name::VIRTUAL_MACHINE_INTERFACE,
+    type_name::FLOATING_IP,
+    type_name::FLOATING_IP_POOL,
+    type_name::LOGICAL_ROUTER,
+    type_name::NETWORK_POLICY,
+    type_name::INSTANCE_IP,
+    type_name::INTERFACE_ROUTE_TABLE,
+    type_name::NETWORK_IPAM,
+    type_name::VIRTUAL_MACHINE,
 ];
 
 /// What somebody may see.
@@ -113,14 +107,14 @@ impl<'g> Sight<'g> {
     /// The networks of a project.
     pub fn networks_of(&self, project: Uuid) -> impl Iterator<Item = &'g Arc<Object>> + use<'g> {
         let sight = self.clone();
-        let networks = self.kind(NETWORK).map(|kind| self.graph.children_of(project, kind));
+        let networks = self.kind(type_name::VIRTUAL_NETWORK).map(|kind| self.graph.children_of(project, kind));
         networks.into_iter().flatten().filter(move |network| sight.sees(network))
     }
 
     /// The static routes of a port: prefix, and where it leads, if that is said.
     pub fn routes(&self, port: &'g Object) -> Vec<(String, Option<String>)> {
-        let tables = self.targets(port, "interface_route_table_refs");
-        let routes = tables.filter_map(|table| self.property(table, "interface_route_table_routes"));
+        let tables = self.targets(port, field_name::INTERFACE_ROUTE_TABLE_REFS);
+        let routes = tables.filter_map(|table| self.property(table, field_name::INTERFACE_ROUTE_TABLE_ROUTES));
         let routes = routes.flat_map(|routes| match routes.get("route") {
             Some(serde_json::Value::Array(routes)) => routes.clone(),
             _ => Vec::new(),
@@ -362,12 +356,13 @@ impl<'g> Collector<'g> {
     async fn look_at(&mut self, index: usize, adds: bool, outside: bool) {
         let Some(object) = self.found.networks.get(index).map(|network| network.object) else { return };
         let mut network = Network::of(object, self.found.networks.get(index).is_some_and(|network| network.is_outside));
-        network.is_external = self.sight.is_true(object, "router_external");
-        network.is_shared = self.sight.is_true(object, "is_shared");
+        network.is_external = self.sight.is_true(object, field_name::ROUTER_EXTERNAL);
+        network.is_shared = self.sight.is_true(object, field_name::IS_SHARED);
         self.subnets(&mut network);
         self.ports(index, &mut network, adds, outside).await;
         self.floating_ips(index, &mut network, adds, outside).await;
-        let routers = self.sight.kind(ROUTER).map(|kind| self.sight.graph.referrers(object.uuid, kind));
+        let routers =
+            self.sight.kind(type_name::LOGICAL_ROUTER).map(|kind| self.sight.graph.referrers(object.uuid, kind));
         for router in routers.into_iter().flatten().take(MOST_OF_ONE) {
             if !self.step().await {
                 break;
@@ -376,7 +371,7 @@ impl<'g> Collector<'g> {
                 self.router(router, adds, outside).await;
             }
         }
-        for policy in self.sight.targets(object, "network_policy_refs") {
+        for policy in self.sight.targets(object, field_name::NETWORK_POLICY_REFS) {
             network.has_policy = true;
             self.policy(index, policy, adds, outside).await;
         }
@@ -388,9 +383,9 @@ impl<'g> Collector<'g> {
     fn subnets(&self, network: &mut Network<'g>) {
         let graph = self.sight.graph;
         let own = graph.pools().subnets(network.object.uuid).map(|subnet| (subnet, false));
-        let flat = self.sight.targets(network.object, "network_ipam_refs");
+        let flat = self.sight.targets(network.object, field_name::NETWORK_IPAM_REFS);
         let is_flat = |ipam: &&&Arc<Object>| {
-            self.sight.property(ipam, "ipam_subnet_method").is_some_and(|method| method == "flat-subnet")
+            self.sight.property(ipam, field_name::IPAM_SUBNET_METHOD).is_some_and(|method| method == "flat-subnet")
         };
         let flat: Vec<_> = flat.filter(|ipam| is_flat(&ipam)).collect();
         let flat = flat.into_iter().flat_map(|ipam| graph.pools().subnets(ipam.uuid)).map(|subnet| (subnet, true));
@@ -410,7 +405,7 @@ impl<'g> Collector<'g> {
 
     /// Counts ports, and sees what is on them.
     async fn ports(&mut self, index: usize, network: &mut Network<'g>, adds: bool, outside: bool) {
-        let Some(kind) = self.sight.kind(PORT) else { return };
+        let Some(kind) = self.sight.kind(type_name::VIRTUAL_MACHINE_INTERFACE) else { return };
         for (looked_at, port) in self.sight.graph.referrers(network.object.uuid, kind).enumerate() {
             if looked_at == MOST_OF_ONE || !self.step().await {
                 network.ports.is_least = true;
@@ -426,16 +421,19 @@ impl<'g> Collector<'g> {
             network.routes.extend(routes.into_iter().take(left).map(|(prefix, next)| (port, prefix, next)));
             for referrer in self.sight.graph.all_referrers(port.uuid).take(MOST_OF_ONE) {
                 let sort = self.sight.type_of(referrer);
-                if ![ROUTER, FLOATING_IP].contains(&sort) || !self.sight.sees(referrer) || !self.step().await {
+                if ![type_name::LOGICAL_ROUTER, type_name::FLOATING_IP].contains(&sort)
+                    || !self.sight.sees(referrer)
+                    || !self.step().await
+                {
                     continue;
                 }
-                if sort == ROUTER {
+                if sort == type_name::LOGICAL_ROUTER {
                     self.router(referrer, adds, outside).await;
                     continue;
                 }
                 let pool = referrer.parent.and_then(|pool| self.sight.graph.get(pool));
                 let of = pool.and_then(|pool| self.sight.get(pool.parent?));
-                let of = of.filter(|of| self.sight.type_of(of) == NETWORK);
+                let of = of.filter(|of| self.sight.type_of(of) == type_name::VIRTUAL_NETWORK);
                 if let Some(of) = of.and_then(|of| self.reach(of, adds, outside)) {
                     self.floats(referrer.uuid, of, index);
                 }
@@ -446,7 +444,11 @@ impl<'g> Collector<'g> {
     /// Counts floating ips that are of a network, and sees where they are.
     async fn floating_ips(&mut self, index: usize, network: &mut Network<'g>, adds: bool, outside: bool) {
         let graph = self.sight.graph;
-        let Some((pools, ips)) = self.sight.kind(POOL).zip(self.sight.kind(FLOATING_IP)) else { return };
+        let Some((pools, ips)) =
+            self.sight.kind(type_name::FLOATING_IP_POOL).zip(self.sight.kind(type_name::FLOATING_IP))
+        else {
+            return;
+        };
         let pools = graph.children_of(network.object.uuid, pools).take(MOST_OF_ONE);
         for (looked_at, ip) in pools.flat_map(|pool| graph.children_of(pool.uuid, ips)).enumerate() {
             if looked_at == MOST_OF_ONE || !self.step().await {
@@ -457,8 +459,8 @@ impl<'g> Collector<'g> {
                 continue;
             }
             network.floating_ips.number += 1;
-            let on = self.sight.targets(ip, "virtual_machine_interface_refs").next();
-            let on = on.and_then(|port| self.sight.targets(port, "virtual_network_refs").next());
+            let on = self.sight.targets(ip, field_name::VIRTUAL_MACHINE_INTERFACE_REFS).next();
+            let on = on.and_then(|port| self.sight.targets(port, field_name::VIRTUAL_NETWORK_REFS).next());
             if let Some(on) = on.and_then(|on| self.reach(on, adds, outside)) {
                 self.floats(ip.uuid, index, on);
             }
@@ -497,12 +499,12 @@ impl<'g> Collector<'g> {
     }
 
     async fn spokes(&mut self, router: &'g Arc<Object>, adds: bool, outside: bool) {
-        let ports = self.sight.targets(router, "virtual_machine_interface_refs");
+        let ports = self.sight.targets(router, field_name::VIRTUAL_MACHINE_INTERFACE_REFS);
         let sight = self.sight.clone();
-        let inner = ports.filter_map(move |port| sight.targets(port, "virtual_network_refs").next());
+        let inner = ports.filter_map(move |port| sight.targets(port, field_name::VIRTUAL_NETWORK_REFS).next());
         let inner: Vec<_> = inner.map(|network| (network, false)).collect();
         let mut all = inner;
-        for link in self.sight.links(router, "virtual_network_refs").iter().take(MOST_OF_ONE) {
+        for link in self.sight.links(router, field_name::VIRTUAL_NETWORK_REFS).iter().take(MOST_OF_ONE) {
             let is_inner = link.attribute.as_deref().is_some_and(|text| text.contains("InternalVirtualNetwork"));
             all.extend(self.sight.get(link.target).map(|network| (network, !is_inner)));
         }
@@ -547,7 +549,7 @@ impl<'g> Collector<'g> {
                 }
             }
         }
-        let kind = self.sight.kind(NETWORK).filter(|_| is_open);
+        let kind = self.sight.kind(type_name::VIRTUAL_NETWORK).filter(|_| is_open);
         let others = kind.map(|kind| self.sight.graph.referrers(policy.uuid, kind));
         for other in others.into_iter().flatten().take(MOST_OF_ONE) {
             if !self.step().await {

@@ -13,7 +13,7 @@ use super::{layout::Layout, link};
 use crate::{
     api::{Answer, Answered, ApiError, pages::Asked},
     graph::{Graph, Object},
-    model::ObjectType,
+    model::{ObjectType, type_name},
     pace::Pace,
 };
 use actix_web::http::Method;
@@ -36,21 +36,21 @@ const MOST_STEPS: usize = 3;
 const MOST_PROJECTS: usize = 300;
 /// What makes the picture another one. What somebody may not read is not told to him, and can't be asked for.
 const FOLLOWED: [&str; 8] = [
-    "virtual-network",
-    "network-policy",
-    "logical-router",
-    "virtual-machine-interface",
-    "instance-ip",
-    "floating-ip",
-    "interface-route-table",
-    "network-ipam",
+    type_name::VIRTUAL_NETWORK,
+    type_name::NETWORK_POLICY,
+    type_name::LOGICAL_ROUTER,
+    type_name::VIRTUAL_MACHINE_INTERFACE,
+    type_name::INSTANCE_IP,
+    type_name::FLOATING_IP,
+    type_name::INTERFACE_ROUTE_TABLE,
+    type_name::NETWORK_IPAM,
 ];
 
 /// Where an object is to be seen in a picture, if it is of a type that is.
 pub fn of_object(kind: &ObjectType, uuid: Uuid) -> Option<String> {
     let argument = match kind.name.as_str() {
-        "virtual-network" => "around",
-        "project" => "project",
+        type_name::VIRTUAL_NETWORK => "around",
+        type_name::PROJECT => "project",
         _ => return None,
     };
     Some(link::with_arguments(PATH, &[(argument, &uuid.to_string())]))
@@ -247,7 +247,7 @@ async fn look<'g>(asked: &Asked<'g>, here: &Here<'_>, sight: &Sight<'g>) -> Answ
         return Ok(Shown { found, of: Some(format!("around {name}")), is_first_part: false });
     }
     if here.project.is_empty() {
-        let kind = graph.model().find("virtual-network");
+        let kind = graph.model().find(type_name::VIRTUAL_NETWORK);
         let readable = kind.map(|kind| asked.call.identity.readable(graph, kind, &Bound::Unbounded));
         let (networks, is_first_part) = first(here, readable.into_iter().flatten()).await;
         let found = Collector::collect(sight.clone(), networks, 0, false).await;
@@ -271,7 +271,7 @@ async fn look<'g>(asked: &Asked<'g>, here: &Here<'_>, sight: &Sight<'g>) -> Answ
 
 /// A project by its uuid or its name, and the object if it may be seen.
 fn project_of<'g>(asked: &Asked<'g>, graph: &'g Graph, wanted: &str) -> (Option<Uuid>, Option<&'g Arc<Object>>) {
-    let Some(kind) = graph.model().find("project") else { return (None, None) };
+    let Some(kind) = graph.model().find(type_name::PROJECT) else { return (None, None) };
     let project = match Uuid::try_parse(wanted) {
         Ok(uuid) => graph.get_of_type(kind, uuid),
         Err(_) => graph.find_joined(kind, wanted),
@@ -350,7 +350,7 @@ fn views(here: &Here<'_>, fold: Fold, networks: usize, several_projects: bool) -
 
 /// What one may choose.
 fn controls(asked: &Asked<'_>, graph: &Graph, here: &Here<'_>) -> Markup {
-    let kind = graph.model().find("project").filter(|kind| asked.may_read_type(graph, *kind));
+    let kind = graph.model().find(type_name::PROJECT).filter(|kind| asked.may_read_type(graph, *kind));
     let projects = kind.map(|kind| asked.call.identity.readable(graph, kind, &Bound::Unbounded));
     let projects: Vec<_> = projects.into_iter().flatten().take(MOST_PROJECTS).collect();
     let is_chosen =

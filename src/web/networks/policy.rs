@@ -1,7 +1,10 @@
 //! What the rules of a network policy say, for people.
 
 use super::collect::Sight;
-use crate::graph::Object;
+use crate::{
+    graph::Object,
+    model::{field_name, type_name},
+};
 use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -57,12 +60,12 @@ impl Rule {
 
 /// The rules of a policy, as far as their ends are networks that may be seen.
 pub fn rules(sight: &Sight<'_>, policy: &Object) -> Vec<Arc<Rule>> {
-    let entries = sight.property(policy, "network_policy_entries");
+    let entries = sight.property(policy, field_name::NETWORK_POLICY_ENTRIES);
     let rules = entries.as_ref().and_then(|entries| entries.get("policy_rule")).and_then(Value::as_array);
     let project = policy.fq_name.elements();
     let project = project.get(..2).unwrap_or_default();
     let named = |name: &str| {
-        let kind = sight.kind("virtual-network")?;
+        let kind = sight.kind(type_name::VIRTUAL_NETWORK)?;
         // A name by itself is one of the same project.
         let found = if name.contains(':') {
             sight.graph.find_joined(kind, name)

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     graph::Object,
+    model::{field_name, type_name},
     web::{link, table::Table, value},
 };
 use maud::{Markup, html};
@@ -29,7 +30,7 @@ pub struct Ports<'g> {
 
 /// The first ports of a network that may be seen.
 pub fn of<'g>(sight: &Sight<'g>, network: Uuid, most: usize) -> Ports<'g> {
-    let Some(kind) = sight.kind("virtual-machine-interface") else { return Ports::default() };
+    let Some(kind) = sight.kind(type_name::VIRTUAL_MACHINE_INTERFACE) else { return Ports::default() };
     let mut looked_at = sight.graph.referrers(network, kind);
     let mut shown: Vec<_> = looked_at.by_ref().take(MOST_OF_ONE).filter(|port| sight.sees(port)).collect();
     shown.sort_by_cached_key(|port| in_order(port.fq_name.name()));
@@ -59,8 +60,8 @@ pub fn addresses(sight: &Sight<'_>, port: &Object, kind: &str, field: &str) -> V
 
 /// The table. `closed` is the page without it.
 pub fn table(sight: &Sight<'_>, uuid: Uuid, closed: &str) -> Markup {
-    let network = sight.get(uuid).filter(|network| sight.type_of(network) == "virtual-network");
-    let Some((network, kind)) = network.zip(sight.kind("virtual-machine-interface")) else {
+    let network = sight.get(uuid).filter(|network| sight.type_of(network) == type_name::VIRTUAL_NETWORK);
+    let Some((network, kind)) = network.zip(sight.kind(type_name::VIRTUAL_MACHINE_INTERFACE)) else {
         return html! { p .note { "There is no network with the uuid " code { (uuid) } " that you may see. It may have been deleted a moment ago." } };
     };
     let mut table =
@@ -71,17 +72,17 @@ pub fn table(sight: &Sight<'_>, uuid: Uuid, closed: &str) -> Markup {
             let addresses = addresses(sight, port, kind, field);
             html! { @for (index, (href, address)) in addresses.iter().enumerate() { @if index > 0 { ", " } a href=(href) { (address) } } }
         };
-        let macs = sight.property(port, "virtual_machine_interface_mac_addresses");
+        let macs = sight.property(port, field_name::VIRTUAL_MACHINE_INTERFACE_MAC_ADDRESSES);
         let macs = macs.as_ref().and_then(|macs| macs.pointer("/mac_address/0")).and_then(Value::as_str);
-        let machine = sight.targets(port, "virtual_machine_refs").next();
-        let owner = sight.property(port, "virtual_machine_interface_device_owner");
+        let machine = sight.targets(port, field_name::VIRTUAL_MACHINE_REFS).next();
+        let owner = sight.property(port, field_name::VIRTUAL_MACHINE_INTERFACE_DEVICE_OWNER);
         let owner = owner.as_ref().and_then(Value::as_str).unwrap_or_default();
         let routes: Vec<String> = sight.routes(port).into_iter().take(MOST_ROWS).map(|(prefix, _)| prefix).collect();
         table.row(vec![
             linked(sight, port),
-            of("instance-ip", "instance_ip_address"),
+            of(type_name::INSTANCE_IP, field_name::INSTANCE_IP_ADDRESS),
             html! { (link::shortened(macs.unwrap_or_default())) },
-            of("floating-ip", "floating_ip_address"),
+            of(type_name::FLOATING_IP, field_name::FLOATING_IP_ADDRESS),
             html! { @if let Some(machine) = machine { (linked(sight, machine)) } @else { (link::shortened(&value::words(owner))) } },
             html! { (link::shortened(&routes.join(", "))) },
         ]);

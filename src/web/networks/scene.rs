@@ -6,7 +6,10 @@ use super::{
     groups::{self, Connected},
     ports,
 };
-use crate::web::link;
+use crate::{
+    model::{field_name, type_name},
+    web::link,
+};
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 use std::cmp::Reverse;
@@ -271,7 +274,7 @@ fn hub_card(sight: &Sight<'_>, hub: &Hub<'_>) -> Card {
 fn ports_in_box(sight: &Sight<'_>, network: Uuid) -> Ports {
     let found = ports::of(sight, network, MOST_PORTS);
     let shown = found.shown.into_iter().map(|port| {
-        let mut addresses = ports::addresses(sight, port, "instance-ip", "instance_ip_address");
+        let mut addresses = ports::addresses(sight, port, type_name::INSTANCE_IP, field_name::INSTANCE_IP_ADDRESS);
         let more = addresses.len().saturating_sub(1);
         let first = if addresses.is_empty() { "no address".to_owned() } else { addresses.swap_remove(0).1 };
         Port {
