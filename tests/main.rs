@@ -58,6 +58,7 @@ mod moving;
 mod network_manager_day;
 mod neutron_access;
 mod neutron_bad_input;
+mod neutron_classes;
 mod neutron_tenants;
 mod openapi;
 mod pages;
@@ -224,6 +225,7 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(pages::pages_of_lists),
     asynchronous!(refusals::refusals_are_texts_or_problems),
     asynchronous!(unknown_fields::misspelt_fields_are_named),
+    asynchronous!(neutron_classes::neu_err_1_neu_err_2_classes_are_those_of_neutron),
     asynchronous!(python_client::first_day_with_the_python_library),
     plain!(rule_table::every_rule_has_a_test_and_its_place_in_the_code),
     plain!(openapi::the_committed_document_is_current),

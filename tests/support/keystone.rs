@@ -13,14 +13,13 @@
 //! The server's own account is `cirrus`, an admin in the project `service`. All passwords are [`PASSWORD`].
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use super::proxy::Proxy;
+use super::python::Python;
 use super::{Answer, Api, Process, Server, fresh_directory};
 
 pub const PASSWORD: &str = "secret";
@@ -56,7 +55,7 @@ impl Keystone {
             let socket = directory.path().join("socket");
             let (proxy, door) = (Proxy::start(&socket), Proxy::start(&socket));
             let url = url_of(&proxy);
-            let mut command = program("real_keystone.py");
+            let mut command = Python::OpenStack.program("real_keystone.py");
             command.arg(directory.path()).arg(&socket).args([&url, PASSWORD]).env("HOME", directory.path());
             let process = Process::spawn(&mut command);
             let line = process.next_line(START_LIMIT);
@@ -169,7 +168,7 @@ impl Keystone {
 
     /// What a token for a project would be had it ended a minute ago.
     pub fn ended(&self, token: &str) -> String {
-        let mut program = program("ended_token.py");
+        let mut program = Python::OpenStack.program("ended_token.py");
         program.arg(self.directory.path().join("keystone.conf")).arg(token);
         let output = block_in_place(|| program.output()).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -190,24 +189,4 @@ pub fn with_token(server: &Server, token: &str) -> Api {
 
 fn url_of(proxy: &Proxy) -> String {
     format!("http://127.0.0.1:{}/v3", proxy.port())
-}
-
-/// What runs a program of `tests/python` where Keystone is.
-fn program(name: &str) -> Command {
-    let mut command = Command::new(interpreter());
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)).env("PYTHONWARNINGS", "ignore");
-    command
-}
-
-/// The Python that has Keystone.
-fn interpreter() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("CIRRUS_KEYSTONE_PYTHON");
-    let python = named.map_or_else(|| here.join(".keystone/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "there is no {}: run ./check, which installs Keystone there, or name a Python that has it in CIRRUS_KEYSTONE_PYTHON",
-        python.display()
-    );
-    python
 }
