@@ -7,8 +7,9 @@ mod zookeeper;
 
 use crate::{
     cql::{ConfigTable, Snapshot, each_column},
-    graph::{Graph, Position},
+    graph::{Graph, Object, Position},
     model::Model,
+    neutron::KeyValues,
     settings::{ExportSettings, SettingsError},
     signals,
     store::{Database, Moment, StoreError, StoredColumn, StoredTable, operation},
@@ -133,7 +134,7 @@ async fn export(
     let dump = Dump::new(target, settings.format).map_err(|error| failed(settings, error))?;
     let mut export = Export { settings, dump, bar, exported };
     export.configuration(&Arc::new(Snapshot::as_stored(Arc::clone(&graph)))).await?;
-    export.key_values(&mut moment).await?;
+    export.key_values(&mut moment, &graph).await?;
     for keyspace in moment.keyspaces().await? {
         export.stored(&mut moment, &keyspace).await?;
     }
@@ -181,17 +182,22 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    async fn key_values(&mut self, moment: &mut Moment<'_>) -> Result<(), ExportError> {
+    /// With those that contrail-api stores for Neutron, and would miss.
+    async fn key_values(&mut self, moment: &mut Moment<'_>, graph: &Graph) -> Result<(), ExportError> {
         let Self { settings, dump, bar, exported } = self;
         let failed = |error| failed(settings, error);
         dump.keyspace("useragent").map_err(failed)?;
         dump.table("useragent_keyval_table").map_err(failed)?;
         bar.begin("key-values", None);
-        let take = |key: &str, value: &str| {
+        let mut take = |key: &str, value: &str| {
             exported.key_values += 1;
             dump.column(key, "value", value, UNKNOWN_TIME).map_err(failed)
         };
-        moment.key_values(take).await
+        let of_neutron = KeyValues { graph, may_read: |_: &Object| true };
+        let stored = |key: &str, value: &str| if of_neutron.get(key).is_some() { Ok(()) } else { take(key, value) };
+        moment.key_values(stored).await?;
+        let of_subnets = of_neutron.of_subnets(None).map(|(_, key, value)| (key, value));
+        of_subnets.chain(of_neutron.of_tags()).try_for_each(|(key, value)| take(&key, &value))
     }
 
     /// A keyspace of daemons. Where clusters have ids only those of this one are exported, without it.

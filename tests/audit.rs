@@ -1,8 +1,10 @@
 //! Who may touch what others have stored as texts, what the log says of refusals, and what refusals say of others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::tokens::{Tokens, allow_all_types, make_projects};
 use crate::support::{Answer, Api, Checks, Server, wait_until};
@@ -15,6 +17,9 @@ pub async fn who_did_what() {
     let mut checks = Checks::default();
     checks
         .run("kv_1 texts have owners", texts_have_owners([api("admin"), api("reader"), api("alice"), api("bob")]))
+        .await;
+    checks
+        .run("neu_hook_3 texts of subnets", texts_of_subnets([api("admin"), api("reader"), api("alice"), api("bob")]))
         .await;
     checks.run("members get short texts", short_texts(api("alice"), api("admin"))).await;
     let refusals = refused(&server, api("alice"), api("bob")).await;
@@ -67,6 +72,54 @@ async fn texts_have_owners([admin, reader, alice, bob]: [Api; 4]) {
     assert_eq!(read(&alice, "alices").await, None);
     let refused = store(&alice, "alices", "again").await;
     assert_eq!((refused, key_value(&bob, "DELETE", json!("alices"), None).await.status), (200, 403));
+}
+
+/// Where subnets are stands in their networks (NEU-HOOK-3): it is told as if it were stored, to who may read them.
+async fn texts_of_subnets([admin, reader, alice, bob]: [Api; 4]) {
+    let mut wanted = BTreeMap::new();
+    for number in 0..3 {
+        let name = ["default-domain", "default-project", &format!("with-subnets-{number}")];
+        let subnet = |third: usize| {
+            json!({"subnet": {"ip_prefix": format!("10.{number}.{third}.0"), "ip_prefix_len": 24},
+                "subnet_uuid": Uuid::new_v4().to_string()})
+        };
+        let subnets = [subnet(0), subnet(1)];
+        let ipam = json!({"to": ["default-domain", "default-project", "default-network-ipam"],
+            "attr": {"ipam_subnets": subnets}});
+        let network = json!({"fq_name": name, "parent_type": "project", "network_ipam_refs": [ipam]});
+        let made = admin.post("/virtual-networks", &json!({"virtual-network": network})).await.ok();
+        let network = made["virtual-network"]["uuid"].as_str().unwrap().to_owned();
+        for (third, subnet) in subnets.iter().enumerate() {
+            let uuid = subnet["subnet_uuid"].as_str().unwrap().to_owned();
+            wanted.insert(uuid, format!("{network} 10.{number}.{third}.0/24"));
+        }
+    }
+    let of_all = async |api: &Api| {
+        let answer = key_value(api, "RETRIEVE", json!(null), None).await.ok();
+        let pairs = answer["value"].as_array().unwrap().clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let told: BTreeMap<String, String> =
+            pairs.iter().map(|pair| (text(&pair["key"]), text(&pair["value"]))).collect();
+        assert_eq!(told.len(), pairs.len(), "each once");
+        told
+    };
+    let (subnet, place) = wanted.first_key_value().map(|(key, value)| (key.clone(), value.clone())).unwrap();
+    // What is stored by such a key is of yesterday.
+    assert_eq!(key_value(&admin, "STORE", json!(subnet), Some("elsewhere")).await.status, 200);
+    assert_eq!(key_value(&admin, "STORE", json!("other"), Some("text")).await.status, 200);
+    wanted.insert("other".to_owned(), "text".to_owned());
+    for api in [&admin, &reader] {
+        let mut told = of_all(api).await;
+        told.retain(|key, _| wanted.contains_key(key));
+        assert_eq!(told, wanted);
+        assert_eq!(key_value(api, "RETRIEVE", json!(subnet), None).await.ok(), json!({"value": place}));
+        let several = key_value(api, "RETRIEVE", json!([subnet, "other"]), None).await.ok();
+        assert_eq!(several, json!({"value": ["text", place]}));
+    }
+    for api in [&alice, &bob] {
+        let answer = key_value(api, "RETRIEVE", json!([subnet]), None).await.ok();
+        assert_eq!(answer, json!({"value": ["elsewhere"]}), "what anybody may read");
+    }
 }
 
 /// The admin that is of no project.

@@ -62,6 +62,7 @@ mod firewall_policy;
 mod firewall_rule;
 mod floatingip;
 mod ipam;
+mod key_values;
 mod nat_instance;
 mod network;
 mod policy;
@@ -83,9 +84,9 @@ mod virtual_router;
 mod whole;
 
 pub use envelope::Request;
+pub use key_values::{KeyValues, follows_from_networks};
 pub use refused::{Answered, Refused};
 pub use resource::{Does, List, RESOURCES, Resource, find, only_reads};
-pub use subnet::key_value;
 pub use turn::Turn;
 pub use view::View;
 

@@ -10,11 +10,10 @@ use super::{
     view::{View, tenant_of},
 };
 use crate::{
-    access::Identity,
     graph::{Graph, Object},
     ipam,
     model::{field_name, type_name},
-    rules::{Kind, Rejection, canonical_uuid},
+    rules::{Kind, Rejection},
 };
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value, json};
@@ -155,15 +154,16 @@ fn whole_pool(prefix: IpNetwork, gateway: Option<IpAddr>) -> Value {
 
 /// The subnets of a network, in the order in which it has them.
 pub fn of_network(view: &View<'_>, network: &Object) -> Vec<Subnet> {
-    let mut tags = tags::of_subnets(view, network);
-    let mut subnets = subnets(view.graph, network);
+    let mut tags = tags::of_subnets(view.graph, network);
+    let mut subnets = of_graph(view.graph, network);
     for subnet in &mut subnets {
         subnet.tags = tags.remove(subnet.uuid()).unwrap_or_default();
     }
     subnets
 }
 
-fn subnets(graph: &Graph, network: &Object) -> Vec<Subnet> {
+/// The same, without their tags.
+pub fn of_graph(graph: &Graph, network: &Object) -> Vec<Subnet> {
     let reference = graph.model().object_type(network.type_id).reference(field_name::NETWORK_IPAM_REFS);
     let mut subnets = Vec::new();
     for link in reference.map(|(id, _)| network.links_of(id)).unwrap_or_default() {
@@ -176,16 +176,6 @@ fn subnets(graph: &Graph, network: &Object) -> Vec<Subnet> {
         }
     }
     subnets
-}
-
-/// What the store of texts has by the uuid of a subnet: its network and its prefix (NEU-HOOK-3). It follows from the network, so it is
-/// never of yesterday.
-pub fn key_value(graph: &Graph, identity: &Identity, key: &str) -> Option<String> {
-    let uuid = canonical_uuid(key)?;
-    let kind = graph.model().find(type_name::VIRTUAL_NETWORK)?;
-    let network = graph.pools().scopes_of_subnet(uuid).find_map(|scope| graph.get_of_type(kind, scope))?;
-    let subnet = subnets(graph, network).into_iter().find(|subnet| subnet.is(uuid))?;
-    identity.may_read(network).then(|| format!("{} {}", network.uuid, subnet.cidr()))
 }
 
 /// What a reference to an ipam says of subnets.

@@ -4,6 +4,7 @@
 use super::{
     envelope::uuid_of,
     exception::Exception,
+    key_values,
     refused::Answered,
     resource::{Does, Resource, Verb},
     subnet::{self, Subnet},
@@ -11,7 +12,7 @@ use super::{
     view::{TAG_PREFIX, View},
 };
 use crate::{
-    graph::Object,
+    graph::{Graph, Object},
     model::{field_name, type_name},
 };
 use serde_json::{Map, Value, json};
@@ -50,7 +51,7 @@ const TAG_TYPE: &str = "neutron_tag";
 /// So long a name may be.
 const MOST_CHARACTERS: usize = 255;
 /// The annotation of a network that says which tags its subnets have: JSON, lists of names by uuids.
-const OF_SUBNETS: &str = "subnet_to_neutron_tags";
+const OF_SUBNETS: &str = key_values::TAGS_OF_SUBNETS;
 
 /// What has tags.
 enum Parent {
@@ -222,8 +223,9 @@ pub fn add_given_to_subnet(turn: &mut Turn<'_>, network: &Arc<Object>, subnet: &
 }
 
 /// The annotations of a network, without that of the subnets, and that.
-fn annotations(view: &View<'_>, network: &Object) -> (Vec<Value>, Map<String, Value>) {
-    let annotations = view.property(network, field_name::ANNOTATIONS).unwrap_or_default();
+fn annotations(graph: &Graph, network: &Object) -> (Vec<Value>, Map<String, Value>) {
+    let property = graph.model().object_type(network.type_id).property(field_name::ANNOTATIONS);
+    let annotations = property.and_then(|(id, _)| network.property(id)).unwrap_or_default();
     let pairs = annotations.get(field_name::KEY_VALUE_PAIR).and_then(Value::as_array).cloned().unwrap_or_default();
     let (ours, others): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|pair| pair.get("key") == Some(&OF_SUBNETS.into()));
@@ -232,17 +234,17 @@ fn annotations(view: &View<'_>, network: &Object) -> (Vec<Value>, Map<String, Va
 }
 
 /// The tags of the subnets of a network, by their uuids (NEU-TAG-G2).
-pub fn of_subnets(view: &View<'_>, network: &Object) -> HashMap<String, Vec<String>> {
+pub fn of_subnets(graph: &Graph, network: &Object) -> HashMap<String, Vec<String>> {
     let texts = |names: Value| match names {
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    annotations(view, network).1.into_iter().map(|(uuid, names)| (uuid, texts(names))).collect()
+    annotations(graph, network).1.into_iter().map(|(uuid, names)| (uuid, texts(names))).collect()
 }
 
 /// Writes them for one subnet; none take its entry away.
 fn set_of_subnet(turn: &mut Turn<'_>, network: &Object, uuid: &str, names: &BTreeSet<String>) -> Answered<Arc<Object>> {
-    let (mut pairs, mut tags) = annotations(&turn.view(), network);
+    let (mut pairs, mut tags) = annotations(turn.view().graph, network);
     if names.is_empty() {
         tags.remove(uuid);
     } else {

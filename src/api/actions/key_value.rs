@@ -14,7 +14,10 @@ use crate::{
             vocabulary::{BARE_TEXT, any_of, empty_content, json_answer, list, nullable_text, object, simple, text},
         },
     },
-    json_text, neutron,
+    graph::{Graph, Object},
+    json_text,
+    neutron::KeyValues,
+    replica::Replica,
     rules::string_list,
     store::{KeyValueStore, KeyWriter, StoreError},
 };
@@ -80,12 +83,12 @@ impl App {
         if let Some(keys) = string_list(key) {
             let keys = Named::Keys.once(keys)?;
             let graph = self.snapshot(call).await?.graph;
-            let subnets = keys.iter().filter_map(|key| Some((key, neutron::key_value(&graph, &call.identity, key)?)));
-            let subnets: HashMap<&String, String> = subnets.collect();
-            let stored =
-                self.key_values.retrieve(&keys).await?.into_iter().filter(|(key, _)| !subnets.contains_key(key));
+            let of_neutron = of_neutron(&graph, &call.identity);
+            let told: HashMap<&String, String> =
+                keys.iter().filter_map(|key| Some((key, of_neutron.get(key)?))).collect();
+            let stored = self.key_values.retrieve(&keys).await?.into_iter().filter(|(key, _)| !told.contains_key(key));
             let mut values: Vec<String> = stored.map(|(_, value)| value).collect();
-            values.extend(keys.iter().filter_map(|key| subnets.get(key).cloned()));
+            values.extend(keys.iter().filter_map(|key| told.get(key).cloned()));
             return Ok(Answer::json(&json!({"value": values})));
         }
         let Some(text) = key.as_str() else {
@@ -93,8 +96,7 @@ impl App {
                 "Error: Key/value store API needs 'key' to be a text or a list of texts",
             ));
         };
-        // What Neutron keeps here of subnets follows from their networks (NEU-HOOK-3).
-        if let Some(value) = neutron::key_value(&self.snapshot(call).await?.graph, &call.identity, text) {
+        if let Some(value) = of_neutron(&self.snapshot(call).await?.graph, &call.identity).get(text) {
             return Ok(Answer::json(&json!({"value": value})));
         }
         match self.key_values.retrieve(&[text.to_owned()]).await?.pop() {
@@ -103,14 +105,23 @@ impl App {
         }
     }
 
+    /// Of callers who may read everything.
     async fn all_key_values(&self, call: &Call) -> Answered<Answer> {
-        let keys = Some(self.key_values.keys().await?.into_iter());
-        let texts = Texts { store: Arc::clone(&self.key_values), keys, opening: "{\"value\":[" };
+        // Up to the latest change; each piece is then of its own moment.
+        self.snapshot(call).await?;
+        let (store, replica) = (Arc::clone(&self.key_values), Arc::clone(&self.replica));
+        let next = Next::Stored(self.key_values.keys().await?.into_iter());
+        let texts = Texts { store, replica, next, before: "{\"value\":[" };
         let pieces = stream::try_unfold(texts, |mut texts| async {
             Ok::<_, StoreError>(texts.next_piece().await?.map(|piece| (piece, texts)))
         });
         Ok(in_pieces(pieces, false, call))
     }
+}
+
+/// What follows from the networks that a caller may read.
+fn of_neutron<'g>(graph: &'g Graph, identity: &'g Identity) -> KeyValues<'g, impl Fn(&Object) -> bool> {
+    KeyValues { graph, may_read: |network: &Object| identity.may_read(network) }
 }
 
 /// Projects write their own keys, and nobody's (KV-1; access contract 6.4, W15).
@@ -125,18 +136,59 @@ fn written(key: &str, done: bool) -> Answered<Answer> {
     Err(ApiError::new(StatusCode::FORBIDDEN, format!("Permission Denied: the key {key} is another project's")))
 }
 
-/// Texts by key, as far as they have gone out.
+/// Which texts go out next.
+enum Next {
+    /// Those that are stored by these keys; with their sizes in bytes.
+    Stored(vec::IntoIter<(String, usize)>),
+    /// Those of the subnets of networks after one of this name.
+    Subnets(Option<Arc<str>>),
+    /// Those of the tags of subnets.
+    Tags,
+    /// None are left.
+    Nothing,
+}
+
+/// All texts by key, as far as they have gone out.
 struct Texts {
     store: Arc<KeyValueStore>,
-    /// Those whose texts are still to be read, with their sizes in bytes; none at the end.
-    keys: Option<vec::IntoIter<(String, usize)>>,
+    replica: Arc<Replica>,
+    next: Next,
     /// What comes before the next one.
-    opening: &'static str,
+    before: &'static str,
 }
 
 impl Texts {
     async fn next_piece(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let Some(mut keys) = self.keys.take() else { return Ok(None) };
+        let graph = self.replica.current();
+        let of_neutron = KeyValues { graph: &graph, may_read: |_: &Object| true };
+        let (pairs, next) = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Stored(keys) => {
+                let (mut pairs, next) = self.stored(keys).await?;
+                pairs.retain(|(key, _)| of_neutron.get(key).is_none());
+                (pairs, next)
+            }
+            Next::Subnets(after) => of_subnets(&of_neutron, after.as_ref()),
+            Next::Tags => (of_neutron.of_tags().collect(), Next::Nothing),
+            Next::Nothing => return Ok(None),
+        };
+        let mut piece = Vec::new();
+        for (key, value) in pairs {
+            piece.extend_from_slice(std::mem::replace(&mut self.before, ",").as_bytes());
+            json_text::write(&mut piece, &json!({"key": key, "value": value}));
+        }
+        if matches!(next, Next::Nothing) {
+            let is_empty = self.before != ",";
+            piece.extend_from_slice(if is_empty { b"{\"value\":[]}" } else { b"]}" });
+        }
+        self.next = next;
+        Ok(Some(piece.into()))
+    }
+
+    /// Those that were deleted meanwhile are left out.
+    async fn stored(
+        &self,
+        mut keys: vec::IntoIter<(String, usize)>,
+    ) -> Result<(Vec<(String, String)>, Next), StoreError> {
         let (mut size, mut wanted) = (0, Vec::new());
         for (key, length) in keys.by_ref() {
             size += key.len() + length;
@@ -145,20 +197,27 @@ impl Texts {
                 break;
             }
         }
-        let mut piece = Vec::new();
-        // Those that were deleted meanwhile are left out.
-        for (key, value) in self.store.retrieve(&wanted).await? {
-            piece.extend_from_slice(std::mem::replace(&mut self.opening, ",").as_bytes());
-            json_text::write(&mut piece, &json!({"key": key, "value": value}));
-        }
-        if size >= PIECE {
-            self.keys = Some(keys);
-        } else {
-            let opened = self.opening == ",";
-            piece.extend_from_slice(if opened { b"]}" } else { b"{\"value\":[]}" });
-        }
-        Ok(Some(piece.into()))
+        let next = if size < PIECE { Next::Subnets(None) } else { Next::Stored(keys) };
+        Ok((self.store.retrieve(&wanted).await?, next))
     }
+}
+
+/// Of so many networks that they make a piece.
+fn of_subnets(
+    of_neutron: &KeyValues<'_, impl Fn(&Object) -> bool>,
+    after: Option<&Arc<str>>,
+) -> (Vec<(String, String)>, Next) {
+    let (mut size, mut last, mut pairs) = (0, None, Vec::new());
+    for (network, key, value) in of_neutron.of_subnets(after) {
+        let name = network.fq_name.joined();
+        if size >= PIECE && last.as_ref() != Some(name) {
+            return (pairs, Next::Subnets(last));
+        }
+        size += key.len() + value.len();
+        last = Some(Arc::clone(name));
+        pairs.push((key, value));
+    }
+    (pairs, Next::Tags)
 }
 
 fn describe_key_value() -> OperationBuilder {

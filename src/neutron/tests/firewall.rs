@@ -252,7 +252,7 @@ fn neu_fw_5_where_no_number_is_left_for_a_tag_there_are_projects_without_a_defau
     let tag = Arc::clone(cloud.graph.get(Uuid::try_parse(&id(&tag)).unwrap()).unwrap());
     let property = model().object_type(kind).property("tag_id").map(|(id, _)| id).unwrap();
     for value in 0..0x8000_u32 {
-        let mut other = crate::graph::Object::clone(&tag);
+        let mut other = Object::clone(&tag);
         other.uuid = Uuid::from_u128(u128::from(value) + 1);
         other.fq_name = crate::graph::FqName::new(&[format!("neutron_fwaas={value}")]);
         other.set_property(property, Some(format!("\"0x0005{value:04x}\"").into()));

@@ -15,10 +15,10 @@ mod subnet;
 mod tags;
 mod trunk;
 
-use super::{Answered, Composed, Does, List, Refused, Request, View, find};
+use super::{Answered, Composed, Does, KeyValues, List, Refused, Request, View, find};
 use crate::{
     access::{Caller, Identity, Level, Scope},
-    graph::Graph,
+    graph::{Graph, Object},
     model::Model,
     rules::{
         Compose, Create, Document, NeutronOptions, Operation, Options, Outcome, Purpose, Rulebook, Work, rulebook,

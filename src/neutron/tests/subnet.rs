@@ -169,7 +169,13 @@ fn neu_hook_3_the_store_of_texts_has_the_network_of_a_subnet() {
     let mut cloud = Cloud::new();
     let net = cloud.network(json!({})).unwrap();
     let subnet = id(&cloud.subnet(&net, json!({"cidr": "10.0.0.0/24"})).unwrap());
-    let told = |cloud: &Cloud| crate::neutron::key_value(&cloud.graph, &cloud.identity, &subnet);
+    let told = |cloud: &Cloud| {
+        let texts = KeyValues { graph: &cloud.graph, may_read: |network: &Object| cloud.identity.may_read(network) };
+        let one = texts.get(&subnet);
+        let all: Vec<(String, String)> = texts.of_subnets(None).map(|(_, key, value)| (key, value)).collect();
+        assert_eq!(all, one.iter().map(|one| (subnet.clone(), one.clone())).collect::<Vec<_>>());
+        one
+    };
     assert_eq!(told(&cloud), Some(format!("{} 10.0.0.0/24", id(&net))));
     let red = cloud.project("red");
     cloud.log_in(red);

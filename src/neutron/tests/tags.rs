@@ -109,9 +109,22 @@ fn neu_tag_g2_the_tags_of_a_subnet_are_with_its_network_and_go_with_it() {
     assert_eq!((annotations.as_array().unwrap().len(), &annotations[0]["key"]), (1, &json!("subnet_to_neutron_tags")));
     tags(&mut cloud, "DELETE", json!({"parent_id": two["id"], "tag": "b"}), json!(null)).unwrap();
     assert_eq!(of(&mut cloud, &id(&two)), json!(["c"]));
+    let kept = |cloud: &Cloud, key: &str| {
+        let texts = KeyValues { graph: &cloud.graph, may_read: |_: &Object| true };
+        texts.get(key).map(|text| serde_json::from_str::<Value>(&text).unwrap())
+    };
+    tags(&mut cloud, "CREATE", json!({"resource": {"parent_id": two["id"], "tags": ["a", "c"]}}), json!(null)).unwrap();
+    let of_subnets = json!({(id(&one)): ["neutron_tag=a"], (id(&two)): ["neutron_tag=a", "neutron_tag=c"]});
+    assert_eq!(kept(&cloud, "subnet_to_neutron_tags"), Some(of_subnets));
+    let of_tags = kept(&cloud, "neutron_tag_to_subnets").unwrap();
+    assert_eq!(
+        (of_tags["neutron_tag=a"].as_array().unwrap().len(), &of_tags["neutron_tag=c"]),
+        (2, &json!([id(&two)]))
+    );
     cloud.of("DELETE", "subnet", &two, json!({})).unwrap();
     tags(&mut cloud, "DELETEALL", json!({"parent_id": one["id"]}), json!(null)).unwrap();
     assert_eq!(cloud.property(&id(&net), "annotations"), json!(null));
+    assert_eq!((kept(&cloud, "subnet_to_neutron_tags"), kept(&cloud, "neutron_tag_to_subnets")), (None, None));
 }
 
 #[test]
