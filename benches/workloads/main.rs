@@ -1,8 +1,8 @@
 //! What it costs: one table, a row a workload, each held against something that was measured in the same run.
 //!
 //! `cargo bench --bench workloads [-- SECONDS] [PART..]` starts what it needs: servers (release build) on private databases,
-//! handlers that do nothing, and pgbench. Parts are `reads`, `access`, `writes`, `pool`, `processes`, `watchers`, `heavy`, `cql`, `page`,
-//! `profiles` and `growth`; all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a
+//! handlers that do nothing, and pgbench. Parts are `reads`, `access`, `writes`, `pool`, `processes`, `watchers`, `heavy`, `cql`, `neutron`,
+//! `page`, `profiles` and `growth`; all of them if none is named. Requests come from wrk, but for those that have to come at a certain time or in a
 //! certain number: they are of this program.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
@@ -13,6 +13,7 @@ mod cql;
 mod growth;
 mod heavy;
 mod load;
+mod neutron;
 mod page;
 mod profile;
 mod references;
@@ -92,6 +93,9 @@ fn main() {
     }
     if wanted("cql") {
         cql::cql(duration);
+    }
+    if wanted("neutron") {
+        neutron::neutron(duration);
     }
     if wanted("page") {
         page::page(duration);
