@@ -21,11 +21,13 @@ const JOBS: [&str; 4] = ["job_request_exchange", "direct", "job.request", "job.a
 
 pub async fn jobs_and_messages() {
     let mut checks = Checks::default();
+    let broker = Arc::new(block_in_place(RabbitMq::start));
     checks.run("without a message bus nothing is promised", without_a_bus()).await;
-    checks.run("jobs reach those who run them", jobs()).await;
-    checks.run("messages are sent as they are", messages()).await;
-    checks.run("a request has its reply, or an end", requests()).await;
-    checks.run("a client that leaves waits no more", leaving()).await;
+    checks.run("jobs reach those who run them", jobs(Arc::clone(&broker))).await;
+    checks.run("messages are sent as they are", messages(Arc::clone(&broker))).await;
+    checks.run("a request has its reply, or an end", requests(Arc::clone(&broker))).await;
+    checks.run("a client that leaves waits no more", leaving(Arc::clone(&broker))).await;
+    drop(broker);
     checks.run("a broker that is away or hangs is told", outages()).await;
     checks.finish();
 }
@@ -66,8 +68,7 @@ async fn without_a_bus() {
     }
 }
 
-async fn jobs() {
-    let broker = RabbitMq::start();
+async fn jobs(broker: Arc<RabbitMq>) {
     let server = Server::start_with(&["--amqp-url", &broker.url()]);
     let api = server.api();
     let template = template(&api).await;
@@ -135,8 +136,7 @@ async fn jobs() {
     assert_eq!(requests.message()["body"]["reply_key"], "answer");
 }
 
-async fn messages() {
-    let broker = RabbitMq::start();
+async fn messages(broker: Arc<RabbitMq>) {
     let server = Server::start_with(&["--amqp-url", &broker.url()]);
     let api = server.api();
     let bad = |text: &str| format!("Bad Request, {text}");
@@ -193,8 +193,7 @@ fn question(reply: &Value) -> Value {
     })
 }
 
-async fn requests() {
-    let broker = RabbitMq::start();
+async fn requests(broker: Arc<RabbitMq>) {
     let mut server = Server::start_with(&["--amqp-url", &broker.url()]);
     let api = server.api();
     for timeout in [json!(0), json!(-1), json!(3601), json!("60"), json!([])] {
@@ -272,8 +271,7 @@ async fn ask_on<T: AsyncWrite + Unpin>(mut connection: T, body: &Value) -> T {
     connection
 }
 
-async fn leaving() {
-    let broker = RabbitMq::start();
+async fn leaving(broker: Arc<RabbitMq>) {
     let server = Server::start_with(&["--amqp-url", &broker.url()]);
     let files = Arc::new(Files::new());
     let (certificate, key) = (files.text("server.pem"), files.text("server.key"));

@@ -25,13 +25,15 @@ pub struct ListKey {
 }
 
 impl ListKey {
-    /// The versions of all that is in the list: the objects, and where their fields are shown the names of those that they refer
-    /// to.
+    /// The versions of all that is in the list: the names of the objects, or where their fields are shown the objects, and the names of
+    /// those that they refer to.
     fn sources(&self, graph: &Graph) -> Vec<u64> {
-        let references = graph.model().object_type(self.type_id).references.as_slice();
-        let shown = if self.detail { references } else { &[] };
-        let types = iter::once(self.type_id).chain(shown.iter().map(|reference| reference.target));
-        types.filter_map(|type_id| graph.version_of(type_id)).collect()
+        if !self.detail {
+            return graph.names_version_of(self.type_id).into_iter().collect();
+        }
+        let references = graph.model().object_type(self.type_id).references.iter();
+        let names = references.map(|reference| graph.names_version_of(reference.target));
+        iter::once(graph.version_of(self.type_id)).chain(names).flatten().collect()
     }
 }
 
@@ -208,5 +210,27 @@ mod tests {
         assert_eq!(kept(&graph), [true, false]);
         put(&mut graph, network);
         assert_eq!(kept(&graph), [false, false]);
+    }
+
+    #[test]
+    fn a_list_stays_when_what_it_does_not_show_changes() {
+        let mut graph = graph();
+        let find = |name| graph.model().find(name).unwrap();
+        let (network, policy) = (find("virtual-network"), find("network-policy"));
+        let objects = [network, policy].map(|kind| Object::new(Uuid::new_v4(), kind, FqName::new(&["a"]), 1));
+        let [of_network, of_policy] = objects.map(Arc::new);
+        graph.put(&of_network);
+        graph.put(&of_policy);
+        let list = |detail, graph: &Graph| ListOf::new(ListKey { type_id: network, detail, base: None }, graph);
+        let before = [false, true].map(|detail| list(detail, &graph));
+        let is_same = |graph: &Graph| [false, true].map(|detail| list(detail, graph) == before[usize::from(detail)]);
+        // Another state of the same policy, whose name alone is shown.
+        graph.put(&Arc::new(Object::clone(&of_policy)));
+        assert_eq!(is_same(&graph), [true, true]);
+        graph.put(&Arc::new(Object::clone(&of_network)));
+        assert_eq!(is_same(&graph), [true, false]);
+        graph.remove(of_network.uuid).unwrap();
+        graph.put(&of_network);
+        assert_eq!(is_same(&graph), [false, false]);
     }
 }

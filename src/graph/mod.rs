@@ -70,6 +70,15 @@ fn each_type(first: impl Fn(TypeId) -> Option<TypeId>) -> impl Iterator<Item = T
     })
 }
 
+/// The last changes to objects of a type, by numbers that no other change has.
+#[derive(Clone, Copy, Default)]
+struct Versions {
+    /// To any of them.
+    objects: u64,
+    /// To which there are, and how they are called.
+    names: u64,
+}
+
 /// A snapshot of the whole configuration at one revision.
 #[derive(Clone)]
 pub struct Graph {
@@ -78,8 +87,8 @@ pub struct Graph {
     objects: HashMap<Uuid, Arc<Object>>,
     /// By type.
     names: Vector<Names>,
-    /// By type: the number of the last change to any of its objects, which no other change has.
-    versions: Vector<u64>,
+    /// By type: the last changes to its objects.
+    versions: Vector<Versions>,
     /// Parent, type of child, order of creation, child.
     children: OrdSet<(Uuid, TypeId, u64, Uuid)>,
     /// Target, type of source, source. Symmetric references are not in here: both ends hold them.
@@ -99,7 +108,7 @@ impl Graph {
     pub fn new(model: Arc<Model>) -> Self {
         let names = model.types().iter().map(|_| OrdMap::new()).collect();
         Self {
-            versions: model.types().iter().map(|_| 0).collect(),
+            versions: model.types().iter().map(|_| Versions::default()).collect(),
             numbers: Numbers::new(&model),
             pools: Pools::new(&model),
             counts: Counts::new(&model),
@@ -171,12 +180,20 @@ impl Graph {
 
     /// A number that two graphs of this process share only where no object of the type differs.
     pub fn version_of(&self, type_id: TypeId) -> Option<u64> {
-        self.versions.get(usize::from(type_id.0)).copied()
+        Some(self.versions.get(usize::from(type_id.0))?.objects)
     }
 
-    fn touch(&mut self, type_id: TypeId) {
-        if let Some(version) = self.versions.get_mut(usize::from(type_id.0)) {
-            *version = NEXT_VERSION.fetch_add(1, Ordering::Relaxed);
+    /// The same of which objects there are, and their names.
+    pub fn names_version_of(&self, type_id: TypeId) -> Option<u64> {
+        Some(self.versions.get(usize::from(type_id.0))?.names)
+    }
+
+    fn touch(&mut self, type_id: TypeId, names: bool) {
+        if let Some(versions) = self.versions.get_mut(usize::from(type_id.0)) {
+            versions.objects = NEXT_VERSION.fetch_add(1, Ordering::Relaxed);
+            if names {
+                versions.names = versions.objects;
+            }
         }
     }
 
@@ -360,8 +377,8 @@ impl Graph {
             // The same uuid, used anew.
             self.take_out(object.uuid);
         }
-        self.touch(object.type_id);
         let previous = self.objects.insert(object.uuid, Arc::clone(object));
+        self.touch(object.type_id, previous.is_none());
         if previous.is_none()
             && let Some(parent) = object.parent
         {
@@ -396,7 +413,7 @@ impl Graph {
 
     fn take_out(&mut self, uuid: Uuid) -> Option<Arc<Object>> {
         let object = self.objects.remove(&uuid)?;
-        self.touch(object.type_id);
+        self.touch(object.type_id, true);
         if let Some(names) = self.names.get_mut(usize::from(object.type_id.0))
             && names.get(object.fq_name.joined()).is_some_and(|named| named.uuid == uuid)
         {
