@@ -51,15 +51,16 @@ async fn stop_and_start_again() {
     api.delete(&format!("/network-policy/{removed}")).await.status_is(200);
 
     let postgresql = server.postgresql().expect("it runs a PostgreSQL of its own in its data directory");
-    let (address, log) = (server.address(), server.log());
+    let address = server.address();
     let status = server.terminate();
     assert_eq!(status.code(), Some(0), "exit status after SIGTERM: {status}; log:\n{}", server.log());
     assert!(!is_open(address), "nobody listens there any more");
     wait_until("PostgreSQL stops with the server", Duration::from_secs(10), || !is_running(postgresql));
     assert_eq!(server.further_lines(), Vec::<String>::new(), "one line on standard output, no more");
-    assert!(!log.contains("panicked"), "{log}");
-    for alarming in ["WARN", "ERROR", "FATAL"] {
-        assert!(!log.contains(alarming), "a first start looks like a fault: {log}");
+    let log = server.log();
+    assert!(log.contains("database system is shut down"), "{log}");
+    for alarming in ["panicked", "WARN", "ERROR", "FATAL"] {
+        assert!(!log.contains(alarming), "a first start or its end looks like a fault: {log}");
     }
     drop(server);
 

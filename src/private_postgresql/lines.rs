@@ -41,9 +41,13 @@ const SEVERITIES: [(&str, Level); 12] = [
     (FATAL, Level::WARN),
     ("PANIC", Level::ERROR),
 ];
-/// What each connection is refused with while PostgreSQL starts, recovers or stops, ten times a second: that it does so was said.
 const FATAL: &str = "FATAL";
+/// What each connection is refused with while PostgreSQL starts, recovers or stops, ten times a second: that it does so was said.
 const STARTS_OR_STOPS: &str = "the database system is ";
+/// What it says when it is stopped, ...
+const STOPS: &str = "received fast shutdown request";
+/// ... and then of each session that there still is.
+const ENDS_SESSION: &str = "terminating connection ";
 /// The words that lines begin with which say more of the one before.
 const MORE: [&str; 7] = ["DETAIL", "HINT", "QUERY", "CONTEXT", "LOCATION", "BACKTRACE", "STATEMENT"];
 
@@ -197,6 +201,8 @@ struct Records {
     /// The begin of a line whose end has not come.
     rest: Vec<u8>,
     last: Option<Record>,
+    /// Whether it was told to stop, which no later line takes back.
+    is_stopped: bool,
 }
 
 impl Records {
@@ -246,7 +252,9 @@ impl Records {
             Some(parsed) if severity.is_some() => parsed.text,
             _ => line,
         };
-        let is_of_course = severity == Some(FATAL) && message.starts_with(STARTS_OR_STOPS);
+        self.is_stopped |= message == STOPS;
+        let is_of_course = severity == Some(FATAL)
+            && (message.starts_with(STARTS_OR_STOPS) || self.is_stopped && message.starts_with(ENDS_SESSION));
         self.last.replace(Record {
             level: if is_of_course { Level::DEBUG } else { level },
             severity,
@@ -324,6 +332,14 @@ mod tests {
             ]
         );
         assert_eq!(records[1].at.as_deref(), Some("2026-11-27 04:00:01.000 UTC"));
+    }
+
+    #[test]
+    fn sessions_that_end_are_of_course_once_it_is_stopped() {
+        let ends = "2026-11-27 04:00:00 UTC [34] FATAL:  terminating connection due to administrator command\n";
+        let stops = "2026-11-27 04:00:00 UTC [12] LOG:  received fast shutdown request\n";
+        let levels = |pieces: &[&str]| read(pieces).iter().map(|record| record.level).collect::<Vec<_>>();
+        assert_eq!(levels(&[ends, stops, ends]), [Level::WARN, Level::INFO, Level::DEBUG]);
     }
 
     #[test]
