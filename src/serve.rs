@@ -395,7 +395,15 @@ fn authenticator(settings: &ServeSettings, faults: &mut Faults) -> Option<Authen
         TokenFile::read(path, Arc::clone(&callers)).map(Arc::new).map_err(told)
     });
     let file = faults.take(&["token_file"], file.transpose());
-    let of_issuer = ["jwt_issuer", "jwt_audience", "jwt_key_set_url", "jwt_ca_file", "jwt_allow_http"];
+    let of_issuer = [
+        "jwt_issuer",
+        "jwt_audience",
+        "jwt_key_set_url",
+        "jwt_ca_file",
+        "jwt_allow_http",
+        "oidc_client_id",
+        "oidc_client_secret_file",
+    ];
     let issuer = faults.take(&of_issuer, Jwt::new(&settings.jwt, Arc::clone(&callers), told));
     let of_keystone = ["keystone_url", "keystone_user", "keystone_password", "keystone_password_file"];
     let keystone = faults.take(&of_keystone, Keystone::new(&settings.keystone, Arc::clone(&callers), told));

@@ -17,6 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
+use crate::sign_in_at_issuer::Desk;
 use crate::support::tokens::{ALICE_PROJECT, Tokens, allow_all_types, make_projects};
 use crate::support::{Answer, Api, Checks, Server, fresh_directory};
 use crate::tls::Files;
@@ -24,7 +25,7 @@ use crate::tls::Files;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A pair of keys.
-enum Pair {
+pub enum Pair {
     Rsa(Box<RsaKeyPair>),
     Curve(Box<EcdsaKeyPair>),
     Edwards(Ed25519KeyPair),
@@ -49,7 +50,7 @@ impl Pair {
         Self::Curve(Box::new(EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random).unwrap()))
     }
 
-    fn edwards() -> Self {
+    pub fn edwards() -> Self {
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::Edwards(Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap())
     }
@@ -64,7 +65,7 @@ impl Pair {
     }
 
     /// The public one, as in a set.
-    fn jwk(&self, name: &str) -> Value {
+    pub fn jwk(&self, name: &str) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let public = self.public();
         match self {
@@ -104,7 +105,7 @@ impl Pair {
         }
     }
 
-    fn token(&self, name: &str, algorithm: &str, claims: &Value) -> String {
+    pub fn token(&self, name: &str, algorithm: &str, claims: &Value) -> String {
         self.with_header(&json!({"alg": algorithm, "typ": "JWT", "kid": name}), claims)
     }
 
@@ -121,8 +122,8 @@ fn message(header: &Value, claims: &Value) -> String {
 }
 
 /// Where an issuer says where its keys are, and its keys.
-struct Issuer {
-    url: String,
+pub struct Issuer {
+    pub url: String,
     /// None while it is away.
     keys: Arc<Mutex<Option<Vec<Value>>>>,
     /// How often keys were asked for.
@@ -131,32 +132,44 @@ struct Issuer {
 
 impl Issuer {
     fn start(keys: Option<Vec<Value>>, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self::start_at("127.0.0.1", keys, tls, None)
+    }
+
+    /// One that people know by this name, which leads to this machine, and where they sign in if there is a desk.
+    pub fn start_at(
+        host: &str,
+        keys: Option<Vec<Value>>,
+        tls: Option<Arc<ServerConfig>>,
+        desk: Option<Arc<Mutex<Desk>>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}/realm", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{host}:{}/realm", listener.local_addr().unwrap().port());
         let issuer = Self { url: url.clone(), keys: Arc::new(Mutex::new(keys)), asked: Arc::default() };
         let (keys, asked) = (Arc::clone(&issuer.keys), Arc::clone(&issuer.asked));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let keys = keys.lock().unwrap().clone();
+                let (url, tls, asked, desk) = (url.clone(), tls.clone(), Arc::clone(&asked), desk.clone());
                 let stream = stream.unwrap();
-                match &tls {
-                    None => answer(stream, &url, keys.as_deref(), &asked),
+                // One that hangs holds up nobody else.
+                thread::spawn(move || match tls {
+                    None => answer(stream, &url, keys.as_deref(), &asked, desk.as_deref()),
                     Some(tls) => {
-                        let connection = ServerConnection::new(Arc::clone(tls)).unwrap();
-                        answer(StreamOwned::new(connection, stream), &url, keys.as_deref(), &asked);
+                        let connection = ServerConnection::new(tls).unwrap();
+                        answer(StreamOwned::new(connection, stream), &url, keys.as_deref(), &asked, desk.as_deref());
                     }
-                }
+                });
             }
         });
         issuer
     }
 
-    fn has_now(&self, keys: Option<Vec<Value>>) {
+    pub fn has_now(&self, keys: Option<Vec<Value>>) {
         *self.keys.lock().unwrap() = keys;
     }
 
-    fn claims(&self) -> Value {
+    pub fn claims(&self) -> Value {
         json!({
             "iss": self.url, "aud": ["account", "cirrus"], "sub": "id-of-alice", "preferred_username": "alice",
             "exp": in_seconds(600), "realm_access": {"roles": ["member"]},
@@ -164,13 +177,13 @@ impl Issuer {
         })
     }
 
-    fn claims_with(&self, name: &str, value: Value) -> Value {
+    pub fn claims_with(&self, name: &str, value: Value) -> Value {
         let mut claims = self.claims();
         claims[name] = value;
         claims
     }
 
-    fn options(&self) -> Vec<String> {
+    pub fn options(&self) -> Vec<String> {
         let text = "--jwt-audience cirrus --jwt-roles-claim realm_access.roles --jwt-project-claim project.id \
                     --jwt-project-name-claim project.name --failed-authentications 1000000";
         ["--jwt-issuer", &self.url].into_iter().chain(text.split_whitespace()).map(str::to_owned).collect()
@@ -178,28 +191,57 @@ impl Issuer {
 }
 
 /// Answers one question. Whoever does not go on with a handshake asks nothing.
-fn answer(stream: impl Read + Write, url: &str, keys: Option<&[Value]>, asked: &AtomicUsize) {
+fn answer(
+    stream: impl Read + Write,
+    url: &str,
+    keys: Option<&[Value]>,
+    asked: &AtomicUsize,
+    desk: Option<&Mutex<Desk>>,
+) {
     let mut stream = BufReader::new(stream);
-    let mut lines = stream.by_ref().lines().map_while(Result::ok);
-    let Some(first) = lines.next() else { return };
-    lines.find(String::is_empty);
-    let (status, body) = match first.split(' ').nth(1) {
-        _ if keys.is_none() => (503, Value::Null),
-        Some("/realm/.well-known/openid-configuration") => {
-            (200, json!({"issuer": url, "jwks_uri": format!("{url}/certs")}))
+    let lines = stream.by_ref().lines().map_while(Result::ok);
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let Some(first) = head.first() else { return };
+    let target = first.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = match (target, desk) {
+        _ if keys.is_none() => (503, String::new()),
+        ("/realm/.well-known/openid-configuration", _) => {
+            let places = [("jwks_uri", "certs"), ("authorization_endpoint", "authorize"), ("token_endpoint", "token")];
+            let mut document = json!({ "issuer": url });
+            for (name, path) in &places[..if desk.is_some() { 3 } else { 1 }] {
+                document[*name] = json!(format!("{url}/{path}"));
+            }
+            (200, document.to_string())
         }
-        Some("/realm/certs") => {
+        ("/realm/certs", _) => {
             asked.fetch_add(1, Ordering::SeqCst);
-            (200, json!({ "keys": keys }))
+            (200, json!({ "keys": keys }).to_string())
         }
-        _ => (404, Value::Null),
+        ("/realm/token", Some(desk)) => {
+            let length =
+                head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let mut form = vec![0; length.unwrap_or(0)];
+            stream.read_exact(&mut form).unwrap();
+            let exchanged = desk.lock().unwrap().exchange(&head, &form);
+            match exchanged {
+                Some((status, answer)) => (status, answer.to_string()),
+                // It hangs until nobody waits any more.
+                None => return drop(stream.read(&mut [0])),
+            }
+        }
+        (target, Some(desk)) if target.starts_with("/realm/authorize?") => {
+            desk.lock().unwrap().authorize(url, target.split_once('?').unwrap().1)
+        }
+        _ => (404, String::new()),
     };
-    let body = body.to_string();
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     stream.get_mut().write_all(format!("{head}{body}").as_bytes()).ok();
 }
 
-fn in_seconds(seconds: i64) -> i64 {
+pub fn in_seconds(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + seconds
 }

@@ -72,6 +72,7 @@ mod sample_bodies;
 mod schemathesis;
 mod settings;
 mod shared_settings;
+mod sign_in_at_issuer;
 mod signals;
 mod slow_readers;
 mod start_and_stop;
@@ -167,6 +168,8 @@ const TESTS: &[(&str, Call)] = &[
     asynchronous!(web_browser::a_member_signs_in_with_a_browser),
     asynchronous!(web_browser::a_restart_is_told_on_the_page),
     asynchronous!(web::users_of_keystone_sign_in),
+    asynchronous!(sign_in_at_issuer::people_sign_in_at_an_issuer),
+    asynchronous!(web_browser::a_member_signs_in_at_an_issuer_with_a_browser),
     asynchronous!(web::the_pages),
     asynchronous!(start_and_stop::starting_and_stopping),
     asynchronous!(debian_package::it_is_installed_started_upgraded_and_removed),

@@ -134,6 +134,28 @@ fn by_name() {
             &[("CIRRUS_JWT_ISSUER", "https://me:secret-word@id/")],
             &["CIRRUS_JWT_ISSUER=...@id/ is of no use"],
         ),
+        (
+            &["--oidc-client-id", "page"],
+            &[],
+            &["--oidc-client-id page: --jwt-audience <AUDIENCE> and --jwt-issuer <ISSUER> are needed, too"],
+        ),
+        (&["--oidc-client-secret-file", "/s"], &[], &["and --oidc-client-id <ID> are needed, too"]),
+        (
+            &["--jwt-issuer", "https://id", "--jwt-audience", "a", "--aaa-mode", "rbac", "--oidc-client-id", "page"],
+            &[("CIRRUS_OIDC_CLIENT_SECRET_FILE", "/nowhere")],
+            &["CIRRUS_OIDC_CLIENT_SECRET_FILE=/nowhere: No such file"],
+        ),
+        (&["--oidc-scopes", "profile"], &[], &["--oidc-scopes profile: `openid` is expected"]),
+        (
+            &[],
+            &[("CIRRUS_PUBLIC_URL", "https://me:secret-word@page.example/")],
+            &["CIRRUS_PUBLIC_URL=...@page.example/: ", "like https://api.example"],
+        ),
+        (
+            &["--public-url", "https://page.example/here"],
+            &[],
+            &["--public-url https://page.example/here: scheme, host"],
+        ),
         (&["--database-wait", "99999999999999999999"], &[], &["--database-wait", "from 0 to 31536000"]),
         (
             &["--amqp-url", "http://me:secret-word@broker/"],

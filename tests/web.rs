@@ -60,7 +60,7 @@ impl Browser {
     }
 
     /// The same, behind a proxy or from elsewhere.
-    fn with(&self, headers: &[(&str, &str)]) -> Self {
+    pub fn with(&self, headers: &[(&str, &str)]) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self { headers: self.headers.iter().cloned().chain(headers).collect(), ..self.clone() }
     }
@@ -113,7 +113,15 @@ impl Browser {
         self.submit("/ui/sign-in", &[("form_token", &form), ("token", token), ("to", "/ui/types")]).await
     }
 
-    fn cookie(&self, name: &str) -> Option<&str> {
+    pub fn forget(&mut self, name: &str) {
+        self.cookies.retain(|(known, _)| known != name);
+    }
+
+    pub fn has(&mut self, name: &str, value: &str) {
+        self.cookies.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
@@ -812,6 +820,11 @@ async fn ends(mut browser: Browser, token: String) {
         assert!([400, 401].contains(&refused.status.as_u16()), "{bad}: {}", refused.text);
         assert!(!refused.text.contains("nobody's\"") && browser.cookie("cirrus-session").is_none());
     }
+    // Where there is no issuer nobody is led to one.
+    for path in ["/ui/sign-in/oidc", "/ui/sign-in/callback?code=a&state=b"] {
+        browser.get(path).await.status_is(404);
+    }
+    assert!(!browser.get("/ui/sign-in").await.text.contains("/ui/sign-in/oidc"));
     browser.sign_in(&token).await.status_is(303);
     let form = browser.get("/ui/types").await.form_token();
     let out = browser.submit("/ui/sign-out", &[("form_token", &form)]).await;

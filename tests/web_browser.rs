@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::sign_in_at_issuer::Realm;
 use crate::support::rabbitmq::free_port;
 use crate::support::tokens::{Tokens, allow_all_types, make_projects};
 use crate::support::{Process, Server};
+use crate::web::network;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_mins(4);
@@ -74,4 +76,22 @@ pub async fn a_member_signs_in_with_a_browser() {
     let uuid = made["virtual-network"]["uuid"].as_str().unwrap().to_owned();
     let (alice, bob) = (Tokens::of("alice"), Tokens::of("bob"));
     run("pages.js", &[server.url(), &alice, &bob, &uuid]).await;
+}
+
+/// To browsers `localhost`, where the issuer is, is another site than the server's.
+pub async fn a_member_signs_in_at_an_issuer_with_a_browser() {
+    let realm = Realm::start_at("localhost");
+    let (tokens, options) = (Tokens::new(), realm.options());
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let server = Server::start_with(&[tokens.options("rbac"), options].concat());
+    realm.leads_back_to(server.url());
+    let admin = tokens.api(&server, "admin");
+    make_projects(&admin).await;
+    allow_all_types(&admin).await;
+    let mut made = Vec::new();
+    for (name, project) in [("alice", "alice-proj"), ("bob", "bob-proj")] {
+        let uuid = network(&tokens.api(&server, name), &["default-domain", project, "own"], json!({})).await;
+        made.push(uuid);
+    }
+    run("sign_in_at_issuer.js", &[server.url(), &made[0], &made[1]]).await;
 }

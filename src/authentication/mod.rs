@@ -21,7 +21,7 @@ use crate::{
 pub use callers::Callers;
 pub use failures::{Failures, source};
 pub use https::client as https_client;
-use jwt::Jwt;
+use jwt::{Jwt, SignIn};
 use keystone::Keystone;
 pub use password_file::read_password;
 use serde_json::Value;
@@ -201,6 +201,14 @@ impl Authenticator {
         self.sources.iter().find_map(|source| match source {
             Source::Keystone(keystone) => Some(keystone),
             Source::File(_) | Source::Jwt(_) => None,
+        })
+    }
+
+    /// Signing in at the issuer of signed tokens, if people may.
+    pub fn sign_in(&self) -> Option<SignIn<'_>> {
+        self.sources.iter().find_map(|source| match source {
+            Source::Jwt(issuer) => issuer.sign_in(),
+            Source::File(_) | Source::Keystone(_) => None,
         })
     }
 

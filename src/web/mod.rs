@@ -37,6 +37,7 @@ mod refused;
 mod search;
 mod session;
 mod sign_in;
+mod sign_in_at_issuer;
 mod table;
 mod tree;
 mod typed;
@@ -75,6 +76,13 @@ static ALL: &[Page] = &[
     get("/ui/sign-in", Access::Anybody, |asked| Box::pin(ready(Ok(sign_in::page(&asked))))),
     // Keystone may take its time.
     aside(Method::POST, "/ui/sign-in", Access::Anybody, |asked| Box::pin(sign_in::sign_in(asked))),
+    aside(Method::GET, sign_in_at_issuer::BEGIN, Access::Anybody, |asked| {
+        Box::pin(ready(sign_in_at_issuer::begin(&asked)))
+    }),
+    // The issuer may, too.
+    aside(Method::GET, sign_in_at_issuer::CALLBACK, Access::Anybody, |asked| {
+        Box::pin(sign_in_at_issuer::callback(asked))
+    }),
     post("/ui/sign-out", Access::Anybody, |asked| Box::pin(sign_in::sign_out(asked))),
     get("/ui/types", Access::Reader, |asked| Box::pin(types::page(asked))),
     get("/ui/type/{type}", Access::Reader, |asked| Box::pin(browse::page(asked))),

@@ -16,12 +16,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use ring::hmac;
 
+/// Where people sign in.
+pub const SIGN_IN: &str = "/ui/sign-in";
 /// The cookie that stands for who has not signed in, so that its forms can be told from those of others.
 const VISITOR: &str = "cirrus-visitor";
 /// The cookie that says that the token was made for this session, and ends with it.
 const OWN_TOKEN: &str = "cirrus-own-token";
 /// The field of forms that shows that a page of ours has made them.
 pub const FORM_TOKEN: &str = "form_token";
+/// The cookie of who is on the way to an issuer and back, by way of TLS, and without it.
+const ATTEMPT: [&str; 2] = ["__Secure-cirrus-attempt", "cirrus-attempt"];
+/// How many seconds somebody may take for that.
+const ATTEMPT_SECONDS: u32 = 600;
 /// Browsers keep no longer cookie, in bytes, with its name.
 const LONGEST_COOKIE: usize = 4000;
 /// What can't stand in a cookie (RFC 6265), and what stands for it.
@@ -31,9 +37,35 @@ const IN_COOKIES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').
 pub type Header = (HeaderName, HeaderValue);
 
 fn set(call: &Call, name: &str, value: &str, more: &str) -> Option<Header> {
+    set_at(call, pages::ROOT, name, value, &format!("; SameSite=Strict{more}"))
+}
+
+fn set_at(call: &Call, path: &str, name: &str, value: &str, more: &str) -> Option<Header> {
     let secure = if call.is_encrypted() { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path={}; HttpOnly; SameSite=Strict{secure}{more}", pages::ROOT);
+    let text = format!("{name}={value}; Path={path}; HttpOnly{secure}{more}");
     Some((header::SET_COOKIE, HeaderValue::try_from(text).ok()?))
+}
+
+fn attempt_name(call: &Call) -> &'static str {
+    let [encrypted, plain] = ATTEMPT;
+    if call.is_encrypted() { encrypted } else { plain }
+}
+
+/// Keeps what somebody takes along to an issuer, for as long as that may take. Who is led back from there comes from another
+/// site, so the cookie has to come along with such a request.
+pub fn keep_attempt(call: &Call, value: &str) -> Option<Header> {
+    let more = format!("; SameSite=Lax; Max-Age={ATTEMPT_SECONDS}");
+    set_at(call, SIGN_IN, attempt_name(call), value, &more)
+}
+
+/// What was kept.
+pub fn attempt(call: &Call) -> Option<String> {
+    call.cookie(attempt_name(call))
+}
+
+/// Forgets it.
+pub fn drop_attempt(call: &Call) -> Option<Header> {
+    set_at(call, SIGN_IN, attempt_name(call), "", "; SameSite=Lax; Max-Age=0")
 }
 
 /// Begins a session with a token; `is_own` if it was made for that.

@@ -1,6 +1,6 @@
-//! `/ui/sign-in`: with a token, or with user and password where Keystone is.
+//! `/ui/sign-in`: with a token, with user and password where Keystone is, or at an issuer (`sign_in_at_issuer.rs`).
 
-use super::{form, layout::Layout, session};
+use super::{form, layout::Layout, link, session, sign_in_at_issuer};
 use crate::{
     api::{
         Answer, Answered, ApiError,
@@ -17,11 +17,18 @@ const DEFAULT_DOMAIN: &str = "default";
 
 /// What was typed, to be shown again; never secrets.
 #[derive(Default)]
-struct Typed<'t> {
+pub struct Typed<'t> {
     to: &'t str,
     user: &'t str,
     domain: &'t str,
     project: &'t str,
+}
+
+impl<'t> Typed<'t> {
+    /// By who wants to go there.
+    pub fn by_who_goes(to: &'t str) -> Self {
+        Self { to, ..Self::default() }
+    }
 }
 
 /// `GET /ui/sign-in`
@@ -30,17 +37,30 @@ pub fn page(asked: &Asked<'_>) -> Answer {
         return session::see("/ui/");
     }
     let ended = asked.argument("ended").map(|_| "Your session has ended. Sign in again to go on.");
-    let typed = Typed { to: asked.argument("to").unwrap_or("/ui/"), ..Typed::default() };
-    show(asked, StatusCode::OK, ended, &typed)
+    let typed = Typed::by_who_goes(asked.argument("to").unwrap_or("/ui/"));
+    show(asked, layout(asked), ended, &typed)
 }
 
-fn show(asked: &Asked<'_>, status: StatusCode, note: Option<&str>, typed: &Typed<'_>) -> Answer {
+/// The page in the making.
+pub fn layout<'a>(asked: &'a Asked<'a>) -> Layout<'a> {
+    Layout::new(asked, "Sign in").script("sign_in.js")
+}
+
+/// The page with all ways to sign in, and what is to be said about the last attempt.
+pub fn show(asked: &Asked<'_>, layout: Layout<'_>, note: Option<&str>, typed: &Typed<'_>) -> Answer {
     let has_keystone = asked.app.authenticator.keystone().is_some();
     let to = html! { input type="hidden" name="to" value=(typed.to); };
-    Layout::new(asked, "Sign in").status(status).script("sign_in.js").show(&html! {
+    layout.show(&html! {
         div .sign-in {
             h1 { "Sign in" }
             @if let Some(note) = note { p .note role="alert" { (note) } }
+            @if let Some(issuer) = asked.app.authenticator.sign_in() {
+                section aria-labelledby="by-issuer" {
+                    h2 #by-issuer { "With an account elsewhere" }
+                    @let begin = link::with_arguments(sign_in_at_issuer::BEGIN, &[("to", typed.to)]);
+                    a .button href=(begin) { "Sign in with " (issuer.host()) }
+                }
+            }
             @if has_keystone {
                 section aria-labelledby="by-password" {
                     h2 #by-password { "With user and password" }
@@ -82,7 +102,7 @@ pub async fn sign_in(asked: Asked<'_>) -> Answered<Answer> {
         domain: fields.text("domain"),
         project: fields.text("project"),
     };
-    let again = |status, note: &str| Ok(show(&asked, status, Some(note), &typed));
+    let again = |status, note: &str| Ok(show(&asked, layout(&asked).status(status), Some(note), &typed));
     let (token, is_own) = if fields.text("token").is_empty() {
         let Some(keystone) = asked.app.authenticator.keystone().filter(|_| !typed.user.is_empty()) else {
             return again(StatusCode::BAD_REQUEST, "Nothing was given to sign in with.");
@@ -122,13 +142,14 @@ pub async fn sign_in(asked: Asked<'_>) -> Answered<Answer> {
     }
 }
 
-fn too_many(pause: Duration) -> ApiError {
+/// What is said to who has failed too often, to come again after a time.
+pub fn too_many(pause: Duration) -> ApiError {
     let text = "Too many attempts from your address have failed. Try again later.";
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).again_after(pause)
 }
 
 /// Where to go then: a page of ours, whatever the form says.
-fn destination(to: &str) -> &str {
+pub fn destination(to: &str) -> &str {
     let is_page =
         to.starts_with("/ui/") && !to.starts_with("/ui/sign-") && to.bytes().all(|byte| byte.is_ascii_graphic());
     if is_page { to } else { "/ui/" }

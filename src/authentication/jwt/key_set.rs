@@ -1,20 +1,26 @@
 //! The keys of an issuer: fetched by one task, now and then, and when a token names one that is not known. While they can't be
-//! fetched, those that were stay in force for a time.
+//! fetched, those that were stay in force for a time. Where people sign in there, the same task asks where.
 
-use super::settings::{self, JwtSettings};
+use super::{
+    questions::Questions,
+    settings::{self, JwtSettings},
+};
 use crate::authentication::{https, token};
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
 };
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     fmt::Display,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -24,8 +30,6 @@ use tokio::{
 
 /// Where issuers say where their keys are, below their own address.
 const DISCOVERY: &str = ".well-known/openid-configuration";
-/// How long an answer may be, in bytes.
-const LONGEST_ANSWER: usize = 1 << 20;
 /// How many may wait for keys to be fetched; more are told to come again.
 const MOST_WAITING: usize = 32;
 
@@ -64,6 +68,28 @@ pub struct Keys {
     pub digest: token::Digest,
 }
 
+/// Where people sign in, and where what they bring back from there is exchanged for tokens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoints {
+    /// For browsers.
+    pub authorization: Url,
+    /// For this server.
+    pub token: Url,
+}
+
+/// What was fetched, or why not.
+struct Fetched {
+    keys: Result<Keys, String>,
+    /// Where people sign in there.
+    endpoints: Option<Result<Endpoints, String>>,
+}
+
+impl Fetched {
+    fn has_failed(&self) -> bool {
+        self.keys.is_err() || self.endpoints.as_ref().is_some_and(Result::is_err)
+    }
+}
+
 /// How the last fetch went.
 #[derive(Clone, Copy, Default)]
 struct Standing {
@@ -74,14 +100,18 @@ struct Standing {
 
 /// The keys of an issuer.
 pub struct KeySet {
-    http: Client,
+    pub(super) questions: Questions,
     settings: JwtSettings,
     issuer: String,
-    /// Where they are, or where it is said where they are.
-    place: Url,
-    is_discovered: bool,
+    /// Where they are, if that is set; otherwise the issuer says it.
+    place: Option<Url>,
+    /// Where the issuer says where all else is, if it is asked.
+    discovery: Option<Url>,
     pace: Pace,
     keys: ArcSwapOption<Keys>,
+    endpoints: ArcSwapOption<Endpoints>,
+    /// Whether it was told that nobody can sign in.
+    lacks_endpoints: AtomicBool,
     standing: watch::Sender<Standing>,
     wanted: Notify,
     waiting: Semaphore,
@@ -98,37 +128,39 @@ impl KeySet {
         times: Pace,
         told: impl Fn(&str, &dyn Display) -> String,
     ) -> Result<Self, String> {
-        let (field, address) = match &settings.jwt_key_set_url {
-            Some(url) => ("jwt_key_set_url", url.to_string()),
-            None => ("jwt_issuer", issuer.to_owned()),
-        };
-        let refused = |why: String| format!("{}: {why}", told(field, &address));
-        let is_discovered = settings.jwt_key_set_url.is_none();
-        let place =
-            if is_discovered { format!("{}/{DISCOVERY}", address.trim_end_matches('/')) } else { address.clone() };
-        let place = settings::url(&place).map_err(|why| {
-            let why =
-                if is_discovered { format!("{why}; or say with --jwt-key-set-url where its keys are") } else { why };
-            refused(why)
-        })?;
-        settings.check_place(&place).map_err(refused)?;
+        let place = settings.jwt_key_set_url.clone();
+        let field = if place.is_some() { "jwt_key_set_url" } else { "jwt_issuer" };
+        let address = place.as_ref().map_or_else(|| issuer.to_owned(), Url::to_string);
+        if let Some(place) = &place {
+            settings.check_place(place).map_err(|why| format!("{}: {why}", told(field, &address)))?;
+        }
+        let is_asked = place.is_none() || settings.oidc_client_id.is_some();
+        let discovery = is_asked.then(|| discovery(settings, issuer)).transpose();
+        let discovery = discovery.map_err(|why| format!("{}: {why}", told("jwt_issuer", &issuer)))?;
         let file = settings.jwt_ca_file.as_deref();
         let http = https::client(file, false).map_err(|error| match file {
             Some(file) => format!("{}: {error}", told("jwt_ca_file", &file.display())),
             None => format!("{}: {error}", told(field, &address)),
         })?;
         Ok(Self {
-            http,
+            questions: Questions::new(http, times.answers_within),
             settings: settings.clone(),
             issuer: issuer.to_owned(),
             place,
-            is_discovered,
+            discovery,
             pace: times,
             keys: ArcSwapOption::empty(),
+            endpoints: ArcSwapOption::empty(),
+            lacks_endpoints: AtomicBool::new(false),
             standing: watch::Sender::default(),
             wanted: Notify::new(),
             waiting: Semaphore::new(MOST_WAITING),
         })
+    }
+
+    /// Where people sign in; unknown while the issuer is away.
+    pub fn endpoints(&self) -> Option<Arc<Endpoints>> {
+        self.endpoints.load_full()
     }
 
     /// The keys that are in force.
@@ -173,8 +205,11 @@ impl KeySet {
     pub async fn follow(self: Arc<Self>) {
         loop {
             let fetched = self.fetch().await;
-            let has_failed = fetched.is_err();
-            self.take(fetched);
+            let has_failed = fetched.has_failed();
+            if let Some(endpoints) = fetched.endpoints {
+                self.take_endpoints(endpoints);
+            }
+            self.take(fetched.keys);
             sleep(self.pace.pause).await;
             if !has_failed {
                 let _ = timeout(self.pace.renewed_every, self.wanted.notified()).await;
@@ -211,44 +246,64 @@ impl KeySet {
         self.standing.send_replace(Standing { tried_at: Some(now), has_failed, fetched_at });
     }
 
-    async fn fetch(&self) -> Result<Keys, String> {
-        let place = if self.is_discovered { self.discover().await? } else { self.place.clone() };
-        let answer = self.get(place).await?;
-        read(&answer)
-    }
-
-    /// Asks the issuer where its keys are.
-    async fn discover(&self) -> Result<Url, String> {
-        let answer = self.get(self.place.clone()).await?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|error| format!("{}: {error}", self.place))?;
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("issuer") != self.issuer {
-            return Err(format!("{} is of another issuer, {:?}", self.place, text("issuer")));
+    /// Takes over where people sign in. That nobody can is told once.
+    fn take_endpoints(&self, endpoints: Result<Endpoints, String>) {
+        let had_none = self.lacks_endpoints.swap(endpoints.is_err(), Ordering::Relaxed);
+        if let Err(why) = &endpoints
+            && !had_none
+        {
+            tracing::warn!(issuer = self.issuer, why, "nobody can sign in at the issuer");
         }
-        let place = settings::url(text("jwks_uri")).map_err(|why| format!("{}: jwks_uri: {why}", self.place))?;
-        self.settings.check_place(&place).map_err(|why| format!("{}: jwks_uri: {why}", self.place))?;
-        Ok(place)
+        self.endpoints.store(endpoints.ok().map(Arc::new));
     }
 
-    async fn get(&self, place: Url) -> Result<Vec<u8>, String> {
-        let read = async {
-            let told = |error| https::told(&error);
-            let mut response = self.http.get(place.clone()).send().await.map_err(told)?;
-            if response.status().as_u16() != 200 {
-                return Err(format!("{place} answers with status {}", response.status().as_u16()));
-            }
-            let mut body = Vec::new();
-            while let Some(piece) = response.chunk().await.map_err(told)? {
-                if body.len() + piece.len() > LONGEST_ANSWER {
-                    return Err(format!("the answer of {place} has more than {LONGEST_ANSWER} bytes"));
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok(body)
+    async fn fetch(&self) -> Fetched {
+        let document = match &self.discovery {
+            Some(place) => self.discover(place).await,
+            None => Ok(Value::Null),
         };
-        let late = |_| Err(format!("no answer of {place} within {:?}", self.pace.answers_within));
-        timeout(self.pace.answers_within, read).await.unwrap_or_else(late)
+        let endpoints = self.settings.oidc_client_id.as_ref().map(|_| self.find_endpoints(&document));
+        let place = self.place.clone().map_or_else(|| self.find_place(&document, "jwks_uri"), Ok);
+        let keys = async { read(&self.questions.get(&place?).await?) };
+        Fetched { keys: keys.await, endpoints }
     }
+
+    /// Asks the issuer where its keys are, and what else it says of itself.
+    async fn discover(&self, place: &Url) -> Result<Value, String> {
+        let answer = self.questions.get(place).await?;
+        let answer: Value = serde_json::from_slice(&answer).map_err(|error| format!("{place}: {error}"))?;
+        let issuer = answer.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if issuer != self.issuer {
+            return Err(format!("{place} is of another issuer, {issuer:?}"));
+        }
+        Ok(answer)
+    }
+
+    fn find_endpoints(&self, document: &Result<Value, String>) -> Result<Endpoints, String> {
+        Ok(Endpoints {
+            authorization: self.find_place(document, "authorization_endpoint")?,
+            token: self.find_place(document, "token_endpoint")?,
+        })
+    }
+
+    /// An address that the issuer names.
+    fn find_place(&self, document: &Result<Value, String>, name: &str) -> Result<Url, String> {
+        let text = document.as_ref().map_err(Clone::clone)?.get(name).and_then(Value::as_str).unwrap_or_default();
+        let place = settings::url(text).and_then(|place| self.settings.check_place(&place).map(|()| place));
+        place.map_err(|why| format!("{}/{DISCOVERY}: {name}: {why}", self.issuer.trim_end_matches('/')))
+    }
+}
+
+/// Where an issuer says where all else is.
+fn discovery(settings: &JwtSettings, issuer: &str) -> Result<Url, String> {
+    let place = settings::url(&format!("{}/{DISCOVERY}", issuer.trim_end_matches('/'))).map_err(|why| {
+        if settings.jwt_key_set_url.is_some() || settings.oidc_client_id.is_some() {
+            return why;
+        }
+        format!("{why}; or say with --jwt-key-set-url where its keys are")
+    })?;
+    settings.check_place(&place)?;
+    Ok(place)
 }
 
 /// What is in a set of keys. Those that are for something else, or that can't be used, are left out.

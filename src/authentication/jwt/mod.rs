@@ -1,9 +1,12 @@
 //! Tokens that an issuer has signed (JWT), as of `OpenID` Connect: whose they are stands in them. They are checked here, with the
-//! issuer's public keys; nobody is asked about a token.
+//! issuer's public keys; nobody is asked about a token. People may sign in at the issuer to get one.
 
+mod attempt;
 mod claims;
 mod key_set;
+mod questions;
 mod settings;
+mod sign_in;
 mod signature;
 mod verified;
 
@@ -29,7 +32,9 @@ use std::{
 use time::OffsetDateTime;
 use verified::Verified;
 
+pub use attempt::Attempt;
 pub use settings::JwtSettings;
+pub use sign_in::{Failed, SignIn};
 
 /// By how much the clocks of issuers may differ from the one here.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -63,6 +68,8 @@ pub struct Jwt {
     callers: Arc<Callers>,
     keys: Arc<KeySet>,
     verified: Mutex<Verified>,
+    /// As what this server is known there, if people may sign in there.
+    client: Option<sign_in::Client>,
 }
 
 /// Of the claims of a token, what says whether it is for this source. Who signed it is not known yet.
@@ -97,9 +104,15 @@ impl Jwt {
             audience: audience.clone(),
             claims: Claims::new(settings),
             callers,
-            keys: Arc::new(KeySet::new(settings, issuer, pace, told)?),
+            keys: Arc::new(KeySet::new(settings, issuer, pace, &told)?),
             verified: Mutex::default(),
+            client: sign_in::Client::new(settings, issuer, told)?,
         })))
+    }
+
+    /// Signing in there, if people may.
+    pub fn sign_in(&self) -> Option<SignIn<'_>> {
+        self.client.as_ref().map(|client| SignIn { issuer: self, client })
     }
 
     /// Keeps the keys current, for as long as the server runs.
@@ -150,6 +163,14 @@ impl Jwt {
 
     /// Checks a token, and keeps whose it is.
     async fn verify(&self, token: &str, digest: Digest) -> Result<Arc<Known>, Refused> {
+        let (claims, keys) = self.claims_of(token, &self.audience).await?;
+        let known = Arc::new(self.known(&claims)?);
+        self.verified().keep(digest, token.len(), Arc::clone(&known), &keys);
+        Ok(known)
+    }
+
+    /// What a token says that the issuer has signed for this audience, and the digest of the keys that it was checked with.
+    async fn claims_of(&self, token: &str, audience: &str) -> Result<(Value, Digest), Refused> {
         if !has_shape(token) || self.why_foreign(token).is_some() {
             return Err(Refused::OfAnother);
         }
@@ -162,11 +183,9 @@ impl Jwt {
         validation.validate_nbf = true;
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
+        validation.set_audience(&[audience]);
         let claims = decode::<Value>(token, &key, &validation).map_err(|error| Refused::nobody(why(error.kind())))?;
-        let known = Arc::new(self.known(&claims.claims)?);
-        self.verified().keep(digest, token.len(), Arc::clone(&known), &keys.digest);
-        Ok(known)
+        Ok((claims.claims, keys.digest))
     }
 
     /// Whose a token is whose claims are true.

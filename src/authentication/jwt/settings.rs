@@ -47,6 +47,30 @@ pub struct JwtSettings {
     /// The claim with the roles, as a list, or a text with blanks between them; dots lead into claims, as in `realm_access.roles`
     #[arg(long, env = "CIRRUS_JWT_ROLES_CLAIM", value_name = "CLAIM", default_value = "roles", value_parser = claim)]
     pub jwt_roles_claim: String,
+
+    /// Let people sign in to the page at the issuer (`OpenID` Connect), where this server is known as the client with this id
+    #[arg(long, env = "CIRRUS_OIDC_CLIENT_ID", value_name = "ID", requires = "jwt_issuer", value_parser = client_id)]
+    pub oidc_client_id: Option<String>,
+
+    /// The file with the secret of that client; without it, it is a public one, which has none
+    #[arg(long, env = "CIRRUS_OIDC_CLIENT_SECRET_FILE", value_name = "FILE", requires = "oidc_client_id")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+
+    /// What the issuer is asked to tell of who signs in, with blanks between; `openid` is among it
+    #[arg(long, env = "CIRRUS_OIDC_SCOPES", value_name = "SCOPES", default_value = "openid profile", value_parser = scopes)]
+    pub oidc_scopes: String,
+
+    /// Where browsers reach the server, as <https://api.example>, so that the issuer leads them back there; without it, it is
+    /// where they say that they have come to
+    #[arg(
+        long,
+        env = "CIRRUS_PUBLIC_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "oidc_client_id",
+        value_parser = public_url
+    )]
+    pub public_url: Option<Url>,
 }
 
 impl JwtSettings {
@@ -83,6 +107,29 @@ pub fn url(text: &str) -> Result<Url, String> {
         return Err(format!("no user and no password may stand in it; {expected}"));
     }
     Ok(url)
+}
+
+/// Where this server is: all its pages are below `/ui`, so there is no path before that.
+fn public_url(text: &str) -> Result<Url, String> {
+    let expected = "scheme, host and perhaps a port are expected, like https://api.example";
+    let url = url(text).map_err(|_| expected.to_owned())?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if is_bare { Ok(url) } else { Err(expected.to_owned()) }
+}
+
+/// As what this server is known to the issuer.
+fn client_id(text: &str) -> Result<String, String> {
+    let id = text.trim();
+    if id.is_empty() { Err("the id of a client is expected".to_owned()) } else { Ok(id.to_owned()) }
+}
+
+/// What is asked of the issuer; without `openid` it would be no `OpenID` Connect.
+fn scopes(text: &str) -> Result<String, String> {
+    let scopes: Vec<&str> = text.split_whitespace().collect();
+    if scopes.contains(&"openid") {
+        return Ok(scopes.join(" "));
+    }
+    Err("`openid` is expected, and what else is wanted, with blanks between, like \"openid profile\"".to_owned())
 }
 
 /// The name of a claim.

@@ -395,3 +395,69 @@ async fn who_waits_is_bounded() {
     assert!(waiting.iter().all(|task| !task.is_finished()));
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+#[tokio::test]
+async fn where_people_sign_in_is_what_the_issuer_says() {
+    let issuer = Issuer::start(Manner::Answers(503, String::new())).await;
+    let key_set = format!("{}/keys", issuer.url);
+    let given = ["--jwt-issuer", &issuer.url, "--jwt-key-set-url", &key_set, "--oidc-client-id", "the page"];
+    let jwt = new(&given, Pace { renewed_every: Duration::from_millis(5), ..pace() }).unwrap();
+    let sign_in = jwt.sign_in().unwrap();
+    let attempt = Attempt::new("").unwrap();
+    let place = || sign_in.place(&attempt, "http://here.example:8082", "/back").map(String::from);
+    let follows = tokio::spawn(Arc::clone(&jwt).follow());
+    let document = json!({
+        "issuer": issuer.url, "authorization_endpoint": "https://id.example/a?b=c", "token_endpoint": "https://id.example/t",
+        "keys": [jwk("a")],
+    });
+    let becomes = async |document: &Value, is_known: bool| {
+        issuer.is_now(Manner::Answers(200, document.to_string()));
+        let begin = Instant::now();
+        while place().is_some() != is_known || jwt.keys.current().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{document}");
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert_eq!(place(), None);
+    becomes(&document, true).await;
+    let arguments = format!(
+        "response_type=code&client_id=the+page&redirect_uri=http%3A%2F%2Fhere.example%3A8082%2Fback&scope=openid+profile&\
+         state={}&nonce={}&code_challenge={}&code_challenge_method=S256",
+        attempt.cookie().split('.').next().unwrap(),
+        attempt.nonce,
+        attempt.challenge()
+    );
+    assert_eq!(place(), Some(format!("https://id.example/a?b=c&{arguments}")));
+    assert_eq!(sign_in.host(), "127.0.0.1");
+    for (name, bad) in [
+        ("issuer", json!("https://id.example")),
+        ("authorization_endpoint", json!("javascript:alert(1)")),
+        ("authorization_endpoint", json!("http://id.example/a")),
+        ("token_endpoint", json!("http://id.example/t")),
+        ("token_endpoint", Value::Null),
+    ] {
+        let mut changed = document.clone();
+        changed[name] = bad;
+        becomes(&changed, false).await;
+        becomes(&document, true).await;
+    }
+    follows.abort();
+    // Where browsers reach the server may be said.
+    let jwt = new(&[&given[..], &["--public-url", "https://page.example/"]].concat(), pace()).unwrap();
+    assert_eq!(jwt.client.as_ref().unwrap().redirect_uri("http://here.example", "/back"), "https://page.example/back");
+    assert!(new(&[], pace()).unwrap().sign_in().is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_client_is_told() {
+    let with = |arguments: &[&str]| new(&[&["--oidc-client-id", "page"], arguments].concat(), pace()).err();
+    assert_eq!(with(&[]), None);
+    let refused = with(&["--oidc-client-secret-file", "/nowhere"]).unwrap();
+    assert!(refused.starts_with("oidc_client_secret_file /nowhere: No such file"), "{refused}");
+    // The issuer has to be somewhere, also where its keys are elsewhere.
+    let refused = with(&["--jwt-issuer", "cloud", "--jwt-key-set-url", "https://id.example/keys"]).unwrap();
+    assert_eq!(
+        refused,
+        "jwt_issuer cloud: relative URL without a base; an address is expected, like https://id.example/keys"
+    );
+}
