@@ -66,7 +66,9 @@ impl Keystone {
         let mut keystone = Self { _process: process, admin: Api::new(&url_of(&door)), proxy, door, directory };
         let scope = json!({"project": {"name": "admin", "domain": {"id": "default"}}});
         let token = keystone.log_in("admin", "default", &scope).await;
-        keystone.admin = Api::with_headers(&url_of(&keystone.door), &[("X-Auth-Token", &token)]);
+        // A connection each: Keystone closes those that wait, at times just when they are used again.
+        let headers = [("X-Auth-Token", token.as_str()), ("Connection", "close")];
+        keystone.admin = Api::with_headers(&url_of(&keystone.door), &headers);
         let service = keystone.project("service", "default").await;
         keystone.user("cirrus", "default", &service, "admin").await;
         keystone
