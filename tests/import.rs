@@ -15,6 +15,7 @@ use crate::support::{
     Api, Checks, Process, Server, cirrus_program,
     dump::{Dump, Form, TIME, uuid},
     fresh_directory,
+    neutron::Plugin,
     postgresql::Cluster,
     samples::Samples,
 };
@@ -30,6 +31,7 @@ pub async fn a_configuration_moves_in() {
     checks.run("all of them at once", all_at_once(database("everything"))).await;
     checks.run("what a server has, in each form", moves([database("a"), database("b"), database("c")])).await;
     checks.run("a server runs meanwhile", while_a_server_runs(database("running"))).await;
+    checks.run("neu_tag_g2 tags of subnets are with their networks then", tags_of_subnets(database("tagged"))).await;
     checks.run("a private database", async { private() }).await;
     checks.run("what is in the way", in_the_way(database("taken"))).await;
     checks.run("nobody reads what is told", unheard(database("unheard"))).await;
@@ -606,6 +608,48 @@ async fn while_a_server_runs(url: String) {
     // The server compares what it knows with what is stored.
     drop(server);
     told(&["check", "--database-url", &url], 0);
+}
+
+/// What contrail-api keeps beside the objects for Neutron: where subnets are, and their tags.
+async fn tags_of_subnets(url: String) {
+    let mut dump = sound();
+    let (subnet, gone) = (uuid(0xa0), uuid(0xa1));
+    let place = format!("{} 10.0.0.0/24", uuid(NETWORK));
+    // Names of tags, as texts and as lists.
+    let tags =
+        json!({(subnet.as_str()): ["neutron_tag=blue", ["neutron_tag=red"]], (gone.as_str()): ["neutron_tag=blue"]});
+    for (key, value) in [
+        (subnet.as_str(), place.clone()),
+        (&gone, place.clone()),
+        ("subnet_to_neutron_tags", tags.to_string()),
+        ("neutron_tag_to_subnets", json!({"neutron_tag=blue": [gone]}).to_string()),
+    ] {
+        dump.key_values.insert(key.to_owned(), json!({"value": [value, TIME]}));
+    }
+    let directory = fresh_directory();
+    let file = directory.path().join("dump");
+    fs::write(&file, dump.text(Form::A)).unwrap();
+    let file = file.to_str().unwrap();
+    let (told_of, _) = told(&["import", "--database-url", &url, file], 0);
+    assert!(told_of.contains(" 1 key-values stored"), "what was stored by clients alone: {told_of}");
+    told(&["check", "--database-url", &url], 0);
+    let server = Server::start_on(&url);
+    let api = server.api();
+    let neutron = Plugin::admin(&api, &uuid(PROJECT));
+    let listed = neutron.list("subnet", json!({})).await;
+    assert_eq!((listed.len(), &listed[0]["tags"]), (1, &json!(["blue", "red"])), "{listed:?}");
+    let all = api.post("/useragent-kv", &json!({"operation": "RETRIEVE", "key": null})).await.ok();
+    let pairs = all["value"].as_array().unwrap().iter();
+    let told_now: BTreeMap<&str, &str> =
+        pairs.map(|pair| (pair["key"].as_str().unwrap(), pair["value"].as_str().unwrap())).collect();
+    let of_subnets = json!({(subnet.as_str()): ["neutron_tag=blue", "neutron_tag=red"]}).to_string();
+    let of_tags = json!({"neutron_tag=blue": [subnet], "neutron_tag=red": [subnet]}).to_string();
+    let expected =
+        [("k", "v"), ("neutron_tag_to_subnets", &of_tags), ("subnet_to_neutron_tags", &of_subnets), (&subnet, &place)];
+    assert_eq!(told_now, BTreeMap::from(expected));
+    drop(server);
+    let (told_of, _) = told(&["import", "--database-url", &url, file], 0);
+    assert!(told_of.contains("there already, all as it would be imported"), "{told_of}");
 }
 
 fn private() {

@@ -68,6 +68,15 @@ fn network(server: &Server, tenant: &str, name: &str, cidr: &str, is_external: b
     network
 }
 
+/// Networks with room for many ports.
+fn networks(server: &Server, tenant: &Tenant) -> Vec<String> {
+    let new = |number| {
+        let (name, cidr) = (format!("network-{number}"), format!("10.{number}.0.0/16"));
+        network(server, &tenant.project, &name, &cidr, false)
+    };
+    (0..NETWORKS).map(new).collect()
+}
+
 /// The transaction that a new port amounts to.
 fn by_hand(tenant: &Tenant, network: &str, name: &str) -> Request {
     let owned = json!({"owner": tenant.project, "owner_access": 7, "global_access": 0, "share": []});
@@ -97,11 +106,7 @@ pub fn neutron(duration: Duration) {
 fn ports(duration: Duration) {
     let server = Server::start(&[]);
     let tenant = project(&server, "tenant");
-    let networks: Vec<String> = (0..NETWORKS)
-        .map(|number| {
-            network(&server, &tenant.project, &format!("network-{number}"), &format!("10.{number}.0.0/16"), false)
-        })
-        .collect();
+    let networks = networks(&server, &tenant);
     let of = |number: u64| &networks[(number % NETWORKS) as usize];
     let used = Cell::new(0);
     // No name comes twice.
@@ -132,11 +137,7 @@ fn ports(duration: Duration) {
 fn lists(duration: Duration) {
     let server = Server::start(&[]);
     let other = project(&server, "others");
-    let networks: Vec<String> = (0..NETWORKS)
-        .map(|number| {
-            network(&server, &other.project, &format!("network-{number}"), &format!("10.{number}.0.0/16"), false)
-        })
-        .collect();
+    let networks = networks(&server, &other);
     load::counted(&[&server], WRITERS, OTHERS, &|number| {
         let network = &networks[(number % NETWORKS) as usize];
         make(&other.project, "port", json!({"name": format!("port-{number}"), "network_id": network}))

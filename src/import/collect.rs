@@ -5,6 +5,7 @@ use super::{
     build::{Told, is_compared},
     findings::{self, Kind, Report},
     source::{Cell, Document, Fact, Taker},
+    subnet_tags::SubnetTags,
     texts::check_names,
     zookeeper_commands::{can_be_told, id_of_daemon},
 };
@@ -12,6 +13,7 @@ use crate::{
     graph::{Column, FqName, Link, Object, elements},
     json_text,
     model::{Collection, Model, ObjectType, Property, PropertyId, Shape, field_name},
+    neutron::follows_from_networks,
     rules::normal_collection,
     store::complete,
     timestamp::Timestamp,
@@ -67,8 +69,10 @@ pub struct Collected {
     pub objects: HashMap<Uuid, Staged>,
     /// What is said twice.
     pub told: Told,
-    /// How many key-values there are.
+    /// How many key-values there are, but for those that follow from networks.
     pub key_values: u64,
+    /// Which tags subnets have, beside their networks.
+    subnet_tags: SubnetTags,
     /// Rows and columns of tables of daemons, by keyspace and table.
     pub tables: Vec<TableCount>,
     /// How many ids of daemons `ZooKeeper` has that its client can be told ...
@@ -98,11 +102,18 @@ impl Collected {
             objects: HashMap::new(),
             told: Told::default(),
             key_values: 0,
+            subnet_tags: SubnetTags::default(),
             tables: Vec::new(),
             ids: 0,
             unspeakable: Vec::new(),
             key: String::new(),
         }
+    }
+
+    /// Gives networks what is said of their subnets elsewhere. To be called when all is told.
+    pub fn tag_subnets(&mut self) {
+        let tags = std::mem::take(&mut self.subnet_tags);
+        self.objects.values_mut().for_each(|staged| tags.give(&self.model, &mut staged.object));
     }
 
     /// What findings are about that were told of no object.
@@ -399,8 +410,9 @@ impl Taker for Collected {
         Ok(())
     }
 
-    fn key_value(&mut self, _: &str, _: &str) -> Result<(), ImportError> {
-        self.key_values += 1;
+    fn key_value(&mut self, key: &str, value: &str) -> Result<(), ImportError> {
+        self.subnet_tags.take(key, value);
+        self.key_values += u64::from(!follows_from_networks(key, value));
         Ok(())
     }
 

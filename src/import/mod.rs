@@ -20,6 +20,7 @@ mod findings;
 mod progress;
 mod server;
 mod source;
+mod subnet_tags;
 mod target;
 mod texts;
 mod zookeeper_commands;
@@ -206,6 +207,7 @@ async fn import(
     let mut report = Report::new(Findings { progress: progress.clone(), line: Vec::new() });
     let mut collected = Collected::new(Arc::clone(&model), Timestamp::now(), settings.cluster_id.clone());
     block_in_place(|| source.read(&mut collected, &mut report))?;
+    collected.tag_subnets();
     let mut told = Told { key_values: collected.key_values, ..Told::default() };
     for table in &collected.tables {
         let (rows, cells) = told.tables.entry(table.name.clone()).or_default();

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     client::{ApiServer, ClientError, Method, ServerSettings},
-    neutron::follows_from_networks,
     settings::ImportSettings,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -259,10 +258,8 @@ impl Server {
         };
         let pair =
             |pair: &Value| Some((pair.get("key")?.as_str()?.to_owned(), pair.get("value")?.as_str()?.to_owned()));
-        let pairs: Option<Vec<(String, String)>> = pairs.iter().map(pair).collect();
-        let mut pairs = pairs.ok_or_else(|| self.failed(PATH, "a pair lacks its key or its value"))?;
-        pairs.retain(|(key, value)| !follows_from_networks(key, value));
-        Ok(pairs)
+        let pairs: Option<Vec<_>> = pairs.iter().map(pair).collect();
+        pairs.ok_or_else(|| self.failed(PATH, "a pair lacks its key or its value"))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     zookeeper_commands::{Commands, can_be_told, id_of_daemon},
 };
 use crate::{
+    neutron::follows_from_networks,
     store::{
         Session,
         whole::put_key_values,
@@ -149,6 +150,9 @@ impl Taker for Texts<'_> {
     }
 
     fn key_value(&mut self, key: &str, value: &str) -> Result<(), ImportError> {
+        if follows_from_networks(key, value) {
+            return Ok(());
+        }
         self.bytes += key.len() + value.len();
         self.keys.push(key.to_owned());
         self.values.push(value.to_owned());

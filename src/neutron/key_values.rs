@@ -83,12 +83,15 @@ impl<'g, R: Fn(&Object) -> bool> KeyValues<'g, R> {
     }
 }
 
-/// Whether a text says where a subnet is. What was stored of that elsewhere is not needed here, and would stay when the subnet goes.
+/// Whether a text is one of these. What was stored of that elsewhere is not needed here, and would stay when the subnet goes.
 pub fn follows_from_networks(key: &str, value: &str) -> bool {
-    canonical_uuid(key).is_some()
-        && value
-            .split_once(' ')
-            .is_some_and(|(network, prefix)| canonical_uuid(network).is_some() && prefix.parse::<IpNetwork>().is_ok())
+    let is_place = || {
+        canonical_uuid(key).is_some()
+            && value.split_once(' ').is_some_and(|(network, prefix)| {
+                canonical_uuid(network).is_some() && prefix.parse::<IpNetwork>().is_ok()
+            })
+    };
+    [TAGS_OF_SUBNETS, SUBNETS_OF_TAGS].contains(&key) || is_place()
 }
 
 /// The network and the prefix of a subnet.

@@ -84,11 +84,11 @@ mod virtual_router;
 mod whole;
 
 pub use envelope::Request;
-pub use key_values::{KeyValues, follows_from_networks};
+pub use key_values::{KeyValues, TAGS_OF_SUBNETS, follows_from_networks};
 pub use refused::{Answered, Refused};
 pub use resource::{Does, List, RESOURCES, Resource, find, only_reads};
 pub use turn::Turn;
-pub use view::View;
+pub use view::{TAG_PREFIX, View};
 
 use crate::rules::{Compose, Decision, Outcome, Work};
 use serde_json::Value;

@@ -11,7 +11,7 @@ use super::{
     progress::Progress,
     source::{Cell, Fact, Source, Taker},
 };
-use crate::{model::Model, neutron::follows_from_networks, store::wide_rows::is_name};
+use crate::{model::Model, store::wide_rows::is_name};
 use members::Members;
 use reader::{Column, Contents};
 use rows::ObjectRow;
@@ -191,9 +191,6 @@ impl<'t, 'o> Told<'t, 'o> {
         }
         if key.contains('\0') || column.value.contains('\0') {
             self.found(findings::BAD_KEY_VALUE, format_args!("useragent_keyval_table {key}"), "it has a character NUL");
-            return Ok(());
-        }
-        if follows_from_networks(key, &column.value) {
             return Ok(());
         }
         self.taker.key_value(key, &column.value)
