@@ -1,11 +1,7 @@
 //! What the store of texts has of Neutron: where subnets are (NEU-HOOK-3), and their tags (NEU-TAG-G2). It follows from the networks, so
 //! it is stored nowhere, and never of yesterday.
 
-use super::{
-    subnet::{self, Subnet},
-    tags,
-    view::TAG_PREFIX,
-};
+use super::{subnet, tags, view::TAG_PREFIX};
 use crate::{
     graph::{Graph, Object},
     model::{TypeId, type_name},
@@ -51,8 +47,10 @@ impl<'g, R: Fn(&Object) -> bool> KeyValues<'g, R> {
                 let kind = self.network_type()?;
                 let mut scopes = self.graph.pools().scopes_of_subnet(uuid);
                 let network = scopes.find_map(|scope| self.graph.get_of_type(kind, scope))?;
-                let subnet = subnet::of_graph(self.graph, network).into_iter().find(|subnet| subnet.is(uuid))?;
-                (self.may_read)(network).then(|| place(network, &subnet))
+                // That of a flat ipam has no prefix.
+                let prefix = self.graph.pools().subnet_with_uuid(network.uuid, uuid).map(|subnet| subnet.prefix);
+                let cidr = prefix.map_or_else(|| subnet::EVERYTHING.to_owned(), |prefix| prefix.to_string());
+                (self.may_read)(network).then(|| place(network, &cidr))
             }
         }
     }
@@ -63,7 +61,7 @@ impl<'g, R: Fn(&Object) -> bool> KeyValues<'g, R> {
         let readable = networks.filter(|network| (self.may_read)(network));
         readable.flat_map(|network| {
             let subnets = subnet::of_graph(self.graph, network).into_iter();
-            subnets.map(move |subnet| (&**network, subnet.uuid().to_owned(), place(network, &subnet)))
+            subnets.map(move |subnet| (&**network, subnet.uuid().to_owned(), place(network, &subnet.cidr())))
         })
     }
 
@@ -95,8 +93,8 @@ pub fn follows_from_networks(key: &str, value: &str) -> bool {
 }
 
 /// The network and the prefix of a subnet.
-fn place(network: &Object, subnet: &Subnet) -> String {
-    format!("{} {}", network.uuid, subnet.cidr())
+fn place(network: &Object, cidr: &str) -> String {
+    format!("{} {cidr}", network.uuid)
 }
 
 fn text(lists: BTreeMap<String, Vec<String>>) -> Option<String> {

@@ -51,7 +51,7 @@ const FIELDS: &[&str] = &[
 /// The option of DHCP that names servers of DNS.
 const DNS_SERVERS: &str = "6";
 /// A subnet without prefix is that of a flat ipam.
-const EVERYTHING: &str = "0.0.0.0/0";
+pub const EVERYTHING: &str = "0.0.0.0/0";
 
 /// NEU-SUB-R1: that there is no such subnet.
 pub fn missing(subnet_id: Value) -> Exception {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     graph::{Graph, Object},
-    model::{field_name, type_name},
+    model::{PropertyId, field_name, type_name},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -222,10 +222,14 @@ pub fn add_given_to_subnet(turn: &mut Turn<'_>, network: &Arc<Object>, subnet: &
     add(turn, &Parent::Subnet(Arc::clone(network), Box::new(subnet.clone())), network)
 }
 
+fn annotations_property(graph: &Graph, network: &Object) -> Option<PropertyId> {
+    let (id, _) = graph.model().object_type(network.type_id).property(field_name::ANNOTATIONS)?;
+    Some(id)
+}
+
 /// The annotations of a network, without that of the subnets, and that.
 fn annotations(graph: &Graph, network: &Object) -> (Vec<Value>, Map<String, Value>) {
-    let property = graph.model().object_type(network.type_id).property(field_name::ANNOTATIONS);
-    let annotations = property.and_then(|(id, _)| network.property(id)).unwrap_or_default();
+    let annotations = annotations_property(graph, network).and_then(|id| network.property(id)).unwrap_or_default();
     let pairs = annotations.get(field_name::KEY_VALUE_PAIR).and_then(Value::as_array).cloned().unwrap_or_default();
     let (ours, others): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|pair| pair.get("key") == Some(&OF_SUBNETS.into()));
@@ -235,6 +239,11 @@ fn annotations(graph: &Graph, network: &Object) -> (Vec<Value>, Map<String, Valu
 
 /// The tags of the subnets of a network, by their uuids (NEU-TAG-G2).
 pub fn of_subnets(graph: &Graph, network: &Object) -> HashMap<String, Vec<String>> {
+    let text = annotations_property(graph, network).and_then(|id| network.property_text(id));
+    // Lists look at all networks, of which few say anything.
+    if text.is_none_or(|text| !text.contains(OF_SUBNETS)) {
+        return HashMap::new();
+    }
     let texts = |names: Value| match names {
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
