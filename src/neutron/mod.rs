@@ -87,6 +87,7 @@ pub use envelope::Request;
 pub use key_values::{KeyValues, TAGS_OF_SUBNETS, follows_from_networks};
 pub use refused::{Answered, Refused};
 pub use resource::{Does, List, RESOURCES, Resource, find, only_reads};
+pub use tags::with_tags_of_subnets;
 pub use turn::Turn;
 pub use view::{TAG_PREFIX, View};
 

@@ -178,6 +178,12 @@ pub fn of_graph(graph: &Graph, network: &Object) -> Vec<Subnet> {
     subnets
 }
 
+/// The uuids of the subnets of a network.
+pub fn uuids(network: &Object) -> impl Iterator<Item = String> {
+    let entries = network.links.iter().flat_map(|link| entries(link.attribute.as_deref()));
+    entries.filter_map(|entry| Some(entry.get(field_name::SUBNET_UUID)?.as_str()?.to_owned()))
+}
+
 /// What a reference to an ipam says of subnets.
 fn entries(attribute: Option<&str>) -> Vec<Value> {
     let attribute: Value = attribute.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();

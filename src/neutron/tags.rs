@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     graph::{Graph, Object},
-    model::{PropertyId, field_name, type_name},
+    model::{Model, PropertyId, field_name, type_name},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -222,14 +222,14 @@ pub fn add_given_to_subnet(turn: &mut Turn<'_>, network: &Arc<Object>, subnet: &
     add(turn, &Parent::Subnet(Arc::clone(network), Box::new(subnet.clone())), network)
 }
 
-fn annotations_property(graph: &Graph, network: &Object) -> Option<PropertyId> {
-    let (id, _) = graph.model().object_type(network.type_id).property(field_name::ANNOTATIONS)?;
+fn annotations_property(model: &Model, network: &Object) -> Option<PropertyId> {
+    let (id, _) = model.object_type(network.type_id).property(field_name::ANNOTATIONS)?;
     Some(id)
 }
 
 /// The annotations of a network, without that of the subnets, and that.
-fn annotations(graph: &Graph, network: &Object) -> (Vec<Value>, Map<String, Value>) {
-    let annotations = annotations_property(graph, network).and_then(|id| network.property(id)).unwrap_or_default();
+fn annotations(model: &Model, network: &Object) -> (Vec<Value>, Map<String, Value>) {
+    let annotations = annotations_property(model, network).and_then(|id| network.property(id)).unwrap_or_default();
     let pairs = annotations.get(field_name::KEY_VALUE_PAIR).and_then(Value::as_array).cloned().unwrap_or_default();
     let (ours, others): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|pair| pair.get("key") == Some(&OF_SUBNETS.into()));
@@ -239,7 +239,7 @@ fn annotations(graph: &Graph, network: &Object) -> (Vec<Value>, Map<String, Valu
 
 /// The tags of the subnets of a network, by their uuids (NEU-TAG-G2).
 pub fn of_subnets(graph: &Graph, network: &Object) -> HashMap<String, Vec<String>> {
-    let text = annotations_property(graph, network).and_then(|id| network.property_text(id));
+    let text = annotations_property(graph.model(), network).and_then(|id| network.property_text(id));
     // Lists look at all networks, of which few say anything.
     if text.is_none_or(|text| !text.contains(OF_SUBNETS)) {
         return HashMap::new();
@@ -248,22 +248,42 @@ pub fn of_subnets(graph: &Graph, network: &Object) -> HashMap<String, Vec<String
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    annotations(graph, network).1.into_iter().map(|(uuid, names)| (uuid, texts(names))).collect()
+    annotations(graph.model(), network).1.into_iter().map(|(uuid, names)| (uuid, texts(names))).collect()
 }
 
 /// Writes them for one subnet; none take its entry away.
 fn set_of_subnet(turn: &mut Turn<'_>, network: &Object, uuid: &str, names: &BTreeSet<String>) -> Answered<Arc<Object>> {
-    let (mut pairs, mut tags) = annotations(turn.view().graph, network);
+    let (mut pairs, mut tags) = annotations(turn.view().graph.model(), network);
     if names.is_empty() {
         tags.remove(uuid);
     } else {
         tags.insert(uuid.to_owned(), names.iter().cloned().collect());
     }
     if !tags.is_empty() {
-        pairs.push(json!({"key": OF_SUBNETS, "value": Value::from(tags).to_string()}));
+        pairs.push(annotation(tags));
     }
     let annotations = if pairs.is_empty() { Value::Null } else { json!({ (field_name::KEY_VALUE_PAIR): pairs }) };
     turn.update(network, json!({ (field_name::ANNOTATIONS): annotations }))
+}
+
+fn annotation(tags: Map<String, Value>) -> Value {
+    json!({"key": OF_SUBNETS, "value": Value::from(tags).to_string()})
+}
+
+/// The annotations of a network with the tags of its subnets that are said elsewhere; none if there are none, or it says them itself.
+pub fn with_tags_of_subnets(
+    model: &Model,
+    network: &Object,
+    names: impl Fn(&str) -> Option<Vec<String>>,
+) -> Option<Value> {
+    let entry = |uuid: String| names(&uuid).map(|found| (uuid, found.into()));
+    let tags: Map<String, Value> = subnet::uuids(network).filter_map(entry).collect();
+    let (mut pairs, own) = annotations(model, network);
+    if tags.is_empty() || !own.is_empty() {
+        return None;
+    }
+    pairs.push(annotation(tags));
+    Some(json!({ (field_name::KEY_VALUE_PAIR): pairs }))
 }
 
 /// Takes the tags of a subnet that is gone away.
