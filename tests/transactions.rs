@@ -5,6 +5,7 @@
 
 #![allow(clippy::needless_pass_by_value)]
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -500,14 +501,23 @@ pub fn a_transaction_is_whole_on_every_server() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = Config { cases, max_shrink_iters: 30, failure_persistence: None, ..Config::default() };
     let histories = prop::collection::vec(prop::collection::vec(whole(), 15..30), WRITERS);
+    let answered = RefCell::new(BTreeMap::new());
     let outcome = TestRunner::new(config).run(&histories, |history| {
         let played = runtime.block_on(async {
             let play = timeout(LIMIT, play(Arc::clone(&processes), history));
             tokio::spawn(async { play.await.expect("all come to the end in time") }).await
         });
-        played.map_err(|error| TestCaseError::fail(panic_text(error)))
+        let statuses = played.map_err(|error| TestCaseError::fail(panic_text(error)))?;
+        for status in statuses {
+            *answered.borrow_mut().entry(status).or_insert(0) += 1;
+        }
+        Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    let answered = answered.into_inner();
+    println!("        transactions by status: {answered:?}");
+    // In one history alone that may not be so: all that could be done was for a process that was killed.
+    assert!(answered.contains_key(&Some(200)), "some are done");
 }
 
 /// A transaction that was sent: by its id, what it was, and what was answered, if anything was.
@@ -531,7 +541,8 @@ fn uuid_of(case: u64, number: usize) -> String {
         .to_string()
 }
 
-async fn play(processes: Arc<Processes>, history: Vec<Vec<Whole>>) {
+/// Gives the statuses of all transactions.
+async fn play(processes: Arc<Processes>, history: Vec<Vec<Whole>>) -> Vec<Option<u16>> {
     let start = processes.api(0).position().await;
     let case = revision(&start);
     let mut writers = JoinSet::new();
@@ -556,8 +567,7 @@ async fn play(processes: Arc<Processes>, history: Vec<Vec<Whole>>) {
             assert_eq!(&seen.state, state, "the list at {}, after the request that ended at {known}", seen.revision);
         }
     }
-    let done = sent.iter().filter(|sent| sent.status == Some(200)).count();
-    assert!(done > 0, "of {} transactions some are done", sent.len());
+    sent.iter().map(|sent| sent.status).collect()
 }
 
 async fn write(processes: Arc<Processes>, case: u64, writer: usize, wholes: Vec<Whole>) -> (Vec<Sent>, Vec<Seen>) {

@@ -62,6 +62,15 @@ def asks(result):
     return result
 
 
+# The driver goes on as soon as it has connections to one of them
+
+for number in range(10000):
+    if asked == set(HOSTS):
+        break
+    asks(reader.execute("SELECT COUNT(*) FROM \"obj_uuid_table\""))
+same("who can be asked", asked, set(HOSTS))
+asked.clear()
+
 # Pages, from whoever's turn it is
 
 result = asks(reader.execute(SimpleStatement(ALL)))
