@@ -7,9 +7,10 @@
 //!    that it never had. So the settings are the same as long as the fence is, and a server that has seen both in one
 //!    statement, and that they are its own, may go by the fence alone. (The first server writes what is not there yet without
 //!    the lock; nobody has decided by that before, for each server reads it first.)
-//! 2. What a server writes names a fence with which it has seen that, or does nothing (`store/append.rs`). In its turn it holds the
-//!    lock, and looks before it decides.
-//! 3. What writes nothing is answered without a question by the only server: refusals, above all. It is that only for
+//! 2. What a server writes names a fence with which it has seen that, or does nothing (`store/append.rs`). Where it holds
+//!    the lock, it looks before it decides.
+//! 3. What writes nothing, refusals above all, is answered with the fence seen once more by a server that has its turn, and
+//!    without a question by the only server. It is that only for
 //!    [`sequence::LEASE`] from a question whose answer had its name and such a fence. Who changes settings does as whoever
 //!    commits: he takes the name away first, and waits for [`sequence::GRACE`].
 //! 4. A server that sees settings that are not its own never comes to such a fence. It commits nothing, is never the only one,

@@ -10,7 +10,10 @@ use crate::{
         sequence::{self, Sequence},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::sleep;
 
 /// How many changes are read at a time.
@@ -73,9 +76,11 @@ impl Replica {
             };
             loop {
                 match listener.hears(SILENCE).await {
+                    // What this server has committed it knows.
+                    Ok(Some(process)) if process == self.own_writer.load(Ordering::Relaxed) => {}
                     // When the database is away the heartbeat tells.
-                    Ok(true) => drop(self.catch_up_for_read().await),
-                    Ok(false) => {}
+                    Ok(Some(_)) => drop(self.catch_up_for_read().await),
+                    Ok(None) => {}
                     Err(error) => {
                         tracing::debug!(%error, "other servers are not heard");
                         break;

@@ -43,7 +43,10 @@ use arc_swap::ArcSwap;
 use reads::Readers;
 use recent::Recent;
 use std::{
-    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex as StdMutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -75,6 +78,8 @@ pub struct Replica {
     names: Mutex<Names>,
     names_wanted: Notify,
     weight_of_names: AtomicUsize,
+    /// The process of the database that serves the session of the own writer.
+    own_writer: AtomicU32,
     stopping: watch::Sender<bool>,
 }
 
@@ -114,6 +119,7 @@ impl Replica {
             names: Mutex::default(),
             names_wanted: Notify::new(),
             weight_of_names: AtomicUsize::new(0),
+            own_writer: AtomicU32::new(0),
             stopping: watch::Sender::new(false),
         });
         // None of them leaves anything half done that the next one needs: a lease runs out, a reader is told that his question
@@ -124,6 +130,11 @@ impl Replica {
         supervision.keep("listener", move || Arc::clone(&third).listen());
         supervision.keep("names for search", move || Arc::clone(&fourth).keep_names());
         Ok(replica)
+    }
+
+    /// Takes note of which process of the database the own writer writes by, so that nobody follows what it says.
+    pub fn written_by(&self, process: u32) {
+        self.own_writer.store(process, Ordering::Relaxed);
     }
 
     /// The graph as this process knows it.

@@ -28,18 +28,19 @@ impl Listener {
         within(CONNECT_WITHIN, connect).await
     }
 
-    /// Waits until something is said, for this long at most; then it is seen to that the database is still there to say it.
+    /// Waits until something is said, for this long at most; then it is seen to that the database is still there to say it. Gives the
+    /// process of the database that has said it.
     ///
     /// # Errors
     /// When the connection is lost, and with it perhaps what was said meanwhile.
-    pub async fn hears(&mut self, limit: Duration) -> Result<bool, StoreError> {
+    pub async fn hears(&mut self, limit: Duration) -> Result<Option<u32>, StoreError> {
         match timeout(limit, self.listener.try_recv()).await {
-            Ok(Ok(Some(_))) => Ok(true),
+            Ok(Ok(Some(said))) => Ok(Some(said.process_id())),
             Ok(Ok(None)) => Err(StoreError::of(LISTENING, sqlx::Error::PoolClosed)),
             Ok(Err(error)) => Err(StoreError::of(LISTENING, error)),
             Err(_) => {
                 within(ANSWERS_WITHIN, sqlx::raw_sql("select").execute(&mut self.listener)).await?;
-                Ok(false)
+                Ok(None)
             }
         }
     }

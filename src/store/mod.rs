@@ -22,6 +22,7 @@ pub mod operation;
 mod partitions;
 mod primary;
 pub mod private;
+pub mod queue;
 mod record;
 pub mod refusal;
 pub mod repair;

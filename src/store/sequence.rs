@@ -40,11 +40,18 @@ pub const LEASE: Duration = Duration::from_millis(400);
 /// How long nobody commits after he has seen that a name was taken away.
 pub const GRACE: Duration = Duration::from_secs(1);
 
+/// Asks what the row says, in SQL.
+macro_rules! row {
+    () => {
+        "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence"
+    };
+}
+pub(super) use row;
+
 /// Asks what the row says ...
-pub const PEEK: &str = "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence";
+pub const PEEK: &str = row!();
 /// ... and keeps it from being changed.
-pub const LOCK: &str =
-    "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence for update";
+pub const LOCK: &str = concat!(row!(), " for update");
 /// Asks for the batch that a change was committed with.
 pub const COMMITTED: &str = "select 1 from change where rev = $1 and batch = $2";
 /// Asks how many servers have announced themselves.
@@ -71,7 +78,7 @@ pub struct Sequence {
     pub fence: Uuid,
 }
 
-fn read(row: &PgRow) -> Result<Sequence, StoreError> {
+pub(super) fn read(row: &PgRow) -> Result<Sequence, StoreError> {
     Ok(Sequence {
         last_revision: number(row, "last_rev")?,
         epoch: row.try_get("epoch")?,
@@ -304,7 +311,7 @@ pub async fn process(connection: &mut Session) -> Result<i32, StoreError> {
 pub async fn end_session(connection: &mut Session, process: i32) -> Result<(), StoreError> {
     let query = "select pg_terminate_backend(pid) from pg_stat_activity
         where pid = $1 and datname = current_database() and application_name = 'cirrus'
-              and (state = 'idle in transaction' or wait_event_type = 'Lock')";
+              and (state in ('idle', 'idle in transaction') or wait_event_type = 'Lock')";
     connection.execute(sqlx::query(query).bind(process)).await?;
     Ok(())
 }

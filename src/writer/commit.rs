@@ -1,15 +1,18 @@
-//! How batches come into the database: at once while this server is the only one, else by taking turns with the others.
+//! How batches come into the database: one after the other while this server is the only one, or has its turn; else, and where there is
+//! more to it, one at a time under the lock of the row of the sequence.
 
 use super::{Committed, Job, batch::Batch, partitions::Partitions, progress::Progress, ticket};
 use crate::{
     change_log::LogEntry,
+    graph::Position,
     metrics,
     replica::{Replica, follow, recognised},
     rules::{Decision, Rejection, Rulebook, rule},
     store::{
         Database, Failure, Session, StoreError, Turn, UNKNOWN, append,
         idempotency::{self, Key},
-        operation, sequence,
+        operation, queue,
+        sequence::{self, Sequence},
     },
     supervision::Supervision,
 };
@@ -19,11 +22,33 @@ use uuid::Uuid;
 
 /// What is answered when it was not the turn of a request for too long.
 pub const LATE: &str = "The database did not answer in time. Not able to perform requested action; nothing was stored";
+/// For how long a server keeps its turn, where there are several: long enough that what comes with each turn is little beside what is
+/// written in it, and short enough for whoever waits.
+const TURN: Duration = Duration::from_millis(20);
 /// How long to find out whether a batch was committed when the connection broke around the commit.
 const FIND_OUT: Duration = Duration::from_secs(5);
 
 /// An answer for each request of a batch.
 pub type Answers = Vec<Decision<Committed>>;
+
+/// For how long batches may be committed one after the other, so that each is decided while the one before is on its way.
+#[derive(Clone, Copy)]
+pub enum Span {
+    /// As long as this is the only server, which is looked at with each batch.
+    Alone,
+    /// Until the turn has to be given to the next server.
+    Turn(Instant),
+}
+
+impl Span {
+    /// Whether nothing more is to be decided in it.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Alone => false,
+            Self::Turn(until) => Instant::now() >= until,
+        }
+    }
+}
 
 /// What became of a batch that had its turn.
 enum Attempt {
@@ -63,6 +88,8 @@ pub struct Committer {
     fence: Uuid,
     /// The database's process for it.
     process: i32,
+    /// Whether it is at the head of the queue of those that want to write.
+    has_turn: bool,
     /// That of a session which was given up and may not be at its end.
     left_behind: Option<i32>,
     progress: Arc<Progress>,
@@ -88,18 +115,84 @@ impl Committer {
             session: None,
             fence: Uuid::nil(),
             process: 0,
+            has_turn: false,
             left_behind: None,
             progress,
             last: None,
         }
     }
 
-    /// Commits a batch that was decided on what this process knows, if it is the only server and knows everything. Gives the
-    /// answers; none if the batch was not committed and has to be decided anew, in turn with others.
-    pub async fn commit_alone(&mut self, batch: Batch) -> Option<Answers> {
+    /// Begins to commit: at once where this is the only server, else when it has its turn and knows everything. None where there is
+    /// more to do before anything may be committed, or there is no turn to be had: [`Self::commit_under_lock`] does, or says so.
+    pub async fn begin(&mut self) -> Option<Span> {
+        if self.replica.lease.is_sole() {
+            return Some(Span::Alone);
+        }
+        self.progress.begin();
+        match self.begin_turn().await {
+            Ok(is_plain) => is_plain.then(|| Span::Turn(Instant::now() + TURN)),
+            Err(error) => {
+                tracing::debug!(%error, "no turn to write");
+                self.give_up_session();
+                None
+            }
+        }
+    }
+
+    /// Waits for the turn and follows what others have committed. False where that does not do: others may go by what they have in
+    /// memory alone, or have to be waited for, or the log does not lead from what is known here to what there is.
+    async fn begin_turn(&mut self) -> Result<bool, StoreError> {
+        let state = self.enter_queue().await?;
+        let Some(session) = &mut self.session else { return Ok(false) };
+        self.replica.lease.observe(&state);
+        if state.sole.is_some() || state.freed.is_some() || !self.replica.agreement.holds(session, state.fence).await? {
+            return Ok(false);
+        }
+        let advance = self.replica.advance().await;
+        let Some((graph, followed)) = follow(advance.graph(), session, &state).await? else { return Ok(false) };
+        advance.publish(graph, followed);
+        self.partitions.learn(state.partitioned_until);
+        self.fence = state.fence;
+        Ok(true)
+    }
+
+    async fn enter_queue(&mut self) -> Result<Sequence, StoreError> {
+        let session = self.connected().await?;
+        session.turn_to(operation::TURN);
+        match queue::enter(session).await {
+            Ok(state) => {
+                self.has_turn = true;
+                Ok(state)
+            }
+            Err(error) => {
+                if error.failure() == Failure::Refused {
+                    let holders = sequence::holders(session).await.ok().flatten();
+                    tracing::warn!(%error, holders, "the turn to write is not to be had");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the next server have its turn, if this one has it.
+    pub async fn end_turn(&mut self) {
+        if std::mem::take(&mut self.has_turn)
+            && let Some(session) = &mut self.session
+            && let Err(error) = queue::leave(session).await
+        {
+            tracing::debug!(%error, "the turn to write ends with its session");
+            self.give_up_session();
+        }
+        self.progress.rest();
+    }
+
+    /// Commits a batch that was decided on what this process knows, if it is the only server or has its turn, and knows everything.
+    /// Gives the answers; none if the batch was not committed and has to be decided anew.
+    pub async fn commit_ahead(&mut self, batch: Batch) -> Option<Answers> {
         let replica = Arc::clone(&self.replica);
         let advance = replica.advance().await;
-        if !replica.lease.is_sole() || replica.current().position() != batch.base {
+        let sole = replica.lease.is_sole().then(|| replica.lease.server());
+        if !self.has_turn && sole.is_none() || replica.current().position() != batch.base {
             return None;
         }
         // The one before may have had nothing but answers to be kept, which moves no revision.
@@ -107,14 +200,17 @@ impl Committer {
             return None;
         }
         if batch.rows.is_empty() {
-            // As fresh as a read.
+            // As fresh as a read: who has the turn may have been passed by somebody who did not wait for it.
+            if sole.is_none() && !self.is_known(&batch).await {
+                return None;
+            }
             return Some(batch.answers);
         }
         let session = self.session.as_mut()?;
         if batch.fork.revision() > self.partitions.until() {
             return None;
         }
-        let turn = turn(&batch, Some(replica.lease.server()), self.fence);
+        let turn = turn(&batch, sole, self.fence);
         session.turn_to(operation::COMMIT);
         self.progress.begin();
         match append(session, &batch.fork, &batch.rows, turn).await {
@@ -144,8 +240,18 @@ impl Committer {
         }
     }
 
-    /// Decides and commits requests in turn with other servers, and gives an answer for each.
-    pub async fn commit_in_turn(&mut self, jobs: &[Job]) -> Answers {
+    /// Whether nothing was committed since what a batch was decided on.
+    async fn is_known(&mut self, batch: &Batch) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        session.turn_to(operation::TURN);
+        let Ok(state) = sequence::peek(session).await else { return false };
+        self.replica.lease.observe(&state);
+        let position = Position { epoch: state.epoch, revision: state.last_revision };
+        position == batch.base && state.fence == self.fence
+    }
+
+    /// Decides and commits requests under the lock of the row of the sequence, and gives an answer for each.
+    pub async fn commit_under_lock(&mut self, jobs: &[Job]) -> Answers {
         let mut retried = false;
         self.progress.begin();
         loop {
@@ -156,6 +262,9 @@ impl Committer {
                 }
                 Ok(Attempt::Wait(wait)) => {
                     metrics::retry("another server");
+                    if !wait.is_zero() {
+                        self.end_turn().await;
+                    }
                     tokio::time::sleep(wait).await;
                 }
                 Ok(Attempt::DecideAnew) => metrics::retry("decided anew"),
@@ -200,13 +309,14 @@ impl Committer {
         metrics::retry("one by one");
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.extend(Box::pin(self.commit_in_turn(std::slice::from_ref(job))).await);
+            answers.extend(Box::pin(self.commit_under_lock(std::slice::from_ref(job))).await);
         }
         answers
     }
 
     /// The session of batches is of no use any more. The database may not know that.
     fn give_up_session(&mut self) {
+        self.has_turn = false;
         if self.session.take().is_some() {
             self.left_behind = Some(self.process);
         }
@@ -229,19 +339,25 @@ impl Committer {
     }
 
     /// A session for batches: the one that there is, or a new one.
-    async fn connected(&mut self) -> Result<(), StoreError> {
-        if self.session.is_none() {
+    async fn connected(&mut self) -> Result<&mut Session, StoreError> {
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
             let mut session = recognised(self.database.connect_to_write().await?).await?;
             self.process = sequence::process(&mut session).await?;
+            self.replica.written_by(self.process.unsigned_abs());
             self.end_left_behind(&mut session).await;
             self.left_behind = None;
-            self.session = Some(session);
-        }
-        Ok(())
+            self.has_turn = false;
+            session
+        };
+        Ok(self.session.insert(session))
     }
 
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Attempt, Trouble> {
-        self.connected().await?;
+        if !self.has_turn {
+            self.enter_queue().await?;
+        }
         let Some(session) = &mut self.session else { return Ok(Attempt::DecideAnew) };
         session.turn_to(operation::TURN);
         let advance = self.replica.advance().await;

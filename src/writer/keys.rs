@@ -1,19 +1,19 @@
-//! What was answered before to keys of requests, as the only server asks for it.
+//! What was answered before to keys of requests, as a server asks for it that decides ahead: the only one, or one that has its turn.
 //!
 //! A request that has a key is decided when it is known what was answered to that key, and nothing can be missed:
 //!
 //! 1. What this server has committed is found in the database: the question is asked when all batches before the one on its
 //!    way have been. What that one has to keep is known here, and so is what the next one is about to (`batch.rs`).
-//! 2. Nobody else has committed anything by the moment that the answer is of: it says that this server was the only one, of the
-//!    history that is known here. Nor does anybody until the batch is committed: its statement does nothing unless the row of the
-//!    sequence still says what the batch was decided on, and names this server.
-//! 3. Unless the name was taken away in between, and has come back: then others may have committed batches that have nothing but
-//!    answers to keep, which move no revision. The primary key refuses a second answer to a key, so the statement does nothing,
-//!    and all is decided anew, in turn.
+//! 2. Nobody else has committed anything by the moment that the answer is of: it says that this server was the only one, or that
+//!    nobody was in the turn of this one, and the history is that which is known here. Nor does anybody until the batch is committed: its
+//!    statement does nothing unless the row of the sequence still says what the batch was decided on, and who is the only server.
+//! 3. Unless the name was taken away in between, and has come back, or somebody did not wait for his turn: then others may have
+//!    committed batches that have nothing but answers to keep, which move no revision. The primary key refuses a second answer to
+//!    a key, so the statement does nothing, and all is decided anew, under the lock.
 //!
-//! In turn the question is asked under the lock of that row, which whoever writes an answer holds until it is committed.
+//! There the question is asked under the lock of that row, which whoever writes an answer holds until it is committed.
 
-use super::Job;
+use super::{Job, commit::Span};
 use crate::{
     replica::Replica,
     store::{
@@ -39,7 +39,7 @@ impl Keys {
     }
 
     /// What was answered to those requests that were answered before; none if it is not to be known here.
-    pub async fn look_up(&mut self, jobs: &[Job]) -> Option<KeptAnswers> {
+    pub async fn look_up(&mut self, jobs: &[Job], span: Span) -> Option<KeptAnswers> {
         let keys: Vec<&Key> = jobs.iter().filter_map(|job| Some(&job.keyed.as_ref()?.key)).collect();
         // Before the question: what is published meanwhile need not be in the answer.
         let known = self.replica.current().position();
@@ -53,9 +53,12 @@ impl Keys {
             // With the session: what comes next in it might be that answer.
             Err(_) => return None,
         };
-        let is_alone = found.sole == Some(self.replica.lease.server());
+        let sole = match span {
+            Span::Alone => Some(self.replica.lease.server()),
+            Span::Turn(_) => None,
+        };
         let is_known = found.position.epoch == known.epoch && found.position.revision >= known.revision;
-        (is_alone && is_known).then_some(found.answers)
+        (found.sole == sole && is_known).then_some(found.answers)
     }
 
     /// Asks in the session that there is. It may have been lost long ago, with nobody to notice; a new one tells.

@@ -25,7 +25,7 @@ use crate::{
     supervision::Supervision,
 };
 use batch::Batch;
-use commit::{Answers, Committer, LATE, take_back};
+use commit::{Answers, Committer, LATE, Span, take_back};
 use keys::Keys;
 use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
 use ticket::Ticket;
@@ -198,26 +198,27 @@ impl Task {
     async fn run(mut self, mut committer: Committer) {
         let mut jobs = Vec::new();
         while self.jobs.recv_many(&mut jobs, self.batch_limit).await > 0 {
-            if self.replica.lease.is_sole() {
-                let Some(rest) = self.run_alone(committer, jobs).await else { return };
+            if let Some(span) = committer.begin().await {
+                let Some(rest) = self.run_ahead(committer, jobs, span).await else { return };
                 (committer, jobs) = rest;
             }
             if !jobs.is_empty() {
-                let answers = committer.commit_in_turn(&jobs).await;
+                let answers = committer.commit_under_lock(&jobs).await;
                 answer(std::mem::take(&mut jobs), answers);
             }
+            committer.end_turn().await;
         }
     }
 
     /// Decides requests, those that have a key when it is known what was answered to it before. Where that is not to be known
-    /// here they stay, to be decided in turn.
-    async fn decide(&mut self, next: &mut Pending, jobs: &mut Vec<Job>) {
+    /// here they stay, to be decided under the lock.
+    async fn decide(&mut self, next: &mut Pending, jobs: &mut Vec<Job>, span: Span) {
         let mut keyed: Vec<Job> = jobs.extract_if(.., |job| job.keyed.is_some()).collect();
         next.decide(jobs, &self.rulebook);
         if keyed.is_empty() {
             return;
         }
-        match self.keys.look_up(&keyed).await {
+        match self.keys.look_up(&keyed, span).await {
             Some(answers) => {
                 next.batch.learn(answers);
                 next.decide(&mut keyed, &self.rulebook);
@@ -226,11 +227,16 @@ impl Task {
         }
     }
 
-    /// Commits batch after batch, until none waits, or one was not committed: then its requests and those that were decided
+    /// Commits batch after batch, until none waits, or the turn is over, or one was not committed: then its requests and those that were decided
     /// after them are given back, and so are those that can't be decided here. Nothing is given back when the task is at its end.
-    async fn run_alone(&mut self, mut committer: Committer, mut jobs: Vec<Job>) -> Option<(Committer, Vec<Job>)> {
+    async fn run_ahead(
+        &mut self,
+        mut committer: Committer,
+        mut jobs: Vec<Job>,
+        span: Span,
+    ) -> Option<(Committer, Vec<Job>)> {
         let mut next = Pending::in_batch(Batch::on(Graph::clone(&self.replica.current())));
-        self.decide(&mut next, &mut jobs).await;
+        self.decide(&mut next, &mut jobs, span).await;
         while !next.jobs.is_empty() {
             let Pending { jobs: mut waiting, batch } = next;
             if !ticket::send(waiting.iter().map(|job| &*job.ticket)) {
@@ -240,7 +246,7 @@ impl Task {
             }
             next = Pending::in_batch(Batch::after(&batch));
             // A task of its own, so that it goes on while this one decides.
-            let mut committing = tokio::spawn(commit_alone(committer, batch));
+            let mut committing = tokio::spawn(commit_ahead(committer, batch));
             let answers = loop {
                 let room = self.batch_limit.saturating_sub(next.jobs.len()).min(AT_A_TIME);
                 tokio::select! {
@@ -254,8 +260,8 @@ impl Task {
                         committer = back;
                         break answers;
                     }
-                    _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && jobs.is_empty() && !self.jobs.is_closed() => {
-                        self.decide(&mut next, &mut jobs).await;
+                    _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && jobs.is_empty() && !self.jobs.is_closed() && !span.is_over() => {
+                        self.decide(&mut next, &mut jobs, span).await;
                     }
                 }
             };
@@ -277,8 +283,8 @@ impl Task {
     }
 }
 
-async fn commit_alone(mut committer: Committer, batch: Batch) -> (Committer, Option<Answers>) {
-    let answers = committer.commit_alone(batch).await;
+async fn commit_ahead(mut committer: Committer, batch: Batch) -> (Committer, Option<Answers>) {
+    let answers = committer.commit_ahead(batch).await;
     (committer, answers)
 }
 

@@ -32,6 +32,11 @@ impl Progress {
         self.has_failed.store(!arrived, Ordering::Relaxed);
     }
 
+    /// There was none after all.
+    pub fn rest(&self) {
+        self.begun.store(0, Ordering::Relaxed);
+    }
+
     /// For how long a batch has been on its way.
     pub fn waits(&self) -> Duration {
         match self.begun.load(Ordering::Relaxed) {

@@ -2,14 +2,18 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
 
-use super::{Committed, batch::Batch};
+use super::{
+    Committed,
+    batch::Batch,
+    commit::{Committer, Span},
+};
 use crate::{
     access::{Identity, role_rules::Questions},
     finding::{Finding, Kind},
     graph::Graph,
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
-    replica::follow,
+    replica::{Consistency, Replica, follow},
     rules::{
         self, AllocateAddresses, Create, Decision, Delete, Document, FreeAddresses, Operation, Options, Purpose,
         ReferenceUpdate, RelaxReference, Request, Rulebook, Transaction, Update,
@@ -20,6 +24,7 @@ use crate::{
         Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
         load, load_snapshot, make_until, operation, sequence,
+        shared_settings::SharedSettings,
     },
 };
 use proptest::{
@@ -671,6 +676,54 @@ fn a_key_lasts_for_a_day() {
         idempotency::forget_old(connection).await.unwrap();
         assert_eq!(count(connection, "idempotency_key").await, 2);
         assert_eq!(known(connection, &all).await, answers);
+    });
+    place.stop();
+}
+
+/// A refusal writes nothing, so no statement finds out whether it holds: that of a server in its turn is as fresh as a read only if
+/// nobody has committed anything without waiting for his own.
+#[test]
+fn who_has_the_turn_sees_who_did_not_wait_for_it() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        emptied(connection, &place.model).await;
+        // Another server: nobody is alone.
+        sequence::announce(connection).await.unwrap();
+        let database = Database::new(&place.postgresql.database_url()).unwrap();
+        let supervision = Arc::default();
+        let settings = SharedSettings::new();
+        let replica = Replica::start(
+            database.clone(),
+            Arc::clone(&place.model),
+            Consistency::Linearizable,
+            settings,
+            &supervision,
+        );
+        let replica = replica.await.unwrap();
+        let progress = Arc::default();
+        let mut committer =
+            Committer::new(database, Arc::clone(&replica), Arc::clone(&rulebook), 100_000, progress, &supervision);
+        let decided = |step: &Step| {
+            let mut batch = Batch::on(Graph::clone(&replica.current()));
+            batch.decide(&request(&batch.fork, step).unwrap(), &rulebook);
+            batch
+        };
+        for is_passed in [false, true] {
+            let (id, other) = if is_passed { (0, 1) } else { (2, 3) };
+            assert!(matches!(committer.begin().await, Some(Span::Turn(_))));
+            assert!(committer.commit_ahead(decided(&Step::Policy(id, id))).await.unwrap()[0].is_ok());
+            let (refused, done) = (decided(&Step::Policy(id, id)), decided(&Step::Rename(id, 1)));
+            assert!(refused.answers[0].is_err() && refused.rows.is_empty() && !done.rows.is_empty());
+            if is_passed {
+                write(connection, &decided(&Step::Policy(other, other))).await;
+            }
+            for batch in [refused, done] {
+                assert_eq!(committer.commit_ahead(batch).await.is_none(), is_passed);
+            }
+            committer.end_turn().await;
+        }
     });
     place.stop();
 }

@@ -1,6 +1,7 @@
 //! On a real PostgreSQL.
 
 mod plans;
+mod queue;
 mod wide_rows;
 
 use super::{Database, Failure, Session, StoreError, make_until, operation::*};
