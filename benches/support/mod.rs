@@ -74,6 +74,11 @@ impl Server {
         fs::read_to_string(self.directory.path().join("data/database-url")).unwrap().trim().to_owned()
     }
 
+    /// The same, to be kept for as long as it is needed.
+    pub fn shared_directory(&self) -> Arc<tempfile::TempDir> {
+        Arc::clone(&self.directory)
+    }
+
     /// A directory for files that the bench hands to programs.
     pub fn directory(&self) -> PathBuf {
         self.directory.path().to_owned()

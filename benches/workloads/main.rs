@@ -23,7 +23,7 @@ mod table;
 mod watchers;
 
 use load::{Measured, Request};
-use references::{BARE, Pgbench, Rows, bare, serve_bare};
+use references::{BARE, Pgbench, Rows, bare, haproxy, serve_bare};
 use serde_json::{Value, json};
 use std::{cell::Cell, path::Path, thread, time::Duration};
 use support::Server;
@@ -251,19 +251,24 @@ fn processes(duration: Duration) {
     let settle = |servers: &[&Server], name: &str| {
         load::closed(servers, WRITERS, Duration::from_secs(2), &|number| network(&format!("settle-{name}-{number}")))
     };
-    let rounds = (0..ROUNDS).map(|round| {
-        // Until it knows that it is alone.
-        settle(&[&server], &format!("one-{round}"));
-        let one = load::sent(&[&server], WRITERS, duration, &|number| network(&format!("one-{round}-{number}")));
+    let (mut twos, mut threes) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let measure = |servers: &[&Server], name: &str| {
+            // Until all know how many they are.
+            settle(servers, &format!("{name}-{round}"));
+            load::sent(servers, WRITERS, duration, &|number| network(&format!("{name}-{round}-{number}")))
+        };
+        let one = measure(&[&server], "one");
         let other = server.start_another();
-        // Until both know that they are two.
-        settle(&[&server, &other], &format!("two-{round}"));
-        let two = |number| network(&format!("two-{round}-{number}"));
-        (load::sent(&[&server, &other], WRITERS, duration, &two), one)
-    });
-    let (two, one) = middle(rounds.collect());
-    let against = Against::Rate("one process", one.rate);
-    table::row("create network, 64 clients, two processes", two, against, Goal::AtLeast(0.8));
+        twos.push((measure(&[&server, &other], "two"), one));
+        let third = server.start_another();
+        threes.push((measure(&[&haproxy([&server, &other, &third])], "three"), one));
+    }
+    for (workload, rounds, goal) in [("two processes", twos, 0.8), ("three processes behind HAProxy", threes, 0.75)] {
+        let (several, one) = middle(rounds);
+        let against = Against::Rate("one process", one.rate);
+        table::row(&format!("create network, 64 clients, {workload}"), several, against, Goal::AtLeast(goal));
+    }
 }
 
 /// Where the time goes where a goal is far.

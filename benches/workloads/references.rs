@@ -7,9 +7,11 @@ use crate::{
 use actix_web::{App, HttpResponse, HttpServer, web};
 use std::{
     fs,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -38,6 +40,29 @@ pub fn serve_bare(bytes: usize) -> std::io::Result<()> {
 pub fn bare(bytes: usize) -> Server {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     Server::spawn(Command::new(std::env::current_exe().unwrap()).env(BARE, bytes.to_string()), directory)
+}
+
+/// `HAProxy` in front of three servers, as `packaging/ha/` has it: reads go to all of them, writes to one.
+pub fn haproxy(servers: [&Server; 3]) -> Server {
+    const SETTINGS: &str = include_str!("../../packaging/ha/haproxy.cfg");
+    let [directory, ..] = servers.map(Server::shared_directory);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let front = free.local_addr().unwrap().to_string();
+    drop(free);
+    let places = ["@ONE@:8082", "@TWO@:8082", "@THREE@:8082"].into_iter().zip(servers);
+    let settings = places.fold(SETTINGS.replace("@FRONT@", &front), |settings, (place, server)| {
+        settings.replace(place, &server.address)
+    });
+    let file = directory.path().join("haproxy.cfg");
+    fs::write(&file, settings).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo http://$1; exec haproxy -db -q -f $2", "sh", &front]).arg(file);
+    let proxy = Server::spawn(&mut command, directory);
+    // It says that it is ready a moment before it listens.
+    while TcpStream::connect(&front).is_err() {
+        thread::yield_now();
+    }
+    proxy
 }
 
 /// `PostgreSQL` on tables of its own in the server's cluster, with the same columns, keys and indexes.

@@ -13,6 +13,9 @@ use std::{
 
 /// How many bytes wait at most; as many may be on their way.
 const MOST_BYTES: usize = 1 << 20;
+/// How long lines are gathered that come one after the other: to wake a thread for each of them, and to write it, would cost more than
+/// to make it.
+const GATHER: Duration = Duration::from_millis(5);
 /// When somebody is asked again who takes nothing at the moment, and says so.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -41,6 +44,10 @@ struct State {
     /// How many lines have come to wait, since the start, and how many of these wait no more and are not on their way.
     come: u64,
     gone: u64,
+    /// Whether whoever writes them waits for the first one, and has to be woken.
+    is_idle: bool,
+    /// Whether nothing more is to be gathered: somebody waits for what has come, or there is much of it.
+    is_urgent: bool,
 }
 
 impl WaitingLines {
@@ -67,14 +74,20 @@ impl WaitingLines {
         }
         state.waiting.extend_from_slice(line);
         state.come += 1;
+        state.is_urgent |= state.waiting.len() > MOST_BYTES / 4;
+        let wake = mem::take(&mut state.is_idle) || state.is_urgent;
         drop(state);
-        self.0.come.notify_one();
+        if wake {
+            self.0.come.notify_one();
+        }
     }
 
     /// Waits until all that was put is written; says whether it is within this time.
     pub fn flush(&self, within: Duration) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         let until = state.come;
+        state.is_urgent = true;
+        self.0.come.notify_one();
         let waited = self.0.gone.wait_timeout_while(state, within, |state| state.gone < until);
         waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
@@ -83,12 +96,22 @@ impl WaitingLines {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What has come in a while: at once when the one before is long gone, and otherwise some lines together.
+    fn gathered(&self) -> MutexGuard<'_, State> {
+        let gathered = self.0.come.wait_timeout_while(self.lock(), GATHER, |state| !state.is_urgent);
+        let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        state.is_idle = state.waiting.is_empty();
+        let waited = self.0.come.wait_while(state, |state| state.waiting.is_empty());
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        (state.is_idle, state.is_urgent) = (false, false);
+        state
+    }
+
     /// Writes all that comes, for ever.
     fn write_all_to(&self, mut output: impl Write) {
         let mut is_torn = false;
         loop {
-            let waited = self.0.come.wait_while(self.lock(), |state| state.waiting.is_empty());
-            let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.gathered();
             let (mut bytes, come, told) = (mem::take(&mut state.waiting), state.come, mem::take(&mut state.dropped));
             state.is_full = false;
             drop(state);

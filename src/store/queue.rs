@@ -16,7 +16,7 @@ use super::{
 
 /// Waits for its place, and asks what the row says when it has it. The one may take longer than the other: both on one way.
 const ENTER: &str = concat!(
-    "select set_config('idle_session_timeout', '2s', false), pg_advisory_lock(hashtext('cirrus turn'));",
+    "select set_config('idle_session_timeout', '5s', false), pg_advisory_lock(hashtext('cirrus turn'));",
     sequence::row!()
 );
 const LEAVE: &str =

@@ -1,7 +1,7 @@
 //! Who waits for the turn to write gets it in order, with what the one before has left, and also from one who hangs.
 
 use super::Place;
-use crate::store::{Session, queue, sequence};
+use crate::store::{Failure, Session, queue, sequence};
 use sqlx::raw_sql;
 
 /// How many sessions wait for the turn.
@@ -47,6 +47,9 @@ async fn who_hangs_with_the_turn_loses_it() {
     let mut hanging = place.database.connect_to_write().await.unwrap();
     queue::enter(&mut hanging).await.unwrap();
     let mut next = place.database.connect_to_write().await.unwrap();
+    // It is told that the turn is not to be had before that, and asks again, as the writer does.
+    let error = queue::enter(&mut next).await.unwrap_err();
+    assert!(error.failure() == Failure::Refused && error.is_worth_another_try(), "{error}");
     queue::enter(&mut next).await.unwrap();
     assert!(sequence::peek(&mut hanging).await.is_err(), "it has no session any more");
     place.postgresql.stop().await.unwrap();
