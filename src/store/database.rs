@@ -6,6 +6,7 @@ use super::{
     hosts,
     operation::{self, Operation},
     primary::{Hosts, place},
+    queue,
     repair::is_writable,
     sequence,
     steps::{self, MIGRATIONS, Step},
@@ -194,6 +195,8 @@ impl Database {
     /// When it is not.
     pub async fn takes_writes(&self) -> Result<(), StoreError> {
         let mut session = self.connect(operation::TRIAL).await?;
+        // It goes with the session.
+        queue::enter(&mut session).await?;
         let mut transaction = session.begin().await?;
         sequence::lock(&mut transaction).await?;
         transaction.roll_back().await?;

@@ -286,43 +286,67 @@ pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: 
     Ok(connection.row_if_any(query.bind(revision).bind(batch)).await?.is_some())
 }
 
+/// Whether it is the process with this id, `$1`, that was started then, `$2`, in SQL.
+macro_rules! it {
+    () => {
+        "pid = $1 and (extract(epoch from backend_start) * 1000000)::bigint = $2"
+    };
+}
+
 /// Whether a process of the database has come to its end, and with it all that was sent to it.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn is_gone(connection: &mut Session, process: i32) -> Result<bool, StoreError> {
-    let query = "select not exists (select from pg_stat_activity where pid = $1)";
-    connection.value(sqlx::query(query).bind(process)).await
+pub async fn is_gone(connection: &mut Session, process: Process) -> Result<bool, StoreError> {
+    let query = concat!("select not exists (select from pg_stat_activity where ", it!(), ")");
+    connection.value(sqlx::query(query).bind(process.id).bind(process.started)).await
+}
+
+/// A process of the database. Its id may be that of another one when it has come to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// As the system counts them.
+    pub id: i32,
+    /// When it was started, in microseconds of the database's clock.
+    started: i64,
 }
 
 /// Which process of the database serves this session.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn process(connection: &mut Session) -> Result<i32, StoreError> {
-    connection.value(sqlx::query("select pg_backend_pid()")).await
+pub async fn process(connection: &mut Session) -> Result<Process, StoreError> {
+    let query = "select pid, (extract(epoch from backend_start) * 1000000)::bigint as started
+        from pg_stat_activity where pid = pg_backend_pid()";
+    let row = connection.row(sqlx::query(query)).await?;
+    Ok(Process { id: row.try_get("pid")?, started: row.try_get("started")? })
 }
 
-/// Ends a session that this server has given up, where it holds or awaits the lock: the database may not know for long that
-/// nobody is there any more. One that commits is left alone: it may wait for a standby, which it would not do any more.
+/// Ends a session that this server has given up, where it holds or awaits the lock, or may have the turn: the database may not know for
+/// long that nobody is there any more. One that commits is left alone: it may wait for a standby, which it would not do any more.
 ///
 /// # Errors
 /// When the database is away, or the session is of another role.
-pub async fn end_session(connection: &mut Session, process: i32) -> Result<(), StoreError> {
-    let query = "select pg_terminate_backend(pid) from pg_stat_activity
-        where pid = $1 and datname = current_database() and application_name = 'cirrus'
-              and (state in ('idle', 'idle in transaction') or wait_event_type = 'Lock')";
-    connection.execute(sqlx::query(query).bind(process)).await?;
+pub async fn end_session(connection: &mut Session, process: Process) -> Result<(), StoreError> {
+    let query = concat!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where ",
+        it!(),
+        " and datname = current_database() and application_name = 'cirrus'
+              and (state in ('idle', 'idle in transaction') or wait_event_type = 'Lock')"
+    );
+    connection.execute(sqlx::query(query).bind(process.id).bind(process.started)).await?;
     Ok(())
 }
 
-/// The processes of the database that hold the lock, or have it next.
+/// The processes of the database that hold the lock, or have it next, or have the turn.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn holders(connection: &mut Session) -> Result<Option<String>, StoreError> {
     let query = "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
-        where relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock') and granted
+        where (relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock')
+               or locktype = 'advisory' and objid = ((hashtext('cirrus turn')::bigint & 4294967295))::oid)
+              and granted and database = (select oid from pg_database where datname = current_database())
               and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'";
     connection.value(sqlx::query(query)).await
 }

@@ -12,12 +12,12 @@ use crate::{
         Database, Failure, Session, StoreError, Turn, UNKNOWN, append,
         idempotency::{self, Key},
         operation, queue,
-        sequence::{self, Sequence},
+        sequence::{self, Process, Sequence},
     },
     supervision::Supervision,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 /// What is answered when it was not the turn of a request for too long.
@@ -25,6 +25,8 @@ pub const LATE: &str = "The database did not answer in time. Not able to perform
 /// For how long a server keeps its turn, where there are several: long enough that what comes with each turn is little beside what is
 /// written in it, and short enough for whoever waits.
 const TURN: Duration = Duration::from_millis(20);
+/// What takes longer than this was tried.
+const A_TRY: Duration = Duration::from_secs(1);
 /// How long to find out whether a batch was committed when the connection broke around the commit.
 const FIND_OUT: Duration = Duration::from_secs(5);
 
@@ -48,6 +50,14 @@ impl Span {
             Self::Turn(until) => Instant::now() >= until,
         }
     }
+}
+
+/// How requests are to be committed.
+pub enum Beginning {
+    /// One batch after the other.
+    Ahead(Span),
+    /// Under the lock, and whether that was tried before in vain.
+    UnderLock { is_retry: bool },
 }
 
 /// What became of a batch that had its turn.
@@ -87,11 +97,11 @@ pub struct Committer {
     /// read it first.
     fence: Uuid,
     /// The database's process for it.
-    process: i32,
+    process: Process,
     /// Whether it is at the head of the queue of those that want to write.
     has_turn: bool,
     /// That of a session which was given up and may not be at its end.
-    left_behind: Option<i32>,
+    left_behind: Option<Process>,
     progress: Arc<Progress>,
     /// The last batch that was committed alone.
     last: Option<Uuid>,
@@ -114,7 +124,7 @@ impl Committer {
             partitions,
             session: None,
             fence: Uuid::nil(),
-            process: 0,
+            process: Process::default(),
             has_turn: false,
             left_behind: None,
             progress,
@@ -122,19 +132,25 @@ impl Committer {
         }
     }
 
-    /// Begins to commit: at once where this is the only server, else when it has its turn and knows everything. None where there is
-    /// more to do before anything may be committed, or there is no turn to be had: [`Self::commit_under_lock`] does, or says so.
-    pub async fn begin(&mut self) -> Option<Span> {
+    /// Begins to commit: at once where this is the only server, else when it has its turn and knows everything. Where there is more
+    /// to do before anything may be committed, or no turn is to be had, [`Self::commit_under_lock`] does it, or says so.
+    pub async fn begin(&mut self) -> Beginning {
         if self.replica.lease.is_sole() {
-            return Some(Span::Alone);
+            return Beginning::Ahead(Span::Alone);
         }
         self.progress.begin();
+        let begun = Instant::now();
         match self.begin_turn().await {
-            Ok(is_plain) => is_plain.then(|| Span::Turn(Instant::now() + TURN)),
+            Ok(true) => Beginning::Ahead(Span::Turn(Instant::now() + TURN)),
+            Ok(false) => {
+                self.leave_queue().await;
+                Beginning::UnderLock { is_retry: false }
+            }
             Err(error) => {
                 tracing::debug!(%error, "no turn to write");
                 self.give_up_session();
-                None
+                // A session that died while nothing was written says so at once.
+                Beginning::UnderLock { is_retry: begun.elapsed() > A_TRY }
             }
         }
     }
@@ -148,7 +164,8 @@ impl Committer {
         if state.sole.is_some() || state.freed.is_some() || !self.replica.agreement.holds(session, state.fence).await? {
             return Ok(false);
         }
-        let advance = self.replica.advance().await;
+        // Others wait: whoever has it for longer reads everything anew.
+        let Ok(advance) = timeout(TURN, self.replica.advance()).await else { return Ok(false) };
         let Some((graph, followed)) = follow(advance.graph(), session, &state).await? else { return Ok(false) };
         advance.publish(graph, followed);
         self.partitions.learn(state.partitioned_until);
@@ -174,8 +191,14 @@ impl Committer {
         }
     }
 
-    /// Lets the next server have its turn, if this one has it.
+    /// Ends the turn, when all is answered.
     pub async fn end_turn(&mut self) {
+        self.leave_queue().await;
+        self.progress.rest();
+    }
+
+    /// Lets the next server have its turn, if this one has it.
+    async fn leave_queue(&mut self) {
         if std::mem::take(&mut self.has_turn)
             && let Some(session) = &mut self.session
             && let Err(error) = queue::leave(session).await
@@ -183,7 +206,6 @@ impl Committer {
             tracing::debug!(%error, "the turn to write ends with its session");
             self.give_up_session();
         }
-        self.progress.rest();
     }
 
     /// Commits a batch that was decided on what this process knows, if it is the only server or has its turn, and knows everything.
@@ -244,15 +266,17 @@ impl Committer {
     async fn is_known(&mut self, batch: &Batch) -> bool {
         let Some(session) = &mut self.session else { return false };
         session.turn_to(operation::TURN);
+        self.progress.begin();
         let Ok(state) = sequence::peek(session).await else { return false };
+        self.progress.rest();
         self.replica.lease.observe(&state);
         let position = Position { epoch: state.epoch, revision: state.last_revision };
         position == batch.base && state.fence == self.fence
     }
 
-    /// Decides and commits requests under the lock of the row of the sequence, and gives an answer for each.
-    pub async fn commit_under_lock(&mut self, jobs: &[Job]) -> Answers {
-        let mut retried = false;
+    /// Decides and commits requests under the lock of the row of the sequence, and gives an answer for each. What the database refuses for
+    /// the moment is tried once more, unless this is that.
+    pub async fn commit_under_lock(&mut self, jobs: &[Job], mut is_retry: bool) -> Answers {
         self.progress.begin();
         loop {
             match self.attempt(jobs).await {
@@ -263,13 +287,15 @@ impl Committer {
                 Ok(Attempt::Wait(wait)) => {
                     metrics::retry("another server");
                     if !wait.is_zero() {
-                        self.end_turn().await;
+                        self.leave_queue().await;
                     }
                     tokio::time::sleep(wait).await;
                 }
                 Ok(Attempt::DecideAnew) => metrics::retry("decided anew"),
                 Ok(Attempt::Reload) => {
                     metrics::retry("loaded anew");
+                    // It may take long.
+                    self.leave_queue().await;
                     if let Err(error) = self.replica.advance().await.reload().await {
                         tracing::warn!(%error, "the configuration can't be loaded");
                         return self.refuse(jobs.len(), &error);
@@ -287,9 +313,9 @@ impl Committer {
                     self.give_up_session();
                     match error.failure() {
                         Failure::Data => return self.find_fault(jobs, &error).await,
-                        Failure::Connection | Failure::Refused if !retried && error.is_worth_another_try() => {
+                        Failure::Connection | Failure::Refused if !is_retry && error.is_worth_another_try() => {
                             metrics::retry("database");
-                            retried = true;
+                            is_retry = true;
                         }
                         Failure::Connection | Failure::Refused => return self.refuse(jobs.len(), &error),
                     }
@@ -309,7 +335,7 @@ impl Committer {
         metrics::retry("one by one");
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.extend(Box::pin(self.commit_under_lock(std::slice::from_ref(job))).await);
+            answers.extend(Box::pin(self.commit_under_lock(std::slice::from_ref(job), false)).await);
         }
         answers
     }
@@ -334,7 +360,7 @@ impl Committer {
         if let Some(process) = self.left_behind
             && let Err(error) = sequence::end_session(session, process).await
         {
-            tracing::debug!(%error, process, "a session that was given up can't be ended");
+            tracing::debug!(%error, process = process.id, "a session that was given up can't be ended");
         }
     }
 
@@ -345,7 +371,7 @@ impl Committer {
         } else {
             let mut session = recognised(self.database.connect_to_write().await?).await?;
             self.process = sequence::process(&mut session).await?;
-            self.replica.written_by(self.process.unsigned_abs());
+            self.replica.written_by(self.process.id.unsigned_abs());
             self.end_left_behind(&mut session).await;
             self.left_behind = None;
             self.has_turn = false;
@@ -355,12 +381,14 @@ impl Committer {
     }
 
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Attempt, Trouble> {
+        // First what may take long, then what others wait for.
+        let replica = Arc::clone(&self.replica);
+        let advance = replica.advance().await;
         if !self.has_turn {
             self.enter_queue().await?;
         }
         let Some(session) = &mut self.session else { return Ok(Attempt::DecideAnew) };
         session.turn_to(operation::TURN);
-        let advance = self.replica.advance().await;
         let mut transaction = session.begin().await?;
         let state = match sequence::lock(&mut transaction).await {
             Ok(state) => state,

@@ -25,7 +25,7 @@ use crate::{
     supervision::Supervision,
 };
 use batch::Batch;
-use commit::{Answers, Committer, LATE, Span, take_back};
+use commit::{Answers, Beginning, Committer, LATE, Span, take_back};
 use keys::Keys;
 use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
 use ticket::Ticket;
@@ -198,12 +198,16 @@ impl Task {
     async fn run(mut self, mut committer: Committer) {
         let mut jobs = Vec::new();
         while self.jobs.recv_many(&mut jobs, self.batch_limit).await > 0 {
-            if let Some(span) = committer.begin().await {
-                let Some(rest) = self.run_ahead(committer, jobs, span).await else { return };
-                (committer, jobs) = rest;
-            }
+            let is_retry = match committer.begin().await {
+                Beginning::Ahead(span) => {
+                    let Some(rest) = self.run_ahead(committer, jobs, span).await else { return };
+                    (committer, jobs) = rest;
+                    false
+                }
+                Beginning::UnderLock { is_retry } => is_retry,
+            };
             if !jobs.is_empty() {
-                let answers = committer.commit_under_lock(&jobs).await;
+                let answers = committer.commit_under_lock(&jobs, is_retry).await;
                 answer(std::mem::take(&mut jobs), answers);
             }
             committer.end_turn().await;

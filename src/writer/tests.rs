@@ -5,7 +5,7 @@
 use super::{
     Committed,
     batch::Batch,
-    commit::{Committer, Span},
+    commit::{Beginning, Committer, Span},
 };
 use crate::{
     access::{Identity, role_rules::Questions},
@@ -712,7 +712,7 @@ fn who_has_the_turn_sees_who_did_not_wait_for_it() {
         };
         for is_passed in [false, true] {
             let (id, other) = if is_passed { (0, 1) } else { (2, 3) };
-            assert!(matches!(committer.begin().await, Some(Span::Turn(_))));
+            assert!(matches!(committer.begin().await, Beginning::Ahead(Span::Turn(_))));
             assert!(committer.commit_ahead(decided(&Step::Policy(id, id))).await.unwrap()[0].is_ok());
             let (refused, done) = (decided(&Step::Policy(id, id)), decided(&Step::Rename(id, 1)));
             assert!(refused.answers[0].is_err() && refused.rows.is_empty() && !done.rows.is_empty());
