@@ -183,19 +183,40 @@ impl Drop for Process {
     }
 }
 
-/// Unsafe code is forbidden here, so the shell's own `kill` sends signals. Processes that are gone are no error.
+/// How long a process may take to stop that was told to.
+const STANDS_STILL_WITHIN: Duration = Duration::from_secs(30);
+
+/// Unsafe code is forbidden here, so the shell's own `kill` sends signals. Processes that are gone are no error. Those that are to stop
+/// have done so when this returns, with all their threads: one that goes on for a moment may still do what it is asked.
 pub fn send_signal(name: &str, processes: &[u32]) {
     let mut line = format!("kill -{name}");
     for process in processes {
         write!(line, " {process}").unwrap();
     }
     Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status().expect("sh");
+    if name == "STOP" {
+        wait_until("processes stand still", STANDS_STILL_WITHIN, || {
+            processes.iter().all(|process| stands_still(*process))
+        });
+    }
 }
 
-/// `(state, parent)` of a process, from the line that the kernel keeps about it; the name in the middle of that
-/// line may hold anything, so what counts is what comes after its last bracket.
+/// Whether no thread of a process runs.
+fn stands_still(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let mut states = threads.filter_map(|thread| state_in(&thread.path().join("stat")));
+    states.all(|(state, _)| matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// `(state, parent)` of a process.
 fn process_state(process: u32) -> Option<(char, u32)> {
-    let line = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    state_in(Path::new(&format!("/proc/{process}/stat")))
+}
+
+/// The same of a process or a thread, from the line that the kernel keeps about it; the name in the middle of that line may hold
+/// anything, so what counts is what comes after its last bracket.
+fn state_in(stat: &Path) -> Option<(char, u32)> {
+    let line = fs::read_to_string(stat).ok()?;
     let mut fields = line.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
