@@ -42,10 +42,11 @@ pub fn bare(bytes: usize) -> Server {
     Server::spawn(Command::new(std::env::current_exe().unwrap()).env(BARE, bytes.to_string()), directory)
 }
 
-/// `HAProxy` in front of three servers, as `packaging/ha/` has it: reads go to all of them, writes to one.
+/// `HAProxy` in front of three servers, as `packaging/ha/` has it: reads go to all of them, writes to one. How much the
+/// servers behind it compute is not told: the process that is looked at is the proxy.
 pub fn haproxy(servers: [&Server; 3]) -> Server {
     const SETTINGS: &str = include_str!("../../packaging/ha/haproxy.cfg");
-    let [directory, ..] = servers.map(Server::shared_directory);
+    let directory = servers[0].shared_directory();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let front = free.local_addr().unwrap().to_string();
     drop(free);

@@ -14,13 +14,31 @@ use super::{
     sequence::{self, Sequence},
 };
 
+/// The lock, in SQL.
+macro_rules! turn {
+    () => {
+        "hashtext('cirrus turn')"
+    };
+}
+
 /// Waits for its place, and asks what the row says when it has it. The one may take longer than the other: both on one way.
 const ENTER: &str = concat!(
-    "select set_config('idle_session_timeout', '5s', false), pg_advisory_lock(hashtext('cirrus turn'));",
-    sequence::row!()
+    "select set_config('idle_session_timeout', '5s', false), pg_advisory_lock(",
+    turn!(),
+    ");",
+    sequence::select_row!()
 );
-const LEAVE: &str =
-    "select pg_advisory_unlock(hashtext('cirrus turn')), set_config('idle_session_timeout', '0', false)";
+const LEAVE: &str = concat!("select pg_advisory_unlock(", turn!(), "), set_config('idle_session_timeout', '0', false)");
+/// Asks who holds up everybody.
+const HOLDERS: &str = concat!(
+    "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
+        where (relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock')
+               or locktype = 'advisory' and objid = ((",
+    turn!(),
+    "::bigint & 4294967295))::oid)
+              and granted and database = (select oid from pg_database where datname = current_database())
+              and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'"
+);
 
 /// Waits for the turn, which the session has until it leaves, or ends. What the row says is of a moment after that.
 ///
@@ -38,4 +56,12 @@ pub async fn enter(session: &mut Session) -> Result<Sequence, StoreError> {
 pub async fn leave(session: &mut Session) -> Result<(), StoreError> {
     session.execute(sqlx::raw_sql(LEAVE)).await?;
     Ok(())
+}
+
+/// The processes of the database that have the turn, or hold the row of the sequence, or have it next.
+///
+/// # Errors
+/// When the database is away.
+pub async fn holders(session: &mut Session) -> Result<Option<String>, StoreError> {
+    session.value(sqlx::query(HOLDERS)).await
 }

@@ -41,17 +41,17 @@ pub const LEASE: Duration = Duration::from_millis(400);
 pub const GRACE: Duration = Duration::from_secs(1);
 
 /// Asks what the row says, in SQL.
-macro_rules! row {
+macro_rules! select_row {
     () => {
         "select last_rev, epoch, floor, partitioned_until, sole, freed, fence from feed_sequence"
     };
 }
-pub(super) use row;
+pub(super) use select_row;
 
 /// Asks what the row says ...
-pub const PEEK: &str = row!();
+pub const PEEK: &str = select_row!();
 /// ... and keeps it from being changed.
-pub const LOCK: &str = concat!(row!(), " for update");
+pub const LOCK: &str = concat!(select_row!(), " for update");
 /// Asks for the batch that a change was committed with.
 pub const COMMITTED: &str = "select 1 from change where rev = $1 and batch = $2";
 /// Asks how many servers have announced themselves.
@@ -286,8 +286,17 @@ pub async fn is_committed(connection: &mut Session, batch: Uuid, last_revision: 
     Ok(connection.row_if_any(query.bind(revision).bind(batch)).await?.is_some())
 }
 
+/// A process of the database. Its id may be that of another one when it has come to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// As the system counts them.
+    pub id: i32,
+    /// When it was started, in microseconds of the database's clock.
+    started: i64,
+}
+
 /// Whether it is the process with this id, `$1`, that was started then, `$2`, in SQL.
-macro_rules! it {
+macro_rules! is_process {
     () => {
         "pid = $1 and (extract(epoch from backend_start) * 1000000)::bigint = $2"
     };
@@ -298,17 +307,8 @@ macro_rules! it {
 /// # Errors
 /// When the database is away.
 pub async fn is_gone(connection: &mut Session, process: Process) -> Result<bool, StoreError> {
-    let query = concat!("select not exists (select from pg_stat_activity where ", it!(), ")");
+    let query = concat!("select not exists (select from pg_stat_activity where ", is_process!(), ")");
     connection.value(sqlx::query(query).bind(process.id).bind(process.started)).await
-}
-
-/// A process of the database. Its id may be that of another one when it has come to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Process {
-    /// As the system counts them.
-    pub id: i32,
-    /// When it was started, in microseconds of the database's clock.
-    started: i64,
 }
 
 /// Which process of the database serves this session.
@@ -330,23 +330,10 @@ pub async fn process(connection: &mut Session) -> Result<Process, StoreError> {
 pub async fn end_session(connection: &mut Session, process: Process) -> Result<(), StoreError> {
     let query = concat!(
         "select pg_terminate_backend(pid) from pg_stat_activity where ",
-        it!(),
+        is_process!(),
         " and datname = current_database() and application_name = 'cirrus'
               and (state in ('idle', 'idle in transaction') or wait_event_type = 'Lock')"
     );
     connection.execute(sqlx::query(query).bind(process.id).bind(process.started)).await?;
     Ok(())
-}
-
-/// The processes of the database that hold the lock, or have it next, or have the turn.
-///
-/// # Errors
-/// When the database is away.
-pub async fn holders(connection: &mut Session) -> Result<Option<String>, StoreError> {
-    let query = "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
-        where (relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock')
-               or locktype = 'advisory' and objid = ((hashtext('cirrus turn')::bigint & 4294967295))::oid)
-              and granted and database = (select oid from pg_database where datname = current_database())
-              and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'";
-    connection.value(sqlx::query(query)).await
 }

@@ -25,8 +25,8 @@ pub const LATE: &str = "The database did not answer in time. Not able to perform
 /// For how long a server keeps its turn, where there are several: long enough that what comes with each turn is little beside what is
 /// written in it, and short enough for whoever waits.
 const TURN: Duration = Duration::from_millis(20);
-/// What takes longer than this was tried.
-const A_TRY: Duration = Duration::from_secs(1);
+/// A session that died while nothing was written says so at once. What failed after this has been tried.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
 /// How long to find out whether a batch was committed when the connection broke around the commit.
 const FIND_OUT: Duration = Duration::from_secs(5);
 
@@ -149,8 +149,7 @@ impl Committer {
             Err(error) => {
                 tracing::debug!(%error, "no turn to write");
                 self.give_up_session();
-                // A session that died while nothing was written says so at once.
-                Beginning::UnderLock { is_retry: begun.elapsed() > A_TRY }
+                Beginning::UnderLock { is_retry: begun.elapsed() > TRIED_AFTER }
             }
         }
     }
@@ -183,7 +182,7 @@ impl Committer {
             }
             Err(error) => {
                 if error.failure() == Failure::Refused {
-                    let holders = sequence::holders(session).await.ok().flatten();
+                    let holders = queue::holders(session).await.ok().flatten();
                     tracing::warn!(%error, holders, "the turn to write is not to be had");
                 }
                 Err(error)
@@ -395,7 +394,7 @@ impl Committer {
             Err(error) => {
                 match error.failure() {
                     Failure::Refused if transaction.roll_back().await.is_ok() => {
-                        let holders = sequence::holders(session).await.ok().flatten();
+                        let holders = queue::holders(session).await.ok().flatten();
                         tracing::warn!(%error, holders, "the turn to write is not to be had");
                     }
                     Failure::Refused | Failure::Connection | Failure::Data => {}
