@@ -8,7 +8,8 @@ use crate::{
     rules::{Change, Effect},
     timestamp::Timestamp,
 };
-use std::sync::Arc;
+use rustc_hash::FxBuildHasher;
+use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
 /// What it happened to.
@@ -109,13 +110,51 @@ pub struct Origin {
     pub caller: Option<LoggedCaller>,
 }
 
+/// The objects as they were before a request: those that it has changed as its changes have them, all others as they are after it. So
+/// nobody has to keep the graph of before.
+struct Former<'c> {
+    touched: HashMap<Uuid, Option<&'c Arc<Object>>, FxBuildHasher>,
+    after: &'c Graph,
+}
+
+impl<'c> Former<'c> {
+    fn of(changes: &'c [Change], after: &'c Graph) -> Self {
+        let mut touched = HashMap::default();
+        for change in changes {
+            let before = match &change.effect {
+                Effect::Put { before, .. } => before.as_ref(),
+                Effect::Delete(last) => Some(last),
+                Effect::Reserve(_) | Effect::Free(_) => continue,
+            };
+            // One that went and came again comes twice.
+            touched.entry(change.uuid).or_insert(before);
+        }
+        Self { touched, after }
+    }
+
+    fn get(&self, uuid: Uuid) -> Option<&'c Arc<Object>> {
+        self.touched.get(&uuid).map_or_else(|| self.after.get(uuid), |before| *before)
+    }
+}
+
 impl LogEntry {
-    /// From a change that was just decided, between the graph before and the graph after its request.
-    pub fn new(change: &Change, before: &Graph, after: &Graph, origin: &Origin) -> Self {
+    /// From the changes of a request that was just decided, in their order; the graph is that after it.
+    pub fn of_request<'c>(
+        changes: &'c [Change],
+        after: &'c Graph,
+        origin: &'c Origin,
+    ) -> impl Iterator<Item = Self> + use<'c> {
+        let former = Former::of(changes, after);
+        changes.iter().map(move |change| Self::new(change, &former, after, origin))
+    }
+
+    fn new(change: &Change, former: &Former<'_>, after: &Graph, origin: &Origin) -> Self {
         // What goes is told as it was: the uuids that it names may be others' after the same request.
         let goes = matches!(change.effect, Effect::Delete(_) | Effect::Free(_));
-        let (first, second) = if goes { (before, after) } else { (after, before) };
-        let known = |uuid: Uuid| first.get(uuid).or_else(|| second.get(uuid));
+        let known = |uuid: Uuid| {
+            let (before, after) = (former.get(uuid), after.get(uuid));
+            if goes { before.or(after) } else { after.or(before) }
+        };
         let (subject, object) = match &change.effect {
             Effect::Put { after: object, .. } | Effect::Delete(object) => {
                 (Subject::Object(Arc::clone(object)), Some(object))

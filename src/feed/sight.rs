@@ -94,7 +94,7 @@ mod tests {
         let caller = caller.map(|number| LoggedCaller { json: "{}".into(), project: Some(Uuid::from_u128(number)) });
         let origin = Origin { at: Timestamp(0), request_id: Some("id".into()), who: None, caller };
         let change = Change { revision: 1, request: 1, uuid: Uuid::from_u128(100), effect };
-        LogEntry::new(&change, graph, graph, &origin)
+        LogEntry::of_request(&[change], graph, &origin).next().unwrap()
     }
 
     fn put(before: Option<&Arc<Object>>, after: &Arc<Object>) -> Effect {

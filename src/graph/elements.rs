@@ -24,7 +24,7 @@ pub fn elements<'o>(object: &'o Object, property: &Property) -> Vec<Element<'o>>
     let text = object.property_text(property.id).map(|text| &**text).unwrap_or_default();
     let Ok(mut fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) else { return Vec::new() };
     let items = fields.remove(wrapper).map(|items| serde_json::from_str::<Vec<&RawValue>>(items.get()));
-    let chosen = object.positions.get(&property.id);
+    let chosen = object.positions().get(&property.id);
     let element = |(index, item): (usize, &'o RawValue)| {
         let json = item.get();
         let key = match &property.collection {
@@ -99,7 +99,7 @@ mod tests {
         let mut ports = with("virtual-machine-interface", "virtual_machine_interface_fat_flow_protocols", text);
         let [one, two, three] = [r#"{"port":1}"#, r#"{"port":2}"#, r#"{"port":3}"#];
         assert_eq!(told(&ports), pairs(&[("0", one), ("1", two), ("2", three)]));
-        ports.1.positions.insert(ports.2, vec!["z".to_owned(), "b".to_owned()]);
+        ports.1.set_positions(ports.2, Some(vec!["z".to_owned(), "b".to_owned()]));
         assert_eq!(told(&ports), pairs(&[("z", one), ("b", two), ("2", three)]));
     }
 

@@ -97,10 +97,10 @@ fn check_permissions(model: &Model, object: &Object, described: &str, found: &mu
 
 /// Times are those of columns that are there, and of revisions that were.
 fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
-    if object.written.is_empty() {
+    if object.written().is_empty() {
         return;
     }
-    if !object.written.is_sorted_by(|(one, _), (other, _)| one < other) {
+    if !object.written().is_sorted_by(|(one, _), (other, _)| one < other) {
         found(in_memory(format!("{described} has the times of its columns in disorder")));
     }
     let place = Place::Object(object.uuid);
@@ -109,7 +109,7 @@ fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut dy
         let text = format!("{described} has a time of {stray:?}, which it does not have");
         found(Finding::new(Kind::StrayWriteTime, place, text));
     }
-    for (column, revision) in object.written.iter().filter(|(_, revision)| *revision > graph.revision()) {
+    for (column, revision) in object.written().iter().filter(|(_, revision)| *revision > graph.revision()) {
         let text = format!("{described} has {column:?} of {revision}, which is still to come");
         found(Finding::new(Kind::WriteTimeAhead, place, text));
     }
@@ -117,7 +117,7 @@ fn check_written(graph: &Graph, object: &Object, described: &str, found: &mut dy
 
 /// The columns that an object has a time of, and does not have itself.
 pub fn stray_columns<'o>(model: &Model, object: &'o Object) -> Vec<&'o Column> {
-    if object.written.is_empty() {
+    if object.written().is_empty() {
         return Vec::new();
     }
     let kind = model.object_type(object.type_id);
@@ -131,7 +131,7 @@ pub fn stray_columns<'o>(model: &Model, object: &'o Object) -> Vec<&'o Column> {
         Column::Element(id, key) => elements.contains(&(*id, key.to_string())),
         Column::Link(target) => targets.contains(target),
     };
-    object.written.iter().map(|(column, _)| column).filter(|column| !is_there(column)).collect()
+    object.written().iter().map(|(column, _)| column).filter(|column| !is_there(column)).collect()
 }
 
 /// What does not hold of a graph.
@@ -316,8 +316,8 @@ impl Comparison<'_> {
                         let described = describe(&one.model, object);
                         self.found.push(format!("{described} differs between {name} and {other_name}: {difference}"));
                     }
-                    if object.written != others.written {
-                        let (described, written) = (describe(&one.model, object), (&object.written, &others.written));
+                    if object.written() != others.written() {
+                        let (described, written) = (describe(&one.model, object), (object.written(), others.written()));
                         self.found.push(format!(
                             "{described} was written otherwise in {name} and {other_name}: {:?} and {:?}",
                             written.0, written.1
@@ -336,11 +336,10 @@ impl Comparison<'_> {
 /// its members in another order.
 pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
     let mut found = Vec::new();
-    let plain = |object: &Object| Object {
-        properties: Vec::new(),
-        links: Vec::new(),
-        written: Written::new(),
-        ..object.clone()
+    let plain = |object: &Object| {
+        let mut plain = Object { properties: Vec::new(), links: Vec::new(), ..object.clone() };
+        plain.set_written(Written::new());
+        plain
     };
     if plain(one) != plain(other) {
         found.push(format!("{:?} and {:?}", plain(one), plain(other)));

@@ -450,12 +450,12 @@ impl Graph {
             }
         }
         for (target, uuid) in
-            before.iter().flat_map(|object| object.relaxed.iter().map(|target| (*target, object.uuid)))
+            before.iter().flat_map(|object| object.relaxed().iter().map(|target| (*target, object.uuid)))
         {
             self.relaxing.remove(&(target, uuid));
         }
         if let Some(object) = after {
-            self.relaxing.extend(object.relaxed.iter().map(|target| (*target, object.uuid)));
+            self.relaxing.extend(object.relaxed().iter().map(|target| (*target, object.uuid)));
         }
     }
 

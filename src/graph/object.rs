@@ -146,17 +146,26 @@ pub struct Object {
     pub permissions: Permissions,
     /// Those that are set, by id.
     pub properties: Vec<(PropertyId, JsonText)>,
-    /// Positions of the elements of list properties that were ever addressed by position.
-    pub positions: BTreeMap<PropertyId, Vec<String>>,
     /// By reference, then target.
     pub links: Vec<Link>,
-    /// Targets whose delete this object does not stop.
-    pub relaxed: Vec<Uuid>,
     /// The address that it occupies.
     pub hold: Option<Hold>,
-    /// Its columns that became what they are after it was made.
-    pub written: Written,
+    /// None where there is nothing in it; read and written by the methods.
+    pub rare: Option<Box<Rare>>,
 }
+
+/// Positions of the elements of list properties that were ever addressed by position.
+pub type Positions = BTreeMap<PropertyId, Vec<String>>;
+
+/// What few objects have: at a place of its own, so that all others are a third smaller.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Rare {
+    positions: Positions,
+    relaxed: Vec<Uuid>,
+    written: Written,
+}
+
+static NOTHING: Rare = Rare { positions: Positions::new(), relaxed: Vec::new(), written: Written::new() };
 
 impl Object {
     /// An object with nothing but its identity, at the top level.
@@ -171,11 +180,9 @@ impl Object {
             hidden: false,
             permissions: Permissions::default(),
             properties: Vec::new(),
-            positions: BTreeMap::new(),
             links: Vec::new(),
-            relaxed: Vec::new(),
             hold: None,
-            written: Written::new(),
+            rare: None,
         }
     }
 
@@ -224,6 +231,67 @@ impl Object {
         self.links.retain(|link| link.reference != reference);
         self.links.append(&mut links);
         self.links.sort_by_key(|link| (link.reference, link.target));
+        self.links.shrink_to_fit();
+    }
+
+    /// Positions of the elements of list properties that were ever addressed by position.
+    pub fn positions(&self) -> &Positions {
+        &self.rare().positions
+    }
+
+    /// Sets the positions of a property's elements, or forgets them.
+    pub fn set_positions(&mut self, id: PropertyId, positions: Option<Vec<String>>) {
+        if positions.as_ref() == self.positions().get(&id) {
+            return;
+        }
+        self.change_rare(|rare| match positions {
+            Some(positions) => drop(rare.positions.insert(id, positions)),
+            None => drop(rare.positions.remove(&id)),
+        });
+    }
+
+    /// Targets whose delete this object does not stop.
+    pub fn relaxed(&self) -> &[Uuid] {
+        &self.rare().relaxed
+    }
+
+    /// One more.
+    pub fn relax(&mut self, target: Uuid) {
+        self.change_rare(|rare| rare.relaxed.push(target));
+    }
+
+    /// Says which those are.
+    pub fn set_relaxed(&mut self, relaxed: Vec<Uuid>) {
+        if relaxed != self.relaxed() {
+            self.change_rare(|rare| rare.relaxed = relaxed);
+        }
+    }
+
+    /// Its columns that became what they are after it was made.
+    pub fn written(&self) -> &Written {
+        &self.rare().written
+    }
+
+    /// Says which those are, and when.
+    pub fn set_written(&mut self, written: Written) {
+        if written != *self.written() {
+            self.change_rare(|rare| rare.written = written);
+        }
+    }
+
+    /// Forgets all others.
+    pub fn retain_written(&mut self, keep: impl FnMut(&(Column, u64)) -> bool) {
+        self.change_rare(|rare| rare.written.retain(keep));
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn change_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().unwrap_or_default();
+        change(&mut rare);
+        self.rare = Some(rare).filter(|rare| **rare != NOTHING);
     }
 
     /// About how much memory it takes, in bytes, if it shares nothing with another one.
@@ -231,15 +299,16 @@ impl Object {
         let properties = self.properties.iter().map(|(_, text)| text_weight(text));
         let properties = properties.sum::<usize>() + size_of_val(self.properties.as_slice());
         let attributes: usize = self.links.iter().filter_map(|link| link.attribute.as_ref()).map(text_weight).sum();
-        let lists = self.positions.values().flatten();
+        let lists = self.positions().values().flatten();
         let positions: usize = lists.map(|position| position.len() + size_of::<String>()).sum();
-        let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed.as_slice());
-        let keys = self.written.iter().map(|(column, _)| match column {
+        let links = size_of_val(self.links.as_slice()) + size_of_val(self.relaxed());
+        let keys = self.written().iter().map(|(column, _)| match column {
             Column::Element(_, key) => text_weight(key),
             Column::Name | Column::Parent | Column::Property(_) | Column::Link(_) => 0,
         });
-        let written = keys.sum::<usize>() + size_of_val(self.written.as_slice());
-        size_of::<Self>() + self.fq_name.weight() + properties + attributes + links + positions + written
+        let written = keys.sum::<usize>() + size_of_val(self.written().as_slice());
+        let rare = if self.rare.is_some() { size_of::<Rare>() } else { 0 };
+        size_of::<Self>() + rare + self.fq_name.weight() + properties + attributes + links + positions + written
     }
 
     /// Whether two states of an object differ in nothing, however their values are written, and whenever they were.
@@ -252,8 +321,8 @@ impl Object {
             && self.fq_name == other.fq_name
             && self.parent == other.parent
             && self.hold == other.hold
-            && self.relaxed == other.relaxed
-            && self.positions == other.positions
+            && self.relaxed() == other.relaxed()
+            && self.positions() == other.positions()
             && self.links.len() == other.links.len()
             && self.links.iter().zip(&other.links).all(|(one, other)| same_link(one, other))
             && self.properties.len() == other.properties.len()
@@ -264,7 +333,7 @@ impl Object {
 
     /// Whether this object refers to `target` in a way that stops its delete.
     pub fn needs(&self, target: Uuid) -> bool {
-        !self.relaxed.contains(&target) && self.links.iter().any(|link| link.target == target)
+        !self.relaxed().contains(&target) && self.links.iter().any(|link| link.target == target)
     }
 }
 

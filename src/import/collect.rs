@@ -330,7 +330,7 @@ impl Staging<'_, '_, '_> {
         }
         let text = json_text::text(&normal_collection(&property.collection, value));
         object.properties.push((property.id, json_text::shared(&text)));
-        object.positions.extend(positions.map(|positions| (property.id, positions)));
+        object.set_positions(property.id, positions);
     }
 }
 

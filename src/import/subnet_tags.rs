@@ -33,7 +33,7 @@ impl SubnetTags {
         {
             let text = json_text::text(&normal_collection(&property.collection, annotations));
             object.set_property(id, Some(json_text::shared(&text)));
-            object.positions.remove(&id);
+            object.set_positions(id, None);
         }
     }
 

@@ -228,7 +228,7 @@ fn is_in(built: &Graph, stored: &Graph) -> bool {
     let Some(completed) = with_first_objects(built) else { return false };
     let is_same = |object: &Arc<Object>| {
         let Some(stored) = stored.get(object.uuid) else { return false };
-        let is_as_it_came = object_differences(object, stored).is_empty() && object.written == stored.written;
+        let is_as_it_came = object_differences(object, stored).is_empty() && object.written() == stored.written();
         is_as_it_came || completed.get(object.uuid) != Some(object) && is_completed_by(object, stored)
     };
     let is_completed = |object: &Arc<Object>| {

@@ -156,7 +156,7 @@ mod tests {
         let text: Arc<str> = "x".repeat(large).into();
         let name = FqName::new(&["x".repeat(large)]);
         let mut object = Object::new(Uuid::nil(), TypeId(0), FqName::new(&["a"]), 0);
-        object.positions.insert(PropertyId(0), vec!["x".repeat(large)]);
+        object.set_positions(PropertyId(0), Some(vec!["x".repeat(large)]));
         let hold = Hold { scope: Uuid::nil(), address: [0; 4].into() };
         let addresses = vec![hold; large / size_of::<Hold>() + 1];
         let kinds: [Enlarge; 6] = [

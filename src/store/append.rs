@@ -82,6 +82,11 @@ impl Rows {
         }
     }
 
+    /// What the first request was decided on.
+    pub fn base(&self) -> &Graph {
+        &self.base
+    }
+
     /// Whether there is nothing to write: nothing changes, and no answer is to be kept.
     pub fn is_empty(&self) -> bool {
         !self.has_changes() && self.answers.is_empty() && self.fault.is_none()
@@ -331,14 +336,14 @@ impl ObjectRow {
     /// Of an object that was changed last with this revision.
     pub fn new(kind: &ObjectType, object: &Object, revision: u64, properties: String) -> Self {
         let positions = positions(kind, object);
-        let relaxed = || format!("{{{}}}", object.relaxed.iter().map(Uuid::to_string).collect::<Vec<_>>().join(","));
+        let relaxed = || format!("{{{}}}", object.relaxed().iter().map(Uuid::to_string).collect::<Vec<_>>().join(","));
         Self {
             revision,
             fq_name: array_text(object.fq_name.elements()),
             properties,
             positions: (!positions.is_empty()).then(|| json!(positions).to_string()),
-            relaxed: (!object.relaxed.is_empty()).then(relaxed),
-            written: (!object.written.is_empty()).then(|| json!(written(kind, object)).to_string()),
+            relaxed: (!object.relaxed().is_empty()).then(relaxed),
+            written: (!object.written().is_empty()).then(|| json!(written(kind, object)).to_string()),
         }
     }
 }

@@ -107,7 +107,9 @@ fn read_object(
     let mut object = object(model, row.try_get("type")?, uuid, &fq_name, &body)?;
     let kind = model.object_type(object.type_id);
     let times: Option<BTreeMap<String, u64>> = json_if_any(row, "written")?;
-    object.written = times.map(|times| read_written(kind, &times)).transpose()?.unwrap_or_default();
+    if let Some(times) = times {
+        object.set_written(read_written(kind, &times)?);
+    }
     Ok(object)
 }
 

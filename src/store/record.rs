@@ -105,7 +105,7 @@ pub fn positions(kind: &ObjectType, object: &Object) -> BTreeMap<String, Vec<Str
     let named = |(id, positions): (&PropertyId, &Vec<String>)| {
         Some((kind.properties.get(usize::from(id.0))?.name.clone(), positions.clone()))
     };
-    object.positions.iter().filter_map(named).collect()
+    object.positions().iter().filter_map(named).collect()
 }
 
 /// What elements of a property are called by, as columns, and the property itself if it is not made of any.
@@ -136,7 +136,7 @@ pub fn column_name(kind: &ObjectType, column: &Column) -> Option<String> {
 /// The revisions of an object's columns, by their names.
 pub fn written<'o>(kind: &'o ObjectType, object: &'o Object) -> BTreeMap<String, u64> {
     let named = |(column, revision): &(Column, u64)| Some((column_name(kind, column)?, *revision));
-    object.written.iter().filter_map(named).collect()
+    object.written().iter().filter_map(named).collect()
 }
 
 /// The same, read. Properties that the model does not know are passed over: they are of a newer release.
@@ -196,7 +196,7 @@ pub fn body_json(
         properties: BTreeMap::new(),
         references,
         positions: positions(kind, object),
-        relaxed: object.relaxed.clone(),
+        relaxed: object.relaxed().to_vec(),
         hold: object.hold.map(HoldBody::from),
         former_name: entry.former_name.as_ref().map(elements),
         changed: entry.changed.clone(),
@@ -281,23 +281,22 @@ pub fn object(
         }));
     }
     links.sort_by_key(|link| (link.reference, link.target));
-    let positions = body.positions.iter().filter_map(|(name, list)| Some((kind.property(name)?.0, list.clone())));
+    // There are many objects, and what is spare is spare in each.
+    properties.shrink_to_fit();
+    links.shrink_to_fit();
     let mut object = Object {
-        uuid,
-        type_id,
-        fq_name: FqName::new(fq_name),
         parent: body.parent,
-        created: body.created,
-        modified: Timestamp::default(),
-        hidden: false,
-        permissions: Permissions::default(),
-        positions: positions.collect(),
         properties,
         links,
-        relaxed: body.relaxed.clone(),
         hold: body.hold.map(Hold::from),
-        written: Written::new(),
+        ..Object::new(uuid, type_id, FqName::new(fq_name), body.created)
     };
+    for (name, positions) in &body.positions {
+        if let Some((id, _)) = kind.property(name) {
+            object.set_positions(id, Some(positions.clone()));
+        }
+    }
+    object.set_relaxed(body.relaxed.clone());
     complete(kind, &mut object)?;
     Ok(object)
 }

@@ -107,7 +107,7 @@ pub async fn repair_in(
             Vec::new()
         }
     };
-    let expected = tell_log(transaction, &before.graph, repaired, touched, &mut refused).await?;
+    let expected = tell_log(transaction, repaired, touched, &mut refused).await?;
     let after = check_in(transaction, Graph::new(Arc::clone(model)), progress).await?;
     let different = differences(("what was meant", &expected), ("the tables", &after.graph));
     if let Some(different) = different.into_iter().next() {
@@ -148,7 +148,6 @@ fn touched(before: &Graph, after: &Graph, meant: &HashSet<Uuid>) -> Result<Vec<T
 /// Writes the changes of objects into the log, as those of one request, and gives the graph with them.
 async fn tell_log(
     transaction: &mut Session,
-    before: &Graph,
     repaired: Graph,
     touched: Vec<Touched>,
     refused: &mut Option<String>,
@@ -171,8 +170,8 @@ async fn tell_log(
     }
     fork.set_revision(request);
     let mut rows = Rows::new(repaired.clone());
-    for change in &changes {
-        rows.add(change, &LogEntry::new(change, before, &fork, &origin));
+    for (change, entry) in changes.iter().zip(LogEntry::of_request(&changes, &fork, &origin)) {
+        rows.add(change, &entry);
     }
     let fence = sequence::peek(transaction).await?.fence;
     let turn = Turn { batch: Uuid::new_v4(), now, after: repaired.position(), sole: None, fence };

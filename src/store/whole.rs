@@ -224,7 +224,7 @@ async fn write_objects(session: &mut Session, graph: &Graph, piece: &[&Arc<Objec
     let rows: Vec<ObjectRow> = piece
         .iter()
         .map(|object| {
-            let changed = object.written.iter().map(|(_, revision)| *revision).max().unwrap_or_default();
+            let changed = object.written().iter().map(|(_, revision)| *revision).max().unwrap_or_default();
             ObjectRow::new(kind(object), object, changed.max(object.created), properties_json(kind(object), object))
         })
         .collect();

@@ -108,7 +108,7 @@ pub async fn of(
 }
 
 fn last_written(object: &Object) -> u64 {
-    object.written.iter().map(|(_, revision)| *revision).fold(object.created, u64::max)
+    object.written().iter().map(|(_, revision)| *revision).fold(object.created, u64::max)
 }
 
 /// How a change looks to who asks.

@@ -13,6 +13,7 @@ use crate::{
     timestamp::Timestamp,
 };
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
@@ -39,6 +40,10 @@ pub struct Batch {
     known: KeptAnswers,
     /// The batch on its way that some of them are from, if any: they hold only if it is committed.
     pub relies_on: Option<Uuid>,
+    /// Whether the fork is with a request: then what the first one was decided on is in its place.
+    is_lent: bool,
+    /// Whether a request was refused when it had changed the fork: from then on each works on one of its own.
+    is_careful: bool,
 }
 
 /// What is said of a key that is used a second time, for something else.
@@ -58,6 +63,8 @@ impl Batch {
             answers: Vec::new(),
             known: KeptAnswers::default(),
             relies_on: None,
+            is_lent: false,
+            is_careful: false,
         }
     }
 
@@ -115,30 +122,69 @@ impl Batch {
             self.now = Timestamp::now();
         }
         let begin = Instant::now();
-        let mut work = Work::new(self.fork.clone(), request.identity.clone(), rulebook, self.now, Uuid::new_v4);
-        // A fault in a rule must not stop the writer; its fork is dropped like that of a refused request.
-        let answer = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work)))
-            .unwrap_or_else(|_| Err(Rejection::internal("Internal Server Error")));
-        if answer.is_ok() && !request.dry_run {
-            let (fork, changes) = work.finish();
-            if !changes.is_empty() {
-                let who = request.identity.who().map(Arc::from);
-                let request_id = Some(request.identity.request_id.as_str().into());
-                let caller = request.identity.for_log();
-                let project = request.identity.caller.project_uuid();
-                let caller = caller.map(|json| LoggedCaller { json: json.into(), project });
-                let origin = Origin { at: self.now, request_id, who, caller };
-                for change in &changes {
-                    let entry = LogEntry::new(change, &self.fork, &fork, &origin);
-                    self.rows.add(change, &entry);
-                    self.entries.push(Arc::new(entry));
-                }
-                self.fork = fork;
+        let graph = self.lend(request.dry_run);
+        let mut work = Work::new(graph, request.identity.clone(), rulebook, self.now, Uuid::new_v4);
+        // A fault in a rule must not stop the writer.
+        let answer = if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| request.decide(&mut work))) {
+            if answer.is_ok() && !request.dry_run {
+                self.take_in(work, request);
+            } else {
+                self.take_back((!work.has_touched()).then_some(work.graph));
             }
-        }
+            answer
+        } else {
+            self.take_back(None);
+            Err(Rejection::internal("Internal Server Error"))
+        };
         metrics::decision(begin.elapsed());
         let position = self.fork.position();
         self.answers.push(answer.map(|outcome| Committed { outcome, position, is_repeated: false }));
+    }
+
+    /// The graph for a request to work on: the fork itself, whose trees are then copied once for the whole batch and not for each
+    /// request, if nothing speaks against it.
+    fn lend(&mut self, is_dry_run: bool) -> Graph {
+        self.is_lent = !is_dry_run && !self.is_careful;
+        if self.is_lent { mem::replace(&mut self.fork, self.rows.base().clone()) } else { self.fork.clone() }
+    }
+
+    /// Goes on without what a request did. Where the graph that it was lent is another one now, the fork is made anew; so that this
+    /// happens once, the requests that follow get forks of their own.
+    fn take_back(&mut self, untouched: Option<Graph>) {
+        if !mem::take(&mut self.is_lent) {
+            return;
+        }
+        if let Some(graph) = untouched {
+            self.fork = graph;
+            return;
+        }
+        self.is_careful = true;
+        for entry in &self.entries {
+            entry.apply(&mut self.fork);
+        }
+    }
+
+    /// Goes on with what a request did.
+    fn take_in(&mut self, work: Work, request: &Request) {
+        let has_touched = work.has_touched();
+        let (graph, changes) = work.finish();
+        if changes.is_empty() {
+            return self.take_back((!has_touched).then_some(graph));
+        }
+        let caller = request.identity.for_log();
+        let project = request.identity.caller.project_uuid();
+        let origin = Origin {
+            at: self.now,
+            request_id: Some(request.identity.request_id.as_str().into()),
+            who: request.identity.who().map(Arc::from),
+            caller: caller.map(|json| LoggedCaller { json: json.into(), project }),
+        };
+        for (change, entry) in changes.iter().zip(LogEntry::of_request(&changes, &graph, &origin)) {
+            self.rows.add(change, &entry);
+            self.entries.push(Arc::new(entry));
+        }
+        self.fork = graph;
+        self.is_lent = false;
     }
 
     /// It is committed, by this server.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     access::{Identity, role_rules::Questions},
     finding::{Finding, Kind},
-    graph::Graph,
+    graph::{Graph, differences},
     model::{Model, ReferenceId},
     private_postgresql::PrivatePostgres,
     replica::{Consistency, Replica, follow},
@@ -272,6 +272,23 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
     Some(Request { operation, precondition: None, dry_run: false, identity, asked: Questions::default() })
 }
 
+/// The same with one more step, that is refused when all else is done.
+fn spoilt(request: &Request) -> Request {
+    let step = |operation| rules::Step { operation, precondition: None, asked: Questions::default() };
+    let mut steps = match &request.operation {
+        Operation::Many(transaction) => transaction.steps.clone(),
+        operation => vec![step(operation.clone())],
+    };
+    let network = uuid_of(UUIDS).to_string();
+    steps.push(step(Operation::AllocateAddresses(AllocateAddresses {
+        network,
+        count: 1,
+        subnet: None,
+        version: None,
+    })));
+    Request { operation: Operation::Many(Transaction { steps }), ..request.clone() }
+}
+
 /// Each request has a key, and comes a second time, in the same batch and in the next.
 async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<Step>>]) -> Result<(), TestCaseError> {
     let rulebook = without_settings(model);
@@ -291,6 +308,15 @@ async fn play(connection: &mut Session, model: &Arc<Model>, batches: &[Vec<Vec<S
                 (known, logged),
                 "what is tried leaves nothing"
             );
+            // A batch has none of these, or one, or more.
+            if (round + number) % 3 == 0 {
+                let unspoilt = batch.fork.clone();
+                batch.decide(&spoilt(&request), &rulebook);
+                prop_assert!(batch.answers.pop().unwrap().is_err());
+                let different = differences(("before", &unspoilt), ("after what was refused", &batch.fork));
+                prop_assert!(different.is_empty(), "{:?}", different);
+                prop_assert_eq!((batch.fork.position(), batch.entries.len()), (unspoilt.position(), logged));
+            }
             let keyed = keyed(&format!("{round}-{number}"), 1);
             batch.decide_once(&request, Some(&keyed), &rulebook);
             let is_done = |answer: &Decision<Committed>| answer.as_ref().map(|_| ()).map_err(Clone::clone);

@@ -173,7 +173,7 @@ impl Row<'_> {
     fn offer<O: Output>(&self, object: &Object, gate: &mut Gate<'_, O>) -> Flow {
         let ending = ending(object.uuid);
         let column = ColumnName(object.fq_name.joined().as_bytes(), Text::Bytes(&ending));
-        let written = || self.graph.write_time(object.written(&Column::Name));
+        let written = || self.graph.write_time(object.written_at(&Column::Name));
         gate.offer(&Offer { key: Text::Bytes(self.key), column, value: Value::NULL }, written)
     }
 

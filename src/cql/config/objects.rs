@@ -303,7 +303,7 @@ impl<O: Output> Row<'_, '_, O> {
                 self.offer(ColumnName::whole(Section::Latest.column()), Value::NULL, || latest)
             }
             (Section::Name, _) => {
-                self.single(Section::Name.column(), Value::Name(&object.fq_name), || object.written(&Column::Name))
+                self.single(Section::Name.column(), Value::Name(&object.fq_name), || object.written_at(&Column::Name))
             }
             (Section::Type, _) => self.single(Section::Type.column(), Value::Text(&own.type_value), || object.created),
             (Section::Relaxing, _) => {
@@ -331,7 +331,7 @@ impl<O: Output> Row<'_, '_, O> {
                 if self.sections.get(part.section as usize) != Some(&Choice::All) && !self.columns.has(column) {
                     return Step::Continue(());
                 }
-                self.single(column, Value::Text(text), || object.written(&Column::Property(*id)))
+                self.single(column, Value::Text(text), || object.written_at(&Column::Property(*id)))
             }
             (Section::Lists | Section::Maps, PartOf::Property(index)) => self.elements_of(part.section, index),
             (Section::BackReferences, PartOf::Type(source)) => match plans.of(source) {
@@ -345,12 +345,12 @@ impl<O: Output> Row<'_, '_, O> {
             (Section::Parent, PartOf::Type(parent)) => {
                 let (Some(plan), Some(uuid)) = (plans.of(parent), object.parent) else { return Step::Continue(()) };
                 let choice = self.choice(part.section, &plan.parent);
-                self.cell(choice, &plan.parent, Text::Uuid(uuid), Value::NULL, || object.written(&Column::Parent))
+                self.cell(choice, &plan.parent, Text::Uuid(uuid), Value::NULL, || object.written_at(&Column::Parent))
             }
             (Section::ParentType, PartOf::Type(parent)) => {
                 let Some(plan) = plans.of(parent) else { return Step::Continue(()) };
                 let value = Value::Text(&plan.parent_type_value);
-                self.single(Section::ParentType.column(), value, || object.written(&Column::Parent))
+                self.single(Section::ParentType.column(), value, || object.written_at(&Column::Parent))
             }
             (Section::References, PartOf::Links(target, start, end)) => match plans.of(target) {
                 Some(plan) => self.references(&plan.reference, start, end),
@@ -457,7 +457,7 @@ impl<O: Output> Row<'_, '_, O> {
         let floor = self.floor.and_then(|floor| floor.strip_prefix(&*plan.column));
         let mut done = Step::Continue(());
         for (name, key, text) in elements.after(floor) {
-            let written = || object.written(&Column::Element(*id, Arc::clone(key)));
+            let written = || object.written_at(&Column::Element(*id, Arc::clone(key)));
             done = self.cell(choice, &plan.column, Text::Bytes(name.as_bytes()), Value::Text(text), written);
             if done.is_break() {
                 break;
@@ -483,7 +483,7 @@ impl<O: Output> Row<'_, '_, O> {
         let first = links.partition_point(|link| link.target < from);
         for link in links.get(first..).unwrap_or_default() {
             let value = Value::link(link.attribute.as_deref());
-            let written = || object.written(&Column::Link(link.target));
+            let written = || object.written_at(&Column::Link(link.target));
             self.cell(choice, beginning, Text::Uuid(link.target), value, written)?;
         }
         Step::Continue(())
@@ -499,7 +499,7 @@ impl<O: Output> Row<'_, '_, O> {
         for source in graph.referrers_from(object.uuid, source_type, from) {
             let link = source.link(reference, object.uuid);
             let value = Value::link(link.and_then(|link| link.attribute.as_deref()));
-            let written = || source.written(&Column::Link(object.uuid));
+            let written = || source.written_at(&Column::Link(object.uuid));
             self.cell(choice, beginning, Text::Uuid(source.uuid), value, written)?;
         }
         Step::Continue(())
@@ -539,7 +539,7 @@ impl<O: Output> Row<'_, '_, O> {
                     *self.latest = Some(latest);
                     return ControlFlow::Break(Halt::Stop(stop));
                 }
-                latest.revision = latest.revision.max(source.written(&Column::Link(object.uuid)));
+                latest.revision = latest.revision.max(source.written_at(&Column::Link(object.uuid)));
             }
             latest.next = None;
         }
@@ -560,7 +560,7 @@ fn is_beyond(columns: &Columns, column: &[u8]) -> bool {
 
 /// When an object said of another one that it does not stop its delete: with the reference, if there is one.
 fn relaxed_at(graph: &Graph, source: Uuid, target: Uuid) -> u64 {
-    graph.get(source).map_or(0, |source| source.written(&Column::Link(target)))
+    graph.get(source).map_or(0, |source| source.written_at(&Column::Link(target)))
 }
 
 /// The latest of all columns of an object but the back references.
@@ -570,6 +570,6 @@ fn own_latest(graph: &Graph, object: &Object) -> u64 {
         graph.child_uuids(object.uuid, child_type).next_back().map(|(_, created)| created)
     });
     let relaxing = graph.relaxing(object.uuid).map(|source| relaxed_at(graph, source, object.uuid));
-    let own = object.written.iter().map(|(_, revision)| *revision);
+    let own = object.written().iter().map(|(_, revision)| *revision);
     own.chain(children).chain(relaxing).fold(object.created, u64::max)
 }

@@ -91,7 +91,7 @@ fn shares_of(model: &Model, object: &Object) -> impl Iterator<Item = (Vec<u8>, (
             Grantee::Project(project) => format!("tenant:{project}:{}", object.uuid),
             Grantee::Domain(domain) => format!("domain:{domain}:{}", object.uuid),
         };
-        let written = perms2.map_or(object.created, |(id, _)| object.written(&Column::Property(id)));
+        let written = perms2.map_or(object.created, |(id, _)| object.written_at(&Column::Property(id)));
         (column.into_bytes(), (rights, written))
     })
 }

@@ -152,7 +152,7 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     let made = object.created;
     let mut put = |column: String, value: String, revision: u64| columns.insert(column, (value, revision));
     put("type".into(), format!("\"{}\"", kind.field), made);
-    put("fq_name".into(), json_text::text(&shown["fq_name"]).into(), object.written(&Column::Name));
+    put("fq_name".into(), json_text::text(&shown["fq_name"]).into(), object.written_at(&Column::Name));
     if let Some(parent) = shown.get("parent_type") {
         put("parent_type".into(), json_text::text(parent).into(), made);
         let name = parent.as_str().unwrap().replace('-', "_");
@@ -165,7 +165,7 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
                 put(
                     format!("prop:{}", property.name),
                     json_text::text(value).into(),
-                    object.written(&Column::Property(property.id)),
+                    object.written_at(&Column::Property(property.id)),
                 );
                 continue;
             }
@@ -173,12 +173,12 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
             Collection::Map { wrapper, key } => ('m', Some(key), wrapper),
         };
         for (index, element) in value[wrapper].as_array().into_iter().flatten().enumerate() {
-            let chosen = object.positions.get(&property.id).map(|positions| positions[index].clone());
+            let chosen = object.positions().get(&property.id).map(|positions| positions[index].clone());
             let place = match key {
                 Some(key) => element[key].as_str().unwrap().to_owned(),
                 None => chosen.unwrap_or(index.to_string()),
             };
-            let revision = object.written(&Column::Element(property.id, place.as_str().into()));
+            let revision = object.written_at(&Column::Element(property.id, place.as_str().into()));
             put(format!("prop{letter}:{}:{place}", property.name), json_text::text(element).into(), revision);
         }
     }
@@ -190,13 +190,13 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
     for reference in &kind.references {
         let target = &MODEL.object_type(reference.target).field;
         for (uuid, value) in links(&reference.field).iter().map(link) {
-            put(format!("ref:{target}:{uuid}"), value, object.written(&Column::Link(uuid)));
+            put(format!("ref:{target}:{uuid}"), value, object.written_at(&Column::Link(uuid)));
         }
     }
     for back in &kind.back_references {
         let source = &MODEL.object_type(back.source).field;
         for (uuid, value) in links(&back.field).iter().map(link) {
-            let revision = graph.get(uuid).unwrap().written(&Column::Link(object.uuid));
+            let revision = graph.get(uuid).unwrap().written_at(&Column::Link(object.uuid));
             put(format!("backref:{source}:{uuid}"), value, revision);
         }
     }
@@ -207,8 +207,8 @@ fn object_book(graph: &Graph, object: &Object, book: &mut Book) {
             put(format!("children:{name}:{uuid}"), "null".into(), created);
         }
     }
-    for source in graph.all().filter(|source| source.relaxed.contains(&object.uuid)) {
-        let revision = source.written(&Column::Link(object.uuid));
+    for source in graph.all().filter(|source| source.relaxed().contains(&object.uuid)) {
+        let revision = source.written_at(&Column::Link(object.uuid));
         put(format!("relaxbackref:{}", source.uuid), "null".into(), revision);
     }
     let latest = columns.values().map(|(_, revision)| *revision).max().unwrap();
@@ -226,12 +226,12 @@ fn book_of(graph: &Graph, table: ConfigTable) -> Book {
             ConfigTable::Objects => object_book(graph, object, &mut book),
             ConfigTable::Names => {
                 let column = format!("{}:{}", object.fq_name.elements().join(":"), object.uuid);
-                let time = graph.write_time(object.written(&Column::Name));
+                let time = graph.write_time(object.written_at(&Column::Name));
                 book.insert((key, column.into_bytes()), ("null".into(), time));
             }
             ConfigTable::Shares => {
                 let perms2 = MODEL.object_type(object.type_id).property("perms2").unwrap().0;
-                let time = graph.write_time(object.written(&Column::Property(perms2)));
+                let time = graph.write_time(object.written_at(&Column::Property(perms2)));
                 let mut put = |column: String, rights: u8| {
                     book.insert((key.clone(), column.into_bytes()), (rights.to_string(), time));
                 };
@@ -319,7 +319,7 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
                 if matches!(property.collection, Collection::List { .. }) && seed & 4096 != 0 {
                     let chosen =
                         (0..(seed >> 2) % 14).map(|number| format!("{}{number}", ["z", "", "é"][number as usize % 3]));
-                    object.positions.insert(property.id, chosen.collect());
+                    object.set_positions(property.id, Some(chosen.collect()));
                 }
             }
         }
@@ -340,10 +340,11 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
     let identities: Vec<(Uuid, TypeId)> = objects.iter().map(|object| (object.uuid, object.type_id)).collect();
     let mut back = Vec::new();
     for (object, (_, _, seed, links, _)) in objects.iter_mut().zip(sketches) {
+        let mut relaxed = Vec::new();
         for (target, what) in links {
             let (target, target_type) = identities[target.index(identities.len())];
             if *what == 3 {
-                object.relaxed.push(target);
+                relaxed.push(target);
             }
             let Some((reference, known)) = MODEL.object_type(object.type_id).reference_to(target_type) else {
                 continue;
@@ -358,8 +359,9 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
                 back.push((target, Link { reference, target: object.uuid, attribute }));
             }
         }
-        object.relaxed.sort_unstable();
-        object.relaxed.dedup();
+        relaxed.sort_unstable();
+        relaxed.dedup();
+        object.set_relaxed(relaxed);
         // Some columns have changed since.
         let kind = MODEL.object_type(object.type_id);
         let mut columns: Vec<Column> = object.links.iter().map(|link| Column::Link(link.target)).collect();
@@ -376,7 +378,7 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         let changed = columns.into_iter().enumerate().filter(|(index, _)| seed >> (index % 60) & 1 == 1);
         let mut written: Vec<(Column, u64)> = changed.map(|(index, column)| (column, 100 + index as u64)).collect();
         written.sort_unstable();
-        object.written = written;
+        object.set_written(written);
     }
     for (holder, link) in back {
         if let Some(object) = objects.iter_mut().find(|object| object.uuid == holder) {

@@ -15,7 +15,7 @@ pub fn relax(objects: &mut Objects, told: &Told, report: &mut Report) {
             continue;
         }
         match objects.get_mut(by) {
-            Some(staged) => staged.object.relaxed.push(*target),
+            Some(staged) => staged.object.relax(*target),
             None => report.add(findings::RELAXED_FOR_NOBODY, format_args!("row {target}"), format_args!("of {by}")),
         }
     }

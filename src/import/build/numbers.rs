@@ -94,7 +94,7 @@ impl Numbers {
                 let bad = (!is_one).then(|| text.as_deref().unwrap_or("it has none").to_owned());
                 let digits = text.map_or(0, |text| text.trim_matches('"').trim_start_matches("0x").len());
                 object.set_property(id.property, None);
-                object.written.retain(|(column, _)| *column != Column::Property(id.property));
+                object.retain_written(|(column, _)| *column != Column::Property(id.property));
                 self.waiting.push(Waiting { uuid: object.uuid, id, bad, digits });
             }
         }
@@ -128,7 +128,7 @@ impl Numbers {
             });
             let text = (!pairs.is_empty()).then(|| json_text::shared(&json_text::text(&value)));
             object.set_property(id, text);
-            object.written.retain(|(column, _)| match column {
+            object.retain_written(|(column, _)| match column {
                 Column::Element(property, key) => *property != id || !SERVICE_UNITS.contains(&&**key),
                 _ => true,
             });

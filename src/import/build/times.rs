@@ -32,7 +32,7 @@ impl Times {
     pub fn stamped(&self, staged: Staged) -> Object {
         let Staged { mut object, made, times, .. } = staged;
         object.created = self.revision(made);
-        object.written = times.into_iter().map(|(column, time)| (column, self.revision(time))).collect();
+        object.set_written(times.into_iter().map(|(column, time)| (column, self.revision(time))).collect());
         object
     }
 

@@ -58,7 +58,7 @@ impl Elements {
             Some(Value::Array(values)) => values,
             _ => Vec::new(),
         };
-        let chosen = object.positions.get(&id);
+        let chosen = object.positions().get(&id);
         let position = |index: usize, value: &Value| match (key, chosen.and_then(|chosen| chosen.get(index))) {
             (Some(key), _) => map_key(value, key),
             (None, Some(position)) => position.clone(),

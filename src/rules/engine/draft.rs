@@ -86,7 +86,7 @@ impl Draft {
         let parent = stored.parent.and_then(|uuid| work.graph.get(uuid)).cloned();
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, stored.type_id, stored.uuid, stored.fq_name.clone(), parent);
-        draft.relaxed.clone_from(&stored.relaxed);
+        draft.relaxed = stored.relaxed().to_vec();
         draft.hold = stored.hold;
         draft.stored = Some(Arc::clone(stored));
         draft
@@ -247,7 +247,7 @@ impl Draft {
         let stored = self.stored.as_ref();
         self.properties.is_empty()
             && self.links.is_empty()
-            && stored.is_some_and(|stored| stored.relaxed == self.relaxed && stored.hold == self.hold)
+            && stored.is_some_and(|stored| stored.relaxed() == self.relaxed && stored.hold == self.hold)
     }
 
     /// What is stored now.
@@ -339,9 +339,10 @@ impl Draft {
         let kind = self.object_type();
         for (id, value) in &self.properties {
             let collection = kind.properties.get(usize::from(id.0)).map(|property| &property.collection);
-            object.positions.remove(id);
+            object.set_positions(*id, self.positions.get(id).cloned());
             if value.is_null() || collection.is_some_and(|collection| is_empty_collection(collection, value)) {
                 object.set_property(*id, None);
+                object.set_positions(*id, None);
                 continue;
             }
             let text = match collection {
@@ -352,14 +353,11 @@ impl Draft {
                 _ => json_text::text(value),
             };
             object.set_property(*id, Some(json_text::shared(&text)));
-            if let Some(positions) = self.positions.get(id) {
-                object.positions.insert(*id, positions.clone());
-            }
         }
         for (id, links) in &self.links {
             object.set_links(*id, stored_links(*id, links));
         }
-        object.relaxed.clone_from(&self.relaxed);
+        object.set_relaxed(self.relaxed.clone());
         object.hold = self.hold;
         // There are many objects, and what is spare is spare in each.
         object.properties.shrink_to_fit();
@@ -389,7 +387,7 @@ fn value_is_stored(model: &Model, property: &Property, stored: &Object, value: &
 
 /// Whether the elements of a list stand at these positions.
 fn positions_are_stored(stored: &Object, id: PropertyId, given: &[String]) -> bool {
-    match stored.positions.get(&id) {
+    match stored.positions().get(&id) {
         Some(known) => known == given,
         None => given.iter().enumerate().all(|(index, position)| *position == index.to_string()),
     }

@@ -290,7 +290,7 @@ impl RelaxReference {
         let holder = find_any(work, &self.uuid, "uuid ").map_err(|_| unknown())?;
         access::check_right(&work.identity, Right::Write, &holder)?;
         let target = crate::rules::engine::document::canonical_uuid(&self.target);
-        let Some(target) = target.filter(|target| !holder.relaxed.contains(target)) else { return Ok(holder) };
+        let Some(target) = target.filter(|target| !holder.relaxed().contains(target)) else { return Ok(holder) };
         let mut draft = Draft::update(work, &holder);
         draft.relax(target);
         Ok(work.save(&draft))

@@ -1,5 +1,5 @@
 //! A request at work on a private fork of the graph. What it does is visible to itself at once and to others only
-//! when it has succeeded as a whole: a rejected request's fork is simply dropped, so nothing has to be undone (GEN-1).
+//! when it has succeeded as a whole: what a rejected request has changed is simply dropped, so nothing has to be undone (GEN-1).
 
 use crate::{
     access::{Identity, role_rules::KeptRoleRules},
@@ -94,6 +94,11 @@ impl Work {
     pub fn begin_first_start(&mut self) {
         self.provisioning = true;
         self.spent = None;
+    }
+
+    /// Whether the graph is another one than that it was begun on.
+    pub fn has_touched(&self) -> bool {
+        !(self.touched.is_empty() && self.reserved.is_empty() && self.freed.is_empty())
     }
 
     /// What the operator has set.
@@ -248,12 +253,13 @@ impl Work {
             let is_linked = referrer.links.iter().any(|link| link.target == object.uuid);
             // A mark alone is nothing that anybody sees.
             let implicit = referrer.type_id == object.type_id || !is_linked;
-            if !is_linked && !referrer.relaxed.contains(&object.uuid) {
+            if !is_linked && !referrer.relaxed().contains(&object.uuid) {
                 continue;
             }
             let mut referrer = Object::clone(referrer);
             referrer.links.retain(|link| link.target != object.uuid);
-            referrer.relaxed.retain(|target| *target != object.uuid);
+            let others = referrer.relaxed().iter().copied().filter(|target| *target != object.uuid);
+            referrer.set_relaxed(others.collect());
             self.put(referrer, implicit);
         }
         let before = self.graph.remove(object.uuid);

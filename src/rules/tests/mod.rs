@@ -136,8 +136,8 @@ impl Configuration {
         let outcome = request.decide(&mut work)?;
         let (graph, changes) = work.finish();
         let origin = Origin { at: Timestamp(self.now), request_id: None, who: None, caller: None };
-        for change in &changes {
-            LogEntry::new(change, &self.graph, &graph, &origin).apply(&mut self.follower);
+        for entry in LogEntry::of_request(&changes, &graph, &origin) {
+            entry.apply(&mut self.follower);
         }
         self.book.follow(&self.graph, &changes);
         self.graph = graph;

@@ -63,7 +63,7 @@ pub fn deletion(object: &Object) -> Operation {
 /// Letters of the log.
 fn operations(changes: &[Change], graph: &Graph) -> Vec<(LogOperation, Uuid)> {
     let origin = Origin { at: Timestamp(0), request_id: None, who: None, caller: None };
-    changes.iter().map(|change| (LogEntry::new(change, graph, graph, &origin).operation, change.uuid)).collect()
+    LogEntry::of_request(changes, graph, &origin).map(|entry| (entry.operation, entry.uuid)).collect()
 }
 
 #[test]

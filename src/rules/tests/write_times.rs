@@ -33,7 +33,7 @@ fn columns(object: &Object) -> Vec<(Column, Value)> {
                 (Column::Element(*id, key.into()), item)
             })),
             Collection::List { wrapper } => {
-                let chosen = object.positions.get(id).cloned().unwrap_or_default();
+                let chosen = object.positions().get(id).cloned().unwrap_or_default();
                 columns.extend(items(wrapper).map(|(index, item)| {
                     let position = chosen.get(index).cloned().unwrap_or_else(|| index.to_string());
                     (Column::Element(*id, position.into()), item)
@@ -58,7 +58,7 @@ impl Book {
                 Effect::Put { before, after, .. } => {
                     let seen = |object: &Arc<Object>| {
                         let timed = columns(object).into_iter().map(|(column, value)| {
-                            let revision = object.written(&column);
+                            let revision = object.written_at(&column);
                             (column, (value, revision))
                         });
                         (object.created, timed.collect())
@@ -90,9 +90,9 @@ impl Book {
                         })
                         .collect();
                     for (column, (value, time)) in &expected {
-                        assert_eq!(after.written(column), *time, "{column:?}, which is {value} in {after:?}");
+                        assert_eq!(after.written_at(column), *time, "{column:?}, which is {value} in {after:?}");
                     }
-                    assert!(after.written.iter().all(|(column, _)| expected.contains_key(column)), "{after:?}");
+                    assert!(after.written().iter().all(|(column, _)| expected.contains_key(column)), "{after:?}");
                     self.objects.insert(after.uuid, (after.created, expected));
                 }
                 Effect::Reserve(_) | Effect::Free(_) => {}
@@ -108,7 +108,7 @@ fn property(object: &Object, name: &str) -> (PropertyId, Column) {
 
 fn times(configuration: &Configuration, object: &Object, columns: &[&Column]) -> Vec<u64> {
     let object = configuration.graph.get(object.uuid).unwrap();
-    columns.iter().map(|column| object.written(column)).collect()
+    columns.iter().map(|column| object.written_at(column)).collect()
 }
 
 #[test]
@@ -142,12 +142,12 @@ fn what_is_made_and_changed_in_one_request_is_as_it_was_made() {
     let known = Arc::clone(tried.graph.get(uuid).unwrap());
     configuration.many(vec![made(body()), named(&known, "a")]).unwrap();
     let object = Arc::clone(configuration.graph.get(uuid).unwrap());
-    assert_eq!(object.written, []);
+    assert!(object.written().is_empty(), "{object:?}");
     configuration.update(&object, json!({"display_name": "b"})).unwrap();
     // Another object under its uuid, although it says the same.
     configuration.many(vec![deletion(&object), made(body()), named(&known, "b")]).unwrap();
     let anew = configuration.graph.get(uuid).unwrap();
-    assert!(anew.written.is_empty() && anew.created > object.created, "{anew:?}");
+    assert!(anew.written().is_empty() && anew.created > object.created, "{anew:?}");
     configuration.check_follower();
 }
 
