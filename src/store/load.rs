@@ -3,7 +3,7 @@
 use super::{
     Session, StoreError,
     operation::LOAD,
-    record::{Body, HoldBody, Reference, Surroundings, object, read_written, surroundings},
+    record::{Body, HoldBody, StoredLink, Surroundings, kept, links_of, object, read_written, surroundings},
     row::{json, json_if_any, number},
     sequence::{self, Sequence},
 };
@@ -16,9 +16,10 @@ use crate::{
 use futures_util::{Stream, TryStreamExt, future::ready};
 use sqlx::{Row, postgres::PgRow, types::ipnetwork::IpNetwork};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
+use tokio::task::yield_now;
 use uuid::Uuid;
 
 /// Reads the whole configuration, as of one revision. The session goes with it: it is a patient one from here on.
@@ -31,9 +32,9 @@ pub async fn load(mut session: Session, model: &Arc<Model>) -> Result<Graph, Sto
     transaction.execute(sqlx::query("set transaction isolation level repeatable read read only")).await?;
     // A large configuration takes longer than any other statement may.
     transaction.execute(sqlx::query("set local statement_timeout = 0")).await?;
-    let graph = load_snapshot(&mut transaction, model).await?;
+    let whole = Whole::read(&mut transaction, model, &mut refuse).await?;
     transaction.commit().await?;
-    Ok(graph)
+    Ok(whole.into_graph(model).await)
 }
 
 /// The same, inside a transaction that sees one moment.
@@ -41,7 +42,11 @@ pub async fn load(mut session: Session, model: &Arc<Model>) -> Result<Graph, Sto
 /// # Errors
 /// When the database is away or holds what this release can't read.
 pub async fn load_snapshot(transaction: &mut Session, model: &Arc<Model>) -> Result<Graph, StoreError> {
-    load_with(transaction, model, &mut |_, error| Err(error)).await
+    load_with(transaction, model, &mut refuse).await
+}
+
+fn refuse(_: Uuid, error: StoreError) -> Result<(), StoreError> {
+    Err(error)
 }
 
 /// What can't be read of the row of an object: given that, it says whether to go on without it.
@@ -56,30 +61,68 @@ pub async fn load_with(
     model: &Arc<Model>,
     unreadable: &mut Unreadable<'_>,
 ) -> Result<Graph, StoreError> {
-    let sequence = sequence::peek(transaction).await?;
-    let mut references = load_references(transaction).await?;
-    let (mut holds, reservations) = load_holds(transaction).await?;
-    let mut graph = Graph::new(Arc::clone(model));
-    let mut rows = transaction.stream(sqlx::query(
-        "select uuid, type, fq_name, parent, created, properties::text as properties, positions::text as positions, relaxed,
-                written::text as written
-         from object order by created, revision",
-    ));
-    while let Some(row) = rows.try_next().await? {
-        let uuid: Uuid = row.try_get("uuid")?;
-        match read_object(model, &row, uuid, references.remove(&uuid), holds.remove(&uuid)) {
-            Ok(object) => graph.put(&Arc::new(object)),
-            Err(error) => unreadable(uuid, error.at(|| format!("object {uuid}")))?,
+    Ok(Whole::read(transaction, model, unreadable).await?.into_graph(model).await)
+}
+
+/// How many objects are put into a graph before others have their turn.
+const PIECE: usize = 1000;
+
+/// What the tables have, as of one moment.
+struct Whole {
+    sequence: Sequence,
+    time_bases: TimeBases,
+    objects: Vec<Arc<Object>>,
+    reservations: Vec<Hold>,
+}
+
+impl Whole {
+    async fn read(
+        transaction: &mut Session,
+        model: &Model,
+        unreadable: &mut Unreadable<'_>,
+    ) -> Result<Self, StoreError> {
+        let sequence = sequence::peek(transaction).await?;
+        let time_bases = load_time_bases(transaction).await?;
+        let mut links = load_links(transaction).await?;
+        let (mut holds, reservations) = load_holds(transaction).await?;
+        // Sorted here: to sort a million rows with all their texts takes the database as long as to read them.
+        let mut objects = Vec::new();
+        let mut rows = transaction.stream(sqlx::query(
+            "select uuid, type, fq_name, parent, created, revision, properties::text as properties,
+                    positions::text as positions, relaxed, written::text as written
+             from object",
+        ));
+        while let Some(row) = rows.try_next().await? {
+            let uuid: Uuid = row.try_get("uuid")?;
+            match read_object(model, &row, uuid, links.remove(&uuid).unwrap_or_default(), holds.remove(&uuid)) {
+                Ok(object) => objects.push((object.created, number(&row, "revision")?, Arc::new(object))),
+                Err(error) => unreadable(uuid, error.at(|| format!("object {uuid}")))?,
+            }
         }
+        drop(rows);
+        objects.sort_by_key(|(created, revision, _)| (*created, *revision));
+        let objects = objects.into_iter().map(|(_, _, object)| object).collect();
+        Ok(Self { sequence, time_bases, objects, reservations })
     }
-    drop(rows);
-    for hold in reservations {
-        graph.reserve(hold);
+
+    /// As a graph. A million objects take seconds.
+    async fn into_graph(self, model: &Arc<Model>) -> Graph {
+        let mut graph = Graph::new(Arc::clone(model));
+        // What was made first comes first: a parent before its children.
+        for objects in self.objects.chunks(PIECE) {
+            for object in objects {
+                graph.put(object);
+            }
+            yield_now().await;
+        }
+        for hold in self.reservations {
+            graph.reserve(hold);
+        }
+        graph.set_revision(self.sequence.last_revision);
+        graph.set_epoch(self.sequence.epoch);
+        graph.set_time_bases(self.time_bases);
+        graph
     }
-    graph.set_revision(sequence.last_revision);
-    graph.set_epoch(sequence.epoch);
-    graph.set_time_bases(load_time_bases(transaction).await?);
-    Ok(graph)
 }
 
 /// An object from its row, and what other tables have of it.
@@ -87,7 +130,7 @@ fn read_object(
     model: &Model,
     row: &PgRow,
     uuid: Uuid,
-    references: Option<References>,
+    links: Vec<StoredLink>,
     hold: Option<HoldBody>,
 ) -> Result<Object, StoreError> {
     let body = Body {
@@ -97,14 +140,13 @@ fn read_object(
         changed: None,
         created: number(row, "created")?,
         properties: json("properties", row.try_get("properties")?)?,
-        // Where there is none there are no rows.
-        references: references.unwrap_or_default(),
+        references: BTreeMap::new(),
         positions: json_if_any(row, "positions")?.unwrap_or_default(),
         relaxed: row.try_get::<Option<Vec<Uuid>>, _>("relaxed")?.unwrap_or_default(),
         hold,
     };
     let fq_name: Vec<String> = row.try_get("fq_name")?;
-    let mut object = object(model, row.try_get("type")?, uuid, &fq_name, &body)?;
+    let mut object = object(model, row.try_get("type")?, uuid, &fq_name, &body, links.into_iter())?;
     let kind = model.object_type(object.type_id);
     let times: Option<BTreeMap<String, u64>> = json_if_any(row, "written")?;
     if let Some(times) = times {
@@ -123,17 +165,22 @@ async fn load_time_bases(connection: &mut Session) -> Result<TimeBases, StoreErr
     Ok(bases.into())
 }
 
-type References = BTreeMap<String, Vec<Reference>>;
-
-async fn load_references(connection: &mut Session) -> Result<HashMap<Uuid, References>, StoreError> {
-    let mut by_source: HashMap<Uuid, References> = HashMap::new();
+/// By the objects that have them. Of ports there are several each, and all of them are in memory at a time.
+async fn load_links(connection: &mut Session) -> Result<HashMap<Uuid, Vec<StoredLink>>, StoreError> {
+    let mut by_source: HashMap<Uuid, Vec<StoredLink>> = HashMap::new();
+    // A handful, which all share.
+    let mut fields: HashSet<Arc<str>> = HashSet::new();
     let mut rows = connection.stream(sqlx::query("select source, target, name, attr::text as attr from reference"));
     while let Some(row) = rows.try_next().await? {
-        let source: Uuid = row.try_get("source")?;
-        let attr = json_if_any(&row, "attr").map_err(|error| error.at(|| format!("reference of {source}")))?;
-        let reference = Reference { uuid: row.try_get("target")?, to: None, attr };
-        let references = by_source.entry(source).or_default();
-        references.entry(row.try_get("name")?).or_default().push(reference);
+        let (source, name): (Uuid, &str) = (row.try_get("source")?, row.try_get("name")?);
+        let field = fields.get(name).cloned().unwrap_or_else(|| {
+            let field = Arc::from(name);
+            fields.insert(Arc::clone(&field));
+            field
+        });
+        let attribute = row.try_get::<Option<&str>, _>("attr")?.map(kept);
+        let links = by_source.entry(source).or_default();
+        links.push(StoredLink { field, target: row.try_get("target")?, attribute });
     }
     Ok(by_source)
 }
@@ -292,8 +339,8 @@ fn read_entry_of(model: &Model, row: &PgRow, revision: u64) -> Result<LogEntry, 
         let nothing = Surroundings { parent_type: None, target_names: Vec::new(), former_name: None };
         (Subject::Addresses(holds.into_iter().map(Hold::from).collect()), nothing, None)
     } else {
-        let body: Body = json("body", text)?;
-        let object = object(model, kind, uuid, &fq_name, &body)?;
+        let body: Body<'_> = json("body", text)?;
+        let object = object(model, kind, uuid, &fq_name, &body, links_of(&body))?;
         let surroundings = surroundings(model, &body, &object)?;
         (Subject::Object(Arc::new(object)), surroundings, body.changed)
     };

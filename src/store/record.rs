@@ -3,7 +3,7 @@
 use super::{StoreError, row::json};
 use crate::{
     change_log::LogEntry,
-    graph::{Column, FqName, Hold, Link, Object, Permissions, Written},
+    graph::{Column, FqName, Hold, JsonText, Link, Object, Permissions, Written},
     json_text,
     model::{Collection, Model, ObjectType, PropertyId, TypeId, field_name},
     timestamp::Timestamp,
@@ -13,12 +13,14 @@ use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    sync::Arc,
 };
 use uuid::Uuid;
 
-/// Everything about an object that is not in the columns of the log: type, uuid and name.
+/// Everything about an object that is not in the columns of the log: type, uuid and name. Its properties stay in the text that it was
+/// read from: nearly all of it is theirs.
 #[derive(Serialize, Deserialize)]
-pub struct Body {
+pub struct Body<'t> {
     /// Its parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Uuid>,
@@ -28,8 +30,8 @@ pub struct Body {
     /// Its place in the order of creation.
     pub created: u64,
     /// By name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub properties: BTreeMap<String, Box<RawValue>>,
+    #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<&'t str, &'t RawValue>,
     /// By field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub references: BTreeMap<String, Vec<Reference>>,
@@ -233,7 +235,7 @@ pub struct Surroundings {
 ///
 /// # Errors
 /// For a type that the model does not know.
-pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Result<Surroundings, StoreError> {
+pub fn surroundings(model: &Model, body: &Body<'_>, object: &Object) -> Result<Surroundings, StoreError> {
     let names: HashMap<Uuid, &Vec<String>> = body
         .references
         .values()
@@ -249,6 +251,33 @@ pub fn surroundings(model: &Model, body: &Body, object: &Object) -> Result<Surro
     })
 }
 
+/// A link as it is stored: the field that shows it is one of the type of its holder.
+pub struct StoredLink {
+    /// The field that shows it.
+    pub field: Arc<str>,
+    /// The object referred to.
+    pub target: Uuid,
+    /// The data of the link.
+    pub attribute: Option<JsonText>,
+}
+
+/// JSON from the tables as it is kept.
+pub fn kept(json: &str) -> JsonText {
+    json_text::shared(&json_text::normal(json))
+}
+
+/// The links that the body of a log entry tells of.
+pub fn links_of(body: &Body<'_>) -> impl Iterator<Item = StoredLink> {
+    body.references.iter().flat_map(|(field, references)| {
+        let field: Arc<str> = field.as_str().into();
+        references.iter().map(move |Reference { uuid, attr, .. }| StoredLink {
+            field: Arc::clone(&field),
+            target: *uuid,
+            attribute: attr.as_ref().map(|text| kept(text.get())),
+        })
+    })
+}
+
 /// An object from its record.
 ///
 /// # Errors
@@ -259,27 +288,23 @@ pub fn object(
     type_name: &str,
     uuid: Uuid,
     fq_name: &[String],
-    body: &Body,
+    body: &Body<'_>,
+    links: impl Iterator<Item = StoredLink>,
 ) -> Result<Object, StoreError> {
     let type_id = model.find(type_name).ok_or_else(|| StoreError::Row(format!("type {type_name} of {uuid}")))?;
     let kind = model.object_type(type_id);
     let mut properties = Vec::with_capacity(body.properties.len());
     for (name, value) in &body.properties {
         if let Some((id, _)) = kind.property(name) {
-            properties.push((id, json_text::shared(&json_text::normal(value.get()))));
+            properties.push((id, kept(value.get())));
         }
     }
     properties.sort_by_key(|(id, _)| *id);
-    let mut links = Vec::new();
-    for (field, references) in &body.references {
-        let (id, _) =
-            kind.reference(field).ok_or_else(|| StoreError::Row(format!("reference {field} of {type_name} {uuid}")))?;
-        links.extend(references.iter().map(|reference| Link {
-            reference: id,
-            target: reference.uuid,
-            attribute: reference.attr.as_ref().map(|text| json_text::shared(&json_text::normal(text.get()))),
-        }));
-    }
+    let link = |StoredLink { field, target, attribute }: StoredLink| match kind.reference(&field) {
+        Some((reference, _)) => Ok(Link { reference, target, attribute }),
+        None => Err(StoreError::Row(format!("reference {field} of {type_name} {uuid}"))),
+    };
+    let mut links = links.map(link).collect::<Result<Vec<_>, _>>()?;
     links.sort_by_key(|link| (link.reference, link.target));
     // There are many objects, and what is spare is spare in each.
     properties.shrink_to_fit();
