@@ -81,10 +81,10 @@ pub fn normal(json: &str) -> String {
     String::from_utf8(output).unwrap_or_default()
 }
 
-/// How long a text may be to be kept once for all.
-const SHORT: usize = 128;
+/// How long a text may be to be kept once for all. What stands at the reference of each port to its routing instance has 174 bytes.
+pub const SHORT: usize = 256;
 /// How many texts are known at a time.
-const KNOWN: usize = 4096;
+pub const KNOWN: usize = 4096;
 static SHARED: LazyLock<Mutex<HashSet<Arc<str>>>> = LazyLock::new(Mutex::default);
 
 /// A text to keep. Short ones are the same for many objects (flags, rights, empty lists), and are in memory once.

@@ -93,6 +93,7 @@ const FAULTS: &[Fault] = &[
     ),
     fault("missing-view", Whole, "drop view virtual_network", "the view virtual_network is not there").repaired(),
     fault("unreadable-object", Whole, "update object set properties = '[]' where uuid = :policy", "properties: "),
+    fault("unreadable-object", Whole, "update object set revision = -1 where uuid = :policy", "revision is -1"),
     fault("unreadable-object", Whole, "update object set written = '{\"what:\": 1}' where uuid = :net", "is no column"),
     fault(
         "unreadable-object",

@@ -3,7 +3,7 @@
 
 use super::{changed_fields::changed_fields, operation::LogOperation};
 use crate::{
-    graph::{FqName, Grantee, Graph, Hold, JsonText, Object, Permissions, text_weight},
+    graph::{FqName, Graph, Hold, JsonText, Object, Permissions, text_weight},
     model::{Model, TypeId, field_name},
     rules::{Change, Effect},
     timestamp::Timestamp,
@@ -65,13 +65,14 @@ pub struct FormerPermissions {
     /// As it was written; `null` where there was none.
     pub text: JsonText,
     /// What that said.
-    pub permissions: Permissions,
+    pub permissions: Arc<Permissions>,
 }
 
 impl FormerPermissions {
     /// From the text of a `perms2`.
     pub fn read(text: &str) -> Self {
-        Self { text: text.into(), permissions: Permissions::read(Some(text)) }
+        let text = text.into();
+        Self { permissions: Permissions::shared(Some(&text)), text }
     }
 
     /// None, where both states say the same.
@@ -80,11 +81,11 @@ impl FormerPermissions {
         let text = before.property_text(id);
         let text_or_null = || text.map_or_else(|| "null".into(), Arc::clone);
         (text != after.property_text(id))
-            .then(|| Self { text: text_or_null(), permissions: before.permissions.clone() })
+            .then(|| Self { text: text_or_null(), permissions: Arc::clone(&before.permissions) })
     }
 
     fn weight(&self) -> usize {
-        size_of::<Self>() + text_weight(&self.text) + self.permissions.shares.len() * size_of::<(Grantee, u8)>()
+        size_of::<Self>() + text_weight(&self.text) + self.permissions.weight()
     }
 }
 

@@ -89,7 +89,7 @@ fn check_texts(model: &Model, object: &Object, described: &str, found: &mut dyn 
 /// What is kept beside `perms2` is what that says.
 fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
-    if object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
+    if *object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
     {
         found(in_memory(format!("{described} has other permissions than its perms2")));
     }
@@ -420,8 +420,9 @@ mod tests {
         assert!(told.starts_with("the count of "), "{told}");
         let told = tampered(&|graph| {
             let mut shared = Object::clone(graph.get(policy).unwrap());
-            shared.permissions.owner = Owner::Nobody;
-            shared.permissions.shares = [(Grantee::Everybody, 7)].into();
+            let with_all = [(Grantee::Everybody, 7)].into();
+            shared.permissions =
+                Arc::new(Permissions { owner: Owner::Nobody, shares: with_all, ..Permissions::default() });
             graph.grants.replace(None, Some(&shared));
         });
         assert!(told.starts_with("the grant "), "{told}");

@@ -143,7 +143,7 @@ pub struct Object {
     /// `id_perms.user_visible` is false.
     pub hidden: bool,
     /// What `perms2` says.
-    pub permissions: Permissions,
+    pub permissions: Arc<Permissions>,
     /// Those that are set, by id.
     pub properties: Vec<(PropertyId, JsonText)>,
     /// By reference, then target.
@@ -153,6 +153,9 @@ pub struct Object {
     /// None where there is nothing in it; read and written by the methods.
     pub rare: Option<Box<Rare>>,
 }
+
+/// With its counts it takes 192 bytes, which is what the allocator has next below 224; there may be millions of them.
+const _: () = assert!(size_of::<Object>() <= 192 - 2 * size_of::<usize>());
 
 /// Positions of the elements of list properties that were ever addressed by position.
 pub type Positions = BTreeMap<PropertyId, Vec<String>>;
@@ -178,7 +181,7 @@ impl Object {
             created,
             modified: Timestamp::default(),
             hidden: false,
-            permissions: Permissions::default(),
+            permissions: Permissions::shared(None),
             properties: Vec::new(),
             links: Vec::new(),
             hold: None,
@@ -308,7 +311,16 @@ impl Object {
         });
         let written = keys.sum::<usize>() + size_of_val(self.written().as_slice());
         let rare = if self.rare.is_some() { size_of::<Rare>() } else { 0 };
-        size_of::<Self>() + rare + self.fq_name.weight() + properties + attributes + links + positions + written
+        let permissions = self.permissions.weight();
+        size_of::<Self>()
+            + rare
+            + permissions
+            + self.fq_name.weight()
+            + properties
+            + attributes
+            + links
+            + positions
+            + written
     }
 
     /// Whether two states of an object differ in nothing, however their values are written, and whenever they were.

@@ -1,7 +1,13 @@
 //! What `perms2` says, as often as somebody asks: whose an object is, and who else may do what with it (access contract 5.1).
 
+use super::JsonText;
+use crate::json_text::{KNOWN, SHORT};
 use serde::Deserialize;
 use serde_json::Value;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 use uuid::Uuid;
 
 /// Whose an object is.
@@ -50,6 +56,8 @@ pub struct Permissions {
     pub shares: Box<[(Grantee, u8)]>,
 }
 
+static SHARED: LazyLock<Mutex<HashMap<JsonText, Arc<Permissions>>>> = LazyLock::new(Mutex::default);
+
 #[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow, default)]
@@ -93,6 +101,29 @@ impl Permissions {
             global_access: access(&text.global_access, 0),
             shares: text.share.as_array().into_iter().flatten().filter_map(share).collect(),
         }
+    }
+
+    /// The same, in memory once for all objects that say so: nearly all say one of a few things.
+    pub fn shared(perms2: Option<&JsonText>) -> Arc<Self> {
+        let Some(text) = perms2.filter(|text| text.len() <= SHORT) else {
+            return Arc::new(Self::read(perms2.map(|text| &**text)));
+        };
+        // Nothing in there is ever half done.
+        let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(text) {
+            return Arc::clone(found);
+        }
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        let new = Arc::new(Self::read(Some(text)));
+        known.insert(Arc::clone(text), Arc::clone(&new));
+        new
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.shares)
     }
 
     /// Who may read the object, as far as it says so; one may be named several times. To link is not to read (LIST-3).

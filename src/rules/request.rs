@@ -79,12 +79,12 @@ pub trait Compose: Debug + Send + Sync {
     /// Decides it, by deciding operations.
     ///
     /// # Errors
-    /// The refusal that the client gets; the fork must be dropped then.
+    /// The refusal that the client gets; what was done by then must be dropped.
     fn decide(&self, work: &mut Work) -> Decision<Outcome>;
 }
 
 impl Request {
-    /// Decides the request on a fork of the graph, which must be dropped when it is refused.
+    /// Decides the request on a fork of the graph, which must not be used any more when it is refused, unless it is untouched.
     ///
     /// # Errors
     /// The refusal that the client gets.

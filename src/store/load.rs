@@ -11,6 +11,7 @@ use crate::{
     change_log::{FormerPermissions, LogEntry, LogOperation, LoggedCaller, Subject},
     graph::{FqName, Graph, Hold, Object, TimeBases},
     model::Model,
+    pace::Pace,
     timestamp::Timestamp,
 };
 use futures_util::{Stream, TryStreamExt, future::ready};
@@ -19,7 +20,6 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
-use tokio::task::yield_now;
 use uuid::Uuid;
 
 /// Reads the whole configuration, as of one revision. The session goes with it: it is a patient one from here on.
@@ -64,14 +64,12 @@ pub async fn load_with(
     Ok(Whole::read(transaction, model, unreadable).await?.into_graph(model).await)
 }
 
-/// How many objects are put into a graph before others have their turn.
-const PIECE: usize = 1000;
-
 /// What the tables have, as of one moment.
 struct Whole {
     sequence: Sequence,
     time_bases: TimeBases,
-    objects: Vec<Arc<Object>>,
+    /// In the order in which they were made.
+    objects: Vec<(u64, u64, Arc<Object>)>,
     reservations: Vec<Hold>,
 }
 
@@ -95,25 +93,23 @@ impl Whole {
         while let Some(row) = rows.try_next().await? {
             let uuid: Uuid = row.try_get("uuid")?;
             match read_object(model, &row, uuid, links.remove(&uuid).unwrap_or_default(), holds.remove(&uuid)) {
-                Ok(object) => objects.push((object.created, number(&row, "revision")?, Arc::new(object))),
+                Ok((object, revision)) => objects.push((object.created, revision, Arc::new(object))),
                 Err(error) => unreadable(uuid, error.at(|| format!("object {uuid}")))?,
             }
         }
         drop(rows);
         objects.sort_by_key(|(created, revision, _)| (*created, *revision));
-        let objects = objects.into_iter().map(|(_, _, object)| object).collect();
         Ok(Self { sequence, time_bases, objects, reservations })
     }
 
     /// As a graph. A million objects take seconds.
     async fn into_graph(self, model: &Arc<Model>) -> Graph {
         let mut graph = Graph::new(Arc::clone(model));
-        // What was made first comes first: a parent before its children.
-        for objects in self.objects.chunks(PIECE) {
-            for object in objects {
-                graph.put(object);
-            }
-            yield_now().await;
+        // A parent comes before its children.
+        let mut pace = Pace::new();
+        for (_, _, object) in self.objects {
+            graph.put(&object);
+            pace.step().await;
         }
         for hold in self.reservations {
             graph.reserve(hold);
@@ -125,14 +121,14 @@ impl Whole {
     }
 }
 
-/// An object from its row, and what other tables have of it.
+/// An object from its row, and what other tables have of it; and its last change.
 fn read_object(
     model: &Model,
     row: &PgRow,
     uuid: Uuid,
     links: Vec<StoredLink>,
     hold: Option<HoldBody>,
-) -> Result<Object, StoreError> {
+) -> Result<(Object, u64), StoreError> {
     let body = Body {
         parent: row.try_get("parent")?,
         parent_type: None,
@@ -152,7 +148,7 @@ fn read_object(
     if let Some(times) = times {
         object.set_written(read_written(kind, &times)?);
     }
-    Ok(object)
+    Ok((object, number(row, "revision")?))
 }
 
 async fn load_time_bases(connection: &mut Session) -> Result<TimeBases, StoreError> {

@@ -332,7 +332,7 @@ pub fn object(
 /// For `id_perms` that say no time.
 pub fn complete(kind: &ObjectType, object: &mut Object) -> Result<(), StoreError> {
     let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.property_text(id));
-    object.permissions = Permissions::read(perms2.map(|text| &**text));
+    object.permissions = Permissions::shared(perms2);
     let id_perms = kind.property(field_name::ID_PERMS).and_then(|(id, _)| object.property_text(id));
     if let Some((modified, hidden)) = id_perms.map(|text| shown_of(text)).transpose()? {
         object.modified = modified;

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::embedded().unwrap()));
@@ -330,11 +330,11 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         object.parent = parents.map(|parent| parent.uuid).next();
         let share = (Grantee::Project(Uuid::from_u128(u128::from(*bits))), (bits % 8) as u8);
         let domain = (Grantee::Domain(Uuid::from_u128(1)), 5);
-        object.permissions = Permissions {
+        object.permissions = Arc::new(Permissions {
             global_access: (bits / 8 % 8) as u8,
             shares: [share, domain].into_iter().take((bits / 64 % 3) as usize).collect(),
             ..Permissions::default()
-        };
+        });
         objects.push(object);
     }
     let identities: Vec<(Uuid, TypeId)> = objects.iter().map(|object| (object.uuid, object.type_id)).collect();

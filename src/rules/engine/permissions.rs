@@ -197,8 +197,8 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
     let perms2_of = |object: &Object| perms2.and_then(|(id, _)| object.property_text(id).cloned());
     let text = perms2_of(object);
     object.permissions = match before {
-        Some(before) if perms2_of(before) == text => before.permissions.clone(),
-        _ => Permissions::read(text.as_deref()),
+        Some(before) if perms2_of(before) == text => Arc::clone(&before.permissions),
+        _ => Permissions::shared(text.as_ref()),
     };
     let Some((id, _)) = model.object_type(object.type_id).property(field_name::ID_PERMS) else { return };
     // Nearly always only the time is another one, and nothing need be parsed.

@@ -328,7 +328,7 @@ fn perm_7_a_domain_shares_templates_with_its_projects() {
 fn perm_2_and_perm_9_what_has_no_owner_is_for_admins() {
     let Tenants { mut configuration, alice, network, .. } = tenants();
     let mut orphan = Object::clone(&network);
-    orphan.permissions = crate::graph::Permissions::read(None);
+    orphan.permissions = crate::graph::Permissions::shared(None);
     configuration.ask_as(Who::Of(&alice));
     assert!(!configuration.identity.may_read(&orphan));
     configuration.ask_as(Who::Admin);
