@@ -39,7 +39,7 @@ const PORT: u16 = 5432;
 pub(super) const LINE_PREFIX: &str = "%m [%p] ";
 
 /// How PostgreSQL is set up, on top of its defaults; these win over the cluster's postgresql.conf.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     // Only the Unix socket, and only for its owner.
     ("listen_addresses", ""),
     ("port", "5432"),
@@ -53,6 +53,8 @@ const SETTINGS: [(&str, &str); 18] = [
     ("max_connections", "100"),
     ("wal_compression", "on"),
     ("max_wal_size", "2GB"),
+    // Files of its log that are used again. A new one is filled with zeros first, while all writes wait.
+    ("min_wal_size", "512MB"),
     // Our statements are short; compiling them takes longer than running them.
     ("jit", "off"),
     // Everything is written to our log, in English, because we read it too.
