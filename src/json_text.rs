@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, ser::Formatter};
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io::{self, Write},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
@@ -81,28 +81,46 @@ pub fn normal(json: &str) -> String {
     String::from_utf8(output).unwrap_or_default()
 }
 
-/// How long a text may be to be kept once for all. What stands at the reference of each port to its routing instance has 174 bytes.
-pub const SHORT: usize = 256;
+/// What is made of texts that many objects have, each in memory once. It forgets all of it when it has come to know too much.
+pub struct Known<T: ?Sized> {
+    known: LazyLock<Mutex<HashMap<Arc<str>, Arc<T>>>>,
+    longest: usize,
+}
+
 /// How many texts are known at a time.
-pub const KNOWN: usize = 4096;
-static SHARED: LazyLock<Mutex<HashSet<Arc<str>>>> = LazyLock::new(Mutex::default);
+const KNOWN: usize = 4096;
+
+impl<T: ?Sized> Known<T> {
+    /// Of texts up to this length, in bytes.
+    pub const fn up_to(longest: usize) -> Self {
+        Self { known: LazyLock::new(Mutex::default), longest }
+    }
+
+    /// What was made of the text, or else is made now.
+    pub fn of(&self, text: &str, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+        if text.len() > self.longest {
+            return make();
+        }
+        // Nothing in there is ever half done.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(text) {
+            return Arc::clone(found);
+        }
+        let new = make();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(text.into(), Arc::clone(&new));
+        new
+    }
+}
+
+/// What stands at the reference of each port to its routing instance has 174 bytes.
+static SHARED: Known<str> = Known::up_to(256);
 
 /// A text to keep. Short ones are the same for many objects (flags, rights, empty lists), and are in memory once.
 pub fn shared(text: &str) -> Arc<str> {
-    if text.len() > SHORT {
-        return text.into();
-    }
-    // Nothing in there is ever half done.
-    let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = known.get(text) {
-        return Arc::clone(found);
-    }
-    if known.len() >= KNOWN {
-        known.clear();
-    }
-    let new: Arc<str> = text.into();
-    known.insert(Arc::clone(&new));
-    new
+    SHARED.of(text, || text.into())
 }
 
 #[cfg(test)]
@@ -128,7 +146,8 @@ mod tests {
     #[test]
     fn is_kept_once() {
         assert!(Arc::ptr_eq(&shared("false"), &shared("false")));
-        let long = "x".repeat(SHORT + 1);
+        let long = "x".repeat(SHARED.longest + 1);
         assert_eq!(&*shared(&long), long);
+        assert!(!Arc::ptr_eq(&shared(&long), &shared(&long)));
     }
 }

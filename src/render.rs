@@ -220,7 +220,8 @@ impl Renderer<'_> {
             if let Some(property) = kind.properties.get(usize::from(id.0))
                 && selection.has_property(&property.name)
             {
-                fields.raw(&property.json_key, text);
+                let output = fields.key(&property.json_key);
+                text.tell(|piece| output.extend_from_slice(piece.as_bytes()));
             }
         }
         self.references(&mut fields, object, kind, selection, known);

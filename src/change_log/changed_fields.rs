@@ -1,16 +1,15 @@
 //! Which fields of an object an update has made others.
 
 use crate::{
-    graph::{JsonText, Object},
+    graph::{Object, PropertyText},
     model::{ObjectType, Property, PropertyId, Reference, ReferenceId},
-    rules::around_modified,
 };
 use serde_json::{Map, Value};
 
 /// The fields in which two states of an object differ: properties, and references by the field that shows them.
 pub fn changed_fields(kind: &ObjectType, before: &Object, after: &Object) -> Vec<String> {
-    let is_other = |(id, text): &&(PropertyId, JsonText)| before.property_text(*id) != Some(text);
-    let is_gone = |(id, _): &&(PropertyId, JsonText)| after.property_text(*id).is_none();
+    let is_other = |(id, text): &&(PropertyId, PropertyText)| before.property_text(*id) != Some(text);
+    let is_gone = |(id, _): &&(PropertyId, PropertyText)| after.property_text(*id).is_none();
     let is_told = |property: &&Property| {
         let texts = (before.property_text(property.id), after.property_text(property.id));
         !(property.name == "id_perms" && is_touched_only(texts.0, texts.1))
@@ -27,16 +26,15 @@ pub fn changed_fields(kind: &ObjectType, before: &Object, after: &Object) -> Vec
 }
 
 /// Whether `id_perms` differs in `last_modified` only, as it does with every update.
-fn is_touched_only(before: Option<&JsonText>, after: Option<&JsonText>) -> bool {
+fn is_touched_only(before: Option<&PropertyText>, after: Option<&PropertyText>) -> bool {
     // Nearly always they are written alike, and need not be parsed.
-    if let (Some(before), Some(after)) = (before, after)
-        && let (Some(before), Some(after)) = (around_modified(before), around_modified(after))
-        && before == after
+    if let (Some(PropertyText::IdPerms(before)), Some(PropertyText::IdPerms(after))) = (before, after)
+        && before.is_same_but_modified(after)
     {
         return true;
     }
-    let parse = |text: Option<&JsonText>| -> Option<Map<String, Value>> {
-        let mut fields: Map<String, Value> = serde_json::from_str(text?).ok()?;
+    let parse = |text: Option<&PropertyText>| -> Option<Map<String, Value>> {
+        let mut fields: Map<String, Value> = serde_json::from_str(&text?.text()).ok()?;
         fields.remove("last_modified");
         Some(fields)
     };

@@ -71,16 +71,15 @@ pub struct FormerPermissions {
 impl FormerPermissions {
     /// From the text of a `perms2`.
     pub fn read(text: &str) -> Self {
-        let text = text.into();
-        Self { permissions: Permissions::shared(Some(&text)), text }
+        Self { permissions: Permissions::shared(Some(text)), text: text.into() }
     }
 
     /// None, where both states say the same.
     fn of(model: &Model, before: &Object, after: &Object) -> Option<Self> {
         let (id, _) = model.object_type(after.type_id).property(field_name::PERMS2)?;
-        let text = before.property_text(id);
+        let text = before.plain_text(id);
         let text_or_null = || text.map_or_else(|| "null".into(), Arc::clone);
-        (text != after.property_text(id))
+        (text != after.plain_text(id))
             .then(|| Self { text: text_or_null(), permissions: Arc::clone(&before.permissions) })
     }
 

@@ -148,7 +148,7 @@ impl Nodes<'_> {
     /// A property as text, without the quotes of JSON.
     fn text(&self, object: &Object, property: &str) -> Option<Arc<str>> {
         let (id, _) = self.graph.model().object_type(object.type_id).property(property)?;
-        object.property_text(id).map(|text| text.trim_matches('"').into())
+        object.plain_text(id).map(|text| text.trim_matches('"').into())
     }
 }
 

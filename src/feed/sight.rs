@@ -83,11 +83,10 @@ mod tests {
         let kind = graph.model().find("virtual-network").unwrap();
         let (perms2, _) = graph.model().object_type(kind).property("perms2").unwrap();
         let owner = Uuid::from_u128(owner);
-        let text: Arc<str> =
-            format!(r#"{{"owner":"{owner}","owner_access":7,"global_access":{access},"share":[]}}"#).into();
+        let text = format!(r#"{{"owner":"{owner}","owner_access":7,"global_access":{access},"share":[]}}"#);
         let mut object = Object::new(Uuid::from_u128(100), kind, FqName::new(&["a", "b", "c"]), 1);
         object.permissions = Permissions::shared(Some(&text));
-        object.properties = vec![(perms2, text)];
+        object.properties = vec![(perms2, text.into())];
         Arc::new(object)
     }
 

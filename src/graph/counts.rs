@@ -165,7 +165,7 @@ impl Counts {
             return object.links_of(reference).iter().map(|link| (link.target, type_id)).collect();
         }
         let of_all = |(kind, property): (TypeId, PropertyId)| {
-            kind == type_id && object.property_text(property).is_some_and(|text| &**text == "true")
+            kind == type_id && object.plain_text(property).is_some_and(|text| &**text == "true")
         };
         if self.places.all_applications.is_some_and(of_all) {
             return Vec::new();

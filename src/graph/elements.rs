@@ -21,7 +21,7 @@ pub struct Element<'o> {
 /// one key the last one counts. It costs what the text is long.
 pub fn elements<'o>(object: &'o Object, property: &Property) -> Vec<Element<'o>> {
     let Some(wrapper) = property.collection.wrapper() else { return Vec::new() };
-    let text = object.property_text(property.id).map(|text| &**text).unwrap_or_default();
+    let text = object.plain_text(property.id).map(|text| &**text).unwrap_or_default();
     let Ok(mut fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) else { return Vec::new() };
     let items = fields.remove(wrapper).map(|items| serde_json::from_str::<Vec<&RawValue>>(items.get()));
     let chosen = object.positions().get(&property.id);

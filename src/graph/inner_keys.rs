@@ -73,8 +73,7 @@ impl InnerKeys {
         let Some(type_id) = after.or(before).map(|object| object.type_id) else { return };
         let places = Arc::clone(&self.places);
         for place in places.iter().filter(|place| place.type_id == type_id) {
-            let text =
-                |object: Option<&Object>| object.and_then(|object| object.property_text(place.property)).cloned();
+            let text = |object: Option<&Object>| object.and_then(|object| object.plain_text(place.property)).cloned();
             if before.is_some() && after.is_some() && text(before) == text(after) {
                 continue;
             }

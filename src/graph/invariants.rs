@@ -77,7 +77,7 @@ pub fn differences(one: (&str, &Graph), other: (&str, &Graph)) -> Vec<String> {
 fn check_texts(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     let kind = model.object_type(object.type_id);
-    for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(text)) {
+    for (id, _) in object.properties.iter().filter(|(_, text)| !is_json(&text.text())) {
         let name = kind.properties.get(usize::from(id.0)).map_or("?", |property| &property.name);
         found(in_memory(format!("{described} has a property {name} that is no JSON")));
     }
@@ -89,8 +89,7 @@ fn check_texts(model: &Model, object: &Object, described: &str, found: &mut dyn 
 /// What is kept beside `perms2` is what that says.
 fn check_permissions(model: &Model, object: &Object, described: &str, found: &mut dyn FnMut(Finding)) {
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
-    if *object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.property_text(id)).map(|text| &**text))
-    {
+    if *object.permissions != Permissions::read(perms2.and_then(|(id, _)| object.plain_text(id)).map(|text| &**text)) {
         found(in_memory(format!("{described} has other permissions than its perms2")));
     }
 }
@@ -347,7 +346,7 @@ pub fn object_differences(one: &Object, other: &Object) -> Vec<String> {
     let ids: BTreeSet<_> = one.properties.iter().chain(&other.properties).map(|(id, _)| *id).collect();
     for id in ids {
         let (text, others) = (one.property_text(id), other.property_text(id));
-        if !is_same_json(text.map(|text| &**text), others.map(|text| &**text)) {
+        if !text.zip(others).is_some_and(|(text, others)| text.says_the_same(others)) {
             found.push(format!("property {}: {text:?} and {others:?}", id.0));
         }
     }

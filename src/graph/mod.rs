@@ -7,6 +7,7 @@
 mod counts;
 mod elements;
 mod grants;
+mod id_perms;
 mod inner_keys;
 mod invariants;
 mod numbers;
@@ -14,6 +15,7 @@ mod object;
 mod permissions;
 mod pools;
 mod position;
+mod property_text;
 mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
@@ -27,6 +29,7 @@ pub use object::{FqName, Hold, JsonText, Link, Object, text_weight};
 pub use permissions::{Grantee, Owner, Permissions};
 pub use pools::{Holder, Pools};
 pub use position::Position;
+pub use property_text::PropertyText;
 pub use write_times::{Column, TimeBases, Written};
 
 use crate::{

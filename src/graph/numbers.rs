@@ -183,7 +183,7 @@ impl Numbers {
         let Some(object) = object else { return Vec::new() };
         let places = self.places.iter().filter(|(type_id, _, _)| *type_id == object.type_id);
         let mut numbers: Vec<_> = places
-            .filter_map(|(_, property, form)| Some(read(object.property_text(*property)?, *form)))
+            .filter_map(|(_, property, form)| Some(read(object.plain_text(*property)?, *form)))
             .flatten()
             .collect();
         numbers.sort_unstable();

@@ -1,6 +1,6 @@
 //! One object of the configuration, as every room below `api` sees it.
 
-use super::{Column, Permissions, Written};
+use super::{Column, Permissions, PropertyText, Written};
 use crate::{
     json_text::{self, is_plain},
     model::{PropertyId, ReferenceId, TypeId},
@@ -145,7 +145,7 @@ pub struct Object {
     /// What `perms2` says.
     pub permissions: Arc<Permissions>,
     /// Those that are set, by id.
-    pub properties: Vec<(PropertyId, JsonText)>,
+    pub properties: Vec<(PropertyId, PropertyText)>,
     /// By reference, then target.
     pub links: Vec<Link>,
     /// The address that it occupies.
@@ -190,18 +190,23 @@ impl Object {
     }
 
     /// The text of a property that is set.
-    pub fn property_text(&self, id: PropertyId) -> Option<&JsonText> {
+    pub fn property_text(&self, id: PropertyId) -> Option<&PropertyText> {
         let index = self.properties.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         self.properties.get(index).map(|(_, text)| text)
     }
 
+    /// The text of a property that is set and is not `id_perms`.
+    pub fn plain_text(&self, id: PropertyId) -> Option<&JsonText> {
+        self.property_text(id).and_then(PropertyText::plain)
+    }
+
     /// The parsed value of a property that is set.
     pub fn property(&self, id: PropertyId) -> Option<Value> {
-        self.property_text(id).and_then(|text| serde_json::from_str(text).ok())
+        self.property_text(id).and_then(|text| serde_json::from_str(&text.text()).ok())
     }
 
     /// Sets a property, or removes it.
-    pub fn set_property(&mut self, id: PropertyId, text: Option<JsonText>) {
+    pub fn set_property(&mut self, id: PropertyId, text: Option<PropertyText>) {
         match (self.properties.binary_search_by_key(&id, |(id, _)| *id), text) {
             (Ok(index), Some(text)) => {
                 if let Some(slot) = self.properties.get_mut(index) {
@@ -299,7 +304,7 @@ impl Object {
 
     /// About how much memory it takes, in bytes, if it shares nothing with another one.
     pub fn weight(&self) -> usize {
-        let properties = self.properties.iter().map(|(_, text)| text_weight(text));
+        let properties = self.properties.iter().map(|(_, text)| text.weight());
         let properties = properties.sum::<usize>() + size_of_val(self.properties.as_slice());
         let attributes: usize = self.links.iter().filter_map(|link| link.attribute.as_ref()).map(text_weight).sum();
         let lists = self.positions().values().flatten();
@@ -338,9 +343,11 @@ impl Object {
             && self.links.len() == other.links.len()
             && self.links.iter().zip(&other.links).all(|(one, other)| same_link(one, other))
             && self.properties.len() == other.properties.len()
-            && self.properties.iter().zip(&other.properties).all(|((id, text), (other_id, other_text))| {
-                id == other_id && is_same_json(Some(text), Some(other_text))
-            })
+            && self
+                .properties
+                .iter()
+                .zip(&other.properties)
+                .all(|((id, text), (other_id, other_text))| id == other_id && text.says_the_same(other_text))
     }
 
     /// Whether this object refers to `target` in a way that stops its delete.

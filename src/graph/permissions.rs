@@ -1,13 +1,9 @@
 //! What `perms2` says, as often as somebody asks: whose an object is, and who else may do what with it (access contract 5.1).
 
-use super::JsonText;
-use crate::json_text::{KNOWN, SHORT};
+use crate::json_text::Known;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Whose an object is.
@@ -56,7 +52,7 @@ pub struct Permissions {
     pub shares: Box<[(Grantee, u8)]>,
 }
 
-static SHARED: LazyLock<Mutex<HashMap<JsonText, Arc<Permissions>>>> = LazyLock::new(Mutex::default);
+static SHARED: Known<Permissions> = Known::up_to(256);
 
 #[derive(Deserialize)]
 struct Text<'a> {
@@ -104,21 +100,9 @@ impl Permissions {
     }
 
     /// The same, in memory once for all objects that say so: nearly all say one of a few things.
-    pub fn shared(perms2: Option<&JsonText>) -> Arc<Self> {
-        let Some(text) = perms2.filter(|text| text.len() <= SHORT) else {
-            return Arc::new(Self::read(perms2.map(|text| &**text)));
-        };
-        // Nothing in there is ever half done.
-        let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(text) {
-            return Arc::clone(found);
-        }
-        if known.len() >= KNOWN {
-            known.clear();
-        }
-        let new = Arc::new(Self::read(Some(text)));
-        known.insert(Arc::clone(text), Arc::clone(&new));
-        new
+    pub fn shared(perms2: Option<&str>) -> Arc<Self> {
+        // Nothing is what an empty text says, too.
+        SHARED.of(perms2.unwrap_or_default(), || Arc::new(Self::read(perms2)))
     }
 
     /// About how much memory it takes, in bytes.

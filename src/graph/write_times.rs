@@ -57,7 +57,7 @@ impl Object {
             add(Column::Parent, self.parent == before.parent);
         }
         for (id, text) in &self.properties {
-            let is_same = is_same_text(Some(text), before.property_text(*id));
+            let is_same = before.property_text(*id).is_some_and(|before| text.says_the_same(before));
             match kind.properties.get(usize::from(id.0)) {
                 Some(property) if property.collection != Collection::None => {
                     let is_same = is_same && self.positions().get(id) == before.positions().get(id);

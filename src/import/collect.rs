@@ -329,7 +329,7 @@ impl Staging<'_, '_, '_> {
             positions = None;
         }
         let text = json_text::text(&normal_collection(&property.collection, value));
-        object.properties.push((property.id, json_text::shared(&text)));
+        object.properties.push((property.id, json_text::shared(&text).into()));
         object.set_positions(property.id, positions);
     }
 }
@@ -382,7 +382,7 @@ fn permissions(kind: &ObjectType, object: &mut Object, made: i64, document: &Doc
         }
     }
     if changed {
-        object.set_property(id, Some(json_text::shared(&json_text::text(&Value::Object(fields)))));
+        object.set_property(id, Some(json_text::shared(&json_text::text(&Value::Object(fields))).into()));
     }
 }
 

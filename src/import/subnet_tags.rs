@@ -32,7 +32,7 @@ impl SubnetTags {
             && let Some(annotations) = with_tags_of_subnets(model, object, |subnet| self.of(subnet))
         {
             let text = json_text::text(&normal_collection(&property.collection, annotations));
-            object.set_property(id, Some(json_text::shared(&text)));
+            object.set_property(id, Some(json_text::shared(&text).into()));
             object.set_positions(id, None);
         }
     }

@@ -239,7 +239,7 @@ fn annotations(model: &Model, network: &Object) -> (Vec<Value>, Map<String, Valu
 
 /// The tags of the subnets of a network, by their uuids (NEU-TAG-G2).
 pub fn of_subnets(graph: &Graph, network: &Object) -> HashMap<String, Vec<String>> {
-    let text = annotations_property(graph.model(), network).and_then(|id| network.property_text(id));
+    let text = annotations_property(graph.model(), network).and_then(|id| network.plain_text(id));
     // Lists look at all networks, of which few say anything.
     if text.is_none_or(|text| !text.contains(OF_SUBNETS)) {
         return HashMap::new();

@@ -115,7 +115,7 @@ impl<'v> View<'v> {
     /// Whether a property is true.
     pub fn flag(&self, object: &Object, name: &str) -> bool {
         let id = self.type_of(object).property(name).map(|(id, _)| id);
-        id.and_then(|id| object.property_text(id)).is_some_and(|text| &**text == "true")
+        id.and_then(|id| object.plain_text(id)).is_some_and(|text| &**text == "true")
     }
 
     /// The links of an object, by the name of their field.

@@ -20,7 +20,6 @@ pub mod types;
 
 pub use condition::{Asked, Condition, Precondition, Tags, etag};
 pub use engine::access::{check_right, check_visible};
-pub use engine::permissions::around_modified;
 pub use engine::security_draft::DRAFTED_TYPES;
 pub use engine::{
     Change, Create, Decision, Delete, Document, Effect, Kind, NeutronOptions, Options, PermissionChange,

@@ -3,7 +3,7 @@
 use super::{StoreError, row::json};
 use crate::{
     change_log::LogEntry,
-    graph::{Column, FqName, Hold, JsonText, Link, Object, Permissions, Written},
+    graph::{Column, FqName, Hold, JsonText, Link, Object, Permissions, PropertyText, Written},
     json_text,
     model::{Collection, Model, ObjectType, PropertyId, TypeId, field_name},
     timestamp::Timestamp,
@@ -96,7 +96,7 @@ pub fn properties_json(kind: &ObjectType, object: &Object) -> String {
         json.push('"');
         json.push_str(name);
         json.push_str("\":");
-        json.push_str(text);
+        text.tell(|piece| json.push_str(piece));
     }
     json.push('}');
     json
@@ -296,7 +296,7 @@ pub fn object(
     let mut properties = Vec::with_capacity(body.properties.len());
     for (name, value) in &body.properties {
         if let Some((id, _)) = kind.property(name) {
-            properties.push((id, kept(value.get())));
+            properties.push((id, kept(value.get()).into()));
         }
     }
     properties.sort_by_key(|(id, _)| *id);
@@ -331,13 +331,17 @@ pub fn object(
 /// # Errors
 /// For `id_perms` that say no time.
 pub fn complete(kind: &ObjectType, object: &mut Object) -> Result<(), StoreError> {
-    let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.property_text(id));
-    object.permissions = Permissions::shared(perms2);
-    let id_perms = kind.property(field_name::ID_PERMS).and_then(|(id, _)| object.property_text(id));
-    if let Some((modified, hidden)) = id_perms.map(|text| shown_of(text)).transpose()? {
-        object.modified = modified;
-        object.hidden = hidden;
-    }
+    let perms2 = kind.property(field_name::PERMS2).and_then(|(id, _)| object.plain_text(id));
+    object.permissions = Permissions::shared(perms2.map(|text| &**text));
+    let Some((id, _)) = kind.property(field_name::ID_PERMS) else { return Ok(()) };
+    let Some(text) = object.plain_text(id) else { return Ok(()) };
+    let kept = PropertyText::of_id_perms(text);
+    let told = match &kept {
+        PropertyText::IdPerms(id_perms) => id_perms.last_modified().zip(Some(id_perms.is_hidden())),
+        PropertyText::Plain(_) => None,
+    };
+    (object.modified, object.hidden) = told.map_or_else(|| shown_of(text), Ok)?;
+    object.set_property(id, Some(kept));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::{
     plan::{Part, PartOf, Section, TypePlan},
 };
 use crate::{
-    graph::{Column, Graph, Object},
+    graph::{Column, Graph, Object, PropertyText},
     model::{PropertyId, TypeId},
     pace::Pace,
     wide_row::{Columns, Keys, Place, Read},
@@ -324,7 +324,8 @@ impl<O: Output> Row<'_, '_, O> {
                 let Some((id, text)) = object.properties.get(index) else { return Step::Continue(()) };
                 let Some(property) = own.property(*id) else { return Step::Continue(()) };
                 // Nothing is what a null says, and readers take it so.
-                if &**text == "null" {
+                let text = &text.text();
+                if text == "null" {
                     return Step::Continue(());
                 }
                 let column = &property.column;
@@ -446,7 +447,7 @@ impl<O: Output> Row<'_, '_, O> {
 
     fn elements_of(&mut self, section: Section, index: usize) -> Step {
         let object = self.object;
-        let Some((id, text)) = object.properties.get(index) else { return Step::Continue(()) };
+        let Some((id, PropertyText::Plain(text))) = object.properties.get(index) else { return Step::Continue(()) };
         let Some(plan) = self.plan.property(*id) else { return Step::Continue(()) };
         let choice = self.choice(section, &plan.column);
         if choice == Choice::None {

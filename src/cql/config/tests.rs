@@ -315,7 +315,7 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
         for (number, property) in kind.properties.iter().enumerate() {
             let seed = seed.rotate_right(number as u32 * 3);
             if seed % 4 == 0 {
-                object.set_property(property.id, Some(normal(&property_value(property, seed >> 2))));
+                object.set_property(property.id, Some(normal(&property_value(property, seed >> 2)).into()));
                 if matches!(property.collection, Collection::List { .. }) && seed & 4096 != 0 {
                     let chosen =
                         (0..(seed >> 2) % 14).map(|number| format!("{}{number}", ["z", "", "é"][number as usize % 3]));
@@ -370,7 +370,7 @@ fn graph_of(sketches: &[Sketch]) -> Graph {
             if property.collection != Collection::None {
                 let elements = elements(object, property).into_iter();
                 columns.extend(elements.map(|element| Column::Element(*id, element.key.into())));
-            } else if &**text != "null" {
+            } else if text.text() != "null" {
                 columns.push(Column::Property(*id));
             }
         }

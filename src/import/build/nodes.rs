@@ -123,7 +123,7 @@ fn id(
         report.add(findings::NODE_ID_DIFFERS, path, format_args!("it is {value}'s, and there is no such object"));
         return;
     };
-    let own = model.object_type(object.type_id).property(property).and_then(|(id, _)| object.property_text(id));
+    let own = model.object_type(object.type_id).property(property).and_then(|(id, _)| object.plain_text(id));
     if own.is_none_or(|own| **own != *wanted) {
         let own = own.map_or("none", |own| own);
         report.add(findings::NODE_ID_DIFFERS, path, format_args!("it is {value}'s, which has {own}"));

@@ -87,7 +87,7 @@ impl Numbers {
             report.add(findings::NUMBER_TWICE, Named { model: &self.model, object: &object }, what);
         }
         if let Some(id) = self.ids.get(&object.type_id).copied() {
-            let text = object.property_text(id.property).cloned();
+            let text = object.plain_text(id.property).cloned();
             let is_one = text.as_ref().is_some_and(|text| id.form.is_one(text));
             let own = text.as_deref().and_then(|text| number_in(text, id));
             if !is_one || own.is_some_and(|own| taken.contains(&own)) {
@@ -115,7 +115,7 @@ impl Numbers {
             && has(fields.get(field_name::VXLAN_NETWORK_IDENTIFIER).and_then(Value::as_u64))
         {
             fields.shift_remove(field_name::VXLAN_NETWORK_IDENTIFIER);
-            object.set_property(id, Some(json_text::shared(&json_text::text(&Value::Object(fields)))));
+            object.set_property(id, Some(json_text::shared(&json_text::text(&Value::Object(fields))).into()));
         }
         if let Some((id, _)) = kind.property(field_name::SERVICE_INSTANCE_BINDINGS)
             && let Some(mut value) = object.property(id)
@@ -126,7 +126,7 @@ impl Numbers {
                 let number = pair.get("value").and_then(Value::as_str).and_then(|text| text.parse().ok());
                 !(is_unit && has(number))
             });
-            let text = (!pairs.is_empty()).then(|| json_text::shared(&json_text::text(&value)));
+            let text = (!pairs.is_empty()).then(|| json_text::shared(&json_text::text(&value)).into());
             object.set_property(id, text);
             object.retain_written(|(column, _)| match column {
                 Column::Element(property, key) => *property != id || !SERVICE_UNITS.contains(&&**key),
@@ -195,7 +195,7 @@ fn set(graph: &mut Graph, waiting: &Waiting, text: &str, report: &mut Report) {
         report.add(findings::BAD_NUMBER, Named { model: graph.model(), object }, bad);
     }
     let mut object = Object::clone(object);
-    object.set_property(waiting.id.property, Some(json_text::shared(text)));
+    object.set_property(waiting.id.property, Some(json_text::shared(text).into()));
     graph.put(&Arc::new(object));
 }
 
@@ -216,10 +216,10 @@ fn number_of_type(graph: &Graph, tag: &Object) -> Option<u16> {
     let type_id = model.find(type_name::TAG_TYPE)?;
     let referred = kind.reference(field_name::TAG_TYPE_REFS).and_then(|(id, _)| tag.links_of(id).first());
     let named = || {
-        let name = tag.property_text(kind.property(field_name::TAG_TYPE_NAME)?.0)?;
+        let name = tag.plain_text(kind.property(field_name::TAG_TYPE_NAME)?.0)?;
         graph.find_joined(type_id, name.trim_matches('"'))
     };
     let tag_type = referred.and_then(|link| graph.get(link.target)).or_else(named)?;
-    let text = tag_type.property_text(model.object_type(type_id).property(field_name::TAG_TYPE_ID)?.0)?;
+    let text = tag_type.plain_text(model.object_type(type_id).property(field_name::TAG_TYPE_ID)?.0)?;
     hexadecimal(text.trim_matches('"')).and_then(|number| u16::try_from(number).ok())
 }

@@ -108,7 +108,7 @@ impl Spent {
 
 /// About how much an object takes in the log, in bytes.
 fn size(object: &Object) -> usize {
-    let properties: usize = object.properties.iter().map(|(_, text)| text.len()).sum();
+    let properties: usize = object.properties.iter().map(|(_, text)| text.length()).sum();
     let links = object.links.iter().map(|link| link.attribute.as_ref().map_or(0, |text| text.len()) + LINK_BYTES);
     properties + links.sum::<usize>()
 }

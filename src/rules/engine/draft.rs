@@ -168,7 +168,7 @@ impl Draft {
         let mut draft = Self::create(model, from.type_id, work.new_uuid(), fq_name, Some(Arc::clone(parent)));
         draft.internal = true;
         for (id, text) in &from.properties {
-            draft.set_by_id(*id, serde_json::from_str(text).unwrap_or_default());
+            draft.set_by_id(*id, serde_json::from_str(&text.text()).unwrap_or_default());
         }
         let mut references: Vec<ReferenceId> = from.links.iter().map(|link| link.reference).collect();
         references.dedup();
@@ -352,7 +352,7 @@ impl Draft {
                 }
                 _ => json_text::text(value),
             };
-            object.set_property(*id, Some(json_text::shared(&text)));
+            object.set_property(*id, Some(json_text::shared(&text).into()));
         }
         for (id, links) in &self.links {
             object.set_links(*id, stored_links(*id, links));

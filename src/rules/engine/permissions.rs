@@ -2,7 +2,7 @@
 
 use crate::{
     access::CLOUD_ADMIN,
-    graph::{Graph, Object, Permissions},
+    graph::{Graph, Object, Permissions, PropertyText},
     json_text,
     model::{Model, field_name},
     python_literal,
@@ -194,21 +194,21 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
     let modified = before.map_or(now, |before| Graph::change_time(now, before));
     object.modified = modified;
     let perms2 = model.object_type(object.type_id).property(field_name::PERMS2);
-    let perms2_of = |object: &Object| perms2.and_then(|(id, _)| object.property_text(id).cloned());
+    let perms2_of = |object: &Object| perms2.and_then(|(id, _)| object.plain_text(id).cloned());
     let text = perms2_of(object);
     object.permissions = match before {
         Some(before) if perms2_of(before) == text => Arc::clone(&before.permissions),
-        _ => Permissions::shared(text.as_ref()),
+        _ => Permissions::shared(text.as_deref()),
     };
     let Some((id, _)) = model.object_type(object.type_id).property(field_name::ID_PERMS) else { return };
     // Nearly always only the time is another one, and nothing need be parsed.
     if let (Some(before), Some(text)) = (before, object.property_text(id))
         && before.property_text(id) == Some(text)
-        && let Some((head, tail)) = around_modified(text)
+        && let PropertyText::IdPerms(id_perms) = text
+        && let Some(id_perms) = id_perms.modified(modified)
     {
-        let text = format!("{head}{modified}{tail}");
         object.hidden = before.hidden;
-        object.set_property(id, Some(text.into()));
+        object.set_property(id, Some(PropertyText::IdPerms(Box::new(id_perms))));
         return;
     }
     let mut id_perms = object.property(id).unwrap_or_else(|| json!({"enable": true, "uuid": halves(object.uuid)}));
@@ -223,14 +223,5 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
         fields.insert(field_name::LAST_MODIFIED.to_owned(), modified.to_string().into());
         object.hidden = fields.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false));
     }
-    object.set_property(id, Some(json_text::text(&id_perms).into()));
-}
-
-/// What stands before and behind the time of the last change in the text of `id_perms`, if it is written without blanks. Within
-/// a text the quotes would be escaped.
-pub fn around_modified(id_perms: &str) -> Option<(&str, &str)> {
-    const KEY: &str = "\"last_modified\":\"";
-    let start = id_perms.find(KEY)? + KEY.len();
-    let (head, rest) = id_perms.split_at_checked(start)?;
-    Some((head, rest.split_at_checked(rest.find('"')?)?.1))
+    object.set_property(id, Some(PropertyText::of_id_perms(&json_text::text(&id_perms))));
 }

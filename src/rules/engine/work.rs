@@ -145,7 +145,7 @@ impl Work {
         let kind = self.type_of(object);
         let text = object.property_text(kind.property(name)?.0)?;
         let told = |error| format!("{name} of {} {} can't be read: {error}", kind.name, object.uuid);
-        serde_json::from_str(text).map_err(|error| self.unreadable.get_or_init(|| told(error))).ok()
+        serde_json::from_str(&text.text()).map_err(|error| self.unreadable.get_or_init(|| told(error))).ok()
     }
 
     /// Nothing is decided on what can't be read.

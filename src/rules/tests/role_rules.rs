@@ -278,7 +278,7 @@ fn rbac_15_letters_are_checked_where_they_are_new() {
     let odd = rule("*", "", "member", "crud");
     let text = json!({"rbac_rule": [odd.clone()]}).to_string();
     let mut stored = Object::clone(&list);
-    stored.set_property(kind, Some(crate::graph::JsonText::from(text.as_str())));
+    stored.set_property(kind, Some(text.as_str().into()));
     configuration.graph.put(&Arc::new(stored));
     configuration.update(&list, entries(std::slice::from_ref(&odd))).unwrap();
     configuration.update(&list, entries(&[odd.clone(), rule("*", "", "member", "R")])).unwrap();

@@ -24,7 +24,7 @@ fn columns(object: &Object) -> Vec<(Column, Value)> {
     columns.extend(object.parent.map(|parent| (Column::Parent, json!(parent.to_string()))));
     for (id, text) in &object.properties {
         let property = &model().object_type(object.type_id).properties[usize::from(id.0)].collection.clone();
-        let value = parsed(text);
+        let value = parsed(&text.text());
         let items = |wrapper: &str| value[wrapper].as_array().cloned().unwrap_or_default().into_iter().enumerate();
         match property {
             Collection::None => columns.push((Column::Property(*id), value)),

@@ -11,7 +11,6 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     net::IpAddr,
-    sync::Arc,
 };
 use uuid::Uuid;
 
@@ -63,13 +62,8 @@ pub fn check(graph: &Graph, several: &HashSet<Uuid>, findings: &mut Findings) {
     }
 }
 
-fn text_of(graph: &Graph, object: &Object, name: &str) -> Option<Arc<str>> {
-    let (id, _) = graph.model().object_type(object.type_id).property(name)?;
-    object.property_text(id).cloned()
-}
-
 fn value_of(graph: &Graph, object: &Object, name: &str) -> Option<Value> {
-    serde_json::from_str(&text_of(graph, object, name)?).ok()
+    object.property(graph.model().object_type(object.type_id).property(name)?.0)
 }
 
 /// The parent is of a type that may have such children.
@@ -225,14 +219,15 @@ fn check_overlaps(graph: &Graph, scope: Uuid, subnets: &[&Subnet], findings: &mu
 }
 
 fn check_number(graph: &Graph, object: &Object, property: &str, form: IdForm, findings: &mut Findings) {
-    let text = text_of(graph, object, property);
+    let id = graph.model().object_type(object.type_id).property(property).map(|(id, _)| id);
+    let text = id.and_then(|id| object.plain_text(id));
     let place = Place::Object(object.uuid);
-    let Some(text) = text.filter(|text| &**text != "null") else {
+    let Some(text) = text.filter(|text| &***text != "null") else {
         let text = format!("{} has no {property}", describe(graph.model(), object));
         findings.push(Finding::new(Kind::MissingNumber, place, text));
         return;
     };
-    if !form.is_one(&text) {
+    if !form.is_one(text) {
         let text = format!("{} has {property} {text}", describe(graph.model(), object));
         findings.push(Finding::new(Kind::NumberOutOfRange, place, text));
     }
