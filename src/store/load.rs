@@ -32,9 +32,9 @@ pub async fn load(mut session: Session, model: &Arc<Model>) -> Result<Graph, Sto
     transaction.execute(sqlx::query("set transaction isolation level repeatable read read only")).await?;
     // A large configuration takes longer than any other statement may.
     transaction.execute(sqlx::query("set local statement_timeout = 0")).await?;
-    let whole = Whole::read(&mut transaction, model, &mut refuse).await?;
+    let loaded = Loaded::read(&mut transaction, model, &mut refuse).await?;
     transaction.commit().await?;
-    Ok(whole.into_graph(model).await)
+    Ok(loaded.into_graph(model).await)
 }
 
 /// The same, inside a transaction that sees one moment.
@@ -61,11 +61,11 @@ pub async fn load_with(
     model: &Arc<Model>,
     unreadable: &mut Unreadable<'_>,
 ) -> Result<Graph, StoreError> {
-    Ok(Whole::read(transaction, model, unreadable).await?.into_graph(model).await)
+    Ok(Loaded::read(transaction, model, unreadable).await?.into_graph(model).await)
 }
 
 /// What the tables have, as of one moment.
-struct Whole {
+struct Loaded {
     sequence: Sequence,
     time_bases: TimeBases,
     /// In the order in which they were made.
@@ -73,7 +73,7 @@ struct Whole {
     reservations: Vec<Hold>,
 }
 
-impl Whole {
+impl Loaded {
     async fn read(
         transaction: &mut Session,
         model: &Model,

@@ -260,11 +260,7 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
         let Some(request) = request(&tried.fork, step) else { continue };
         tried.decide(&request, rulebook);
         if tried.answers.last().is_some_and(Result::is_ok) {
-            operations.push(rules::Step {
-                operation: request.operation,
-                precondition: None,
-                asked: Questions::default(),
-            });
+            operations.push(unconditional(request.operation));
         }
     }
     let operation = Operation::Many(Transaction { steps: operations });
@@ -272,20 +268,19 @@ fn together(graph: &Graph, steps: &[Step], rulebook: &Arc<Rulebook>) -> Option<R
     Some(Request { operation, precondition: None, dry_run: false, identity, asked: Questions::default() })
 }
 
+fn unconditional(operation: Operation) -> rules::Step {
+    rules::Step { operation, precondition: None, asked: Questions::default() }
+}
+
 /// The same with one more step, that is refused when all else is done.
 fn spoilt(request: &Request) -> Request {
-    let step = |operation| rules::Step { operation, precondition: None, asked: Questions::default() };
     let mut steps = match &request.operation {
         Operation::Many(transaction) => transaction.steps.clone(),
-        operation => vec![step(operation.clone())],
+        operation => vec![unconditional(operation.clone())],
     };
     let network = uuid_of(UUIDS).to_string();
-    steps.push(step(Operation::AllocateAddresses(AllocateAddresses {
-        network,
-        count: 1,
-        subnet: None,
-        version: None,
-    })));
+    let allocation = AllocateAddresses { network, count: 1, subnet: None, version: None };
+    steps.push(unconditional(Operation::AllocateAddresses(allocation)));
     Request { operation: Operation::Many(Transaction { steps }), ..request.clone() }
 }
 
