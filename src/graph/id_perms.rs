@@ -97,6 +97,18 @@ impl IdPerms {
         Some(Self { words, uuid, created: created?, last_modified: last_modified? })
     }
 
+    /// That of a new object, from a text that says no times yet.
+    pub fn of_new(text: &str, time: Timestamp) -> Option<Self> {
+        let is_said = |own| {
+            KEYS.iter().any(|(key, other)| *other == own && memmem::find(text.as_bytes(), key.as_bytes()).is_some())
+        };
+        if is_said(Own::Created) || is_said(Own::LastModified) {
+            return None;
+        }
+        let said = text.strip_suffix('}')?;
+        Self::read(&format!(r#"{said},"created":"{time}","last_modified":"{time}"}}"#))
+    }
+
     /// When the object was changed last, if it is a time that is said.
     pub fn last_modified(&self) -> Option<Timestamp> {
         Timestamp::parse(text(&self.last_modified))
@@ -186,6 +198,18 @@ mod tests {
         let id_perms = IdPerms::read(other).unwrap();
         assert_eq!(told(&id_perms), other);
         assert!(id_perms.is_hidden());
+    }
+
+    #[test]
+    fn of_a_new_object_gets_its_times() {
+        let time = Timestamp::parse("2026-12-31T23:59:59.999999").unwrap();
+        let without = TEXT.split_once(r#","created""#).unwrap().0.to_owned() + "}";
+        assert_eq!(
+            told(&IdPerms::of_new(&without, time).unwrap()),
+            TEXT.replace("2026-11-28T02:00:00.000000", &time.to_string())
+        );
+        assert_eq!(IdPerms::of_new(TEXT, time), None);
+        assert_eq!(IdPerms::of_new("{}", time), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod write_times;
 
 pub use counts::{Counts, Place, rule_count};
 pub use elements::{elements, map_key};
+pub use id_perms::IdPerms;
 pub use inner_keys::InnerKey;
 #[cfg(test)]
 pub use invariants::violations;

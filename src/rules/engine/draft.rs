@@ -123,18 +123,17 @@ impl Draft {
         }
     }
 
-    /// What the server makes because of a request belongs to the server; what it makes at the first start belongs to the
+    /// Of a new object that has its `id_perms`. What the server makes because of a request belongs to the server; what it makes at the first start belongs to the
     /// administrator of the cloud.
     pub fn set_server_permissions(&mut self, work: &Work) {
         self.internal = true;
-        let mut id_perms = permissions::new_id_perms(work, self);
-        if let Some(permissions) = id_perms.get_mut("permissions").and_then(Value::as_object_mut)
+        let id_perms = self.property_id(field_name::ID_PERMS).and_then(|id| self.properties.get_mut(&id));
+        if let Some(permissions) = id_perms.and_then(|id_perms| id_perms.get_mut("permissions")?.as_object_mut())
             && !work.provisioning
         {
             permissions.insert("owner".to_owned(), "contrail-api".into());
             permissions.insert("group".to_owned(), "admin".into());
         }
-        self.set(field_name::ID_PERMS, id_perms);
     }
 
     /// A new object as the server makes it at first start: without a display name, and with the defaults of the model.
@@ -175,6 +174,7 @@ impl Draft {
         for reference in references {
             draft.set_links_by_id(reference, new_links(from.links_of(reference)));
         }
+        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
         draft.set_server_permissions(work);
         draft
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     access::CLOUD_ADMIN,
-    graph::{Graph, Object, Permissions, PropertyText},
+    graph::{Graph, IdPerms, Object, Permissions, PropertyText},
     json_text,
     model::{Model, field_name},
     python_literal,
@@ -201,13 +201,17 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
         _ => Permissions::shared(text.as_deref()),
     };
     let Some((id, _)) = model.object_type(object.type_id).property(field_name::ID_PERMS) else { return };
-    // Nearly always only the time is another one, and nothing need be parsed.
-    if let (Some(before), Some(text)) = (before, object.property_text(id))
-        && before.property_text(id) == Some(text)
-        && let PropertyText::IdPerms(id_perms) = text
-        && let Some(id_perms) = id_perms.modified(modified)
-    {
-        object.hidden = before.hidden;
+    // Nearly always only the times are missing, or only one is another, and nothing need be parsed.
+    let text = object.property_text(id);
+    let stamped = match (before, text) {
+        (Some(before), Some(PropertyText::IdPerms(id_perms))) if before.property_text(id) == text => {
+            id_perms.modified(modified)
+        }
+        (None, Some(PropertyText::Plain(text))) => IdPerms::of_new(text, modified),
+        _ => None,
+    };
+    if let Some(id_perms) = stamped {
+        object.hidden = id_perms.is_hidden();
         object.set_property(id, Some(PropertyText::IdPerms(Box::new(id_perms))));
         return;
     }
