@@ -240,8 +240,11 @@ impl Committer {
                 self.partitions.used(batch.fork.revision());
                 self.last = Some(batch.id);
                 batch.count();
-                advance.publish(batch.fork, batch.entries);
-                Some(batch.answers)
+                let Batch { fork, entries, answers, rows, .. } = batch;
+                advance.publish(fork, entries);
+                // With the graph that was there before. The database shall not wait for it.
+                tokio::spawn(async move { drop(rows) });
+                Some(answers)
             }
             Ok(false) => None,
             Err(error) => {
