@@ -252,7 +252,10 @@ impl Task {
             // A task of its own, so that it goes on while this one decides.
             let mut committing = tokio::spawn(commit_ahead(committer, batch));
             let answers = loop {
-                let room = self.batch_limit.saturating_sub(next.jobs.len()).min(AT_A_TIME);
+                // Half of all that is there: then the database has one half while the other one is answered, asks again, and is
+                // decided. Of clients that wait for their answers nearly all would else be in every second batch, again and again.
+                let half = (waiting.len() + next.jobs.len() + self.jobs.len()).div_ceil(2);
+                let room = self.batch_limit.min(half).saturating_sub(next.jobs.len()).min(AT_A_TIME);
                 tokio::select! {
                     biased;
                     done = &mut committing => {
