@@ -35,8 +35,11 @@ struct Words {
     hidden: bool,
 }
 
-/// By the text with nothing in the places of the own parts. Who may make objects and describe them makes others, so they may be many.
-static WORDS: Known<Words> = Known::up_to(1024);
+/// How long an `id_perms` is at most that is kept so. One with a long description has words of its own, and stays a text.
+const LONGEST: usize = 1024;
+
+/// By the text with nothing in the places of the own parts.
+static WORDS: Known<Words> = Known::up_to(LONGEST);
 
 /// The text of a time. It is told much more often than it changes.
 type TimeText = [u8; 26];
@@ -57,9 +60,12 @@ struct Shown<'t> {
 }
 
 impl IdPerms {
-    /// From its text, which has no blanks between the values. None, if that says less, or says it in another way: it could not be
-    /// told the same again.
+    /// From its text, which has no blanks between the values. None, if that is long, or says less, or says it in another way: it
+    /// could not be told the same again.
     pub fn read(text: &str) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
+        }
         let place =
             |(key, own): (&str, Own)| (memmem::find(text.as_bytes(), key.as_bytes()).map(|at| at + key.len()), own);
         let mut places = KEYS.map(place);
@@ -132,6 +138,12 @@ impl IdPerms {
     /// `user_visible` is false.
     pub fn is_hidden(&self) -> bool {
         self.words.hidden
+    }
+
+    /// About how much memory it takes, in bytes, if nobody else has its words.
+    pub fn weight(&self) -> usize {
+        let words: usize = self.words.before.iter().map(|(text, _)| text.len()).sum();
+        size_of::<Self>() + size_of::<Words>() + words + self.words.after.len()
     }
 
     /// Its text, piece by piece.
@@ -230,6 +242,7 @@ mod tests {
             ("\"uuid_lslong\":0", "\"uuid_lslong\":00"),
             ("\"uuid_lslong\":0", "\"uuid_lslong\":-1"),
             ("\"uuid_lslong\":0", "\"uuid_lslong\": 0"),
+            ("\"admin\"", &format!("\"{}\"", "x".repeat(LONGEST))),
         ];
         for (part, other) in others {
             assert!(TEXT.contains(part), "{part}");

@@ -68,7 +68,7 @@ impl PropertyText {
     pub fn weight(&self) -> usize {
         match self {
             Self::Plain(text) => text_weight(text),
-            Self::IdPerms(_) => size_of::<IdPerms>(),
+            Self::IdPerms(id_perms) => id_perms.weight(),
         }
     }
 }
