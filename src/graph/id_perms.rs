@@ -17,7 +17,7 @@ enum Own {
     LeastSignificant,
 }
 
-/// Where it stands: behind these keys, each of which is there once. In a text of JSON the quotes would be escaped.
+/// Where it stands: behind these keys. In a text of JSON the quotes would be escaped.
 const KEYS: [(&str, Own); 4] = [
     ("\"created\":", Own::Created),
     ("\"last_modified\":", Own::LastModified),
@@ -35,8 +35,9 @@ struct Words {
     hidden: bool,
 }
 
-/// How long an `id_perms` is at most that is kept so. One with a long description has words of its own, and stays a text.
-const LONGEST: usize = 1024;
+/// How long an `id_perms` is at most that is kept so. One with a description has words of its own, and takes more memory so than as a
+/// text; few have one, and a long one stays a text.
+const LONGEST: usize = 512;
 
 /// By the text with nothing in the places of the own parts.
 static WORDS: Known<Words> = Known::up_to(LONGEST);
@@ -60,14 +61,18 @@ struct Shown<'t> {
 }
 
 impl IdPerms {
-    /// From its text, which has no blanks between the values. None, if that is long, or says less, or says it in another way: it
-    /// could not be told the same again.
+    /// From its text, which has no blanks between the values. None, if that is long, or says less, or more, or says it in another
+    /// way: it could not be told the same again.
     pub fn read(text: &str) -> Option<Self> {
         if text.len() > LONGEST {
             return None;
         }
-        let place =
-            |(key, own): (&str, Own)| (memmem::find(text.as_bytes(), key.as_bytes()).map(|at| at + key.len()), own);
+        let place = |(key, own): (&str, Own)| {
+            let first = memmem::find(text.as_bytes(), key.as_bytes());
+            // What is imported may have such a key in an inner object, too.
+            let only = first.filter(|_| first == memmem::rfind(text.as_bytes(), key.as_bytes()));
+            (only.map(|at| at + key.len()), own)
+        };
         let mut places = KEYS.map(place);
         places.sort_unstable_by_key(|(at, _)| *at);
         let (mut created, mut last_modified, mut most, mut least) = (None, None, None, None);
@@ -242,6 +247,7 @@ mod tests {
             ("\"uuid_lslong\":0", "\"uuid_lslong\":00"),
             ("\"uuid_lslong\":0", "\"uuid_lslong\":-1"),
             ("\"uuid_lslong\":0", "\"uuid_lslong\": 0"),
+            ("\"owner_access\"", "\"last_modified\":\"2020-01-01T00:00:00.000000\",\"owner_access\""),
             ("\"admin\"", &format!("\"{}\"", "x".repeat(LONGEST))),
         ];
         for (part, other) in others {

@@ -254,7 +254,8 @@ impl Task {
             let answers = loop {
                 // Half of all that is there: then the database has one half while the other one is answered, asks again, and is
                 // decided. Of clients that wait for their answers nearly all would else be in every second batch, again and again.
-                let half = (waiting.len() + next.jobs.len() + self.jobs.len()).div_ceil(2);
+                // A few are taken in any case: more may come before this is looked at again.
+                let half = (waiting.len() + next.jobs.len() + self.jobs.len()).div_ceil(2).max(AT_A_TIME);
                 let room = self.batch_limit.min(half).saturating_sub(next.jobs.len()).min(AT_A_TIME);
                 tokio::select! {
                     biased;

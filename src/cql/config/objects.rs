@@ -323,13 +323,13 @@ impl<O: Output> Row<'_, '_, O> {
             (Section::Properties, PartOf::Property(index)) => {
                 let Some((id, text)) = object.properties.get(index) else { return Step::Continue(()) };
                 let Some(property) = own.property(*id) else { return Step::Continue(()) };
+                let column = &property.column;
+                if self.sections.get(part.section as usize) != Some(&Choice::All) && !self.columns.has(column) {
+                    return Step::Continue(());
+                }
                 // Nothing is what a null says, and readers take it so.
                 let text = &text.text();
                 if text == "null" {
-                    return Step::Continue(());
-                }
-                let column = &property.column;
-                if self.sections.get(part.section as usize) != Some(&Choice::All) && !self.columns.has(column) {
                     return Step::Continue(());
                 }
                 self.single(column, Value::Text(text), || object.written_at(&Column::Property(*id)))

@@ -1,7 +1,7 @@
 //! An object on its way into the graph: what a request asks for, completed by the rules.
 
 use crate::{
-    graph::{FqName, Hold, Link, Object},
+    graph::{FqName, Hold, JsonText, Link, Object},
     json_text,
     model::{Collection, Model, ObjectType, Property, PropertyId, Reference, ReferenceId, TypeId, field_name},
     rules::engine::{
@@ -338,7 +338,8 @@ impl Draft {
         });
         let kind = self.object_type();
         for (id, value) in &self.properties {
-            let collection = kind.properties.get(usize::from(id.0)).map(|property| &property.collection);
+            let property = kind.properties.get(usize::from(id.0));
+            let collection = property.map(|property| &property.collection);
             object.set_positions(*id, self.positions.get(id).cloned());
             if value.is_null() || collection.is_some_and(|collection| is_empty_collection(collection, value)) {
                 object.set_property(*id, None);
@@ -352,7 +353,10 @@ impl Draft {
                 }
                 _ => json_text::text(value),
             };
-            object.set_property(*id, Some(json_text::shared(&text).into()));
+            // Each object has another one, which is in memory for a moment only.
+            let is_its_own = property.is_some_and(|property| property.name == field_name::ID_PERMS);
+            let text = if is_its_own { JsonText::from(text) } else { json_text::shared(&text) };
+            object.set_property(*id, Some(text.into()));
         }
         for (id, links) in &self.links {
             object.set_links(*id, stored_links(*id, links));
