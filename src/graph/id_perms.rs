@@ -110,10 +110,10 @@ impl IdPerms {
 
     /// That of a new object, from a text that says no times yet.
     pub fn of_new(text: &str, time: Timestamp) -> Option<Self> {
-        let is_said = |own| {
-            KEYS.iter().any(|(key, other)| *other == own && memmem::find(text.as_bytes(), key.as_bytes()).is_some())
+        let is_said_time = |(key, own): &(&str, Own)| {
+            matches!(own, Own::Created | Own::LastModified) && memmem::find(text.as_bytes(), key.as_bytes()).is_some()
         };
-        if is_said(Own::Created) || is_said(Own::LastModified) {
+        if KEYS.iter().any(is_said_time) {
             return None;
         }
         let said = text.strip_suffix('}')?;

@@ -252,11 +252,7 @@ impl Task {
             // A task of its own, so that it goes on while this one decides.
             let mut committing = tokio::spawn(commit_ahead(committer, batch));
             let answers = loop {
-                // Half of all that is there: then the database has one half while the other one is answered, asks again, and is
-                // decided. Of clients that wait for their answers nearly all would else be in every second batch, again and again.
-                // A few are taken in any case: more may come before this is looked at again.
-                let half = (waiting.len() + next.jobs.len() + self.jobs.len()).div_ceil(2).max(AT_A_TIME);
-                let room = self.batch_limit.min(half).saturating_sub(next.jobs.len()).min(AT_A_TIME);
+                let room = room(self.batch_limit, waiting.len(), next.jobs.len(), self.jobs.len());
                 tokio::select! {
                     biased;
                     done = &mut committing => {
@@ -289,6 +285,15 @@ impl Task {
         }
         Some((committer, jobs))
     }
+}
+
+/// How many more requests are decided for the next batch, which has so many, while one of so many is on its way and so many wait: up
+/// to half of them all. Then the database has one half while the other one is answered, asks again, and is decided. Of clients that wait
+/// for their answers nearly all would else be in every second batch, again and again. A few are taken in any case: more may come
+/// before this is looked at again.
+fn room(batch_limit: usize, on_its_way: usize, decided: usize, waiting: usize) -> usize {
+    let half = (on_its_way + decided + waiting).div_ceil(2).max(AT_A_TIME);
+    batch_limit.min(half).saturating_sub(decided).min(AT_A_TIME)
 }
 
 async fn commit_ahead(mut committer: Committer, batch: Batch) -> (Committer, Option<Answers>) {

@@ -3,9 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
 
 use super::{
-    Committed,
+    AT_A_TIME, Committed,
     batch::Batch,
     commit::{Beginning, Committer, Span},
+    room,
 };
 use crate::{
     access::{Identity, role_rules::Questions},
@@ -747,4 +748,21 @@ fn who_has_the_turn_sees_who_did_not_wait_for_it() {
         }
     });
     place.stop();
+}
+
+#[test]
+fn a_batch_is_half_of_what_waits() {
+    // 64 clients that wait for their answers, five of whom had come first.
+    assert_eq!(room(1024, 5, 24, 35), 8);
+    assert_eq!(room(1024, 5, 28, 31), 4);
+    assert_eq!(room(1024, 5, 32, 27), 0);
+    // Who has just come is not left behind one that was alone.
+    assert_eq!(room(1024, 1, 1, 0), AT_A_TIME - 1);
+    // Never more than a batch may have, and always something if there is nothing yet.
+    assert_eq!(room(1024, 1024, 1020, 5000), 4);
+    for on_its_way in [1, 8, 64] {
+        for batch_limit in [1, 8, 1024] {
+            assert!(room(batch_limit, on_its_way, 0, 0) > 0);
+        }
+    }
 }

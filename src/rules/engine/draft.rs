@@ -123,8 +123,8 @@ impl Draft {
         }
     }
 
-    /// Of a new object that has its `id_perms`. What the server makes because of a request belongs to the server; what it makes at the first start belongs to the
-    /// administrator of the cloud.
+    /// Of a new object that has its `id_perms`. What the server makes because of a request belongs to the server; what it makes at
+    /// the first start belongs to the administrator of the cloud.
     pub fn set_server_permissions(&mut self, work: &Work) {
         self.internal = true;
         let id_perms = self.property_id(field_name::ID_PERMS).and_then(|id| self.properties.get_mut(&id));
