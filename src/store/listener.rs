@@ -1,7 +1,8 @@
 //! What other servers say.
 
 use super::{StoreError, database::CONNECT_WITHIN, error::no_answer, operation::LISTENING};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use futures_util::FutureExt;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -29,21 +30,27 @@ impl Listener {
     }
 
     /// Waits until something is said, for this long at most; then it is seen to that the database is still there to say it. Gives the
-    /// process of the database that has said it.
+    /// processes of the database that have said something, of all that is there to be heard.
     ///
     /// # Errors
     /// When the connection is lost, and with it perhaps what was said meanwhile.
-    pub async fn hears(&mut self, limit: Duration) -> Result<Option<u32>, StoreError> {
-        match timeout(limit, self.listener.try_recv()).await {
-            Ok(Ok(Some(said))) => Ok(Some(said.process_id())),
-            Ok(Ok(None)) => Err(StoreError::of(LISTENING, sqlx::Error::PoolClosed)),
-            Ok(Err(error)) => Err(StoreError::of(LISTENING, error)),
-            Err(_) => {
-                within(ANSWERS_WITHIN, sqlx::raw_sql("select").execute(&mut self.listener)).await?;
-                Ok(None)
-            }
+    pub async fn hears(&mut self, limit: Duration) -> Result<Vec<u32>, StoreError> {
+        let Ok(first) = timeout(limit, self.listener.try_recv()).await else {
+            within(ANSWERS_WITHIN, sqlx::raw_sql("select").execute(&mut self.listener)).await?;
+            return Ok(Vec::new());
+        };
+        let mut said = vec![speaker(first)?];
+        while let Some(next) = self.listener.try_recv().now_or_never() {
+            said.push(speaker(next)?);
         }
+        Ok(said)
     }
+}
+
+/// The process of the database that said something.
+fn speaker(heard: Result<Option<PgNotification>, sqlx::Error>) -> Result<u32, StoreError> {
+    let said = heard.and_then(|said| said.ok_or(sqlx::Error::PoolClosed));
+    said.map(|said| said.process_id()).map_err(|error| StoreError::of(LISTENING, error))
 }
 
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {

@@ -29,15 +29,28 @@ const ENTER: &str = concat!(
     sequence::select_row!()
 );
 const LEAVE: &str = concat!("select pg_advisory_unlock(", turn!(), "), set_config('idle_session_timeout', '0', false)");
+/// Which locks of the database are the turn, in SQL, among those that somebody has or waits for.
+macro_rules! is_turn {
+    () => {
+        concat!(
+            "locktype = 'advisory' and objid = ((",
+            turn!(),
+            "::bigint & 4294967295))::oid
+                and database = (select oid from pg_database where datname = current_database())"
+        )
+    };
+}
+
+/// Asks whether somebody waits.
+pub const AWAITED: &str = concat!("select exists (select from pg_locks where not granted and ", is_turn!(), ")");
 /// Asks who holds up everybody.
 const HOLDERS: &str = concat!(
     "select string_agg(distinct pid::text, ', ') from pg_locks join pg_stat_activity using (pid)
         where (relation = 'feed_sequence'::regclass and mode in ('RowShareLock', 'RowExclusiveLock')
-               or locktype = 'advisory' and objid = ((",
-    turn!(),
-    "::bigint & 4294967295))::oid)
-              and granted and database = (select oid from pg_database where datname = current_database())
-              and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'"
+               and database = (select oid from pg_database where datname = current_database()) or ",
+    is_turn!(),
+    ")
+              and granted and pid <> pg_backend_pid() and wait_event_type is distinct from 'Lock'"
 );
 
 /// Waits for the turn, which the session has until it leaves, or ends. What the row says is of a moment after that.
@@ -56,6 +69,14 @@ pub async fn enter(session: &mut Session) -> Result<Sequence, StoreError> {
 pub async fn leave(session: &mut Session) -> Result<(), StoreError> {
     session.execute(sqlx::raw_sql(LEAVE)).await?;
     Ok(())
+}
+
+/// Whether another server waits for the turn that this session has.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_awaited(session: &mut Session) -> Result<bool, StoreError> {
+    session.value(sqlx::query(AWAITED)).await
 }
 
 /// The processes of the database that have the turn, or hold the row of the sequence, or have it next.

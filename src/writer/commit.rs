@@ -25,6 +25,8 @@ pub const LATE: &str = "The database did not answer in time. Not able to perform
 /// For how long a server keeps its turn, where there are several: long enough that what comes with each turn is little beside what is
 /// written in it, and short enough for whoever waits.
 const TURN: Duration = Duration::from_millis(20);
+/// What is left of a turn when it is asked whether another server waits for its own: enough for the batch that is written meanwhile.
+const NEARLY_OVER: Duration = Duration::from_millis(10);
 /// A session that died while nothing was written says so at once. What failed after this has been tried.
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 /// How long to find out whether a batch was committed when the connection broke around the commit.
@@ -186,6 +188,28 @@ impl Committer {
                     tracing::warn!(%error, holders, "the turn to write is not to be had");
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// A turn that is nearly over goes on where nobody else waits for it: to give it back and to take it anew would be for nothing, and
+    /// nothing is written meanwhile.
+    pub async fn prolong(&mut self, span: Span) -> Span {
+        let Span::Turn(until) = span else { return span };
+        let Some(session) = self.session.as_mut().filter(|_| self.has_turn) else { return span };
+        // The only server needs no turn any more.
+        if self.replica.lease.is_sole() || until.saturating_duration_since(Instant::now()) > NEARLY_OVER {
+            return span;
+        }
+        session.turn_to(operation::TURN);
+        self.progress.begin();
+        match queue::is_awaited(session).await {
+            Ok(false) => Span::Turn(Instant::now() + TURN),
+            Ok(true) => span,
+            Err(error) => {
+                tracing::debug!(%error, "the turn to write ends with its session");
+                self.give_up_session();
+                span
             }
         }
     }

@@ -237,7 +237,7 @@ impl Task {
         &mut self,
         mut committer: Committer,
         mut jobs: Vec<Job>,
-        span: Span,
+        mut span: Span,
     ) -> Option<(Committer, Vec<Job>)> {
         let mut next = Pending::in_batch(Batch::on(Graph::clone(&self.replica.current())));
         self.decide(&mut next, &mut jobs, span).await;
@@ -250,18 +250,18 @@ impl Task {
             }
             next = Pending::in_batch(Batch::after(&batch));
             // A task of its own, so that it goes on while this one decides.
-            let mut committing = tokio::spawn(commit_ahead(committer, batch));
+            let mut committing = tokio::spawn(commit_ahead(committer, batch, span));
             let answers = loop {
                 let room = room(self.batch_limit, waiting.len(), next.jobs.len(), self.jobs.len());
                 tokio::select! {
                     biased;
                     done = &mut committing => {
-                        let (back, answers) = match done {
+                        let (back, answers, left) = match done {
                             Ok(done) => done,
                             // As if it had happened here: whoever looks after this task has to know.
                             Err(fault) => resume_unwind(fault.try_into_panic().ok()?),
                         };
-                        committer = back;
+                        (committer, span) = (back, left);
                         break answers;
                     }
                     _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && jobs.is_empty() && !self.jobs.is_closed() && !span.is_over() => {
@@ -296,9 +296,11 @@ fn room(batch_limit: usize, on_its_way: usize, decided: usize, waiting: usize) -
     batch_limit.min(half).saturating_sub(decided).min(AT_A_TIME)
 }
 
-async fn commit_ahead(mut committer: Committer, batch: Batch) -> (Committer, Option<Answers>) {
+async fn commit_ahead(mut committer: Committer, batch: Batch, span: Span) -> (Committer, Option<Answers>, Span) {
+    // Before the batch, and not before the answers to it.
+    let span = committer.prolong(span).await;
     let answers = committer.commit_ahead(batch).await;
-    (committer, answers)
+    (committer, answers, span)
 }
 
 fn answer(jobs: Vec<Job>, answers: Answers) {

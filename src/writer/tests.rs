@@ -24,7 +24,7 @@ use crate::{
     store::{
         Database, Session, Turn, append, check,
         idempotency::{self, KeptAnswers, Key, Keyed},
-        load, load_snapshot, make_until, operation, sequence,
+        load, load_snapshot, make_until, operation, queue, sequence,
         shared_settings::SharedSettings,
     },
 };
@@ -35,6 +35,7 @@ use proptest::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What is done next, with one of a few uuids, which are those of objects of all types in turn, and one of a few names.
@@ -702,6 +703,22 @@ fn a_key_lasts_for_a_day() {
     place.stop();
 }
 
+/// Who commits for a server that is not alone, on an empty database, and what it knows; the other one has this connection.
+async fn one_of_two(place: &Place, other: &mut Session, rulebook: &Arc<Rulebook>) -> (Arc<Replica>, Committer) {
+    emptied(other, &place.model).await;
+    sequence::announce(other).await.unwrap();
+    let database = Database::new(&place.postgresql.database_url()).unwrap();
+    let supervision = Arc::default();
+    let settings = SharedSettings::new();
+    let replica =
+        Replica::start(database.clone(), Arc::clone(&place.model), Consistency::Linearizable, settings, &supervision);
+    let replica = replica.await.unwrap();
+    let progress = Arc::default();
+    let committer =
+        Committer::new(database, Arc::clone(&replica), Arc::clone(rulebook), 100_000, progress, &supervision);
+    (replica, committer)
+}
+
 /// A refusal writes nothing, so no statement finds out whether it holds: that of a server in its turn is as fresh as a read only if
 /// nobody has committed anything without waiting for his own.
 #[test]
@@ -710,23 +727,7 @@ fn who_has_the_turn_sees_who_did_not_wait_for_it() {
     let rulebook = without_settings(&place.model);
     place.runtime.block_on(async {
         let connection = &mut *place.connection.lock().await;
-        emptied(connection, &place.model).await;
-        // Another server: nobody is alone.
-        sequence::announce(connection).await.unwrap();
-        let database = Database::new(&place.postgresql.database_url()).unwrap();
-        let supervision = Arc::default();
-        let settings = SharedSettings::new();
-        let replica = Replica::start(
-            database.clone(),
-            Arc::clone(&place.model),
-            Consistency::Linearizable,
-            settings,
-            &supervision,
-        );
-        let replica = replica.await.unwrap();
-        let progress = Arc::default();
-        let mut committer =
-            Committer::new(database, Arc::clone(&replica), Arc::clone(&rulebook), 100_000, progress, &supervision);
+        let (replica, mut committer) = one_of_two(&place, connection, &rulebook).await;
         let decided = |step: &Step| {
             let mut batch = Batch::on(Graph::clone(&replica.current()));
             batch.decide(&request(&batch.fork, step).unwrap(), &rulebook);
@@ -746,6 +747,33 @@ fn who_has_the_turn_sees_who_did_not_wait_for_it() {
             }
             committer.end_turn().await;
         }
+    });
+    place.stop();
+}
+
+#[test]
+fn a_turn_goes_on_until_another_server_waits_for_it() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        let (_replica, mut committer) = one_of_two(&place, connection, &rulebook).await;
+        assert!(matches!(committer.begin().await, Beginning::Ahead(Span::Turn(_))));
+        let over = || Span::Turn(Instant::now());
+        let still_long = Span::Turn(Instant::now() + Duration::from_mins(1));
+        let Span::Turn(until) = committer.prolong(still_long).await else { panic!("it is not alone") };
+        assert!(until > Instant::now() + Duration::from_secs(30), "it was not to be asked yet");
+        assert!(over().is_over() && !committer.prolong(over()).await.is_over(), "nobody waits");
+
+        let mut next = Database::new(&place.postgresql.database_url()).unwrap().connect(operation::TURN).await.unwrap();
+        let waiting = tokio::spawn(async move { queue::enter(&mut next).await });
+        while !queue::is_awaited(connection).await.unwrap() {
+            assert!(!waiting.is_finished(), "it did not have to wait");
+        }
+        assert!(committer.prolong(over()).await.is_over(), "somebody waits");
+        committer.end_turn().await;
+        waiting.await.unwrap().unwrap();
+        assert!(committer.prolong(over()).await.is_over(), "a turn that has ended is not there again");
     });
     place.stop();
 }
