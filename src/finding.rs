@@ -99,6 +99,9 @@ kinds! {
     DuplicateName, "duplicate-name", Tables, Fault,
         "Two objects of a type have the same name.",
         Person "Delete one of them, or give it another name.";
+    WrongNameDigest, "wrong-name-digest", Tables, Fault,
+        "The digest in the row of an object is not that of its name. Another object may get the same name.",
+        Repair "The digest is made again.";
     MissingName, "missing-name", Tables, Fault,
         "An object has no name. REST shows it with one that is empty.",
         Person "Delete it, or give it a name.";

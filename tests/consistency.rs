@@ -105,11 +105,24 @@ const FAULTS: &[Fault] = &[
         "duplicate-name",
         Trimmed,
         "drop index object_fq_name;
-         update object set fq_name = (select fq_name from object where uuid = :net) where uuid = :other",
+         update object set (fq_name, name_digest) = (select fq_name, name_digest from object where uuid = :net)
+             where uuid = :other",
         "2 objects of the type virtual-network are called default-domain:default-project:net",
     )
     .with(MISSING_CONSTRAINT),
-    fault("missing-name", Trimmed, "update object set fq_name = '{}' where uuid = :policy", "has no name"),
+    fault(
+        "wrong-name-digest",
+        Trimmed,
+        "update object set name_digest = gen_random_uuid() where uuid = :policy",
+        "network-policy default-domain:default-project:policy has the digest",
+    )
+    .repaired(),
+    fault(
+        "missing-name",
+        Trimmed,
+        "update object set fq_name = '{}', name_digest = object_name_digest(type, '{}') where uuid = :policy",
+        "has no name",
+    ),
     fault(
         "missing-parent",
         Trimmed,
@@ -285,7 +298,13 @@ const FAULTS: &[Fault] = &[
         "update change set op = 'c' where rev = (select max(rev) from change where op = 'u' and uuid = :policy)",
         "is a create of",
     ),
-    fault("log-object", Whole, "update object set fq_name[3] = 'called-otherwise' where uuid = :policy", "is not what change"),
+    fault(
+        "log-object",
+        Whole,
+        "update object set fq_name[3] = 'called-otherwise' where uuid = :policy;
+         update object set name_digest = object_name_digest(type, fq_name) where uuid = :policy",
+        "is not what change",
+    ),
     fault("log-object", Whole, "delete from object where uuid = :second", "does not exist, and change"),
     fault("log-revision", Whole, "update object set revision = 1 where uuid = :policy", "was changed last by 1, and").repaired(),
     fault("log-reservation", Whole, "delete from address_hold where owner is null", "was reserved by the log, and").repaired(),

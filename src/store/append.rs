@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     change_log::{LogEntry, Subject},
-    graph::{Graph, Hold, Holder, Link, Object, Position},
+    graph::{FqName, Graph, Hold, Holder, Link, Object, Position},
     model::{Model, ObjectType, TypeId},
     rules::{Change, Effect},
     timestamp::Timestamp,
@@ -16,6 +16,7 @@ use crate::{
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 use serde_json::json;
+use sha2::{Digest, Sha256, digest::consts::U16};
 use sqlx::{Arguments, AssertSqlSafe, error::BoxDynError, postgres::PgArguments, types::ipnetwork::IpNetwork};
 use std::{iter, sync::Arc};
 use uuid::Uuid;
@@ -47,6 +48,7 @@ struct Net {
 pub(super) struct ObjectRow {
     revision: u64,
     fq_name: String,
+    name_digest: Uuid,
     properties: String,
     positions: Option<String>,
     relaxed: Option<String>,
@@ -204,7 +206,7 @@ fn arguments(graph: &Graph, rows: &Rows, turn: Turn) -> Result<(Needed, PgArgume
     let changes = &rows.changes;
     let mut arguments = PgArguments::default();
     // All at once, for what is long.
-    arguments.reserve(55, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
+    arguments.reserve(57, changes.body.iter().map(|body| 2 * body.len() + 1024).sum());
     arguments.add(turn.batch)?;
     arguments.add(turn.now.0)?;
     arguments.add(signed(turn.after.revision))?;
@@ -279,6 +281,7 @@ pub(super) struct ObjectRows<'r> {
     positions: Vec<Option<&'r str>>,
     relaxed: Vec<Option<&'r str>>,
     written: Vec<Option<&'r str>>,
+    name_digest: Vec<Uuid>,
 }
 
 /// References that go.
@@ -316,6 +319,13 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// What makes names unique in the tables, each in its type: what `object_name_digest` of `migrations/` makes of them there.
+fn name_digest(kind: &ObjectType, fq_name: &FqName) -> Uuid {
+    let digest = Sha256::new_with_prefix(&kind.name).chain_update(":").chain_update(fq_name.joined().as_bytes());
+    let (half, _) = digest.finalize().split::<U16>();
+    Uuid::from_bytes(half.into())
+}
+
 /// A list of texts as `PostgreSQL` writes arrays: arrays of arrays can't be sent.
 fn array_text<'t>(elements: impl IntoIterator<Item = &'t str>) -> String {
     let mut text = String::from("{");
@@ -340,6 +350,7 @@ impl ObjectRow {
         Self {
             revision,
             fq_name: array_text(object.fq_name.elements()),
+            name_digest: name_digest(kind, &object.fq_name),
             properties,
             positions: (!positions.is_empty()).then(|| json!(positions).to_string()),
             relaxed: (!object.relaxed().is_empty()).then(relaxed),
@@ -361,9 +372,10 @@ impl<'r> ObjectRows<'r> {
         self.positions.push(row.positions.as_deref());
         self.relaxed.push(row.relaxed.as_deref());
         self.written.push(row.written.as_deref());
+        self.name_digest.push(row.name_digest);
     }
 
-    /// As ten arguments.
+    /// As eleven arguments.
     pub fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.add(self.uuid)?;
         arguments.add(self.kind)?;
@@ -374,7 +386,8 @@ impl<'r> ObjectRows<'r> {
         arguments.add(self.properties)?;
         arguments.add(self.positions)?;
         arguments.add(self.relaxed)?;
-        arguments.add(self.written)
+        arguments.add(self.written)?;
+        arguments.add(self.name_digest)
     }
 }
 
@@ -455,28 +468,29 @@ pub const PARTS: [Part; 9] = [
     Part {
         name: "changed",
         after: &["deleted"],
-        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)
             select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
-                   relaxed::uuid[], written::jsonb
+                   relaxed::uuid[], written::jsonb, name_digest
             from unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[],
-                        $20::text[], $21::text[], $22::text[])
-                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
+                        $20::text[], $21::text[], $22::text[], $23::uuid[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)
             where WHEN
             -- All columns: a uuid may have been deleted and created anew, as something else, in one batch.
             on conflict (uuid) do update set type = excluded.type, fq_name = excluded.fq_name, parent = excluded.parent,
                 created = excluded.created, revision = excluded.revision, properties = excluded.properties,
-                positions = excluded.positions, relaxed = excluded.relaxed, written = excluded.written
+                positions = excluded.positions, relaxed = excluded.relaxed, written = excluded.written,
+                name_digest = excluded.name_digest
             returning 1",
     },
     Part {
         name: "created",
         after: &["deleted", "changed"],
-        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
+        sql: "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)
             select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb,
-                   relaxed::uuid[], written::jsonb
-            from unnest($23::uuid[], $24::text[], $25::text[], $26::uuid[], $27::bigint[], $28::bigint[], $29::text[],
-                        $30::text[], $31::text[], $32::text[])
-                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
+                   relaxed::uuid[], written::jsonb, name_digest
+            from unnest($24::uuid[], $25::text[], $26::text[], $27::uuid[], $28::bigint[], $29::bigint[], $30::text[],
+                        $31::text[], $32::text[], $33::text[], $34::uuid[])
+                 as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)
             where WHEN",
     },
     Part {
@@ -484,7 +498,7 @@ pub const PARTS: [Part; 9] = [
         after: &["unlinked"],
         sql: "insert into reference (source, target, name, attr)
             select source, target, name, attr::jsonb
-            from unnest($33::uuid[], $34::uuid[], $35::text[], $36::text[]) as new (source, target, name, attr)
+            from unnest($35::uuid[], $36::uuid[], $37::text[], $38::text[]) as new (source, target, name, attr)
             where WHEN",
     },
     Part {
@@ -492,7 +506,7 @@ pub const PARTS: [Part; 9] = [
         after: &["freed"],
         sql: "insert into address_hold (scope, address, owner)
             select scope, address, owner
-            from unnest($37::uuid[], $38::inet[], $39::uuid[]) as new (scope, address, owner)
+            from unnest($39::uuid[], $40::inet[], $41::uuid[]) as new (scope, address, owner)
             where WHEN",
     },
     Part {
@@ -501,7 +515,7 @@ pub const PARTS: [Part; 9] = [
         sql: concat!(
             "delete from idempotency_key where ctid = any(array(
                 select kept.ctid
-                from unnest($51::text[], $52::text[]) as new (who, key),
+                from unnest($53::text[], $54::text[]) as new (who, key),
                      -- By key: how many are old changes from minute to minute.
                      lateral (select ctid, at from idempotency_key as kept
                               where kept.who = new.who and kept.key = new.key offset 0) as kept
@@ -517,7 +531,7 @@ pub const PARTS: [Part; 9] = [
         // Where there is a key already its answer stays, and the batch is refused: it was decided without it.
         sql: "insert into idempotency_key (who, key, fingerprint, batch, revision, outcome)
             select who, key, fingerprint, $1::uuid, revision, outcome::json
-            from unnest($51::text[], $52::text[], $53::bytea[], $54::bigint[], $55::text[])
+            from unnest($53::text[], $54::text[], $55::bytea[], $56::bigint[], $57::text[])
                  as new (who, key, fingerprint, revision, outcome)
             where WHEN",
     },
@@ -546,8 +560,8 @@ pub fn statement(needed: Needed) -> String {
             insert into change (rev, request, batch, at, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             select rev, request, $1::uuid, to_timestamp($2::bigint / 1e6::double precision), op, type, uuid,
                    fq_name::text[], body::json, trace, who, caller::jsonb, former_perms2
-            from unnest($40::bigint[], $41::bigint[], $42::text[], $43::text[], $44::uuid[], $45::text[], $46::text[],
-                        $47::text[], $48::text[], $49::text[], $50::text[])
+            from unnest($42::bigint[], $43::bigint[], $44::text[], $45::text[], $46::uuid[], $47::text[], $48::text[],
+                        $49::text[], $50::text[], $51::text[], $52::text[])
                  as new (rev, request, op, type, uuid, fq_name, body, trace, who, caller, former_perms2)
             where exists (select from turn)
         )

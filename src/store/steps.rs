@@ -19,6 +19,11 @@ const TAKES: &[(i64, &str)] = &[
         "reads all references and held addresses: longer the more there are; until then nobody writes, and a server that starts \
          waits",
     ),
+    (
+        12,
+        "writes all objects anew: longer the more there are, and needs as much room on the disk; until then nobody writes, and a \
+         server that starts waits",
+    ),
 ];
 
 /// A step that a database does not have yet.

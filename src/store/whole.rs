@@ -20,12 +20,12 @@ use uuid::Uuid;
 const PIECE: usize = 2000;
 
 const INSERT_OBJECTS: &str =
-    "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)
+    "insert into object (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)
     select uuid, type, fq_name::text[], parent, created, revision, properties::jsonb, positions::jsonb, relaxed::uuid[],
-           written::jsonb
+           written::jsonb, name_digest
     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-                $9::text[], $10::text[])
-         as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written)";
+                $9::text[], $10::text[], $11::uuid[])
+         as new (uuid, type, fq_name, parent, created, revision, properties, positions, relaxed, written, name_digest)";
 const INSERT_REFERENCES: &str = "insert into reference (source, target, name, attr)
     select source, target, name, attr::jsonb
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as new (source, target, name, attr)";

@@ -135,6 +135,15 @@ const QUESTIONS: &[Question] = &[
             from object group by type, fq_name having count(*) > 1",
     },
     Question {
+        kind: Kind::WrongNameDigest,
+        table: "object",
+        query: "select uuid as object, type || ' ' || array_to_string(fq_name, ':') || ' has the digest ' || name_digest as text,
+                case when (select count(*) from object as same where (same.type, same.fq_name) = (object.type, object.fq_name)) = 1
+                    then format('update object set name_digest = object_name_digest(type, fq_name) where uuid = %L', uuid)
+                end as repair
+            from object where name_digest <> object_name_digest(type, fq_name)",
+    },
+    Question {
         kind: Kind::MissingName,
         table: "object",
         query: "select uuid as object, type || ' ' || uuid || ' has no name' as text, null as repair

@@ -27,8 +27,9 @@ const FILL: &str = "
     alter table change_1 set (autovacuum_enabled = off);
     create function pg_temp.numbered(number int) returns uuid language sql as
         $$ select lpad(to_hex(number), 32, '0')::uuid $$;
-    insert into object (uuid, type, fq_name, created, revision, properties)
-        select pg_temp.numbered(number), 'network-policy', array['a', 'b', number::text], number, number, '{}'
+    insert into object (uuid, type, fq_name, created, revision, properties, name_digest)
+        select pg_temp.numbered(number), 'network-policy', array['a', 'b', number::text], number, number, '{}',
+               pg_temp.numbered(number)
         from generate_series(1, 30000) as number;
     insert into reference (source, target, name)
         select pg_temp.numbered(number), pg_temp.numbered(number % 10), 'network_policy_refs'
