@@ -158,6 +158,9 @@ const REFERENCE_IN_ONE_STATEMENT: &str = "
         select revision, revision, uuid, now(), 'u', 'virtual-network', uuid, array['domain', 'project', 'n' || :n], CHANGE
         from updated;";
 
+/// About as many as are between two checkpoints under load: 1 GiB.
+const LOG_FILES: usize = 64;
+
 /// What one transaction does.
 #[derive(Clone, Copy)]
 pub enum Rows {
@@ -179,7 +182,16 @@ impl<'s> Pgbench<'s> {
         let bench = Self { server, programs };
         let tables = with_bodies(TABLES);
         bench.run("psql", &["--quiet", "--set=ON_ERROR_STOP=1", "--command", &tables]);
+        bench.have_log_files();
         bench
+    }
+
+    /// Gives PostgreSQL's log the files that it has after its first checkpoints, to be used again. It fills a new one with zeros first, while
+    /// all writes wait, which a cluster does only when it is new.
+    fn have_log_files(&self) {
+        let one = ["--command", "select pg_logical_emit_message(false, '', '')", "--command", "select pg_switch_wal()"];
+        let all = one.repeat(LOG_FILES);
+        self.run("psql", &[&["--quiet", "--set=ON_ERROR_STOP=1"], &all[..], &["--command", "checkpoint"]].concat());
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> String {

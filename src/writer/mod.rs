@@ -26,8 +26,16 @@ use crate::{
 };
 use batch::Batch;
 use commit::{Answers, Beginning, Committer, LATE, Span, take_back};
+use futures_util::future::maybe_done;
 use keys::Keys;
-use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    num::NonZeroUsize,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 use ticket::Ticket;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -241,34 +249,42 @@ impl Task {
     ) -> Option<(Committer, Vec<Job>)> {
         let mut next = Pending::in_batch(Batch::on(Graph::clone(&self.replica.current())));
         self.decide(&mut next, &mut jobs, span).await;
+        // A batch whose requests have no answer yet.
+        let mut unanswered: Option<(Vec<Job>, Answers)> = None;
         while !next.jobs.is_empty() {
             let Pending { jobs: mut waiting, batch } = next;
             if !ticket::send(waiting.iter().map(|job| &*job.ticket)) {
                 // Somebody has gone with the word that nothing was stored: decided anew, without him.
+                if let Some((jobs, answers)) = unanswered {
+                    answer(jobs, answers);
+                }
                 waiting.append(&mut jobs);
                 return Some((committer, waiting));
             }
             next = Pending::in_batch(Batch::after(&batch));
-            // A task of its own, so that it goes on while this one decides.
-            let mut committing = tokio::spawn(commit_ahead(committer, batch, span));
-            let answers = loop {
+            let mut committing = pin!(maybe_done(Box::pin(commit_ahead(committer, batch, span))));
+            // It is sent before anything else is done, and no other thread has to be woken for that.
+            begin(committing.as_mut()).await;
+            if let Some((jobs, answers)) = unanswered.take() {
+                answer(jobs, answers);
+            }
+            let (back, answers, left) = loop {
                 let room = room(self.batch_limit, waiting.len(), next.jobs.len(), self.jobs.len());
                 tokio::select! {
                     biased;
-                    done = &mut committing => {
-                        let (back, answers, left) = match done {
-                            Ok(done) => done,
-                            // As if it had happened here: whoever looks after this task has to know.
-                            Err(fault) => resume_unwind(fault.try_into_panic().ok()?),
-                        };
-                        (committer, span) = (back, left);
-                        break answers;
-                    }
+                    () = &mut committing => break committing.take_output()?,
                     _ = self.jobs.recv_many(&mut jobs, room), if room > 0 && jobs.is_empty() && !self.jobs.is_closed() && !span.is_over() => {
-                        self.decide(&mut next, &mut jobs, span).await;
+                        let mut deciding = pin!(self.decide(&mut next, &mut jobs, span));
+                        tokio::select! {
+                            biased;
+                            () = &mut deciding => {}
+                            // What was answered to keys is being asked for.
+                            () = &mut committing => deciding.await,
+                        }
                     }
                 }
             };
+            (committer, span) = (back, left);
             let Some(answers) = answers else {
                 let mut refused = waiting;
                 take_back(&refused);
@@ -279,8 +295,7 @@ impl Task {
             if next.jobs.is_empty() {
                 answer(waiting, answers);
             } else {
-                // The database shall not wait for it.
-                tokio::spawn(async move { answer(waiting, answers) });
+                unanswered = Some((waiting, answers));
             }
         }
         Some((committer, jobs))
@@ -294,6 +309,15 @@ impl Task {
 fn room(batch_limit: usize, on_its_way: usize, decided: usize, waiting: usize) -> usize {
     let half = (on_its_way + decided + waiting).div_ceil(2).max(AT_A_TIME);
     batch_limit.min(half).saturating_sub(decided).min(AT_A_TIME)
+}
+
+/// Does what can be done of it without waiting.
+async fn begin(mut future: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 async fn commit_ahead(mut committer: Committer, batch: Batch, span: Span) -> (Committer, Option<Answers>, Span) {
