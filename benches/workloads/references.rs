@@ -77,6 +77,8 @@ const TABLES: &str = "
     create schema bench;
     create table bench.object (like public.object including all);
     alter table bench.object add foreign key (parent) references bench.object;
+    -- As if the client made it.
+    alter table bench.object alter column name_digest set default gen_random_uuid();
     create table bench.change (like public.change including all);
     create table bench.reference (like public.reference including all);
     alter table bench.reference add foreign key (source) references bench.object on delete cascade;

@@ -320,7 +320,7 @@ fn signed(number: u64) -> i64 {
 }
 
 /// What makes names unique in the tables, each in its type: what `object_name_digest` of `migrations/` makes of them there.
-fn name_digest(kind: &ObjectType, fq_name: &FqName) -> Uuid {
+pub(super) fn name_digest(kind: &ObjectType, fq_name: &FqName) -> Uuid {
     let digest = Sha256::new_with_prefix(&kind.name).chain_update(":").chain_update(fq_name.joined().as_bytes());
     let (half, _) = digest.finalize().split::<U16>();
     Uuid::from_bytes(half.into())

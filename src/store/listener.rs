@@ -23,6 +23,8 @@ impl Listener {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_WITHIN);
         let connect = async {
             let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options)).await?;
+            // Else one that is lost is made anew without a word, and what was said meanwhile is missed.
+            listener.eager_reconnect(false);
             listener.listen(channel).await?;
             Ok(Self { listener })
         };

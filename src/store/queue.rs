@@ -1,5 +1,5 @@
 //! The queue of those servers that want to write, where there are several: who is at its head may commit several batches, one
-//! after the other, and the others do not get in between.
+//! after the other, and the others do not get in between. It stays there until another one waits.
 //!
 //! The queue decides nothing. What may be committed is up to the row of the sequence ([`sequence`]), each time anew: the statement
 //! that writes a batch does nothing if anybody has committed what the batch was not decided on. So whoever writes without having

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// What is answered when it was not the turn of a request for too long.
 pub const LATE: &str = "The database did not answer in time. Not able to perform requested action; nothing was stored";
-/// For how long a server keeps its turn, where there are several: long enough that what comes with each turn is little beside what is
+/// For how long a server keeps its turn where another one waits: long enough that what comes with each turn is little beside what is
 /// written in it, and short enough for whoever waits.
 const TURN: Duration = Duration::from_millis(20);
 /// What is left of a turn when it is asked whether another server waits for its own: enough for the batch that is written meanwhile.
@@ -102,6 +102,8 @@ pub struct Committer {
     process: Process,
     /// Whether it is at the head of the queue of those that want to write.
     has_turn: bool,
+    /// Whether another server was seen to wait behind it.
+    is_awaited: bool,
     /// That of a session which was given up and may not be at its end.
     left_behind: Option<Process>,
     progress: Arc<Progress>,
@@ -128,6 +130,7 @@ impl Committer {
             fence: Uuid::nil(),
             process: Process::default(),
             has_turn: false,
+            is_awaited: false,
             left_behind: None,
             progress,
             last: None,
@@ -179,7 +182,7 @@ impl Committer {
         session.turn_to(operation::TURN);
         match queue::enter(session).await {
             Ok(state) => {
-                self.has_turn = true;
+                (self.has_turn, self.is_awaited) = (true, false);
                 Ok(state)
             }
             Err(error) => {
@@ -196,7 +199,7 @@ impl Committer {
     /// nothing is written meanwhile.
     pub async fn prolong(&mut self, span: Span) -> Span {
         let Span::Turn(until) = span else { return span };
-        let Some(session) = self.session.as_mut().filter(|_| self.has_turn) else { return span };
+        let Some(session) = self.session.as_mut().filter(|_| self.has_turn && !self.is_awaited) else { return span };
         // The only server needs no turn any more.
         if self.replica.lease.is_sole() || until.saturating_duration_since(Instant::now()) > NEARLY_OVER {
             return span;
@@ -205,7 +208,10 @@ impl Committer {
         self.progress.begin();
         match queue::is_awaited(session).await {
             Ok(false) => Span::Turn(Instant::now() + TURN),
-            Ok(true) => span,
+            Ok(true) => {
+                self.is_awaited = true;
+                span
+            }
             Err(error) => {
                 tracing::debug!(%error, "the turn to write ends with its session");
                 self.give_up_session();

@@ -138,7 +138,7 @@ const QUESTIONS: &[Question] = &[
         kind: Kind::WrongNameDigest,
         table: "object",
         query: "select uuid as object, type || ' ' || array_to_string(fq_name, ':') || ' has the digest ' || name_digest as text,
-                case when (select count(*) from object as same where (same.type, same.fq_name) = (object.type, object.fq_name)) = 1
+                case when not exists (select from object as other where other.name_digest = object_name_digest(object.type, object.fq_name))
                     then format('update object set name_digest = object_name_digest(type, fq_name) where uuid = %L', uuid)
                 end as repair
             from object where name_digest <> object_name_digest(type, fq_name)",

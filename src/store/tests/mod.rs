@@ -4,10 +4,11 @@ mod plans;
 mod queue;
 mod wide_rows;
 
-use super::{Database, Failure, Session, StoreError, make_until, operation::*};
-use crate::{model::Model, private_postgresql::PrivatePostgres};
+use super::{Database, Failure, Session, StoreError, append::name_digest, make_until, operation::*};
+use crate::{graph::FqName, model::Model, private_postgresql::PrivatePostgres};
 use sqlx::raw_sql;
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use uuid::Uuid;
 
 /// A database with all tables, for a test.
 struct Place {
@@ -45,6 +46,32 @@ fn an_answer_that_does_not_come_is_told_with_its_question() {
         assert_eq!(late(operation).failure(), Failure::Connection);
         assert_eq!(late(operation).is_worth_another_try(), again, "{}", operation.name);
     }
+}
+
+/// The server and the step that made the column agree on what is in it.
+#[tokio::test]
+async fn names_have_the_digest_that_the_tables_make() {
+    let place = Place::start().await;
+    let mut session = place.session().await;
+    let model = Model::embedded().unwrap();
+    let names: [&[&str]; 6] = [
+        &["a"],
+        &["target:64512:1"],
+        &["a", "b", "c"],
+        &["", ""],
+        &["it's \"\\{}\",", "b"],
+        &["Zürich \u{1f310}", "網路"],
+    ];
+    for kind in model.types().iter().take(3) {
+        for elements in names {
+            let made: Uuid = session
+                .value(sqlx::query("select object_name_digest($1, $2)").bind(&kind.name).bind(elements))
+                .await
+                .unwrap();
+            assert_eq!(name_digest(kind, &FqName::new(elements)), made, "{} {elements:?}", kind.name);
+        }
+    }
+    place.postgresql.stop().await.unwrap();
 }
 
 /// An operation, what it waits for in vain, and what a client is told.
