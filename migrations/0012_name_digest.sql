@@ -1,8 +1,9 @@
 -- The digest that makes names unique is a column, which whoever writes an object fills: to make it here, for each entry of the index,
 -- cost as much as all other indexes together. It is the first half of the SHA-256, which is the size of a uuid, and is kept and compared
 -- as one; with the type in it, so that the index has nothing else.
--- First what every batch begins with, and the trigger of this step comes to: a server that writes meanwhile would wait for the one, and have
--- the other.
+
+-- First what every batch begins with, and what the trigger of this step changes at its end: a server that writes meanwhile would have the
+-- one, and wait for the other.
 lock table feed_sequence in exclusive mode;
 
 create function object_name_digest(type text, fq_name text[]) returns uuid

@@ -149,9 +149,9 @@ fn listen_hint(option: &str, error: &std::io::Error) -> String {
     }
 }
 
-/// Memory comes in pages of the usual size. The system fills one of 2 MiB with zeros while a request waits for its first byte, and where memory
-/// is in pieces puts them together before that, for milliseconds. The graph, which grows by a few of them a second under load, is hardly faster with them. It is
-/// so for a private `PostgreSQL`, too, which is a child: its shared memory has no such pages as a rule.
+/// Memory comes in pages of the usual size. The system fills one of 2 MiB with zeros while a request waits for its first byte, and where
+/// memory is in pieces puts them together before that, for milliseconds. The graph is hardly faster with them (docs/scale.md). A private
+/// `PostgreSQL`, which is a child, does without them, too.
 fn without_huge_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "transparent huge pages can't be switched off");

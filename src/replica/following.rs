@@ -22,7 +22,7 @@ const PAGE: u32 = 1000;
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long what others commit is let come together before it is looked at again, if no read asks for it: a look for each of their
-/// batches costs the one who writes a tenth of what is left of two cores.
+/// batches takes more from who writes than it brings here (docs/scale.md).
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Replica {
