@@ -8,7 +8,7 @@ use crate::{
     model::{ObjectType, TypeId},
 };
 use memchr::{memchr, memrchr};
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, sync::Arc};
 use uuid::{Uuid, fmt::Hyphenated};
 
 /// Names of fields. There may be many of them, and each field of each object is looked up.
@@ -228,7 +228,10 @@ impl Renderer<'_> {
         if !selection.looks_around() {
             return fields.close();
         }
-        for back in kind.back_references.iter().filter(|back| selection.has_back_reference(&back.field)) {
+        // Most objects have few of the kinds that they may have, and each is looked for by itself.
+        let referrers = LazyCell::new(|| self.graph.referrer_types(object.uuid).collect::<Vec<_>>());
+        let backs = kind.back_references.iter().filter(|back| selection.has_back_reference(&back.field));
+        for back in backs.filter(|back| referrers.contains(&back.source)) {
             let sources = self.graph.referrers(object.uuid, back.source);
             self.list(&mut fields, &back.field, sources, |renderer, output, source| {
                 let links = source.links_of(back.reference);
@@ -237,7 +240,9 @@ impl Renderer<'_> {
                 renderer.link(output, source.uuid, &source.fq_name, source.type_id, Some(link.map_or("null", data_of)));
             });
         }
-        for child in kind.children.iter().filter(|child| selection.has_child(&child.field)) {
+        let child_types = LazyCell::new(|| self.graph.child_types(object.uuid).collect::<Vec<_>>());
+        let children = kind.children.iter().filter(|child| selection.has_child(&child.field));
+        for child in children.filter(|child| child_types.contains(&child.child)) {
             let children = self.graph.children_of(object.uuid, child.child);
             self.list(&mut fields, &child.field, children, |renderer, output, child| {
                 renderer.link(output, child.uuid, &child.fq_name, child.type_id, None);

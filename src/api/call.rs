@@ -5,6 +5,10 @@ use super::{
     connection::{InHand, Progress},
     door::{Door, Proxies},
     error::{Answered, ApiError, PROBLEM},
+    header_text::{
+        self, CLUSTER_ID, CONTRAIL_USERAGENT, FETCH_DESTINATION, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO,
+        LAST_EVENT_ID, REQUEST_ID, REQUESTOR_IP, first,
+    },
     idempotency::KeyHeader,
     pages,
     peer::Peer,
@@ -190,7 +194,7 @@ impl Call {
     /// Whether it is somebody's browser that wants to show something, and not a script of a page.
     pub fn is_for_page(&self, request: &HttpRequest) -> bool {
         let is_navigation =
-            request.headers().get("Sec-Fetch-Dest").is_none_or(|destination| destination.as_bytes() == b"document");
+            request.headers().get(FETCH_DESTINATION).is_none_or(|destination| destination.as_bytes() == b"document");
         self.door == Door::Public && pages::is_below(&self.path) && self.prefers_html && is_navigation
     }
 
@@ -208,38 +212,34 @@ impl Call {
 
     /// Takes what it needs from a request; what proxies say of it only where they are believed (TLS-6).
     pub fn new(request: &HttpRequest, proxies: &Proxies) -> Self {
-        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let first = |name: &str| {
-            let value = text(name)?;
-            let first = value.split(',').next().unwrap_or_default().trim();
-            (!first.is_empty()).then(|| kept(first.to_owned()))
-        };
+        let text = |name| header_text::text(request, name);
+        let owned = |name| text(name).map(str::to_owned);
         let peer = request.peer_addr().map(|address| address.ip());
         let connection = request.conn_data::<Rc<Progress>>().cloned();
         let door = connection.as_ref().map_or(Door::Public, |connection| connection.door);
         let is_believed = door == Door::Public && proxies.believe(peer);
-        let told = |name: &str| if is_believed { first(name) } else { None };
-        let client = if is_believed { text("X-Forwarded-For") } else { None };
-        let client = client.and_then(|clients| proxies.client(&clients).map(|client| kept(client.to_owned())));
+        let told = |name| if is_believed { first(request, name) } else { None };
+        let client = if is_believed { text(FORWARDED_FOR) } else { None };
+        let client = client.and_then(|clients| proxies.client(clients).map(|client| kept(client.to_owned())));
         let from = client.as_ref().and_then(|client| client.parse().ok()).or(peer);
         let identity = Identity {
             // Until it is found out who it is (`gate`).
             caller: Arc::new(Caller::of_level(Level::Nobody)),
             default_domain: None,
-            request_id: text("X-Request-Id")
+            request_id: owned(REQUEST_ID)
                 .filter(|id| !id.trim().is_empty())
                 .map_or_else(|| format!("req-{}", Uuid::new_v4()), kept),
-            user_agent: text("X-Contrail-Useragent").or_else(|| text("User-Agent")).map(kept),
-            address: told("X-Requestor-IP").or(client).or_else(|| door.origin(peer)),
+            user_agent: owned(CONTRAIL_USERAGENT).or_else(|| owned(header::USER_AGENT)).map(kept),
+            address: told(REQUESTOR_IP).or(client).or_else(|| door.origin(peer)),
         };
         let is_encrypted = connection.as_ref().is_some_and(|connection| connection.is_encrypted);
         let own = if is_encrypted { "https" } else { "http" };
         // Both stand in each href of an answer (TLS-4).
-        let scheme = told("X-Forwarded-Proto").unwrap_or_else(|| own.to_owned());
-        let host = told("X-Forwarded-Host").or_else(|| text("Host").map(kept));
+        let scheme = told(FORWARDED_PROTO).unwrap_or_else(|| own.to_owned());
+        let host = told(FORWARDED_HOST).or_else(|| owned(header::HOST).map(kept));
         let own = || connection.as_ref().and_then(|connection| connection.local_address);
         let host = host.or_else(|| own().map(|address| address.to_string())).unwrap_or_else(|| "localhost".to_owned());
-        let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
         Self {
@@ -253,10 +253,10 @@ impl Call {
             door,
             standing: None,
             base: format!("{scheme}://{host}"),
-            if_none_match: text(header::IF_NONE_MATCH.as_str()),
-            if_match: text(header::IF_MATCH.as_str()),
-            last_event_id: text("Last-Event-ID"),
-            cluster_id: text("X-Cluster-ID"),
+            if_none_match: owned(header::IF_NONE_MATCH),
+            if_match: owned(header::IF_MATCH),
+            last_event_id: owned(LAST_EVENT_ID),
+            cluster_id: owned(CLUSTER_ID),
             peer: Peer::of(request),
             prefers_html: prefers_html(request),
             takes_problems: takes_problems(request),
@@ -273,7 +273,7 @@ impl Call {
             asked_at: Cell::default(),
             is_json: media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json"),
             is_form: media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded"),
-            announced: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.trim().parse().ok()),
+            announced: text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok()),
             body: Cell::default(),
             room: Vec::new(),
             place: Cell::default(),

@@ -7,19 +7,20 @@ use super::{
     asked::letter_of,
     call::Call,
     error::{Answered, ApiError},
+    header_text::{AUTH_TOKEN, PROJECT_ID, ROLE, SERVICE_TOKEN, STORAGE_TOKEN, USER, first},
     pages::session_of,
     routes::{Found, Route},
     standing::Standing,
 };
 use crate::{
-    access::{AaaMode, Caller, Level, Scope, kept},
+    access::{AaaMode, Caller, Level, Scope},
     authentication::{Presented, Refused},
 };
 use actix_web::{
     HttpRequest,
     http::{
         Method, StatusCode,
-        header::{self, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
 };
 use serde_json::json;
@@ -112,15 +113,10 @@ pub fn access(route: &Route, method: &Method) -> Access {
 
 /// Without authentication whoever stands in front of the server is believed, and may do everything (MODE-6).
 fn believed(request: &HttpRequest) -> Caller {
-    let first = |name: &str| {
-        let value = request.headers().get(name)?.to_str().ok()?;
-        let first = value.split(',').next().unwrap_or_default().trim();
-        (!first.is_empty()).then(|| kept(first.to_owned()))
-    };
     Caller {
-        user: first("X-User"),
-        roles: first("X-Role").into_iter().collect(),
-        project: first("X-Project-Id").map(|id| Scope::new(id, None)),
+        user: first(request, USER),
+        roles: first(request, ROLE).into_iter().collect(),
+        project: first(request, PROJECT_ID).map(|id| Scope::new(id, None)),
         ..Caller::of_level(Level::Admin)
     }
 }
@@ -134,14 +130,14 @@ fn presented(request: &HttpRequest) -> Presented {
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     };
-    let of = |name: &str| request.headers().get(name).and_then(text);
+    let of = |name: HeaderName| request.headers().get(name).and_then(text);
     let bearer = || {
-        let value = of(header::AUTHORIZATION.as_str())?;
+        let value = of(header::AUTHORIZATION)?;
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
     };
-    let token = of("X-Auth-Token").or_else(|| of("X-Storage-Token")).or_else(bearer);
-    Presented { token, service_token: of("X-Service-Token") }
+    let token = of(AUTH_TOKEN).or_else(|| of(STORAGE_TOKEN)).or_else(bearer);
+    Presented { token, service_token: of(SERVICE_TOKEN) }
 }
 
 fn not_let_in(refused: Refused, challenge: &str) -> ApiError {

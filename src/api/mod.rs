@@ -17,6 +17,7 @@ mod door;
 mod error;
 mod filters;
 mod gate;
+mod header_text;
 mod home;
 mod hosts;
 mod idempotency;
@@ -91,10 +92,6 @@ use tokio::sync::Mutex;
 /// In every answer: up to where changes are in it, or, if it is the answer to a change, where that one is.
 const REVISION: HeaderName = HeaderName::from_static("x-cirrus-revision");
 
-/// In every answer: under which id the request is in the log, and its change in the change log.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Of which trace of its client a request is a part (W3C Trace Context).
-const TRACE_PARENT: &str = "traceparent";
 /// What a browser may do with a page of ours: all of it is here.
 const OWN_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
@@ -192,7 +189,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let started = Instant::now();
     let mut call = Call::new(&request, &app.proxies);
     call.hides_forbidden = app.hides_forbidden;
-    let parent = || request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+    let parent = || header_text::text(&request, header_text::TRACE_PARENT);
     let trace = app.traces.as_ref().and_then(|_| Trace::begin(parent()));
     let served = Served { id: call.identity.request_id.as_str().into(), trace: trace.map(Arc::new) };
     served.clone().scope(answer(app, request, payload, call, served, started)).await
@@ -231,7 +228,7 @@ async fn answer(
     };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(call.identity.request_id.as_str()) {
-        headers.insert(REQUEST_ID, id);
+        headers.insert(header_text::REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -10,6 +10,7 @@ use super::{
     door::Door,
     error::{Answered, ApiError},
     gate::denied,
+    header_text::{FETCH_SITE, text},
     routes::{self, Found, Route},
 };
 use crate::{graph::Graph, model::TypeId, replica::Snapshot};
@@ -119,8 +120,7 @@ pub fn check_site(call: &Call, request: &HttpRequest) -> Answered<()> {
     if call.method == Method::GET {
         return Ok(());
     }
-    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_own = match (text("Sec-Fetch-Site"), text(header::ORIGIN.as_str())) {
+    let is_own = match (text(request, FETCH_SITE), text(request, header::ORIGIN)) {
         (Some(site), _) => site == "same-origin",
         (None, origin) => origin.is_some_and(|origin| origin == call.base),
     };

@@ -3,10 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "the tables are damaged, and looked at")]
 
 use super::{
-    AT_A_TIME, Committed,
+    AT_A_TIME, Committed, Job, MAX_WAITING, Task,
     batch::Batch,
     commit::{Beginning, Committer, Span},
+    keys::Keys,
     room,
+    ticket::Ticket,
 };
 use crate::{
     access::{Identity, role_rules::Questions},
@@ -35,7 +37,11 @@ use proptest::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 
 /// What is done next, with one of a few uuids, which are those of objects of all types in turn, and one of a few names.
@@ -707,6 +713,11 @@ fn a_key_lasts_for_a_day() {
 async fn one_of_two(place: &Place, other: &mut Session, rulebook: &Arc<Rulebook>) -> (Arc<Replica>, Committer) {
     emptied(other, &place.model).await;
     sequence::announce(other).await.unwrap();
+    server(place, rulebook).await
+}
+
+/// What a server knows, and who commits for it.
+async fn server(place: &Place, rulebook: &Arc<Rulebook>) -> (Arc<Replica>, Committer) {
     let database = Database::new(&place.postgresql.database_url()).unwrap();
     let supervision = Arc::default();
     let settings = SharedSettings::new();
@@ -777,6 +788,56 @@ fn a_turn_goes_on_until_another_server_waits_for_it() {
         committer.end_turn().await;
         waiting.await.unwrap().unwrap();
         assert!(committer.prolong(over()).await.is_over(), "a turn that has ended is not there again");
+    });
+    place.stop();
+}
+
+/// Where a batch is committed, and the next one is not sent, because one of those who wait for it has been told that nothing was stored.
+#[test]
+fn who_gives_up_keeps_nobody_else_from_an_answer() {
+    let place = Place::start();
+    let rulebook = without_settings(&place.model);
+    place.runtime.block_on(async {
+        let connection = &mut *place.connection.lock().await;
+        emptied(connection, &place.model).await;
+        let (replica, committer) = server(&place, &rulebook).await;
+        while !replica.lease.is_sole() {
+            yield_now().await;
+        }
+        let (queue, jobs) = mpsc::channel(MAX_WAITING);
+        let keys = Keys::new(committer.database.clone(), Arc::clone(&replica));
+        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: MAX_WAITING, keys };
+        let running = tokio::spawn(task.run(committer));
+        let ask = async |number| {
+            let request = request(&replica.current(), &Step::Policy(number, number)).unwrap();
+            let (ticket, (answer, answered)) = (Arc::new(Ticket::default()), oneshot::channel());
+            let job = Job { request, keyed: None, served: None, ticket: Arc::clone(&ticket), answer };
+            queue.send(job).await.unwrap();
+            while queue.capacity() < MAX_WAITING {
+                yield_now().await;
+            }
+            (ticket, timeout(Duration::from_secs(20), answered))
+        };
+        // The first one finds no session, and is no batch that is sent ahead.
+        assert!(ask(0).await.1.await.unwrap().unwrap().is_ok());
+
+        connection.execute(raw_sql("begin; select from feed_sequence for update")).await.unwrap();
+        let sent = ask(1).await.1;
+        let is_on_its_way = "select exists (select from pg_locks where not granted and locktype = 'transactionid')";
+        while !connection.value::<bool>(sqlx::query(is_on_its_way)).await.unwrap() {}
+        let (impatient, nothing) = ask(2).await;
+        // When this one is taken the one before is decided.
+        let decided_anew = ask(3).await.1;
+        assert!(impatient.give_up(), "it was not sent");
+        connection.execute(raw_sql("commit")).await.unwrap();
+
+        assert!(sent.await.unwrap().unwrap().is_ok());
+        assert!(decided_anew.await.unwrap().unwrap().is_ok());
+        assert!(!matches!(nothing.await.unwrap(), Ok(Ok(_))), "nothing was stored");
+        let is_there = |number| replica.current().get(uuid_of(number)).is_some();
+        assert_eq!([0, 1, 2, 3].map(is_there), [true, true, false, true]);
+        drop(queue);
+        running.await.unwrap();
     });
     place.stop();
 }
