@@ -120,6 +120,17 @@ impl IdPerms {
         Self::read(&format!(r#"{said},"created":"{time}","last_modified":"{time}"}}"#))
     }
 
+    /// The same of another object.
+    pub fn of_object(&self, uuid: Uuid) -> Self {
+        Self { uuid, ..self.clone() }
+    }
+
+    /// The same of one that is made at this time.
+    pub fn made(&self, time: Timestamp) -> Option<Self> {
+        let time = time_text(&time.to_string())?;
+        Some(Self { created: time, last_modified: time, ..self.clone() })
+    }
+
     /// When the object was changed last, if it is a time that is said.
     pub fn last_modified(&self) -> Option<Timestamp> {
         Timestamp::parse(text(&self.last_modified))

@@ -8,7 +8,6 @@ use crate::{
     python_literal,
     rules::engine::{Decision, Draft, Rejection, Work, rejection::Text, rule, rulebook::Owner},
 };
-use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
@@ -72,8 +71,7 @@ pub fn check_new(work: &Work, draft: &Draft, inherited_owner: &str, chosen: bool
     if work.identity.is_admin() {
         return Ok(());
     }
-    let hides = |id_perms: &Value| id_perms.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false));
-    if draft.given(field_name::ID_PERMS).is_some_and(hides) {
+    if draft.is_hidden() {
         return Err(Rejection::bad_request("This object is not visible by users").about("id_perms.user_visible"));
     }
     let project = work.identity.caller.project_uuid();

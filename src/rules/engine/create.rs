@@ -126,7 +126,7 @@ impl Create {
         let perms2 = draft.given(field_name::PERMS2);
         permissions::check_owner(work, perms2.and_then(|perms2| perms2.get("owner")))?;
         permissions::check_share(perms2.and_then(|perms2| perms2.get("share")))?;
-        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
+        permissions::set_new_id_perms(work, &mut draft);
         let owner = permissions::inherited_owner(work, &draft, uuid_given);
         draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, uuid_given, &owner));
         if draft.given(field_name::DISPLAY_NAME).is_none() {

@@ -7,7 +7,7 @@ use crate::{
     rules::engine::{
         Decision, Work,
         document::normal_collection,
-        permissions::{self, GivenUuid},
+        permissions::{self, GivenUuid, PlainIdPerms},
     },
 };
 use serde_json::{Value, json};
@@ -41,6 +41,8 @@ pub struct Draft {
     pub stored: Option<Arc<Object>>,
     /// Properties given or filled in; null removes.
     properties: BTreeMap<PropertyId, Value>,
+    /// `id_perms`, while nothing is said of them.
+    plain_id_perms: Option<(PropertyId, PlainIdPerms)>,
     /// Properties that the request gives as they are stored: no part of the change.
     repeated: BTreeSet<PropertyId>,
     /// Positions of the elements of list properties that are given.
@@ -72,6 +74,7 @@ impl Draft {
             parent,
             stored: None,
             properties: BTreeMap::new(),
+            plain_id_perms: None,
             repeated: BTreeSet::new(),
             positions: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -108,7 +111,8 @@ impl Draft {
     /// contract 8); what clients make has what they send.
     fn fill_defaults(&mut self) {
         let model = Arc::clone(&self.model);
-        for (id, default) in model.object_type(self.type_id).defaults() {
+        let has_already = self.plain_id_perms.as_ref().map(|(id, _)| *id);
+        for (id, default) in model.object_type(self.type_id).defaults().filter(|(id, _)| Some(*id) != has_already) {
             self.properties.entry(id).or_insert_with(|| default.clone());
         }
     }
@@ -127,10 +131,15 @@ impl Draft {
     /// the first start belongs to the administrator of the cloud.
     pub fn set_server_permissions(&mut self, work: &Work) {
         self.internal = true;
+        if work.provisioning {
+            return;
+        }
+        if let Some((_, plain)) = &mut self.plain_id_perms {
+            *plain = PlainIdPerms::of_server();
+            return;
+        }
         let id_perms = self.property_id(field_name::ID_PERMS).and_then(|id| self.properties.get_mut(&id));
-        if let Some(permissions) = id_perms.and_then(|id_perms| id_perms.get_mut("permissions")?.as_object_mut())
-            && !work.provisioning
-        {
+        if let Some(permissions) = id_perms.and_then(|id_perms| id_perms.get_mut("permissions")?.as_object_mut()) {
             permissions.insert("owner".to_owned(), "contrail-api".into());
             permissions.insert("group".to_owned(), "admin".into());
         }
@@ -154,7 +163,7 @@ impl Draft {
         let fq_name = parent.map_or_else(|| FqName::new(&[name]), |parent| parent.fq_name.child(name));
         let model = Arc::clone(work.graph.model());
         let mut draft = Self::create(model, work.type_id(type_name)?, work.new_uuid(), fq_name, parent.cloned());
-        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
+        permissions::set_new_id_perms(work, &mut draft);
         let owner = permissions::inherited_owner(work, &draft, GivenUuid::Absent);
         draft.set(field_name::PERMS2, permissions::new_perms2(work, &draft, GivenUuid::Absent, &owner));
         Ok(draft)
@@ -174,7 +183,7 @@ impl Draft {
         for reference in references {
             draft.set_links_by_id(reference, new_links(from.links_of(reference)));
         }
-        draft.set(field_name::ID_PERMS, permissions::new_id_perms(work, &draft));
+        permissions::set_new_id_perms(work, &mut draft);
         draft.set_server_permissions(work);
         draft
     }
@@ -203,14 +212,22 @@ impl Draft {
 
     /// What the request says about a property: nothing, null, or a value.
     pub fn given(&self, name: &str) -> Option<&Value> {
-        self.properties.get(&self.property_id(name)?)
+        let id = self.property_id(name)?;
+        let plain = || self.plain_id_perms.as_ref().filter(|(id_perms, _)| *id_perms == id);
+        self.properties.get(&id).or_else(|| plain().map(|(_, plain)| plain.value(self.uuid)))
+    }
+
+    /// Whether users do not see what it will be.
+    pub fn is_hidden(&self) -> bool {
+        let says_so = |id_perms: Value| id_perms.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false));
+        self.plain_id_perms.is_none() && self.value(field_name::ID_PERMS).is_some_and(says_so)
     }
 
     /// The same, and what the request says as it is stored, too: for rules about fields that must agree with each other.
     pub fn sent(&self, name: &str) -> Option<Value> {
         let id = self.property_id(name)?;
         let repeated = || self.stored.as_ref().filter(|_| self.repeated.contains(&id))?.property(id);
-        self.properties.get(&id).cloned().or_else(repeated)
+        self.given(name).cloned().or_else(repeated)
     }
 
     /// Takes out of a change what is as it is stored. Clients write back what they have read, all of it, and mean the part
@@ -270,8 +287,14 @@ impl Draft {
         }
     }
 
+    /// Sets the `id_perms` of a new object.
+    pub fn set_plain_id_perms(&mut self, plain: PlainIdPerms) {
+        self.plain_id_perms = self.property_id(field_name::ID_PERMS).map(|id| (id, plain));
+    }
+
     /// Sets a property; null removes it.
     pub fn set_by_id(&mut self, id: PropertyId, value: Value) {
+        self.plain_id_perms.take_if(|(id_perms, _)| *id_perms == id);
         self.positions.remove(&id);
         self.properties.insert(id, value);
     }
@@ -279,6 +302,7 @@ impl Draft {
     /// Takes back what the request says about a property.
     pub fn unset(&mut self, name: &str) {
         if let Some(id) = self.property_id(name) {
+            self.plain_id_perms.take_if(|(id_perms, _)| *id_perms == id);
             self.properties.remove(&id);
         }
     }
@@ -357,6 +381,9 @@ impl Draft {
             let is_its_own = property.is_some_and(|property| property.name == field_name::ID_PERMS);
             let text = if is_its_own { JsonText::from(text) } else { json_text::shared(&text) };
             object.set_property(*id, Some(text.into()));
+        }
+        if let Some((id, plain)) = &self.plain_id_perms {
+            object.set_property(*id, Some(plain.kept(self.uuid)));
         }
         for (id, links) in &self.links {
             object.set_links(*id, stored_links(*id, links));

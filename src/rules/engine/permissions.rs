@@ -3,7 +3,7 @@
 use crate::{
     access::CLOUD_ADMIN,
     graph::{Graph, IdPerms, Object, Permissions, PropertyText},
-    json_text,
+    json_text::{self, Known},
     model::{Model, field_name},
     python_literal,
     rules::engine::{
@@ -12,8 +12,9 @@ use crate::{
     },
     timestamp::Timestamp,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 use uuid::Uuid;
 
 /// What a client may say about `id_perms` when it creates an object (contrail-api R21, GEN-17).
@@ -27,19 +28,71 @@ fn halves(uuid: Uuid) -> Value {
     json!({"uuid_mslong": high, "uuid_lslong": low})
 }
 
-/// The `id_perms` of a new object; `created` and `last_modified` follow when it is put into the graph.
-pub fn new_id_perms(work: &Work, draft: &Draft) -> Value {
-    let caller = &work.identity.caller;
-    let owner = caller.user.as_deref().filter(|_| draft.parent.is_some()).unwrap_or(CLOUD_ADMIN);
-    let group =
-        caller.roles.first().map(String::as_str).filter(|_| draft.parent.is_some()).unwrap_or("cloud-admin-group");
-    let mut id_perms = json!({
-        "enable": true, "description": null, "user_visible": true, "creator": null,
-        "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
-        "uuid": halves(draft.uuid)
-    });
-    copy(draft.given(field_name::ID_PERMS), &mut id_perms, &GIVEN_AT_CREATE);
-    id_perms
+/// The `id_perms` of a new object of which nothing else is said than who makes it: nearly all are such. Those of one maker differ in
+/// nothing but the uuid and the times, so they are put together once, and not for each object.
+pub struct PlainIdPerms {
+    owner: String,
+    group: String,
+    value: OnceCell<Value>,
+}
+
+/// How they are kept, but for the uuid and the times, by who makes them.
+static KEPT: Known<PropertyText> = Known::up_to(512);
+
+impl PlainIdPerms {
+    /// What is made because of this request.
+    pub fn new(work: &Work, has_parent: bool) -> Self {
+        let caller = &work.identity.caller;
+        let owner = caller.user.as_deref().filter(|_| has_parent).unwrap_or(CLOUD_ADMIN);
+        let group = caller.roles.first().map(String::as_str).filter(|_| has_parent).unwrap_or("cloud-admin-group");
+        Self::of(owner, group)
+    }
+
+    /// What belongs to the server.
+    pub fn of_server() -> Self {
+        Self::of("contrail-api", "admin")
+    }
+
+    fn of(owner: &str, group: &str) -> Self {
+        Self { owner: owner.to_owned(), group: group.to_owned(), value: OnceCell::new() }
+    }
+
+    /// As a value; `created` and `last_modified` follow when the object is put into the graph.
+    pub fn value(&self, uuid: Uuid) -> &Value {
+        self.value.get_or_init(|| self.make(uuid))
+    }
+
+    fn make(&self, uuid: Uuid) -> Value {
+        let Self { owner, group, .. } = self;
+        json!({
+            "enable": true, "description": null, "user_visible": true, "creator": null,
+            "permissions": {"owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7},
+            "uuid": halves(uuid)
+        })
+    }
+
+    /// As it is kept, with times that say nothing.
+    pub fn kept(&self, uuid: Uuid) -> PropertyText {
+        let kept = KEPT.of(&format!("{}\0{}", self.owner, self.group), || {
+            let text = json_text::text(&self.make(uuid));
+            let id_perms = IdPerms::of_new(&text, Timestamp::default());
+            Arc::new(id_perms.map_or_else(|| text.into(), |id_perms| PropertyText::IdPerms(Box::new(id_perms))))
+        });
+        match &*kept {
+            PropertyText::IdPerms(id_perms) => PropertyText::IdPerms(Box::new(id_perms.of_object(uuid))),
+            // That of another one: they are too long to be kept so.
+            PropertyText::Plain(_) => json_text::text(self.value(uuid)).into(),
+        }
+    }
+}
+
+/// Gives a new object its `id_perms`, with what the request says of them.
+pub fn set_new_id_perms(work: &Work, draft: &mut Draft) {
+    let plain = PlainIdPerms::new(work, draft.parent.is_some());
+    let Some(given) = draft.given(field_name::ID_PERMS).cloned() else { return draft.set_plain_id_perms(plain) };
+    let mut id_perms = plain.make(draft.uuid);
+    copy(Some(&given), &mut id_perms, &GIVEN_AT_CREATE);
+    draft.set(field_name::ID_PERMS, id_perms);
 }
 
 /// The `id_perms` of an update: the stored ones, with what a client may change.
@@ -112,9 +165,16 @@ pub fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
         work.rules_of(parent.type_id).is_owner_of_children && !is_named
     };
     let Some(parent) = draft.parent.as_ref().filter(is_owner) else { return callers() };
-    let perms2 = work.property(parent, field_name::PERMS2);
-    let owner = perms2.as_ref().and_then(|perms2| perms2.get("owner")).and_then(Value::as_str);
-    owner.unwrap_or(CLOUD_ADMIN).to_owned()
+    let perms2 = work.type_of(parent).property(field_name::PERMS2).and_then(|(id, _)| parent.plain_text(id));
+    let owner = perms2.and_then(|text| serde_json::from_str::<OwnerOf<'_>>(text).ok()?.owner);
+    owner.map_or_else(|| CLOUD_ADMIN.to_owned(), Cow::into_owned)
+}
+
+/// Whom a `perms2` names, which is read at each create of what belongs to the same.
+#[derive(Deserialize)]
+struct OwnerOf<'t> {
+    #[serde(borrow)]
+    owner: Option<Cow<'t, str>>,
 }
 
 /// Lays what is given over what is there; null counts as not given.
@@ -208,6 +268,7 @@ pub fn stamp(model: &Model, object: &mut Object, before: Option<&Object>, now: T
             id_perms.modified(modified)
         }
         (None, Some(PropertyText::Plain(text))) => IdPerms::of_new(text, modified),
+        (None, Some(PropertyText::IdPerms(id_perms))) => id_perms.made(modified),
         _ => None,
     };
     if let Some(id_perms) = stamped {

@@ -30,7 +30,7 @@ pub fn check_create(work: &Work, draft: &Draft) -> Decision<()> {
     let kind = draft.object_type();
     // The project exists, as all parents and references do (QTA-14).
     let Some(project) = project_of(work, draft) else { return Ok(()) };
-    if is_hidden(draft) {
+    if draft.is_hidden() {
         return Ok(());
     }
     let rules = work.rules_of(draft.type_id);
@@ -67,7 +67,7 @@ pub struct Parts<'a> {
 /// 412 with the limit.
 pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
     let before = draft.stored.as_ref().map_or(0, |stored| (parts.count)(work, stored));
-    let Some(project) = draft.parent.as_ref().filter(|_| parts.wanted > before && !is_hidden(draft)) else {
+    let Some(project) = draft.parent.as_ref().filter(|_| parts.wanted > before && !draft.is_hidden()) else {
         return Ok(());
     };
     let Some(limit) = limit(work, project, parts.key) else { return Ok(()) };
@@ -79,12 +79,6 @@ pub fn check_parts(work: &Work, draft: &Draft, parts: &Parts) -> Decision<()> {
             .because_of([project.uuid]));
     }
     Ok(())
-}
-
-fn is_hidden(draft: &Draft) -> bool {
-    draft
-        .value(field_name::ID_PERMS)
-        .is_some_and(|perms| perms.get(field_name::USER_VISIBLE) == Some(&Value::Bool(false)))
 }
 
 /// The project whose quota counts, if it is one.

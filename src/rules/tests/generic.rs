@@ -1,7 +1,10 @@
 //! What holds for all types.
 
 use super::*;
-use crate::rules::RelaxReference;
+use crate::{
+    access::{Caller, Level},
+    rules::RelaxReference,
+};
 
 fn relax(configuration: &mut Configuration, holder: &Object, target: &Object) {
     let relax = RelaxReference { uuid: holder.uuid.to_string(), target: target.uuid.to_string() };
@@ -303,6 +306,36 @@ fn gen_17_parts_of_id_perms_stay_as_created() {
     let id_perms = configuration.get(&policy, "id_perms");
     let seen = ["creator", "user_visible", "enable", "description"].map(|name| id_perms[name].clone());
     assert_eq!(seen, [json!("me"), json!(true), json!(false), json!("two")]);
+}
+
+/// Whoever makes it, and whether anything else is said of it or not; of long names, too, with which it is kept in another way.
+#[test]
+fn id_perms_of_a_new_object_say_who_made_it_and_when() {
+    let long = "n".repeat(256);
+    for (user, role) in [("alice", "member"), ("bob", "member"), ("a \"quoted\" \u{e4}\0name", "r"), (&long, &long)] {
+        let mut configuration = Configuration::new();
+        let caller =
+            Caller { user: Some(user.to_owned()), roles: vec![role.to_owned()], ..Caller::of_level(Level::Admin) };
+        configuration.identity = Identity { caller: Arc::new(caller), ..Identity::server("test") };
+        for (name, given) in [("a", json!({})), ("b", json!({})), ("c", json!({"id_perms": {"description": null}}))] {
+            let network = configuration.in_project("virtual-network", name, given).unwrap();
+            let time = Timestamp(configuration.now).to_string();
+            let instance = Arc::clone(configuration.graph.all_children(network.uuid).next().unwrap());
+            for (object, owner, group) in [(&network, user, role), (&instance, "contrail-api", "admin")] {
+                let (high, low) = object.uuid.as_u64_pair();
+                let expected = json!({
+                    "enable": true, "description": null, "user_visible": true, "creator": null,
+                    "permissions": {
+                        "owner": owner, "owner_access": 7, "group": group, "group_access": 7, "other_access": 7,
+                    },
+                    "uuid": {"uuid_mslong": high, "uuid_lslong": low},
+                    "created": time, "last_modified": time,
+                });
+                assert_eq!(configuration.get(object, "id_perms").to_string(), expected.to_string());
+                assert_eq!((object.modified, object.hidden), (Timestamp(configuration.now), false));
+            }
+        }
+    }
 }
 
 #[test]
