@@ -1,5 +1,5 @@
-//! What the headers of a request say. Their names are made when this is compiled: one that is given as a text is read anew each time
-//! that it is looked for, and each request is asked for more than a dozen.
+//! Headers of our own and of those in front of us, by name, and what a request says in them. The names are made when this is compiled:
+//! one that is given as a text is read anew each time that it is looked for, and each request is asked for more than a dozen.
 
 use crate::access::kept;
 use actix_web::{HttpRequest, http::header::HeaderName};

@@ -797,48 +797,47 @@ fn a_turn_goes_on_until_another_server_waits_for_it() {
 fn who_gives_up_keeps_nobody_else_from_an_answer() {
     let place = Place::start();
     let rulebook = without_settings(&place.model);
-    place.runtime.block_on(async {
+    let tried = async {
         let connection = &mut *place.connection.lock().await;
-        emptied(connection, &place.model).await;
-        let (replica, committer) = server(&place, &rulebook).await;
-        while !replica.lease.is_sole() {
-            yield_now().await;
-        }
-        let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        let keys = Keys::new(committer.database.clone(), Arc::clone(&replica));
-        let task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: MAX_WAITING, keys };
-        let running = tokio::spawn(task.run(committer));
-        let ask = async |number| {
+        let (replica, mut committer) = one_of_two(&place, connection, &rulebook).await;
+        let job = |number| {
             let request = request(&replica.current(), &Step::Policy(number, number)).unwrap();
             let (ticket, (answer, answered)) = (Arc::new(Ticket::default()), oneshot::channel());
-            let job = Job { request, keyed: None, served: None, ticket: Arc::clone(&ticket), answer };
-            queue.send(job).await.unwrap();
+            (Job { request, keyed: None, served: None, ticket: Arc::clone(&ticket), answer }, ticket, answered)
+        };
+        let (queue, jobs) = mpsc::channel(MAX_WAITING);
+        let keys = Keys::new(committer.database.clone(), Arc::clone(&replica));
+        let mut task = Task { jobs, replica: Arc::clone(&replica), rulebook, batch_limit: MAX_WAITING, keys };
+        assert!(matches!(committer.begin().await, Beginning::Ahead(Span::Turn(_))));
+
+        connection.execute(raw_sql("begin; select from feed_sequence for update")).await.unwrap();
+        let (first, _, sent) = job(0);
+        let turn = Span::Turn(Instant::now() + Duration::from_mins(1));
+        let running = tokio::spawn(async move { task.run_ahead(committer, vec![first], turn).await.unwrap() });
+        let is_on_its_way = "select exists (select from pg_locks where not granted and locktype = 'transactionid')";
+        while !connection.value::<bool>(sqlx::query(is_on_its_way)).await.unwrap() {}
+        let [(second, impatient, nothing), (third, _, decided_anew)] = [1, 2].map(job);
+        // When the third one is taken the second is decided.
+        for next in [second, third] {
+            queue.send(next).await.unwrap();
             while queue.capacity() < MAX_WAITING {
                 yield_now().await;
             }
-            (ticket, timeout(Duration::from_secs(20), answered))
-        };
-        // The first one finds no session, and is no batch that is sent ahead.
-        assert!(ask(0).await.1.await.unwrap().unwrap().is_ok());
-
-        connection.execute(raw_sql("begin; select from feed_sequence for update")).await.unwrap();
-        let sent = ask(1).await.1;
-        let is_on_its_way = "select exists (select from pg_locks where not granted and locktype = 'transactionid')";
-        while !connection.value::<bool>(sqlx::query(is_on_its_way)).await.unwrap() {}
-        let (impatient, nothing) = ask(2).await;
-        // When this one is taken the one before is decided.
-        let decided_anew = ask(3).await.1;
+        }
         assert!(impatient.give_up(), "it was not sent");
         connection.execute(raw_sql("commit")).await.unwrap();
 
-        assert!(sent.await.unwrap().unwrap().is_ok());
-        assert!(decided_anew.await.unwrap().unwrap().is_ok());
-        assert!(!matches!(nothing.await.unwrap(), Ok(Ok(_))), "nothing was stored");
+        assert!(sent.await.unwrap().is_ok());
+        let (mut committer, rest) = running.await.unwrap();
+        assert_eq!(rest.len(), 2, "both are decided anew");
+        let answers = committer.commit_under_lock(&rest, false).await;
+        super::answer(rest, answers);
+        assert!(decided_anew.await.unwrap().is_ok());
+        assert!(nothing.await.unwrap().is_err(), "nobody waits for it any more");
         let is_there = |number| replica.current().get(uuid_of(number)).is_some();
-        assert_eq!([0, 1, 2, 3].map(is_there), [true, true, false, true]);
-        drop(queue);
-        running.await.unwrap();
-    });
+        assert_eq!([0, 1, 2].map(is_there), [true, false, true]);
+    };
+    place.runtime.block_on(async { timeout(Duration::from_mins(1), tried).await }).expect("an end");
     place.stop();
 }
 

@@ -12,9 +12,8 @@ use crate::{
     },
     timestamp::Timestamp,
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, cell::OnceCell, sync::Arc};
+use std::{cell::OnceCell, sync::Arc};
 use uuid::Uuid;
 
 /// What a client may say about `id_perms` when it creates an object (contrail-api R21, GEN-17).
@@ -28,16 +27,16 @@ fn halves(uuid: Uuid) -> Value {
     json!({"uuid_mslong": high, "uuid_lslong": low})
 }
 
-/// The `id_perms` of a new object of which nothing else is said than who makes it: nearly all are such. Those of one maker differ in
-/// nothing but the uuid and the times, so they are put together once, and not for each object.
+/// The `id_perms` of a new object of which nothing else is said than who makes it. Those of one maker differ in nothing but the uuid and
+/// the times, so they are put together once, and not for each object.
 pub struct PlainIdPerms {
     owner: String,
     group: String,
     value: OnceCell<Value>,
 }
 
-/// How they are kept, but for the uuid and the times, by who makes them.
-static KEPT: Known<PropertyText> = Known::up_to(512);
+/// Those of some object, by who makes it; none where they are too long to be kept as `IdPerms`.
+static KEPT: Known<Option<IdPerms>> = Known::up_to(512);
 
 impl PlainIdPerms {
     /// What is made because of this request.
@@ -71,17 +70,14 @@ impl PlainIdPerms {
         })
     }
 
-    /// As it is kept, with times that say nothing.
+    /// As it is kept; the times follow.
     pub fn kept(&self, uuid: Uuid) -> PropertyText {
         let kept = KEPT.of(&format!("{}\0{}", self.owner, self.group), || {
-            let text = json_text::text(&self.make(uuid));
-            let id_perms = IdPerms::of_new(&text, Timestamp::default());
-            Arc::new(id_perms.map_or_else(|| text.into(), |id_perms| PropertyText::IdPerms(Box::new(id_perms))))
+            Arc::new(IdPerms::of_new(&json_text::text(&self.make(uuid)), Timestamp::default()))
         });
         match &*kept {
-            PropertyText::IdPerms(id_perms) => PropertyText::IdPerms(Box::new(id_perms.of_object(uuid))),
-            // That of another one: they are too long to be kept so.
-            PropertyText::Plain(_) => json_text::text(self.value(uuid)).into(),
+            Some(of_another) => PropertyText::IdPerms(Box::new(of_another.of_object(uuid))),
+            None => json_text::text(self.value(uuid)).into(),
         }
     }
 }
@@ -165,16 +161,9 @@ pub fn inherited_owner(work: &Work, draft: &Draft, uuid: GivenUuid) -> String {
         work.rules_of(parent.type_id).is_owner_of_children && !is_named
     };
     let Some(parent) = draft.parent.as_ref().filter(is_owner) else { return callers() };
-    let perms2 = work.type_of(parent).property(field_name::PERMS2).and_then(|(id, _)| parent.plain_text(id));
-    let owner = perms2.and_then(|text| serde_json::from_str::<OwnerOf<'_>>(text).ok()?.owner);
-    owner.map_or_else(|| CLOUD_ADMIN.to_owned(), Cow::into_owned)
-}
-
-/// Whom a `perms2` names, which is read at each create of what belongs to the same.
-#[derive(Deserialize)]
-struct OwnerOf<'t> {
-    #[serde(borrow)]
-    owner: Option<Cow<'t, str>>,
+    let perms2 = work.property(parent, field_name::PERMS2);
+    let owner = perms2.as_ref().and_then(|perms2| perms2.get("owner")).and_then(Value::as_str);
+    owner.unwrap_or(CLOUD_ADMIN).to_owned()
 }
 
 /// Lays what is given over what is there; null counts as not given.

@@ -308,11 +308,14 @@ fn gen_17_parts_of_id_perms_stay_as_created() {
     assert_eq!(seen, [json!("me"), json!(true), json!(false), json!("two")]);
 }
 
-/// Whoever makes it, and whether anything else is said of it or not; of long names, too, with which it is kept in another way.
+/// Whoever makes it, and whether anything else is said of it or not; of long names, too, with which it is kept in another way, and of longer
+/// ones, which are not remembered.
 #[test]
 fn id_perms_of_a_new_object_say_who_made_it_and_when() {
-    let long = "n".repeat(256);
-    for (user, role) in [("alice", "member"), ("bob", "member"), ("a \"quoted\" \u{e4}\0name", "r"), (&long, &long)] {
+    let (long, longer) = ("n".repeat(128), "n".repeat(256));
+    for (user, role) in
+        [("alice", "member"), ("bob", "member"), ("a \"quoted\" \u{e4} name", "r"), (&long, &long), (&longer, &longer)]
+    {
         let mut configuration = Configuration::new();
         let caller =
             Caller { user: Some(user.to_owned()), roles: vec![role.to_owned()], ..Caller::of_level(Level::Admin) };
