@@ -55,6 +55,8 @@ pub fn profile(name: &str, what: &str, after: Duration, load: impl FnOnce() + Se
 fn columns(line: &str) -> String {
     let fields: Vec<&str> = line.split('|').map(str::trim).collect();
     let field = |index: usize| fields.get(index).copied().unwrap_or_default();
-    let text = format!("{:>6} %  {:<16} {:<20} {}", field(0), field(1), field(2), field(3));
+    // Some releases write the sign, too.
+    let share = field(0).trim_end_matches('%');
+    let text = format!("{share:>6} %  {:<16} {:<20} {}", field(1), field(2), field(3));
     text.trim_end().to_owned()
 }
