@@ -5,7 +5,7 @@ use super::{
     connection::{InHand, Progress},
     door::{Door, Proxies},
     error::{Answered, ApiError, PROBLEM},
-    header_text::{
+    headers::{
         self, CLUSTER_ID, CONTRAIL_USERAGENT, FETCH_DESTINATION, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO,
         LAST_EVENT_ID, REQUEST_ID, REQUESTOR_IP, first,
     },
@@ -212,7 +212,7 @@ impl Call {
 
     /// Takes what it needs from a request; what proxies say of it only where they are believed (TLS-6).
     pub fn new(request: &HttpRequest, proxies: &Proxies) -> Self {
-        let text = |name| header_text::text(request, name);
+        let text = |name| headers::text(request, name);
         let owned = |name| text(name).map(str::to_owned);
         let peer = request.peer_addr().map(|address| address.ip());
         let connection = request.conn_data::<Rc<Progress>>().cloned();

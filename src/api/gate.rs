@@ -7,7 +7,7 @@ use super::{
     asked::letter_of,
     call::Call,
     error::{Answered, ApiError},
-    header_text::{AUTH_TOKEN, PROJECT_ID, ROLE, SERVICE_TOKEN, STORAGE_TOKEN, USER, first},
+    headers::{AUTH_TOKEN, PROJECT_ID, ROLE, SERVICE_TOKEN, STORAGE_TOKEN, USER, first},
     pages::session_of,
     routes::{Found, Route},
     standing::Standing,

@@ -17,7 +17,7 @@ mod door;
 mod error;
 mod filters;
 mod gate;
-mod header_text;
+mod headers;
 mod home;
 mod hosts;
 mod idempotency;
@@ -189,7 +189,7 @@ pub async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> H
     let started = Instant::now();
     let mut call = Call::new(&request, &app.proxies);
     call.hides_forbidden = app.hides_forbidden;
-    let parent = || header_text::text(&request, header_text::TRACE_PARENT);
+    let parent = || headers::text(&request, headers::TRACE_PARENT);
     let trace = app.traces.as_ref().and_then(|_| Trace::begin(parent()));
     let served = Served { id: call.identity.request_id.as_str().into(), trace: trace.map(Arc::new) };
     served.clone().scope(answer(app, request, payload, call, served, started)).await
@@ -228,7 +228,7 @@ async fn answer(
     };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(call.identity.request_id.as_str()) {
-        headers.insert(header_text::REQUEST_ID, id);
+        headers.insert(headers::REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

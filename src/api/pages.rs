@@ -10,7 +10,7 @@ use super::{
     door::Door,
     error::{Answered, ApiError},
     gate::denied,
-    header_text::{FETCH_SITE, text},
+    headers::{FETCH_SITE, text},
     routes::{self, Found, Route},
 };
 use crate::{graph::Graph, model::TypeId, replica::Snapshot};
